@@ -1,0 +1,46 @@
+"""Contract: ids for events that were sent without one, the same on every delivery of a file."""
+
+import hashlib
+
+import numpy as np
+import polars as pl
+
+
+class IdGenerator:
+    """Names the id-less events of one file, in file order.
+
+    An id hashes the record's text and its ordinal among identical texts of the file. What is kept
+    of texts already seen is eight bytes each, since a file may hold tens of millions.
+    """
+
+    def __init__(self) -> None:
+        self._seen = np.empty(0, dtype=np.uint64)
+        self._repeats: dict[int, int] = {}
+
+    def ids(self, record_md5s: pl.Series) -> list[str]:
+        """Ids for the next records of the file.
+
+        Args:
+            record_md5s: md5 (hex) of each record's compact text.
+
+        Returns:
+            One id a record: `evt_` and 32 hex digits.
+        """
+        keys = np.array([int(digest[:16], 16) for digest in record_md5s], dtype=np.uint64)
+        places = np.searchsorted(self._seen, keys)
+        inside = places < len(self._seen)
+        was_seen = np.zeros(len(keys), dtype=bool)
+        was_seen[inside] = self._seen[places[inside]] == keys[inside]
+        ids = []
+        repeats = self._repeats
+        known: set[int] = set()
+        for digest, key, seen in zip(record_md5s, keys.tolist(), was_seen.tolist(), strict=True):
+            ordinal = 0
+            if seen or key in known:
+                ordinal = repeats[key] = repeats.get(key, 0) + 1
+            known.add(key)
+            text = f"{digest}:{ordinal}".encode()
+            ids.append(f"evt_{hashlib.md5(text, usedforsecurity=False).hexdigest()}")
+        fresh = np.unique(keys[~was_seen])
+        self._seen = np.insert(self._seen, np.searchsorted(self._seen, fresh), fresh)
+        return ids

@@ -1,0 +1,111 @@
+"""Contract: signs of trouble that do not keep a record out, counted by event type."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from difflib import SequenceMatcher
+from functools import cache
+from typing import Final
+
+import polars as pl
+
+from sequen_dagster.contract.convert import COERCED, PLACEHOLDER, state_of
+from sequen_dagster.fields import FIELD_NAMES, IDENTITY_FIELDS, STANDARD_TYPES
+
+NO_TYPE: Final = "(none)"
+Counts = Counter[tuple[str, str]]
+
+_MIN_LIKENESS: Final = 0.85
+_EMAIL: Final = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"
+_CARD: Final = r"\b[3-6][0-9]{3}(?:[ -]?[0-9]){10,15}\b"
+
+
+def count_warnings(
+    converted: pl.DataFrame, parse_warnings: dict[int, list[str]], *, is_text_format: bool
+) -> Counts:
+    """Count the records that raise each warning.
+
+    Args:
+        converted: what `convert` gave, all records of a chunk.
+        parse_warnings: codes that parsing found, by row number.
+        is_text_format: whether numbers are text by nature, which makes `coerced` meaningless.
+
+    Returns:
+        Records by (event type, warning code).
+    """
+    flags = {
+        "placeholder_id": pl.any_horizontal(
+            pl.col(state_of(name)) == PLACEHOLDER for name in IDENTITY_FIELDS
+        ),
+        "near_standard_type": pl.col("type").is_in(_near_types(converted["type"].unique())),
+        "possible_personal_data": pl.Series(_personal_rows(converted)),
+    }
+    if not is_text_format:
+        flags["coerced"] = pl.any_horizontal(
+            pl.col(state_of(name)) == COERCED for name in FIELD_NAMES
+        )
+    counts: Counts = Counter()
+    grouped = (
+        converted.select(pl.col("type").fill_null(NO_TYPE), **flags)
+        .group_by("type")
+        .agg(pl.col(code).sum() for code in flags)
+    )
+    for row in grouped.iter_rows(named=True):
+        counts.update({(row["type"], code): row[code] for code in flags if row[code]})
+    types = converted["type"]
+    for position, codes in parse_warnings.items():
+        counts.update((types[position] or NO_TYPE, code) for code in set(codes))
+    return counts
+
+
+@cache
+def is_near_standard(event_type: str) -> bool:
+    """Whether a custom type looks like a standard one that was misspelt.
+
+    Example:
+        >>> is_near_standard("pageview"), is_near_standard("click"), is_near_standard("push_click")
+        (True, False, False)
+    """
+    if event_type in STANDARD_TYPES:
+        return False
+    bare = re.sub(r"[^a-z0-9]", "", event_type.lower())
+    return any(
+        SequenceMatcher(None, bare, standard.replace("_", "")).ratio() >= _MIN_LIKENESS
+        for standard in STANDARD_TYPES
+    )
+
+
+def is_card_number(text: str) -> bool:
+    """Whether the digits in `text` pass the check (Luhn) that card numbers pass.
+
+    Example:
+        >>> is_card_number("4111 1111 1111 1111"), is_card_number("4111 1111 1111 1112")
+        (True, False)
+    """
+    digits = [int(digit) for digit in text if digit.isdigit()]
+    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _near_types(types: Iterable[str | None]) -> list[str]:
+    # Very long type names are no misspellings, and comparing them is slow.
+    return [name for name in types if name and len(name) < 64 and is_near_standard(name)]
+
+
+def _personal_rows(converted: pl.DataFrame) -> pl.Series:
+    texts = ["properties", *IDENTITY_FIELDS]
+    is_personal = converted.select(
+        pl.any_horizontal(pl.col(name).str.contains(_EMAIL).fill_null(False) for name in texts)
+    ).to_series()
+    cards = converted.select(
+        pl.concat_str(texts, separator="\n", ignore_nulls=True).alias("text")
+    ).with_row_index("row")
+    cards = cards.filter(pl.col("text").str.contains(_CARD))
+    found = cards.with_columns(pl.col("text").str.extract_all(_CARD)).filter(
+        pl.col("text").map_elements(_has_card, return_dtype=pl.Boolean)
+    )
+    return is_personal | pl.int_range(len(converted), eager=True).is_in(found["row"].to_list())
+
+
+def _has_card(candidates: pl.Series) -> bool:
+    return any(is_card_number(text) for text in candidates)

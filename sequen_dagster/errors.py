@@ -1,0 +1,45 @@
+"""Every error that sequen-dagster raises on purpose.
+
+Bad records are data and never end up here: they go to `quarantined_events` with a rule code.
+An error says what, where, and what to do next, and never carries a value of an event.
+"""
+
+
+class SequenError(Exception):
+    """Root of the tree; catch it to tell our errors from everybody else's."""
+
+
+class SettingsError(SequenError):
+    """A setting has a value that cannot work. Raised while settings are loaded."""
+
+
+class ExportsError(SequenError):
+    """The exports place cannot be listed (it does not exist, or is no folder)."""
+
+
+class UnreadableFileError(SequenError):
+    """A whole file cannot be read; the lake quarantines it as one record at line 0.
+
+    Attributes:
+        rule: the rule code, such as `corrupt_compression`.
+    """
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+class VanishedFileError(SequenError):
+    """A file was listed but is gone, or is no regular file any more, when it is opened."""
+
+
+class BooksError(SequenError):
+    """The books of a batch do not balance; the file fails and nothing of it is committed."""
+
+
+class LockTimeoutError(SequenError):
+    """Another writer held the home's lock past `lock_timeout_seconds`."""
+
+
+class BuildError(SequenError):
+    """dbt could not build the marts; its log in the home says why."""

@@ -1,0 +1,193 @@
+"""Exports: open a file, see by its content what it is, and read its records in bounded memory.
+
+In: an `ExportFile`. Out: `RecordChunk`s, and the hash of the bytes that were really read.
+"""
+
+import io
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Literal, Self
+
+from sequen_dagster.errors import UnreadableFileError
+from sequen_dagster.exports.compression import ByteStream, HashingReader, plain_stream
+from sequen_dagster.exports.files import ExportFile, open_file
+from sequen_dagster.exports.lines import is_json, read_document, read_lines
+from sequen_dagster.exports.records import Chunks
+from sequen_dagster.exports.tables import read_csv, read_parquet
+
+FileFormat = Literal["jsonl", "json", "csv", "parquet", "unreadable"]
+
+_BOM: Final = b"\xef\xbb\xbf"
+_BLANK: Final = b" \t\r\n"
+_PARQUET_MAGIC: Final = b"PAR1"
+# Kinds that people drop by mistake; without this list they would be thousands of malformed lines.
+_UNSUPPORTED_MAGIC: Final = {
+    b"PK\x03\x04": "a zip archive",
+    b"PK\x05\x06": "a zip archive",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Obj\x01": "Avro",
+    b"ORC": "ORC",
+    b"SQLite format 3": "an SQLite database",
+}
+_COMPRESSED_ENDINGS: Final = (".gz", ".zst", ".zstd")
+_PEEKED_LINES: Final = 5
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """How much a reader takes before it gives a record or a file up.
+
+    Attributes:
+        max_record_bytes: longest record.
+        max_compression_ratio: how many times larger than the file its content may be.
+    """
+
+    max_record_bytes: int = 16 * 1024 * 1024
+    max_compression_ratio: int = 250
+
+
+class ExportReader:
+    """One export, open for reading once; use it as a context manager.
+
+    Attributes:
+        file: what is read.
+        file_format: what its content is; known once `chunks` has begun.
+
+    Example:
+        >>> with ExportReader(file, ReadLimits()) as export:      # doctest: +SKIP
+        ...     records = sum(len(chunk.texts) for chunk in export.chunks())
+        ...     digest = export.finish()
+    """
+
+    def __init__(self, file: ExportFile, limits: ReadLimits) -> None:
+        self.file = file
+        self.file_format: FileFormat = "unreadable"
+        self._limits = limits
+        self._handle = open_file(file)
+        self._raw = HashingReader(self._handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._handle.close()
+
+    def chunks(self) -> Chunks:
+        """Read the records, in file order.
+
+        Yields:
+            Chunks of records.
+
+        Raises:
+            UnreadableFileError: the file as a whole cannot be read; nothing of it may be kept.
+        """
+        packed = io.BufferedReader(self._raw, buffer_size=1 << 20)
+        head = packed.peek(16)
+        if head.startswith(_PARQUET_MAGIC):
+            self.file_format = "parquet"
+            yield from self._parquet()
+            return
+        plain = _Peekable(
+            plain_stream(packed, max_ratio=self._limits.max_compression_ratio),
+            self._limits.max_record_bytes,
+        )
+        _refuse_unsupported(plain.peek(32))
+        plain.skip(_BOM)
+        self.file_format = _text_format(self.file.path, plain)
+        yield from self._text(plain)
+
+    def finish(self) -> tuple[str, int]:
+        """The sha256 (hex) and the number of the bytes that were read, to the end of the file."""
+        return self._raw.finish(), self._raw.bytes_read
+
+    def _text(self, plain: "_Peekable") -> Chunks:
+        limit = self._limits.max_record_bytes
+        if self.file_format == "csv":
+            yield from read_csv(plain, max_record_bytes=limit)
+        elif self.file_format == "json":
+            yield from read_document(plain, max_record_bytes=limit)
+        else:
+            yield from read_lines(plain, max_record_bytes=limit)
+
+    def _parquet(self) -> Chunks:
+        # A Parquet file is read back to front, so its hash needs a pass of its own.
+        self._handle.seek(0)
+        again = HashingReader(self._handle)
+        again.finish()
+        self._raw = again
+        self._handle.seek(0)
+        yield from read_parquet(self._handle)
+
+
+def _refuse_unsupported(head: bytes) -> None:
+    for magic, kind in _UNSUPPORTED_MAGIC.items():
+        if head.startswith(magic):
+            message = (
+                f"The file is {kind}. Send JSON Lines, JSON, CSV or Parquet, plain, gzip or zstd."
+            )
+            raise UnreadableFileError("unsupported_format", message)
+
+
+def _text_format(path: str, plain: "_Peekable") -> FileFormat:
+    name = path.lower()
+    for ending in _COMPRESSED_ENDINGS:
+        name = name.removesuffix(ending)
+    if name.endswith((".csv", ".tsv")):
+        return "csv"
+    lines = plain.peek_lines(_PEEKED_LINES)
+    if not lines or is_json(lines[0]):
+        return "jsonl"
+    if lines[0].startswith(b"["):
+        return "json"
+    # A broken first line looks like the start of a document. Whole objects on the lines behind it
+    # tell JSON Lines: inside a document a line that is an object of its own would need a key.
+    if lines[0].startswith(b"{") and not any(is_json(line, dict) for line in lines[1:]):
+        return "json"
+    return "jsonl"
+
+
+class _Peekable:
+    """A stream whose beginning can be looked at before it is read."""
+
+    def __init__(self, stream: ByteStream, max_peek_bytes: int) -> None:
+        self._stream = stream
+        self._head = b""
+        self._is_at_end = False
+        self._max_peek_bytes = max_peek_bytes
+
+    def read(self, size: int, /) -> bytes:
+        if self._head:
+            block, self._head = self._head[:size], self._head[size:]
+            return block
+        return self._stream.read(size)
+
+    def peek(self, size: int) -> bytes:
+        while len(self._head) < size and self._fill():
+            pass
+        return self._head[:size]
+
+    def skip(self, prefix: bytes) -> None:
+        self._head = self._head.removeprefix(prefix)
+
+    def peek_lines(self, count: int) -> list[bytes]:
+        """The first lines that are not blank, stripped; fewer where they are longer than a record."""
+        while True:
+            lines = self._head.split(b"\n")
+            whole = lines if self._is_at_end else lines[:-1]
+            found = [line.strip(_BLANK) for line in whole if line.strip(_BLANK)]
+            if len(found) >= count or len(self._head) > self._max_peek_bytes or not self._fill():
+                return (found or [self._head.strip(_BLANK)])[:count] if self._head else []
+
+    def _fill(self) -> bool:
+        # Growing steps, so that a long first line costs linear time.
+        block = self._stream.read(max(1 << 16, len(self._head)))
+        self._head += block
+        self._is_at_end = not block
+        return bool(block)

@@ -1,0 +1,78 @@
+"""Exports: the form in which every reader hands its records on, in chunks of bounded size."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+# Fixed costs of judging a chunk (some 40 checks) are spread over this many records.
+CHUNK_RECORDS: Final = 65_536
+CHUNK_BYTES: Final = 32 * 1024 * 1024
+# How much of a quarantined record's text is kept beside its length and hash.
+RAW_KEPT_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A record that no reader could make sense of.
+
+    Attributes:
+        line: physical line where it starts, 1-based; 0 for a whole file.
+        item: its place in its array, else 1.
+        rule: the rule code.
+        raw: the beginning of its bytes.
+        raw_bytes: how long the whole is.
+        raw_sha256: hash of the whole, as hex.
+    """
+
+    line: int
+    item: int
+    rule: str
+    raw: bytes
+    raw_bytes: int
+    raw_sha256: str
+
+    @classmethod
+    def of(cls, rule: str, raw: bytes, *, line: int, item: int = 1) -> "Unreadable":
+        """An unreadable record whose bytes are at hand."""
+        digest = hashlib.sha256(raw).hexdigest()
+        return cls(line, item, rule, raw[:RAW_KEPT_BYTES], len(raw), digest)
+
+
+@dataclass
+class RecordChunk:
+    """Consecutive records of one file: JSON texts with their lineage.
+
+    Attributes:
+        texts: one JSON text a record, as bytes, not yet known to be valid.
+        lines: physical line where each starts, 1-based.
+        items: place of each in its array or envelope, else 1.
+        unreadable: records that could not be cut out at all.
+        blank_lines: lines that hold nothing.
+        envelopes_with_fields: envelopes that carried more than their events.
+        is_tail_open: whether the last text ended the file without a newline.
+    """
+
+    texts: list[bytes] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    items: list[int] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    blank_lines: int = 0
+    envelopes_with_fields: int = 0
+    is_tail_open: bool = False
+    size_bytes: int = 0
+
+    def add(self, text: bytes, line: int, item: int = 1) -> None:
+        """Append a record."""
+        self.texts.append(text)
+        self.lines.append(line)
+        self.items.append(item)
+        self.size_bytes += len(text)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the chunk has reached its size."""
+        return len(self.texts) >= CHUNK_RECORDS or self.size_bytes >= CHUNK_BYTES
+
+
+Chunks = Iterator[RecordChunk]

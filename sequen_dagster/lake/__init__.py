@@ -1,0 +1,3 @@
+"""Lake: accepted and quarantined rows as Parquet, in atomic commits (`validated_events`,
+`quarantined_events`).
+"""

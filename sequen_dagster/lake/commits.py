@@ -1,0 +1,225 @@
+"""Lake: commits, the truth of what has been taken in.
+
+A commit is one JSON manifest that holds many batches with their books. It is written last, by
+rename, and named by the hash of what it holds: a second try is the same commit.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+from sequen_dagster.errors import BooksError
+
+SCHEMA_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class Books:
+    """Where the records of a batch went.
+
+    Attributes:
+        records_read: records found in the file, readable or not.
+        accepted: rows in the lake's events.
+        quarantined: rows in its quarantine.
+        skipped: records left out on purpose.
+        blank_lines: lines without a record; not part of the sum.
+    """
+
+    records_read: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    skipped: int = 0
+    blank_lines: int = 0
+
+    def __add__(self, other: "Books") -> "Books":
+        return Books(
+            self.records_read + other.records_read,
+            self.accepted + other.accepted,
+            self.quarantined + other.quarantined,
+            self.skipped + other.skipped,
+            self.blank_lines + other.blank_lines,
+        )
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether every record that was read went somewhere."""
+        return self.records_read == self.accepted + self.quarantined + self.skipped
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """How many records of a type broke a rule, or raised a warning."""
+
+    type: str
+    rule: str
+    severity: str
+    records: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One version of one file, judged.
+
+    Attributes:
+        batch_id: names the version: source, path and content.
+        source: name of the source.
+        path: path under the exports place.
+        version: 1 for the first version of the path, then counting up; the greatest is current.
+        file_format: what the content was.
+        file_sha256: hash of the bytes that were parsed.
+        file_bytes: how many these were.
+        modified_at: modified time that the store reported.
+        received_at: the receipt: `modified_at`, or `registered_at` if that is earlier.
+        registered_at: when this version was first met.
+        contract_fingerprint: the contract that judged it.
+        books: where its records went.
+        rule_counts: rules broken and warnings, by type.
+        events: Parquet files of accepted rows, relative to the lake.
+        quarantine: Parquet files of quarantined rows, likewise.
+    """
+
+    batch_id: str
+    source: str
+    path: str
+    version: int
+    file_format: str
+    file_sha256: str
+    file_bytes: int
+    modified_at: datetime
+    received_at: datetime
+    registered_at: datetime
+    contract_fingerprint: str
+    books: Books
+    rule_counts: tuple[RuleCount, ...] = ()
+    events: tuple[str, ...] = ()
+    quarantine: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Read a batch as a manifest holds it."""
+        times = ("modified_at", "received_at", "registered_at")
+        return cls(
+            **{
+                **value,
+                **{name: datetime.fromisoformat(value[name]) for name in times},
+                "books": Books(**value["books"]),
+                "rule_counts": tuple(RuleCount(**one) for one in value["rule_counts"]),
+                "events": tuple(value["events"]),
+                "quarantine": tuple(value["quarantine"]),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One atomic act of the lake.
+
+    Attributes:
+        batches: what it holds, in order of their ids.
+        committed_at: when it was written, UTC without zone; history, not identity.
+        run_id: the run that wrote it, empty outside of Dagster.
+    """
+
+    batches: tuple[Batch, ...]
+    committed_at: datetime
+    run_id: str = ""
+
+    @property
+    def commit_id(self) -> str:
+        """Hash of the batches and versions it holds, 32 hex digits."""
+        names = sorted(f"{batch.batch_id}:{batch.version}" for batch in self.batches)
+        return hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
+
+    @property
+    def books(self) -> Books:
+        """The books of all batches together."""
+        return sum((batch.books for batch in self.batches), Books())
+
+
+def batch_id_of(source: str, path: str, file_sha256: str) -> str:
+    """The id of a version of a file: 32 hex digits over source, path and content."""
+    return hashlib.sha256("\0".join((source, path, file_sha256)).encode()).hexdigest()[:32]
+
+
+def write_commit(lake: Path, commit: Commit) -> Path:
+    """Make a commit real: write its manifest beside the others and rename it into place.
+
+    Args:
+        lake: the lake's directory; every Parquet file the commit names is already there.
+        commit: what to commit.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        BooksError: the books of a batch do not balance; nothing is written.
+    """
+    for batch in commit.batches:
+        if not batch.books.is_balanced:
+            message = (
+                f"The books of {batch.path!r} do not balance: {asdict(batch.books)}. Nothing of "
+                "it was committed; this is a fault of sequen-dagster, please report it."
+            )
+            raise BooksError(message)
+    folder = lake / "commits"
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{commit.commit_id}.json"
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "commit_id": commit.commit_id,
+        "committed_at": commit.committed_at,
+        "run_id": commit.run_id,
+        "batches": [asdict(batch) for batch in commit.batches],
+    }
+    unfinished = folder / f".{commit.commit_id}.{os.getpid()}.tmp"
+    with unfinished.open("w", encoding="utf-8") as handle:
+        json.dump(content, handle, default=_iso, separators=(",", ":"))
+        handle.flush()
+        os.fsync(handle.fileno())
+    unfinished.replace(target)
+    fsync_folder(folder)
+    return target
+
+
+def read_commits(lake: Path, *, known: Iterable[str] = ()) -> Iterator[Commit]:
+    """Read the commits of a lake in order of their names, except the `known` ones."""
+    seen = set(known)
+    folder = lake / "commits"
+    if not folder.is_dir():
+        return
+    for manifest in sorted(folder.glob("*.json")):
+        if manifest.stem not in seen:
+            yield read_commit(manifest)
+
+
+def read_commit(manifest: Path) -> Commit:
+    """Read one manifest."""
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    return Commit(
+        tuple(Batch.from_json(batch) for batch in content["batches"]),
+        datetime.fromisoformat(content["committed_at"]),
+        content["run_id"],
+    )
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make renames in `folder` survive a power loss."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _iso(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    message = f"{type(value).__name__} has no JSON form"
+    raise TypeError(message)
+
+

@@ -1,0 +1,224 @@
+"""Lake: one file becomes one batch: read, judged and written as Parquet, in bounded memory.
+
+In: an `ExportFile`. Out: a `Batch` whose Parquet files lie in the lake but count for nothing
+before a commit names them.
+"""
+
+import os
+import shutil
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from sequen_dagster.contract import (
+    EventContract,
+    Origin,
+    Split,
+    unreadable_file,
+)
+from sequen_dagster.contract.warnings import Counts
+from sequen_dagster.errors import UnreadableFileError, VanishedFileError
+from sequen_dagster.exports.files import ExportFile
+from sequen_dagster.exports.readers import ExportReader, ReadLimits
+from sequen_dagster.exports.records import Chunks, RecordChunk
+from sequen_dagster.lake.commits import (
+    SCHEMA_VERSION,
+    Batch,
+    Books,
+    RuleCount,
+    batch_id_of,
+    fsync_folder,
+)
+from sequen_dagster.settings import SequenSettings, fingerprint
+
+_METADATA: Final = {b"schema_version": str(SCHEMA_VERSION).encode()}
+_INCOMING: Final = ".incoming"
+
+
+@dataclass
+class _Tally:
+    """The books of a file while it is read."""
+
+    books: Books = field(default_factory=Books)
+    errors: Counts = field(default_factory=Counter)
+    warnings: Counts = field(default_factory=Counter)
+
+    def counting(self, chunks: Chunks) -> Chunks:
+        """Hand chunks on, counting what was read, apart from what the contract gives back."""
+        for chunk in chunks:
+            read = len(chunk.texts) + len(chunk.unreadable)
+            self.books += Books(records_read=read, blank_lines=chunk.blank_lines)
+            yield chunk
+
+    def count_split(self, split: Split) -> None:
+        self.books += Books(accepted=len(split.accepted), quarantined=len(split.quarantined))
+        self.errors += split.errors
+        self.warnings += split.warnings
+
+    def rule_counts(self) -> tuple[RuleCount, ...]:
+        return tuple(
+            RuleCount(event_type, rule, severity, records)
+            for severity, counts in (("error", self.errors), ("warning", self.warnings))
+            for (event_type, rule), records in sorted(counts.items())
+        )
+
+
+def ingest_file(
+    file: ExportFile, settings: SequenSettings, *, registered_at: datetime
+) -> Batch:
+    """Read a file once, judge every record, and write both kinds of rows.
+
+    Args:
+        file: the file as listed.
+        settings: limits, and the home that holds the lake.
+        registered_at: when this version was first met, UTC without zone.
+
+    Returns:
+        The batch, with version 0: the committer knows which one it is.
+
+    Raises:
+        VanishedFileError: the file is gone, or changed while it was read.
+        PermissionError: it may not be read.
+    """
+    contract = EventContract(max_depth=settings.max_depth)
+    received_at = min(file.modified_at, registered_at)
+    origin = Origin(file.source, file.path, received_at)
+    with ExportReader(file, _limits(settings)) as reader, _Writer(settings.home / "lake") as writer:
+        tally = _Tally()
+        try:
+            _copy(reader, contract, origin, writer, tally)
+            sha256, size_bytes = reader.finish()
+        except UnreadableFileError as error:
+            sha256, size_bytes = reader.finish()
+            writer.restart()
+            whole = unreadable_file(error.rule, size_bytes, sha256, origin)
+            tally = _Tally(Books(records_read=1))
+            tally.count_split(whole)
+            writer.write(whole)
+        _check_unchanged(file, size_bytes)
+        batch_id = batch_id_of(file.source, file.path, sha256)
+        # Names what decided the rows, so that a second try writes the same file again.
+        name = fingerprint({"contract": contract.fingerprint, "receipt": received_at.isoformat()})
+        events, quarantine = writer.publish(batch_id, name)
+    return Batch(
+        batch_id=batch_id,
+        source=file.source,
+        path=file.path,
+        version=0,
+        file_format=reader.file_format,
+        file_sha256=sha256,
+        file_bytes=size_bytes,
+        modified_at=file.modified_at,
+        received_at=received_at,
+        registered_at=registered_at,
+        contract_fingerprint=contract.fingerprint,
+        books=tally.books,
+        rule_counts=tally.rule_counts(),
+        events=events,
+        quarantine=quarantine,
+    )
+
+
+def _limits(settings: SequenSettings) -> ReadLimits:
+    return ReadLimits(settings.max_record_bytes, settings.max_compression_ratio)
+
+
+def _copy(
+    reader: ExportReader,
+    contract: EventContract,
+    origin: Origin,
+    writer: "_Writer",
+    tally: _Tally,
+) -> None:
+    chunks = tally.counting(reader.chunks())
+    # The format is known once the first chunk has been asked for.
+    first = next(chunks, RecordChunk())
+    origin = replace(origin, is_text_format=reader.file_format == "csv")
+    for split in contract.judge(chain((first,), chunks), origin):
+        tally.count_split(split)
+        writer.write(split)
+
+
+def _check_unchanged(file: ExportFile, size_bytes: int) -> None:
+    """Refuse a file that was written to while it was read: the listing no longer describes it."""
+    status = file.location.lstat()
+    if size_bytes != file.size_bytes or status.st_size != file.size_bytes:
+        message = f"File {file.path!r} changed while it was read. It is read again when it rests."
+        raise VanishedFileError(message)
+
+
+class _Writer:
+    """Writes the rows of one file into a folder of its own, then moves them into the lake."""
+
+    def __init__(self, lake: Path) -> None:
+        self._lake = lake
+        self._folder = lake / _INCOMING / uuid.uuid4().hex
+        self._open: dict[str, pq.ParquetWriter] = {}
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def write(self, split: Split) -> None:
+        """Append the rows of a split."""
+        self._append("events", split.accepted)
+        self._append("quarantine", split.quarantined)
+
+    def restart(self) -> None:
+        """Forget what was written."""
+        self._close()
+        for part in self._folder.iterdir():
+            part.unlink()
+
+    def publish(self, batch_id: str, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Move the finished files to their place; return their paths relative to the lake."""
+        self._close()
+        return self._moved("events", batch_id, name), self._moved("quarantine", batch_id, name)
+
+    def _append(self, kind: str, rows: pl.DataFrame) -> None:
+        if rows.is_empty():
+            return
+        table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+        if kind not in self._open:
+            schema_of_file = table.schema.with_metadata(_METADATA)
+            self._open[kind] = pq.ParquetWriter(
+                self._folder / f"{kind}.parquet",
+                schema_of_file,
+                compression="zstd",
+                compression_level=1,
+            )
+        self._open[kind].write_table(table.cast(self._open[kind].schema))
+
+    def _close(self) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _moved(self, kind: str, batch_id: str, name: str) -> tuple[str, ...]:
+        written = self._folder / f"{kind}.parquet"
+        if not written.exists():
+            return ()
+        with written.open("rb") as handle:
+            os.fsync(handle.fileno())
+        folder = self._lake / kind / f"batch_id={batch_id}"
+        folder.mkdir(parents=True, exist_ok=True)
+        written.replace(folder / f"{name}.parquet")
+        fsync_folder(folder)
+        return (f"{kind}/batch_id={batch_id}/{name}.parquet",)
+

@@ -1,0 +1,282 @@
+"""Marts: the warehouse file, one writer at a time, and the loading of commits into it.
+
+In: the lake's commits. Out: the `raw` tables that dbt's staging models read.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import filelock
+import polars as pl
+
+from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
+from sequen_dagster.errors import LockTimeoutError, SettingsError
+from sequen_dagster.lake.commits import Batch, Commit, read_commits
+from sequen_dagster.settings import SequenSettings
+
+_TYPES: Final = {
+    pl.String: "varchar",
+    pl.Int32: "integer",
+    pl.Int64: "bigint",
+    pl.Datetime("us"): "timestamp",
+    pl.Decimal(38, 6): "decimal(38, 6)",
+    pl.List(pl.String): "varchar[]",
+}
+_BATCH_COLUMNS: Final = {
+    "batch_id": "varchar",
+    "source": "varchar",
+    "path": "varchar",
+    "file_format": "varchar",
+    "file_sha256": "varchar",
+    "commit_id": "varchar",
+    "contract_fingerprint": "varchar",
+    "version": "integer",
+    "file_bytes": "bigint",
+    "records_read": "bigint",
+    "accepted": "bigint",
+    "quarantined": "bigint",
+    "skipped": "bigint",
+    "blank_lines": "bigint",
+    "received_at": "timestamp",
+    "registered_at": "timestamp",
+    "committed_at": "timestamp",
+}
+_VIOLATION_COLUMNS: Final = {
+    "batch_id": "varchar",
+    "type": "varchar",
+    "rule": "varchar",
+    "severity": "varchar",
+    "records": "bigint",
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load brought into the warehouse.
+
+    Attributes:
+        commits: how many commits.
+        batches: how many batches.
+        events: how many rows of accepted events.
+    """
+
+    commits: int = 0
+    batches: int = 0
+    events: int = 0
+
+
+def engine_options(settings: SequenSettings) -> dict[str, Any]:
+    """DuckDB's locks: no file or network access, no extensions, and no way back.
+
+    dbt gets the same. What comes from files is data in tables by then, never a name in SQL.
+    """
+    return {
+        "enable_external_access": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "memory_limit": settings.memory_limit,
+        "lock_configuration": True,
+    }
+
+
+def warehouse_path(settings: SequenSettings) -> Path:
+    """The writer's database."""
+    return settings.home / "warehouse.duckdb"
+
+
+@contextmanager
+def writer_lock(settings: SequenSettings) -> Iterator[None]:
+    """Hold the right to write the warehouse; the operating system takes it back if we die.
+
+    Raises:
+        LockTimeoutError: somebody else held it past `lock_timeout_seconds`; the message says who.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(settings.home / "writer.lock")
+    owner = settings.home / "writer.json"
+    try:
+        lock.acquire(timeout=settings.lock_timeout_seconds)
+    except filelock.Timeout:
+        message = (
+            f"Another writer holds the lock of {str(settings.home)!r}: {_holder(owner)}. "
+            "Wait for it, stop it, or raise `lock_timeout_seconds`."
+        )
+        raise LockTimeoutError(message) from None
+    try:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": now}
+        owner.write_text(json.dumps(facts), encoding="utf-8")
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def connect(settings: SequenSettings, *, lake_access: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse for writing, locked down; hold `writer_lock` while you do.
+
+    Args:
+        settings: the home and the memory limit.
+        lake_access: whether the lake's Parquet files may be read.
+
+    Yields:
+        A connection, closed at the end.
+    """
+    locks = ("enable_external_access", "lock_configuration")
+    options = {
+        name: value for name, value in engine_options(settings).items() if name not in locks
+    }
+    connection = duckdb.connect(warehouse_path(settings), config=options)
+    try:
+        if lake_access:
+            # Only a running database takes this, so the two locks follow it.
+            folder = _lake(settings).replace("'", "''")
+            connection.execute(f"set allowed_directories = ['{folder}/']")
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        yield connection
+    finally:
+        connection.close()
+
+
+def load_commits(settings: SequenSettings) -> Loaded:
+    """Load every commit that the warehouse does not hold yet, one transaction a commit.
+
+    A batch that two commits hold counts from the one with the smaller name, as everywhere.
+
+    Returns:
+        What came in.
+    """
+    loaded = Loaded()
+    with connect(settings, lake_access=True) as warehouse:
+        _create_raw_tables(warehouse)
+        rows = warehouse.execute("select commit_id from raw.commits").fetchall()
+        for commit in read_commits(settings.home / "lake", known=[row[0] for row in rows]):
+            with _transaction(warehouse):
+                events = sum(_load_batch(warehouse, settings, commit, one) for one in commit.batches)
+                warehouse.execute(
+                    "insert into raw.commits values (?, ?)", [commit.commit_id, commit.committed_at]
+                )
+            loaded = Loaded(
+                loaded.commits + 1, loaded.batches + len(commit.batches), loaded.events + events
+            )
+    return loaded
+
+
+def _create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute("create schema if not exists raw")
+    tables = {
+        "events": _sql_types(ACCEPTED_SCHEMA) | {"batch_id": "varchar"},
+        "quarantined_events": _sql_types(QUARANTINED_SCHEMA) | {"batch_id": "varchar"},
+        "batches": _BATCH_COLUMNS,
+        "violations": _VIOLATION_COLUMNS,
+        "commits": {"commit_id": "varchar", "committed_at": "timestamp"},
+    }
+    for name, columns in tables.items():
+        definitions = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+        warehouse.execute(f"create table if not exists raw.{name} ({definitions})")
+
+
+def _sql_types(schema: pl.Schema) -> dict[str, str]:
+    return {name: _TYPES[kind] for name, kind in schema.items()}
+
+
+@contextmanager
+def _transaction(warehouse: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    warehouse.begin()
+    try:
+        yield
+    except BaseException:
+        warehouse.rollback()
+        raise
+    warehouse.commit()
+
+
+def _load_batch(
+    warehouse: duckdb.DuckDBPyConnection, settings: SequenSettings, commit: Commit, batch: Batch
+) -> int:
+    """Load one batch; return how many events came in."""
+    held = warehouse.execute(
+        "select commit_id, version from raw.batches where batch_id = ?", [batch.batch_id]
+    ).fetchone()
+    if held is not None and held[0] <= commit.commit_id:
+        warehouse.execute(
+            "update raw.batches set version = greatest(version, ?) where batch_id = ?",
+            [batch.version, batch.batch_id],
+        )
+        return 0
+    for table in ("events", "quarantined_events", "batches", "violations"):
+        warehouse.execute(f"delete from raw.{table} where batch_id = ?", [batch.batch_id])
+    version = max(batch.version, held[1] if held else 0)
+    books = batch.books
+    values = {
+        **{name: getattr(batch, name, None) for name in _BATCH_COLUMNS},
+        "commit_id": commit.commit_id,
+        "committed_at": commit.committed_at,
+        "version": version,
+        "records_read": books.records_read,
+        "accepted": books.accepted,
+        "quarantined": books.quarantined,
+        "skipped": books.skipped,
+        "blank_lines": books.blank_lines,
+    }
+    _insert_row(warehouse, "batches", values)
+    for count in batch.rule_counts:
+        _insert_row(warehouse, "violations", {"batch_id": batch.batch_id, **vars(count)})
+    _copy_rows(warehouse, settings, batch.quarantine, "quarantined_events", QUARANTINED_SCHEMA)
+    _copy_rows(warehouse, settings, batch.events, "events", ACCEPTED_SCHEMA)
+    return books.accepted
+
+
+def _insert_row(
+    warehouse: duckdb.DuckDBPyConnection, table: str, values: dict[str, Any]
+) -> None:
+    # Any: one value a column, of the column's type.
+    names = ", ".join(values)
+    marks = ", ".join("?" for _ in values)
+    warehouse.execute(
+        f"insert into raw.{table} ({names}) values ({marks})", list(values.values())
+    )
+
+
+def _copy_rows(
+    warehouse: duckdb.DuckDBPyConnection,
+    settings: SequenSettings,
+    files: tuple[str, ...],
+    table: str,
+    schema: pl.Schema,
+) -> None:
+    if not files:
+        return
+    names = ", ".join(schema)
+    # The names under the lake are ours (hex digits); batch_id comes from the folder's name.
+    warehouse.execute(
+        f"insert into raw.{table} ({names}, batch_id) select {names}, batch_id"
+        " from read_parquet(?, hive_partitioning = true, hive_types = {'batch_id': 'varchar'})",
+        [[f"{_lake(settings)}/{name}" for name in files]],
+    )
+
+
+def _lake(settings: SequenSettings) -> str:
+    lake = str(settings.home / "lake")
+    if any(sign in lake for sign in "*?[]{}"):
+        # DuckDB expands these even in a bound parameter, and would read other files.
+        message = f"home {str(settings.home)!r} holds one of * ? [ ] {{ }}. Choose another path."
+        raise SettingsError(message)
+    return lake
+
+
+def _holder(owner: Path) -> str:
+    if not owner.exists():
+        return "it has not said who it is"
+    facts = json.loads(owner.read_text(encoding="utf-8"))
+    return f"process {facts['pid']} on {facts['host']} since {facts['since']}"

@@ -1,0 +1,228 @@
+"""The one settings class. Values come from code or from `SEQUEN_*` variables; bad ones fail here."""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+import pydantic
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sequen_dagster.errors import SettingsError
+
+# Raised whenever the meaning of the marts changes, so that old tables are refreshed in full.
+RULES_VERSION: Final = 1
+NAME_PATTERN: Final = r"^[a-z][a-z0-9_]{0,62}$"
+FIELD_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62}){0,3}$"
+
+SessionRule = Literal["given", "inactivity"]
+Name = Annotated[str, pydantic.Field(pattern=NAME_PATTERN)]
+FieldPath = Annotated[str, pydantic.Field(pattern=FIELD_PATTERN)]
+Positive = Annotated[int, pydantic.Field(gt=0)]
+
+
+class Source(pydantic.BaseModel):
+    """One place that exports arrive in.
+
+    Attributes:
+        name: what `source` says on every event; lower case, letters, digits and underscores.
+        exports: the folder, searched recursively; or one file.
+        include: file name patterns that are read (of the name, or of the path under `exports`).
+        exclude: patterns that are passed over, such as markers and unfinished uploads.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    name: Name = "default"
+    exports: Path = Path("exports")
+    include: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = (".*", "_*", "*.tmp", "*.part", "*.crc", "*.md")
+
+
+class SequenSettings(pydantic.BaseModel):
+    """Everything a user can set, with the defaults of the design.
+
+    Relative paths count from the working directory, or from `base` in `load_settings`.
+
+    Example:
+        >>> SequenSettings(session_timeout_minutes=45).mart_vars()["sequen_session_timeout_minutes"]
+        45
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = pydantic.Field(
+        Path(".sequen"), description="Directory that holds everything the pipeline writes."
+    )
+    sources: tuple[Source, ...] = pydantic.Field(
+        (Source(),), min_length=1, description="Places that exports arrive in."
+    )
+    # contract
+    max_record_bytes: Positive = pydantic.Field(
+        16 * 1024 * 1024, description="Longest record (line, array element, CSV row) in bytes."
+    )
+    max_depth: Annotated[int, pydantic.Field(ge=1, le=200)] = pydantic.Field(
+        64, description="Deepest nesting of a record."
+    )
+    max_compression_ratio: Positive = pydantic.Field(
+        250, description="How many times larger than its file the plain data may be."
+    )
+    # marts
+    session_timeout_minutes: Positive = pydantic.Field(
+        30, description="Inactivity, in minutes, beyond which a new derived session starts."
+    )
+    session_rule: SessionRule = pydantic.Field(
+        "given", description="`given` honours sid; `inactivity` ignores it."
+    )
+    stitching: bool = pydantic.Field(
+        True, description="Whether anonymous events are joined to the user they belong to."
+    )
+    click_window_minutes: Positive = pydantic.Field(
+        30, description="How long before a click an unlinked impression may match it, in minutes."
+    )
+    click_touch_days: Positive = pydantic.Field(
+        7, description="How long before a conversion a click counts as a touch, in days."
+    )
+    view_touch_days: Positive = pydantic.Field(
+        1, description="How long before a conversion an impression counts as a touch, in days."
+    )
+    max_touches: Annotated[int, pydantic.Field(ge=2, le=1000)] = pydantic.Field(
+        100, description="Most touches kept of a unit: the first and the latest others."
+    )
+    half_life_days: Positive = pydantic.Field(
+        7, description="Half-life of the time_decay model, in days."
+    )
+    value_field: FieldPath = pydantic.Field(
+        "order_total", description="Property of a conversion that holds its value."
+    )
+    currency_field: FieldPath = pydantic.Field(
+        "currency", description="Property of a conversion that holds its currency."
+    )
+    oversized_visitor_events: Positive = pydantic.Field(
+        50_000, description="More events than this mark a visitor as oversized (a bot, likely)."
+    )
+    recent_days: Positive = pydantic.Field(
+        28, description="Length of the `recent` period of completeness, in days."
+    )
+    min_accepted_percent: Annotated[int, pydantic.Field(ge=0, le=100)] = pydantic.Field(
+        95, description="Accepted share, in percent, below which no tier is reached."
+    )
+    # running
+    workers: Positive = pydantic.Field(
+        min(os.cpu_count() or 1, 8), description="Processes that read and judge files side by side."
+    )
+    memory_limit: Annotated[str, pydantic.Field(pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB)$")] = (
+        pydantic.Field("2GB", description="Memory limit of the DuckDB engine.")
+    )
+    run_bytes: Positive = pydantic.Field(
+        8 * 1024**3, description="Most bytes of files that one commit takes; the rest follow."
+    )
+    max_attempts: Positive = pydantic.Field(
+        3, description="Failures after which a file is parked and no longer retried."
+    )
+    lock_timeout_seconds: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
+        600, description="How long to wait for another writer, in seconds."
+    )
+    sensors: bool = pydantic.Field(
+        True, description="Whether sensors and the daily schedule start switched on."
+    )
+    daily_at: Annotated[str, pydantic.Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = pydantic.Field(
+        "04:00", description="When the daily run starts, hh:mm UTC."
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [source.name for source in self.sources]
+        if len(set(names)) != len(names):
+            message = f"source names must differ, got {names}"
+            raise ValueError(message)
+        return self
+
+    def resolved(self, base: Path) -> Self:
+        """A copy whose paths are absolute, counted from `base`."""
+        sources = tuple(
+            source.model_copy(update={"exports": (base / source.exports).resolve()})
+            for source in self.sources
+        )
+        return self.model_copy(update={"home": (base / self.home).resolve(), "sources": sources})
+
+    def contract_settings(self) -> dict[str, int]:
+        """The settings that decide which records are accepted."""
+        return {
+            "max_record_bytes": self.max_record_bytes,
+            "max_depth": self.max_depth,
+            "max_compression_ratio": self.max_compression_ratio,
+        }
+
+    def mart_vars(self) -> dict[str, Any]:
+        """The settings of the marts, as dbt vars.
+
+        User-chosen names go in as lists: dbt renders a string var as Jinja, a list it leaves alone.
+        """
+        return {
+            "sequen_session_timeout_minutes": self.session_timeout_minutes,
+            "sequen_session_rule": self.session_rule,
+            "sequen_stitching": self.stitching,
+            "sequen_click_window_minutes": self.click_window_minutes,
+            "sequen_click_touch_days": self.click_touch_days,
+            "sequen_view_touch_days": self.view_touch_days,
+            "sequen_max_touches": self.max_touches,
+            "sequen_half_life_days": self.half_life_days,
+            "sequen_value_field": self.value_field.split("."),
+            "sequen_currency_field": self.currency_field.split("."),
+            "sequen_oversized_visitor_events": self.oversized_visitor_events,
+            "sequen_recent_days": self.recent_days,
+            "sequen_min_accepted_percent": self.min_accepted_percent,
+        }
+
+    def marts_fingerprint(self) -> str:
+        """Names the rules and settings that the tables were built by (16 hex digits)."""
+        return fingerprint({"rules_version": RULES_VERSION, **self.mart_vars()})
+
+
+class _EnvironmentSettings(SequenSettings, BaseSettings):  # type: ignore[misc]  # two pydantic bases
+    model_config = SettingsConfigDict(env_prefix="SEQUEN_", frozen=True, extra="ignore")
+
+    exports: Path | None = None
+
+
+def load_settings(base: Path, **overrides: Any) -> SequenSettings:
+    """Settings from `overrides`, then `SEQUEN_*` variables, then the defaults.
+
+    Use it in a `definitions.py`; `exports` (or `SEQUEN_EXPORTS`) is short for one source.
+
+    Args:
+        base: directory that relative paths count from.
+        **overrides: settings by name; `None` means "not given".
+
+    Returns:
+        Settings with absolute paths.
+
+    Raises:
+        SettingsError: a value is wrong; the message names the setting and what it may be.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        loaded = _EnvironmentSettings(**given)
+        values = loaded.model_dump(exclude={"exports"}, exclude_unset=True)
+        if loaded.exports is not None:
+            values.setdefault("sources", (Source(exports=loaded.exports),))
+        return SequenSettings(**values).resolved(base)
+    except pydantic.ValidationError as error:
+        raise SettingsError(_explain(error)) from error
+
+
+def fingerprint(facts: dict[str, Any]) -> str:
+    """The first 16 hex digits of the sha256 of `facts` as sorted JSON."""
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _explain(error: pydantic.ValidationError) -> str:
+    lines = [
+        f"{'.'.join(str(part) for part in problem['loc']) or 'settings'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)
+    ]
+    return "Bad settings. " + "; ".join(re.sub(r"\s+", " ", line) for line in lines)
