@@ -204,6 +204,11 @@ def load_settings(base: Path, **overrides: Any) -> SequenSettings:
         SettingsError: a value is wrong; the message names the setting and what it may be.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
+    unknown = sorted(set(given) - set(_EnvironmentSettings.model_fields))
+    if unknown:
+        known = ", ".join(sorted(_EnvironmentSettings.model_fields))
+        message = f"Bad settings. There is no {', '.join(unknown)}; there are {known}."
+        raise SettingsError(message)
     try:
         loaded = _EnvironmentSettings(**given)
         values = loaded.model_dump(exclude={"exports"}, exclude_unset=True)

@@ -6,17 +6,25 @@ the digit. The fast lane in `parse` may only take records for which both give th
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Final
+
+import msgspec
 
 from sequen_dagster.fields import ALIASES, FIELD_NAMES
 
-_TOKENS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
-_SPACE_OUTSIDE_STRINGS: Final = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")|[ \t\r\n]+', re.DOTALL)
+# Possessive, since a text of millions of escapes would otherwise be remembered step by step. A
+# string that is never closed runs to the end, so that what it holds does not count as brackets.
+_STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
+_TOKENS: Final = re.compile(_STRING + rb"|[{}\[\]]", re.DOTALL)
+_SPACE_OUTSIDE_STRINGS: Final = re.compile(b"(" + _STRING + rb")|[ \t\r\n]+", re.DOTALL)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _RESERVED: Final = frozenset(FIELD_NAMES) | frozenset(ALIASES)
+# Python refuses to turn more than 4,300 digits into an int.
+_MAX_INT_DIGITS: Final = 4_000
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A record that is no JSON object; never leaves the contract.
 
     Attributes:
@@ -28,15 +36,9 @@ class Refused(Exception):
         self.rule = rule
 
     @property
-    def is_syntax(self) -> bool:
-        """Whether the text does not parse at all, as when it is cut off."""
-        return self.rule != "not_an_object"
-
-
-class _Number(str):
-    """The text of a JSON number, digits untouched."""
-
-    __slots__ = ()
+    def may_be_cut_off(self) -> bool:
+        """Whether a text that lost its end would be refused by this rule."""
+        return self.rule in ("malformed_json", "bad_encoding")
 
 
 def compacted(text: bytes) -> bytes:
@@ -49,7 +51,7 @@ def compacted(text: bytes) -> bytes:
     return _SPACE_OUTSIDE_STRINGS.sub(rb"\1", text)
 
 
-def sanitised(text: bytes, *, max_depth: int, warnings: list[str]) -> tuple[bytes, bytes]:
+def sanitised(text: bytes, *, max_depth: int, warnings: list[str]) -> tuple[bytes, dict[str, Any]]:
     """Read one record with care.
 
     Args:
@@ -58,35 +60,35 @@ def sanitised(text: bytes, *, max_depth: int, warnings: list[str]) -> tuple[byte
         warnings: gets `duplicate_key` and `lone_surrogate`.
 
     Returns:
-        The compact text as sent, and one with each key once and no lone surrogate: in a reserved
-        field such a value becomes `{}`, which no converter takes; elsewhere U+FFFD stands for it.
+        The compact text as sent, and the record with each key once and no lone surrogate: in a
+        reserved field such a value becomes `{}`, which no converter takes; elsewhere U+FFFD stands
+        for it. Numbers that a Python int does not hold to the digit are `msgspec.Raw`.
 
     Raises:
-        Refused: `bad_encoding`, `too_deep`, `malformed_json` or `not_an_object`.
+        RefusedError: `bad_encoding`, `too_deep`, `malformed_json` or `not_an_object`.
     """
     try:
         decoded = text.decode()
     except UnicodeDecodeError:
-        raise Refused("bad_encoding") from None
+        raise RefusedError("bad_encoding") from None
     if _depth(text) > max_depth:
-        raise Refused("too_deep")
+        raise RefusedError("too_deep")
     reader = _Reader()
     try:
         value = json.loads(
             decoded,
             object_pairs_hook=reader.object,
-            parse_float=_Number,
-            parse_int=_Number,
+            parse_float=msgspec.Raw,
+            parse_int=_integer,
             parse_constant=_refuse_constant,
         )
     except ValueError:
-        raise Refused("malformed_json") from None
+        raise RefusedError("malformed_json") from None
     if not isinstance(value, dict):
-        raise Refused("not_an_object")
+        raise RefusedError("not_an_object")
     if reader.has_duplicates:
         warnings.append("duplicate_key")
-    safe = _without_surrogates(value, warnings)
-    return compacted(text), _dumped(safe).encode()
+    return compacted(text), _without_surrogates(value, warnings)
 
 
 class _Reader:
@@ -103,6 +105,11 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
+def _integer(digits: str) -> int | msgspec.Raw:
+    is_exact = digits != "-0" and len(digits) <= _MAX_INT_DIGITS
+    return int(digits) if is_exact else msgspec.Raw(digits)
+
+
 def _depth(text: bytes) -> int:
     depth = deepest = 0
     for token in _TOKENS.finditer(text):
@@ -115,41 +122,40 @@ def _depth(text: bytes) -> int:
 
 
 def _without_surrogates(record: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
-    if not _SURROGATE.search(_dumped(record)):
+    if not _has_surrogate(record):
         return record
-    safe = {}
+    safe: dict[str, Any] = {}
     for key, value in record.items():
-        if key in _RESERVED and _SURROGATE.search(_dumped(value)):
+        if not _has_surrogate([key, value]):
+            safe[key] = value
+        elif key in _RESERVED:
             safe[key] = {}
         else:
-            safe[_SURROGATE.sub("\ufffd", key)] = json_replaced(value)
-            if _SURROGATE.search(key + _dumped(value)):
-                warnings.append("lone_surrogate")
+            safe[_SURROGATE.sub("\ufffd", key)] = _replaced(value)
+            warnings.append("lone_surrogate")
     return safe
 
 
-def json_replaced(value: Any) -> Any:
+def _has_surrogate(value: Any) -> bool:
+    return any(_SURROGATE.search(text) for text in _strings(value))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner)
+
+
+def _replaced(value: Any) -> Any:
     """`value` with U+FFFD in place of every lone surrogate in its keys and strings."""
-    if isinstance(value, _Number):
-        return value
     if isinstance(value, str):
         return _SURROGATE.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {_SURROGATE.sub("\ufffd", key): json_replaced(one) for key, one in value.items()}
-    return [json_replaced(one) for one in value] if isinstance(value, list) else value
-
-
-def _dumped(value: Any) -> str:
-    # Any: parsed JSON. json.dumps would write a _Number as a string, so the walk is our own.
-    if isinstance(value, _Number):
-        return str(value)
-    if isinstance(value, dict):
-        pairs = (f"{_quoted(key)}:{_dumped(one)}" for key, one in value.items())
-        return "{" + ",".join(pairs) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_dumped, value)) + "]"
-    return _quoted(value) if isinstance(value, str) else json.dumps(value)
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+        return {_SURROGATE.sub("\ufffd", key): _replaced(inner) for key, inner in value.items()}
+    return [_replaced(inner) for inner in value] if isinstance(value, list) else value

@@ -6,7 +6,7 @@ every rule they break, and counts by type. No Dagster here.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,67 +16,67 @@ import pyarrow as pa
 from pandera.errors import SchemaErrors
 
 from sequen_dagster.contract import scalars
-from sequen_dagster.contract.convert import DWELL, MICROS, convert
+from sequen_dagster.contract.convert import DWELL, MICROS, cells, convert
 from sequen_dagster.contract.identity import IdGenerator
-from sequen_dagster.contract.parse import CELL_COLUMNS, ParsedChunk, Parser
+from sequen_dagster.contract.parse import ParsedChunk, Parser
 from sequen_dagster.contract.rules import event_schema, field_rules, rule_fields
 from sequen_dagster.contract.warnings import NO_TYPE, Counts, count_warnings
 from sequen_dagster.errors import SequenError
 from sequen_dagster.exports.records import Chunks, Unreadable
-from sequen_dagster.exports.tables import chunks_of_rows
+from sequen_dagster.exports.tables import chunks_of_rows, rows_of
 from sequen_dagster.settings import fingerprint
 
 # Raised whenever the same record may be judged differently, so that older batches count as stale.
 CONTRACT_VERSION: Final = 1
 
-ACCEPTED_SCHEMA: Final = pl.Schema(
-    {
-        "id": pl.String,
-        "type": pl.String,
-        "uid": pl.String,
-        "sid": pl.String,
-        "cid": pl.String,
-        "rec_id": pl.String,
-        "page_view_id": pl.String,
-        "module_view_id": pl.String,
-        "impression_id": pl.String,
-        "item_id": pl.String,
-        "item_ids": pl.List(pl.String),
-        "item_id_relation": pl.String,
-        "page_type": pl.String,
-        "click_type": pl.String,
-        "conversion_type": pl.String,
-        "properties": pl.String,
-        "property_shape": pl.String,
-        "record_md5": pl.String,
-        "source": pl.String,
-        "source_file": pl.String,
-        "rank": pl.Int32,
-        "dwell_ms": DWELL,
-        "source_line": pl.Int64,
-        "source_item": pl.Int64,
-        "original_timestamp": MICROS,
-        "server_timestamp": MICROS,
-        "ingest_timestamp": MICROS,
-        "given_ingest_timestamp": MICROS,
-        "received_at": MICROS,
-    }
-)
-QUARANTINED_SCHEMA: Final = pl.Schema(
-    {
-        "source": pl.String,
-        "source_file": pl.String,
-        "type": pl.String,
-        "rules": pl.List(pl.String),
-        "fields": pl.List(pl.String),
-        "raw": pl.String,
-        "raw_sha256": pl.String,
-        "source_line": pl.Int64,
-        "source_item": pl.Int64,
-        "raw_bytes": pl.Int64,
-        "received_at": MICROS,
-    }
-)
+_Columns = dict[str, pl.DataType | type[pl.DataType]]
+
+_ACCEPTED: Final[_Columns] = {
+    "id": pl.String,
+    "type": pl.String,
+    "uid": pl.String,
+    "sid": pl.String,
+    "cid": pl.String,
+    "rec_id": pl.String,
+    "page_view_id": pl.String,
+    "module_view_id": pl.String,
+    "impression_id": pl.String,
+    "item_id": pl.String,
+    "item_ids": pl.List(pl.String),
+    "item_id_relation": pl.String,
+    "page_type": pl.String,
+    "click_type": pl.String,
+    "conversion_type": pl.String,
+    "properties": pl.String,
+    "property_shape": pl.String,
+    "record_md5": pl.String,
+    "source": pl.String,
+    "source_file": pl.String,
+    "rank": pl.Int32,
+    "dwell_ms": DWELL,
+    "source_line": pl.Int64,
+    "source_item": pl.Int64,
+    "original_timestamp": MICROS,
+    "server_timestamp": MICROS,
+    "ingest_timestamp": MICROS,
+    "given_ingest_timestamp": MICROS,
+    "received_at": MICROS,
+}
+_QUARANTINED: Final[_Columns] = {
+    "source": pl.String,
+    "source_file": pl.String,
+    "type": pl.String,
+    "rules": pl.List(pl.String),
+    "fields": pl.List(pl.String),
+    "raw": pl.String,
+    "raw_sha256": pl.String,
+    "source_line": pl.Int64,
+    "source_item": pl.Int64,
+    "raw_bytes": pl.Int64,
+    "received_at": MICROS,
+}
+ACCEPTED_SCHEMA: Final = pl.Schema(_ACCEPTED)
+QUARANTINED_SCHEMA: Final = pl.Schema(_QUARANTINED)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ class Origin:
         source: name of the source.
         source_file: path under the exports place.
         received_at: receipt of the file, UTC without zone.
-        is_text_format: whether it is CSV, where numbers are text by nature.
+        is_text_format: whether numbers are text by nature, as in a frame read from CSV; of files
+            the reader knows.
     """
 
     source: str = "default"
@@ -160,7 +161,10 @@ class EventContract:
         parser = Parser(max_depth=self.max_depth)
         ids = IdGenerator()
         for chunk in chunks:
-            yield _judge_chunk(parser.parse(chunk), origin, ids, chunk.envelopes_with_fields)
+            # A text format is told by its reader; for a frame whoever gives it has to know.
+            is_text = chunk.is_text_format or origin.is_text_format
+            place = replace(origin, is_text_format=is_text)
+            yield _judge_chunk(parser.parse(chunk), place, ids, chunk.envelopes_with_fields)
 
     def validate(
         self, frame: pl.DataFrame | pd.DataFrame | pa.Table, origin: Origin | None = None
@@ -202,20 +206,19 @@ def unreadable_file(rule: str, size_bytes: int, sha256: str, origin: Origin) -> 
 def _judge_chunk(
     parsed: ParsedChunk, origin: Origin, ids: IdGenerator, envelopes_with_fields: int
 ) -> Split:
-    columns: list[Any] = list(zip(*parsed.rows, strict=True)) or [()] * len(CELL_COLUMNS)
-    cells = pl.DataFrame(
-        [
-            pl.Series(name, column, dtype=pl.String)
-            for name, column in zip(CELL_COLUMNS, columns, strict=True)
-        ]
+    columns = pl.DataFrame(
+        [cells(values).alias(name) for name, values in parsed.columns()]
     ).with_columns(
+        pl.Series("properties", parsed.properties, dtype=pl.String),
+        pl.Series("property_shape", parsed.shapes, dtype=pl.String),
+        pl.Series("record_md5", parsed.md5s, dtype=pl.String),
         pl.Series("source_line", parsed.lines, dtype=pl.Int64),
         pl.Series("source_item", parsed.items, dtype=pl.Int64),
         pl.lit(origin.source).alias("source"),
         pl.lit(origin.source_file).alias("source_file"),
         pl.lit(origin.received_at, dtype=MICROS).alias("received_at"),
     )
-    converted = convert(cells, is_text_format=origin.is_text_format)
+    converted = convert(columns, is_text_format=origin.is_text_format)
     rules = _broken_rules(converted)
     bad = rules["row"].to_list()
     quarantined = pl.concat(
@@ -224,9 +227,7 @@ def _judge_chunk(
             _unreadable_rows(parsed.unreadable, origin),
         ]
     )
-    warnings = count_warnings(
-        converted, parsed.warnings, is_text_format=origin.is_text_format
-    )
+    warnings = count_warnings(converted, parsed.warnings, is_text_format=origin.is_text_format)
     if envelopes_with_fields:
         warnings[NO_TYPE, "envelope_fields"] += envelopes_with_fields
     return Split(
@@ -236,7 +237,7 @@ def _judge_chunk(
 
 def _broken_rules(converted: pl.DataFrame) -> pl.DataFrame:
     """Rows that break a rule, in order, with the sorted list of the rules: `row`, `rules`."""
-    schema = {"row": pl.Int64, "rules": pl.List(pl.String)}
+    schema: _Columns = {"row": pl.Int64, "rules": pl.List(pl.String)}
     if converted.is_empty():
         return pl.DataFrame(schema=schema)
     try:
@@ -257,9 +258,7 @@ def _broken_rules(converted: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _accepted_rows(
-    converted: pl.DataFrame, bad: list[int], ids: IdGenerator
-) -> pl.DataFrame:
+def _accepted_rows(converted: pl.DataFrame, bad: list[int], ids: IdGenerator) -> pl.DataFrame:
     is_good = ~pl.int_range(len(converted), eager=True).is_in(bad)
     good = converted.filter(is_good)
     nameless = good.filter(pl.col("id").is_null())
@@ -332,14 +331,21 @@ def _count_errors(quarantined: pl.DataFrame) -> Counts:
     return Counter({(event_type, rule): count for event_type, rule, count in counted.iter_rows()})
 
 
-def _rows(frame: pl.DataFrame | pd.DataFrame | pa.Table) -> Iterator[dict[str, Any]]:
+def _rows(frame: object) -> Iterator[dict[str, Any]]:
     # Any: cells of a foreign frame.
     if isinstance(frame, pl.DataFrame):
-        return frame.iter_rows(named=True)
-    if isinstance(frame, pd.DataFrame):
-        return ({str(name): value for name, value in row.items()} for row in frame.to_dict("records"))
+        return rows_of(frame.to_arrow())
     if isinstance(frame, pa.Table):
-        return (row for batch in frame.to_batches() for row in batch.to_pylist())
+        return rows_of(frame)
+    if isinstance(frame, pd.DataFrame):
+        named = frame.rename(columns=str)
+        try:
+            return rows_of(pa.Table.from_pandas(named, preserve_index=False))
+        except (pa.ArrowException, OverflowError, TypeError):
+            # Columns of mixed objects have no Arrow type.
+            return (
+                {str(name): cell for name, cell in row.items()} for row in named.to_dict("records")
+            )
     message = (
         f"validate() takes a polars or pandas DataFrame or an Arrow Table, "
         f"not {type(frame).__name__}."
@@ -353,4 +359,3 @@ def _like(
     if isinstance(frame, pl.DataFrame):
         return rows
     return rows.to_pandas() if isinstance(frame, pd.DataFrame) else rows.to_arrow()
-

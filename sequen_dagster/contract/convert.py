@@ -5,12 +5,16 @@ cell at a time. Every field gets a state column, so that absent and unreadable s
 """
 
 from collections.abc import Callable
+from datetime import datetime
+from types import NoneType
 from typing import Any, Final
 
+import msgspec
 import polars as pl
 
 from sequen_dagster.contract import scalars
 from sequen_dagster.contract.parse import PLACEHOLDERS
+from sequen_dagster.contract.scalars import OTHER, UNACCEPTABLE
 from sequen_dagster.fields import FIELDS, Kind
 
 ABSENT: Final = 0
@@ -31,13 +35,19 @@ TYPE_OF_KIND: Final[dict[Kind, pl.DataType]] = {
     "item_ids": pl.List(pl.String),
 }
 
-_ISO: Final = r'^"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]'
-_ISO_UTC: Final = _ISO + r'(\.[0-9]+)?(Z|z| UTC)?"$'
-_ISO_OFFSET: Final = _ISO + r'(\.[0-9]+)?[+-]([01][0-9]|2[0-3]):?[0-5][0-9]"$'
-_UNIX: Final = r'^"?[0-9]{9,18}"?$'
-_SMALL_INTEGER: Final = r'^"?[0-9]{1,17}"?$'
-_SMALL_DECIMAL: Final = r'^"?[0-9]{1,17}(\.[0-9]{1,6})?"?$'
-_INTEGER: Final = r"^-?[0-9]+$"
+_DAY: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
+_PLAIN_UTC: Final = f"{_DAY}T{_TIME}Z$"
+_OTHER_UTC: Final = f"{_DAY}[Tt ]{_TIME}(Z|z| UTC)?$"
+_OFFSET: Final = f"{_DAY}[Tt ]{_TIME}[+-]([01][0-9]|2[0-3]):?[0-5][0-9]$"
+_UNIX: Final = "^\0?[0-9]{9,18}$"
+_SMALL_INTEGER: Final = "^\0?[0-9]{1,17}$"
+_SMALL_DECIMAL: Final = "^\0?[0-9]{1,15}(\\.[0-9]{1,6})?$"
+_INTEGER: Final = "^\0-?[0-9]+$"
+_ABSENT_CELLS: Final = (OTHER + "null", OTHER + "[]")
+
+_encode = msgspec.json.Encoder().encode
+Converted = tuple[pl.Series, pl.Series]
 
 
 def state_of(field: str) -> str:
@@ -50,28 +60,56 @@ def state_of(field: str) -> str:
     return f"{field}__state"
 
 
-def convert(cells: pl.DataFrame, *, is_text_format: bool = False) -> pl.DataFrame:
+def cells(values: list[Any]) -> pl.Series:
+    """The values of a field as cells (see `scalars`), null where there is none.
+
+    Args:
+        values: parsed JSON.
+
+    Returns:
+        A text column.
+    """
+    # Any: parsed JSON. Columns of one type, the usual case, are not walked through in Python.
+    kinds = set(map(type, values)) - {NoneType}
+    if kinds == {int}:
+        try:
+            return OTHER + pl.Series(values, dtype=pl.Int64).cast(pl.String)
+        except (OverflowError, TypeError):
+            pass  # more than 64 bits
+    if kinds <= {str}:
+        texts = pl.Series(values, dtype=pl.String)
+        if not texts.str.contains(OTHER, literal=True).any():
+            return texts
+    return pl.Series([_cell(value) for value in values], dtype=pl.String)
+
+
+def _cell(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return UNACCEPTABLE if OTHER in value else value
+    return OTHER + _encode(value).decode()
+
+
+def convert(columns: pl.DataFrame, *, is_text_format: bool = False) -> pl.DataFrame:
     """Convert the reserved fields.
 
     Args:
-        cells: one text column a reserved field (see `parse`); other columns pass through.
+        columns: a column of cells a reserved field; other columns pass through.
         is_text_format: whether the records came from CSV, where numbers are text by nature.
 
     Returns:
         The typed columns under their own names, a state column each, and all other columns.
     """
-    columns: list[pl.Series] = []
+    converted: list[pl.Series] = []
     for field in FIELDS:
-        column = cells[field.name]
+        column = columns[field.name]
         if column.null_count() == len(column):
-            columns += _nothing(field.name, field.kind, len(column))
+            converted += _nothing(field.name, field.kind, len(column))
             continue
         values, state = _converter(field.kind, is_text_format)(column)
-        columns += [values.alias(field.name), state.alias(state_of(field.name))]
-    return cells.with_columns(columns)
-
-
-Converted = tuple[pl.Series, pl.Series]
+        converted += [values.alias(field.name), state.alias(state_of(field.name))]
+    return columns.with_columns(converted)
 
 
 def _nothing(name: str, kind: Kind, height: int) -> list[pl.Series]:
@@ -86,69 +124,72 @@ def _converter(kind: Kind, is_text_format: bool) -> Callable[[pl.Series], Conver
         case "timestamp":
             return _timestamps
         case "rank":
-            return lambda cells: _numbers(cells, is_text_format, _SMALL_INTEGER, scalars.rank)
+            return lambda column: _numbers(column, is_text_format, _SMALL_INTEGER, scalars.rank)
         case "dwell":
-            return lambda cells: _numbers(cells, is_text_format, _SMALL_DECIMAL, scalars.dwell)
+            return lambda column: _numbers(column, is_text_format, _SMALL_DECIMAL, scalars.dwell)
         case "item_ids":
-            return lambda cells: _arrays(cells, is_text_format)
+            return lambda column: _arrays(column, is_text_format)
         case _:
-            return lambda cells: _strings(cells, kind)
+            return lambda column: _strings(column, kind)
 
 
-def _strings(cells: pl.Series, kind: Kind) -> Converted:
+def _strings(column: pl.Series, kind: Kind) -> Converted:
     cell = pl.col("cell")
-    body = _body(cell)
-    is_text = cell.str.starts_with('"')
-    is_integer = cell.str.contains(_INTEGER) if kind != "type" else pl.lit(False)
-    is_placeholder = (
-        is_text & body.str.to_lowercase().is_in(sorted(PLACEHOLDERS))
-        if kind == "identity"
-        else pl.lit(False)
-    )
     is_absent = _is_absent(cell)
-    digits = pl.when(cell == "-0").then(pl.lit("0")).otherwise(cell)
-    return _evaluated(
-        cells,
-        value=pl.when(is_absent | is_placeholder)
-        .then(None)
-        .when(is_text)
-        .then(body)
-        .when(is_integer)
-        .then(digits),
-        state=pl.when(is_absent)
+    is_placeholder = (
+        cell.str.to_lowercase().is_in(sorted(PLACEHOLDERS)) if kind == "identity" else pl.lit(False)
+    )
+    if not column.str.starts_with(OTHER).any():
+        value, state = cell, pl.lit(GIVEN)
+    else:
+        is_other = cell.str.starts_with(OTHER)
+        is_integer = cell.str.contains(_INTEGER) if kind != "type" else pl.lit(False)
+        digits = cell.str.slice(1).replace("-0", "0")
+        value = pl.when(~is_other).then(cell).when(is_integer).then(digits)
+        state = pl.when(~is_other).then(GIVEN).when(is_integer).then(COERCED).otherwise(UNREADABLE)
+    both = column.to_frame("cell").select(
+        pl.when(~is_absent & ~is_placeholder).then(value).alias("value"),
+        pl.when(is_absent)
         .then(ABSENT)
         .when(is_placeholder)
         .then(PLACEHOLDER)
-        .when(is_text)
-        .then(GIVEN)
-        .when(is_integer)
-        .then(COERCED)
-        .otherwise(UNREADABLE),
+        .otherwise(state)
+        .cast(pl.UInt8)
+        .alias("state"),
     )
+    return both["value"], both["state"]
 
 
-def _timestamps(cells: pl.Series) -> Converted:
+def _timestamps(column: pl.Series) -> Converted:
     cell = pl.col("cell")
-    is_utc = cell.str.contains(_ISO_UTC)
-    is_offset = cell.str.contains(_ISO_OFFSET)
-    is_unix = cell.str.contains(_UNIX)
-    values = cells.to_frame("cell").select(
-        pl.when(is_utc)
-        .then(_iso(cell))
-        .when(is_offset)
-        .then(_iso(cell) - _offset(cell))
-        .when(is_unix)
-        .then(_unix(_body(cell)))
-        .alias("value"),
-        (is_utc | is_offset | is_unix | _is_absent(cell)).alias("is_done"),
+    frame = column.to_frame("cell")
+    values = frame.select(
+        pl.when(cell.str.contains(_PLAIN_UTC)).then(_iso(cell)).alias("value"),
+        is_done=cell.str.contains(_PLAIN_UTC) | _is_absent(cell),
     )
-    value = _with_scalars(cells, values["value"], values["is_done"], scalars.timestamp)
-    return value, _states(cells, value, pl.lit(False))
+    if not values["is_done"].all():
+        is_utc = cell.str.contains(_OTHER_UTC)
+        is_offset = cell.str.contains(_OFFSET)
+        is_unix = cell.str.contains(_UNIX)
+        values = frame.select(
+            pl.when(is_utc)
+            .then(_iso(cell))
+            .when(is_offset)
+            .then(_iso(cell) - _offset(cell))
+            .when(is_unix)
+            .then(_unix(_digits(cell)))
+            .alias("value"),
+            is_done=is_utc | is_offset | is_unix | _is_absent(cell),
+        )
+    value = _with_scalars(column, values["value"], values["is_done"], scalars.timestamp)
+    # The engine knows more years than Python, and Pandera reports in Python's datetimes.
+    value = value.set(~value.is_between(datetime.min, datetime.max), None)
+    return value, _states(column, value, pl.lit(False))
 
 
 def _iso(cell: pl.Expr) -> pl.Expr:
     # Cut to where a double cannot come in: date, time of day and fraction are read as integers.
-    seconds = pl.concat_str(cell.str.slice(1, 10), cell.str.slice(12, 8)).str.strptime(
+    seconds = pl.concat_str(cell.str.slice(0, 10), cell.str.slice(11, 8)).str.strptime(
         MICROS, "%Y-%m-%d%H:%M:%S", strict=False
     )
     fraction = cell.str.extract(r"\.([0-9]{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False)
@@ -156,10 +197,10 @@ def _iso(cell: pl.Expr) -> pl.Expr:
 
 
 def _offset(cell: pl.Expr) -> pl.Expr:
-    digits = cell.str.extract(r'[+-]([0-9]{2}:?[0-9]{2})"$').str.replace(":", "", literal=True)
+    digits = cell.str.extract(r"[+-]([0-9]{2}:?[0-9]{2})$").str.replace(":", "", literal=True)
     hours = digits.str.slice(0, 2).cast(pl.Int64, strict=False)
     minutes = digits.str.slice(2, 2).cast(pl.Int64, strict=False)
-    is_west = cell.str.contains(r'-[0-9]{2}:?[0-9]{2}"$')
+    is_west = cell.str.contains(r"-[0-9]{2}:?[0-9]{2}$")
     minutes_east = (hours * 60 + minutes) * pl.when(is_west).then(-1).otherwise(1)
     return pl.duration(minutes=minutes_east)
 
@@ -179,29 +220,34 @@ def _unix(digits: pl.Expr) -> pl.Expr:
 
 
 def _numbers(
-    cells: pl.Series, is_text_format: bool, form: str, scalar: Callable[[str], Any]
+    column: pl.Series, is_text_format: bool, form: str, scalar: Callable[[str], Any]
 ) -> Converted:
     # Any: a rank is an int, a dwell time a Decimal.
     cell = pl.col("cell")
     dtype = pl.Int64() if scalar is scalars.rank else DWELL
-    values = cells.to_frame("cell").select(
+    values = column.to_frame("cell").select(
         pl.when(cell.str.contains(form))
-        .then(_body(cell))
+        .then(_digits(cell))
         .cast(dtype, strict=False)
         .alias("value"),
-        (cell.str.contains(form) | _is_absent(cell)).alias("is_done"),
+        is_done=cell.str.contains(form) | _is_absent(cell),
     )
-    value = _with_scalars(cells, values["value"], values["is_done"], scalar)
-    is_text = cell.str.starts_with('"') & pl.lit(not is_text_format)
-    is_odd_integer = cell.str.contains(r"[.eE]") if scalar is scalars.rank else pl.lit(False)
-    return value, _states(cells, value, is_text | (is_odd_integer & pl.lit(not is_text_format)))
+    value = _with_scalars(column, values["value"], values["is_done"], scalar)
+    if scalar is scalars.rank:
+        value = value.set(value > scalars.MAX_RANK, None)
+    is_coerced = pl.lit(False)
+    if not is_text_format:
+        is_coerced = ~cell.str.starts_with(OTHER)
+        if scalar is scalars.rank:
+            is_coerced |= cell.str.contains("[.eE]")
+    return value, _states(column, value, is_coerced)
 
 
-def _arrays(cells: pl.Series, is_text_format: bool) -> Converted:
+def _arrays(column: pl.Series, is_text_format: bool) -> Converted:
     texts: list[list[str] | None] = []
     states: list[int] = []
-    absent = cells.to_frame("cell").select(_is_absent(pl.col("cell")))["cell"]
-    for cell, is_absent in zip(cells, absent, strict=True):
+    absent = column.to_frame("cell").select(_is_absent(pl.col("cell")))["cell"]
+    for cell, is_absent in zip(column, absent, strict=True):
         found = None if is_absent else scalars.item_ids(cell, is_text_format=is_text_format)
         if found is None:
             texts.append(None)
@@ -212,32 +258,21 @@ def _arrays(cells: pl.Series, is_text_format: bool) -> Converted:
         else:
             texts.append(found[0])
             states.append(COERCED if found[1] else GIVEN)
-    return (
-        pl.Series(texts, dtype=pl.List(pl.String)),
-        pl.Series(states, dtype=pl.UInt8),
-    )
+    return pl.Series(texts, dtype=pl.List(pl.String)), pl.Series(states, dtype=pl.UInt8)
 
 
-def _body(cell: pl.Expr) -> pl.Expr:
-    return cell.str.strip_prefix('"').str.strip_suffix('"')
+def _digits(cell: pl.Expr) -> pl.Expr:
+    return cell.str.strip_prefix(OTHER)
 
 
 def _is_absent(cell: pl.Expr) -> pl.Expr:
     # strip_chars() strips the White_Space property of Unicode, which is what blank means.
-    is_blank = cell.str.starts_with('"') & (_body(cell).str.strip_chars() == "")
-    return cell.is_null() | cell.is_in(["null", "[]"]) | is_blank
+    is_blank = cell.str.strip_chars() == ""
+    return cell.is_null() | cell.is_in(_ABSENT_CELLS) | is_blank
 
 
-def _evaluated(cells: pl.Series, *, value: pl.Expr, state: pl.Expr) -> Converted:
-    both = cells.to_frame("cell").select(
-        value.alias("value"), state.cast(pl.UInt8).alias("state")
-    )
-    return both["value"], both["state"]
-
-
-def _states(cells: pl.Series, value: pl.Series, is_coerced: pl.Expr) -> pl.Series:
-    frame = pl.DataFrame({"cell": cells, "value": value})
-    return frame.select(
+def _states(column: pl.Series, value: pl.Series, is_coerced: pl.Expr) -> pl.Series:
+    return pl.DataFrame({"cell": column, "value": value}).select(
         pl.when(_is_absent(pl.col("cell")))
         .then(ABSENT)
         .when(pl.col("value").is_null())
@@ -251,17 +286,16 @@ def _states(cells: pl.Series, value: pl.Series, is_coerced: pl.Expr) -> pl.Serie
 
 
 def _with_scalars(
-    cells: pl.Series, values: pl.Series, is_done: pl.Series, scalar: Callable[[str], Any]
+    column: pl.Series, values: pl.Series, is_done: pl.Series, scalar: Callable[[str], Any]
 ) -> pl.Series:
     """Convert what the engine left, each distinct cell once."""
-    rest = cells.filter(~is_done)
+    rest = column.filter(~is_done)
     if rest.is_empty():
         return values
     distinct = rest.unique()
     found = pl.Series([scalar(cell) for cell in distinct], dtype=values.dtype, strict=False)
     table = pl.DataFrame({"cell": distinct, "found": found})
-    frame = pl.DataFrame({"cell": cells, "value": values, "is_done": is_done})
+    frame = pl.DataFrame({"cell": column, "value": values, "is_done": is_done})
     joined = frame.join(table, on="cell", how="left", maintain_order="left")
-    return joined.select(
-        pl.when("is_done").then("value").otherwise("found").alias("value")
-    )["value"]
+    chosen = pl.when("is_done").then("value").otherwise("found")
+    return joined.select(chosen.alias("value"))["value"]

@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 
@@ -14,7 +15,8 @@ class IdGenerator:
     """
 
     def __init__(self) -> None:
-        self._seen = np.empty(0, dtype=np.uint64)
+        # Sorted runs, each longer than the next: adding to one long run would copy it every time.
+        self._runs: list[npt.NDArray[np.uint64]] = []
         self._repeats: dict[int, int] = {}
 
     def ids(self, record_md5s: pl.Series) -> list[str]:
@@ -27,10 +29,7 @@ class IdGenerator:
             One id a record: `evt_` and 32 hex digits.
         """
         keys = np.array([int(digest[:16], 16) for digest in record_md5s], dtype=np.uint64)
-        places = np.searchsorted(self._seen, keys)
-        inside = places < len(self._seen)
-        was_seen = np.zeros(len(keys), dtype=bool)
-        was_seen[inside] = self._seen[places[inside]] == keys[inside]
+        was_seen = self._was_seen(keys)
         ids = []
         repeats = self._repeats
         known: set[int] = set()
@@ -41,6 +40,18 @@ class IdGenerator:
             known.add(key)
             text = f"{digest}:{ordinal}".encode()
             ids.append(f"evt_{hashlib.md5(text, usedforsecurity=False).hexdigest()}")
-        fresh = np.unique(keys[~was_seen])
-        self._seen = np.insert(self._seen, np.searchsorted(self._seen, fresh), fresh)
+        self._remember(np.unique(keys[~was_seen]))
         return ids
+
+    def _was_seen(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        was_seen = np.zeros(len(keys), dtype=np.bool_)
+        for run in self._runs:
+            places = np.minimum(np.searchsorted(run, keys), len(run) - 1)
+            was_seen |= run[places] == keys
+        return was_seen
+
+    def _remember(self, fresh: npt.NDArray[np.uint64]) -> None:
+        while self._runs and len(self._runs[-1]) <= len(fresh):
+            fresh = np.union1d(self._runs.pop(), fresh)
+        if len(fresh):
+            self._runs.append(fresh)

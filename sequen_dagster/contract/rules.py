@@ -20,12 +20,11 @@ from sequen_dagster.contract.convert import (
     UNREADABLE,
     state_of,
 )
+from sequen_dagster.contract.scalars import MAX_DWELL_MS, MAX_RANK
 from sequen_dagster.fields import FIELDS, IDENTITY_FIELDS, Field, Kind
 
 MIN_TIMESTAMP: Final = datetime(2000, 1, 1)
 MAX_AHEAD_HOURS: Final = 24
-MAX_RANK: Final = 2_147_483_647
-MAX_DWELL_MS: Final = 10**15
 
 # What a reader or the parser may find; with the checks below these are all error codes there are.
 RECORD_RULES: Final = (
@@ -90,7 +89,9 @@ def rule_fields(rule: str) -> list[str]:
 
 def field_rules() -> list[str]:
     """Every rule code that the schema can give, in table order."""
-    return [str(check.name) for column in event_schema().columns.values() for check in column.checks]
+    return [
+        str(check.name) for column in event_schema().columns.values() for check in column.checks
+    ]
 
 
 def _checks(field: Field) -> list[pa.Check]:
@@ -137,5 +138,5 @@ def _is_plausible_time(value: pl.Expr) -> pl.Expr:
 _RANGES: Final[dict[Kind, Callable[[pl.Expr], pl.Expr]]] = {
     "timestamp": _is_plausible_time,
     "rank": lambda value: value.is_between(0, MAX_RANK),
-    "dwell": lambda value: (value >= 0) & (value < MAX_DWELL_MS),
+    "dwell": lambda value: value.is_between(0, MAX_DWELL_MS),
 }

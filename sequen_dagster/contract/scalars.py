@@ -1,5 +1,8 @@
 """Contract: the one definition of how a cell becomes a value, field kind by field kind.
 
+A cell is a string as it is, or `OTHER` and the JSON text of any other value. NUL can mark these
+because a string that holds one is not acceptable anyway.
+
 `convert` does the same for whole columns in the engine where a cell has a common form, and calls
 these for the rest; a property test holds the two together.
 """
@@ -12,16 +15,27 @@ from typing import Final
 
 from sequen_dagster.contract.shapes import is_blank
 
+# First character of a cell whose value is no string.
+OTHER: Final = "\0"
+# Stands for a value that no converter takes.
+UNACCEPTABLE: Final = OTHER + "{}"
+
 _DATE_TIME: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?)?"
     r"(Z|z| UTC|([+-])([0-9]{2}):?([0-9]{2}))?"
 )
 _PLAIN_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
-_JSON_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
+_JSON_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,18})?")
 _JSON_INTEGER: Final = re.compile(r"-?[0-9]+")
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+_JSON_SPACE: Final = " \t\r\n"
 _EPOCH: Final = datetime(1970, 1, 1)
+# (below, places to shift to microseconds) of seconds, milliseconds, microseconds; above: nanos.
+_UNIX_UNITS: Final = ((10**11, 6), (10**14, 3), (10**17, 0))
 _WIDE: Final = Context(prec=400, rounding=ROUND_HALF_UP)
+MAX_RANK: Final = 2_147_483_647
+MAX_DWELL_MS: Final = 10**15
 _MILLIONTH: Final = Decimal("0.000001")
 # Enough for every value in range; beyond it exact arithmetic would only cost time.
 _MAX_DIGITS: Final = 300
@@ -29,7 +43,7 @@ _MAX_DIGITS: Final = 300
 
 def text_of(cell: str) -> str | None:
     """The text of a string cell, or None where the cell holds something else."""
-    return cell[1:-1] if cell[0] == '"' else None
+    return None if cell.startswith(OTHER) else cell
 
 
 def timestamp(cell: str) -> datetime | None:
@@ -43,16 +57,13 @@ def timestamp(cell: str) -> datetime | None:
         The time, or None where the cell is nothing of that.
 
     Example:
-        >>> timestamp('"2025-07-14T09:15:22.401Z"') == timestamp("1752484522.401")
+        >>> timestamp("2025-07-14T09:15:22.401Z") == timestamp(OTHER + "1752484522.401")
         True
     """
-    text = text_of(cell)
-    if text is None:
-        number = _decimal(cell)
-        return None if number is None else _from_unix(number)
-    if _PLAIN_NUMBER.fullmatch(text) and len(text) <= _MAX_DIGITS:
-        return _from_unix(Decimal(text))
-    parts = _DATE_TIME.fullmatch(text)
+    number = _number(cell)
+    if number is not None:
+        return _from_unix(number)
+    parts = _DATE_TIME.fullmatch(cell)
     return None if parts is None else _from_parts(parts)
 
 
@@ -75,73 +86,62 @@ def _from_parts(parts: re.Match[str]) -> datetime | None:
 def _from_unix(number: Decimal) -> datetime | None:
     if number < 0:
         return None
-    if number < 10**11:
-        micros = number * 1_000_000
-    elif number < 10**14:
-        micros = number * 1_000
-    elif number < 10**17:
-        micros = number
-    else:
-        micros = number / 1_000
+    places = next((places for limit, places in _UNIX_UNITS if number < limit), -3)
     try:
-        return _EPOCH + timedelta(microseconds=int(micros))
+        # Shifted exactly: arithmetic of the default context would round at 28 digits.
+        return _EPOCH + timedelta(microseconds=int(number.scaleb(places, _WIDE)))
     except OverflowError:
         return None
 
 
 def rank(cell: str) -> int | None:
-    """Read a whole number; `3.0` and `"3"` count as 3, `3.5` as nothing. The range is not checked.
+    """Read a whole number that fits 31 bits; `3.0` and `"3"` count as 3, `3.5` as nothing.
 
     Example:
-        >>> rank("3.0"), rank('"3"'), rank("3.5"), rank("true")
+        >>> rank(OTHER + "3.0"), rank("3"), rank("3.5"), rank(OTHER + "true")
         (3, 3, None, None)
     """
     number = _number(cell)
-    if number is None or number != number.to_integral_value() or abs(number) >= 10**18:
+    if number is None or not 0 <= number <= MAX_RANK or number != number.to_integral_value():
         return None
     return int(number)
 
 
 def dwell(cell: str) -> Decimal | None:
-    """Read a number, rounded half up to six digits. The range is not checked, only bounded.
+    """Read a number from 0 to below 1e15, rounded half up to six digits.
+
+    The range is checked here, since rounding may carry a number over either end of it.
 
     Example:
-        >>> dwell("0.0000005")
+        >>> dwell(OTHER + "0.0000005")
         Decimal('0.000001')
     """
     number = _number(cell)
-    if number is None or abs(number) >= 10**18:
+    if number is None or not 0 <= number < MAX_DWELL_MS:
         return None
     return number.quantize(_MILLIONTH, context=_WIDE)
-
-
-def is_plain_number(cell: str) -> bool:
-    """Whether a cell is a JSON number, as opposed to a number written as text."""
-    return cell[0] != '"'
-
-
-def is_integer(cell: str) -> bool:
-    """Whether a cell is a JSON number written as an integer."""
-    return _JSON_INTEGER.fullmatch(cell) is not None
 
 
 def string(cell: str) -> str | None:
     """Read a text; a JSON integer becomes its exact decimal digits, all else is nothing.
 
     Example:
-        >>> string('"a"'), string("9007199254740993"), string("1.0")
+        >>> string("a"), string(OTHER + "9007199254740993"), string(OTHER + "1.0")
         ('a', '9007199254740993', None)
     """
-    if is_integer(cell):
-        return "0" if cell == "-0" else cell
-    return text_of(cell)
+    text = text_of(cell)
+    if text is not None:
+        return text
+    digits = cell[1:]
+    is_integer = _JSON_INTEGER.fullmatch(digits) is not None
+    return digits.replace("-0", "0", digits == "-0") if is_integer else None
 
 
 def item_ids(cell: str, *, is_text_format: bool = False) -> tuple[list[str], bool] | None:
     """Read an array of texts.
 
     Args:
-        cell: a JSON array; in a text format (CSV) a string that holds one.
+        cell: a JSON array; in a text format (CSV) a text that holds one.
         is_text_format: whether the record came from CSV.
 
     Returns:
@@ -149,7 +149,7 @@ def item_ids(cell: str, *, is_text_format: bool = False) -> tuple[list[str], boo
         blank or of another type.
     """
     text = text_of(cell)
-    source = text if text is not None and is_text_format else cell
+    source = cell[1:] if text is None else text.strip(_JSON_SPACE) if is_text_format else ""
     if not source.startswith("["):
         return None
     try:
@@ -158,7 +158,7 @@ def item_ids(cell: str, *, is_text_format: bool = False) -> tuple[list[str], boo
         return None
     texts = []
     for element in elements:
-        if not isinstance(element, str) or is_blank(element) or "\0" in element:
+        if not isinstance(element, str) or is_blank(element) or _UNSTORABLE.search(element):
             return None
         texts.append("0" if element == "-0" and isinstance(element, _Digits) else str(element))
     return texts, any(isinstance(element, _Digits) for element in elements)
@@ -173,25 +173,22 @@ class _Digits(str):
 def _number(cell: str) -> Decimal | None:
     text = text_of(cell)
     if text is None:
-        return _decimal(cell)
+        return _decimal(cell[1:])
     is_plain = _PLAIN_NUMBER.fullmatch(text) is not None and len(text) <= _MAX_DIGITS
     return Decimal(text) if is_plain else None
 
 
-def _decimal(cell: str) -> Decimal | None:
+def _decimal(text: str) -> Decimal | None:
     """A JSON number exactly, or None where it is none or absurdly long."""
-    if len(cell) > _MAX_DIGITS or not _JSON_NUMBER.fullmatch(cell):
+    if len(text) > _MAX_DIGITS or not _JSON_NUMBER.fullmatch(text):
         return None
-    number = Decimal(cell)
-    # Without this bound 1e9999 would be written out digit by digit.
-    return number if number == 0 or -30 < number.adjusted() < 30 else _extreme(number)
-
-
-def _extreme(number: Decimal) -> Decimal:
-    """A stand-in for a number out of every range: 0 for the tiny, 1e30 for the huge."""
-    if number.adjusted() < 0:
+    number = Decimal(text)
+    if number == 0:
         return Decimal(0)
-    return Decimal(10**30).copy_sign(number)
+    # Without these bounds 1e9999 would be written out digit by digit.
+    if number.adjusted() >= 30:
+        return Decimal(10**30).copy_sign(number)
+    return number if number.adjusted() > -30 else Decimal("1e-30").copy_sign(number)
 
 
 def utc_now() -> datetime:

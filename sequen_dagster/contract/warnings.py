@@ -33,9 +33,11 @@ def count_warnings(
     Returns:
         Records by (event type, warning code).
     """
-    flags = {
+    replaced = [row for row, codes in parse_warnings.items() if "placeholder_id" in codes]
+    flags: dict[str, pl.Expr | pl.Series] = {
         "placeholder_id": pl.any_horizontal(
-            pl.col(state_of(name)) == PLACEHOLDER for name in IDENTITY_FIELDS
+            *(pl.col(state_of(name)) == PLACEHOLDER for name in IDENTITY_FIELDS),
+            pl.int_range(pl.len()).is_in(replaced),
         ),
         "near_standard_type": pl.col("type").is_in(_near_types(converted["type"].unique())),
         "possible_personal_data": pl.Series(_personal_rows(converted)),
@@ -46,7 +48,10 @@ def count_warnings(
         )
     counts: Counts = Counter()
     grouped = (
-        converted.select(pl.col("type").fill_null(NO_TYPE), **flags)
+        converted.select(
+            pl.col("type").fill_null(NO_TYPE),
+            *(flag.alias(code) for code, flag in flags.items()),
+        )
         .group_by("type")
         .agg(pl.col(code).sum() for code in flags)
     )
@@ -54,7 +59,8 @@ def count_warnings(
         counts.update({(row["type"], code): row[code] for code in flags if row[code]})
     types = converted["type"]
     for position, codes in parse_warnings.items():
-        counts.update((types[position] or NO_TYPE, code) for code in set(codes))
+        found = set(codes) - flags.keys()
+        counts.update((types[position] or NO_TYPE, code) for code in found)
     return counts
 
 

@@ -5,7 +5,7 @@ In: an open file. Out: a byte stream that fails with a rule code when it is corr
 
 import hashlib
 import io
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Protocol
 
 import pyarrow as pa
 
@@ -14,7 +14,10 @@ from sequen_dagster.errors import UnreadableFileError
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # in collections.abc from Python 3.12 on
 
-CODEC_BY_MAGIC: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+CODEC_BY_MAGIC: Final[dict[bytes, Literal["gzip", "zstd"]]] = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
 # A ratio means nothing before some output has been seen.
 RATIO_GRACE_BYTES: Final = 64 * 1024 * 1024
 
@@ -32,6 +35,7 @@ class HashingReader(io.RawIOBase):
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
         self._hash = hashlib.sha256()
+        self._digest = ""
         self.bytes_read = 0
 
     def readable(self) -> bool:
@@ -49,15 +53,20 @@ class HashingReader(io.RawIOBase):
 
     def finish(self) -> str:
         """Read what nobody asked for, so that the hash covers the whole file; return it as hex."""
-        while self.read(1 << 20):
-            pass
-        return self._hash.hexdigest()
+        # Only once: whoever moves the file's position afterwards must not change the answer.
+        if not self._digest:
+            while self.read(1 << 20):
+                pass
+            self._digest = self._hash.hexdigest()
+        return self._digest
 
 
 class DecompressedStream:
     """The plain bytes of a compressed stream; corruption and bombs become rule codes."""
 
-    def __init__(self, packed: io.BufferedIOBase, codec: str, *, max_ratio: int) -> None:
+    def __init__(
+        self, packed: io.BufferedIOBase, codec: Literal["gzip", "zstd"], *, max_ratio: int
+    ) -> None:
         self._counted = _Counted(packed)
         self._plain = pa.CompressedInputStream(pa.PythonFile(self._counted, mode="r"), codec)
         self._max_ratio = max_ratio
@@ -77,15 +86,20 @@ class DecompressedStream:
         self._bytes_out += len(block)
         allowed = max(self._max_ratio * self._counted.bytes_read, RATIO_GRACE_BYTES)
         if self._bytes_out > allowed:
-            message = (
-                f"The data grows to more than {self._max_ratio} times its compressed size. "
-                "Send it plain, or raise `max_compression_ratio` if you trust the sender."
-            )
-            raise UnreadableFileError("too_compressed", message)
+            raise too_compressed(self._max_ratio)
         return block
 
 
-def plain_stream(packed: io.BufferedReader, *, max_ratio: int) -> ByteStream:
+def too_compressed(max_ratio: int) -> UnreadableFileError:
+    """The error for a file whose content is out of proportion to its size."""
+    message = (
+        f"The data grows to more than {max_ratio} times its compressed size. "
+        "Send it plain, or raise `max_compression_ratio` if you trust the sender."
+    )
+    return UnreadableFileError("too_compressed", message)
+
+
+def plain_stream(packed: "io.BufferedReader[HashingReader]", *, max_ratio: int) -> ByteStream:
     """The plain bytes of a file, decompressed where its first bytes say gzip or zstd.
 
     The name of the file is not asked: exporters name gzip files `.jsonl` and plain ones `.gz`.

@@ -6,24 +6,20 @@ That keeps one bad element from hiding the others, and memory bounded by one ele
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from sequen_dagster.exports.compression import ByteStream
+from sequen_dagster.exports.records import HashedBytes, Unreadable
 
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
-_STRUCTURE: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
-_SCALAR: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[^",\]\[{}\s][^,\]}\s]*', re.DOTALL)
+# Possessive, since a string of millions of escapes would otherwise be remembered step by step.
+_STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_STRUCTURE: Final = re.compile(_STRING + rb'|["{}\[\]]', re.DOTALL)
+_SCALAR: Final = re.compile(_STRING + rb'|[^",\]\[{}\s][^,\]}\s]*', re.DOTALL)
+_MARKS: Final = re.compile(rb'\\.|["{}\[\]]', re.DOTALL)
 _BLOCK_BYTES: Final = 1 << 20
 
-
-@dataclass(frozen=True)
-class Element:
-    """One value cut out of a document, or the rule code that ended the cutting."""
-
-    text: bytes
-    line: int
-    rule: str | None = None
+Element = tuple[int, int, bytes | Unreadable]  # physical line, place in the array, text
 
 
 class _CutError(Exception):
@@ -35,47 +31,58 @@ class _CutError(Exception):
 
 
 class DocumentScanner:
-    """Walks through a JSON document value by value, remembering physical lines."""
+    """Walks through a JSON document value by value, remembering physical lines.
 
-    def __init__(
-        self, stream: ByteStream, *, start: bytes, first_line: int, max_record_bytes: int
-    ) -> None:
+    Attributes:
+        has_other_fields: whether the envelope carries more than its events, as far as was read.
+    """
+
+    def __init__(self, stream: ByteStream, *, start: bytes, max_record_bytes: int) -> None:
         self._stream = stream
         self._buffer = start
         self._position = 0
-        self._line = first_line
+        self._line = 1
         self._is_at_end = False
         self._max_record_bytes = max_record_bytes
         self.has_other_fields = False
 
+    def opens_events(self) -> bool:
+        """Whether the document is an object that comes to an array `events` before any `type`."""
+        try:
+            return self._next_byte() == b"{" and self._enter_events()
+        except _CutError:
+            return False
+
     def elements(self) -> Iterator[Element]:
         """Yield the elements of the array, or of the envelope's `events`, in order.
 
-        A document that is broken off or not well-formed ends in one element with a rule code.
+        A document that is broken off or not well-formed ends in one unreadable element.
         """
+        item = 0
         try:
-            opening = self._next_byte()
-            self._position += 1
-            if opening == b"{":
-                if not self._enter_events():
-                    raise _CutError("too_large")
-                yield from self._array()
+            is_envelope = self._next_byte() == b"{"
+            if is_envelope and not self._enter_events():
+                raise _CutError("malformed_json")
+            self._position += not is_envelope
+            for item, (line, text) in enumerate(self._array(), start=1):
+                yield line, item, text
+            if is_envelope:
                 self._leave_envelope()
-            else:
-                yield from self._array()
             if self._next_byte():
                 raise _CutError("malformed_json")
         except _CutError as cut:
-            yield Element(self._rest(), self._line, cut.rule)
+            yield self._line, item + 1, self._rest(cut.rule, item + 1)
 
-    def _array(self) -> Iterator[Element]:
+    def _array(self) -> Iterator[tuple[int, bytes | Unreadable]]:
         if self._next_byte() == b"]":
             self._position += 1
             return
+        item = 0
         while True:
             self._expect_more()
+            item += 1
             line = self._line
-            yield Element(self._value(), line)
+            yield line, self._value(item)
             separator = self._next_byte()
             self._expect_more()
             if separator not in (b",", b"]"):
@@ -85,13 +92,16 @@ class DocumentScanner:
                 return
 
     def _enter_events(self) -> bool:
-        """Move behind the `[` of `events`; false where the object has none."""
+        """Move behind the `[` of `events`; false where a `type`, or nothing, comes first."""
+        self._position += 1
         while self._next_byte() == b'"':
             key = self._value()
             self._colon()
             if key == b'"events"' and self._next_byte() == b"[":
                 self._position += 1
                 return True
+            if key == b'"type"':
+                return False
             self._value()
             self.has_other_fields = True
             if self._next_byte() == b",":
@@ -101,7 +111,6 @@ class DocumentScanner:
     def _leave_envelope(self) -> None:
         while self._next_byte() == b",":
             self._position += 1
-            self._next_byte()
             self._value()
             self._colon()
             self._value()
@@ -112,20 +121,23 @@ class DocumentScanner:
         self._position += 1
 
     def _colon(self) -> None:
+        self._expect_more()
         if self._next_byte() != b":":
             raise _CutError("malformed_json")
         self._position += 1
 
-    def _value(self) -> bytes:
+    def _value(self, item: int = 1) -> bytes | Unreadable:
         """Cut out the value that starts at the next byte that is no white space."""
         self._next_byte()
         while (end := self._end_of_value()) is None:
             if self._is_at_end:
                 raise _CutError("truncated_tail")
             if len(self._buffer) - self._position > self._max_record_bytes:
-                raise _CutError("too_large")
+                return self._pass_over(item)
             self._fill()
         text = self._buffer[self._position : end]
+        if len(text) > self._max_record_bytes:
+            return self._pass_over(item)
         self._line += text.count(b"\n")
         self._position = end
         return text
@@ -151,6 +163,42 @@ class DocumentScanner:
                     return None
         return None
 
+    def _pass_over(self, item: int) -> Unreadable:
+        """Read over a value that is too large, keeping its beginning and its hash."""
+        if self._buffer[self._position : self._position + 1] not in (b"{", b"[", b'"'):
+            raise _CutError("too_large")
+        line = self._line
+        passed = HashedBytes()
+        depth = 0
+        is_in_string = False
+        while True:
+            end = None
+            for token in _MARKS.finditer(self._buffer, self._position):
+                mark = token.group()
+                if mark == b'"':
+                    is_in_string = not is_in_string
+                elif not is_in_string:
+                    depth += (mark in b"{[") - (mark in b"}]")
+                if depth == 0 and not is_in_string:
+                    end = token.end()
+                    break
+            self._take(passed, end)
+            if end is not None:
+                return passed.unreadable("too_large", line=line, item=item)
+            if self._is_at_end:
+                raise _CutError("truncated_tail")
+            self._fill()
+
+    def _take(self, passed: HashedBytes, end: int | None) -> None:
+        """Move what was passed over out of the buffer, up to `end` or to its whole escapes."""
+        if end is None:
+            slashes = len(self._buffer) - len(self._buffer.rstrip(b"\\"))
+            end = max(len(self._buffer) - slashes % 2, self._position)
+        part = self._buffer[self._position : end]
+        passed.add(part)
+        self._line += part.count(b"\n")
+        self._position = end
+
     def _next_byte(self) -> bytes:
         """Skip white space; return the byte there, empty at the end of the document."""
         while True:
@@ -174,5 +222,10 @@ class DocumentScanner:
         self._position = 0
         self._is_at_end = not block
 
-    def _rest(self) -> bytes:
-        return self._buffer[self._position :]
+    def _rest(self, rule: str, item: int) -> Unreadable:
+        line = self._line
+        rest = HashedBytes()
+        rest.add(self._buffer[self._position :])
+        while block := self._stream.read(_BLOCK_BYTES):
+            rest.add(block)
+        return rest.unreadable(rule, line=line, item=item)

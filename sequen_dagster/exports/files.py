@@ -3,9 +3,11 @@
 In: a source (a folder with include and exclude patterns). Out: `ExportFile`s, in path order.
 """
 
+import logging
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -14,6 +16,8 @@ from typing import BinaryIO
 
 from sequen_dagster.errors import ExportsError, VanishedFileError
 from sequen_dagster.settings import Source
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, order=True)
@@ -59,11 +63,13 @@ def list_files(source: Source) -> list[ExportFile]:
             "Create it, or point `exports` at the folder that holds the export files."
         )
         raise ExportsError(message)
-    found = (
-        _export_file(source, relative, Path(entry.path), entry.stat(follow_symlinks=False))
-        for relative, entry in _walk(root, "")
-        if _is_wanted(relative, source)
-    )
+    found: list[ExportFile] = []
+    for relative, entry in _walk(root, ""):
+        if _is_wanted(relative, source):
+            # A file that vanishes while we list is no file any more.
+            with suppress(FileNotFoundError):
+                status = entry.stat(follow_symlinks=False)
+                found.append(_export_file(source, relative, Path(entry.path), status))
     return sorted(found)
 
 
@@ -78,12 +84,13 @@ def open_file(file: ExportFile) -> BinaryIO:
 
     Raises:
         VanishedFileError: it is gone, or has become something else than a regular file.
+        PermissionError: this process may not read it.
     """
     try:
         descriptor = os.open(file.location, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError, OSError) as error:
-        if isinstance(error, PermissionError):
-            raise
+    except PermissionError:
+        raise
+    except OSError as error:
         message = f"File {file.path!r} vanished before it was read. It is retried when it is back."
         raise VanishedFileError(message) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -94,22 +101,31 @@ def open_file(file: ExportFile) -> BinaryIO:
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            relative = f"{prefix}{entry.name}"
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(Path(entry.path), f"{relative}/")
-            elif entry.is_file(follow_symlinks=False):
-                yield relative, entry
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:
+        return
+    except PermissionError:
+        # One closed folder must not hold back the others.
+        _logger.warning("folder %r in the exports place may not be read; passed over", prefix)
+        return
+    for entry in entries:
+        relative = f"{prefix}{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(Path(entry.path), f"{relative}/")
+        elif entry.is_file(follow_symlinks=False):
+            yield relative, entry
 
 
 def _is_wanted(relative: str, source: Source) -> bool:
-    name = relative.rsplit("/", 1)[-1]
+    parts = relative.split("/")
 
-    def matches(patterns: tuple[str, ...]) -> bool:
-        return any(fnmatchcase(name, one) or fnmatchcase(relative, one) for one in patterns)
+    def matches(texts: list[str], patterns: tuple[str, ...]) -> bool:
+        return any(fnmatchcase(text, pattern) for text in texts for pattern in patterns)
 
-    return matches(source.include) and not matches(source.exclude)
+    # A folder that is excluded, such as Spark's _temporary, excludes all below it.
+    is_included = matches([parts[-1], relative], source.include)
+    return is_included and not matches([*parts, relative], source.exclude)
 
 
 def _export_file(
@@ -120,4 +136,6 @@ def _export_file(
     modified_at = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(
         microsecond=micros % 1_000_000, tzinfo=None
     )
-    return ExportFile(source.name, relative, location, status.st_size, modified_at)
+    # A name may hold any bytes; a path is text that can be stored.
+    path = os.fsencode(relative).decode("utf-8", "backslashreplace")
+    return ExportFile(source.name, path, location, status.st_size, modified_at)

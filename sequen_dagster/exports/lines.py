@@ -3,18 +3,29 @@
 In: a plain byte stream. Out: `RecordChunk`s with the physical line of every record.
 """
 
-import hashlib
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Final
+
+import msgspec
 
 from sequen_dagster.exports.compression import ByteStream
 from sequen_dagster.exports.documents import DocumentScanner
-from sequen_dagster.exports.records import RAW_KEPT_BYTES, Chunks, RecordChunk, Unreadable
+from sequen_dagster.exports.records import (
+    CHUNK_RECORDS,
+    Chunks,
+    HashedBytes,
+    RecordChunk,
+    Unreadable,
+)
 
-_BLOCK_BYTES: Final = 1 << 22
+_BLOCK_BYTES: Final = 1 << 21
 _JSON_SPACE: Final = b" \t\r\n"
+
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def read_lines(stream: ByteStream, *, max_record_bytes: int) -> Chunks:
@@ -28,20 +39,25 @@ def read_lines(stream: ByteStream, *, max_record_bytes: int) -> Chunks:
         Chunks in file order.
     """
     chunk = RecordChunk()
-    for number, line, is_whole in _lines(stream, max_record_bytes):
-        if isinstance(line, Unreadable):
-            chunk.unreadable.append(line)
-        elif not line.strip(_JSON_SPACE):
-            # What follows the last newline is no line.
-            chunk.blank_lines += is_whole or bool(line)
-        elif (line.lstrip(_JSON_SPACE)[:1] == b"[" or b'"events"' in line) and _is_many(line):
-            _add_elements(chunk, line, number, max_record_bytes)
-        else:
-            chunk.add(line, number)
-            chunk.is_tail_open = not is_whole
-        if chunk.is_full:
-            yield chunk
-            chunk = RecordChunk()
+    number = 1
+    for block in _blocks(stream, max_record_bytes):
+        for start in range(0, len(block.lines), CHUNK_RECORDS):
+            lines = block.lines[start : start + CHUNK_RECORDS]
+            if block.is_plain:
+                chunk.add_lines(lines, number)
+            else:
+                for line_number, line in enumerate(lines, start=number):
+                    _add_line(chunk, line, line_number, max_record_bytes)
+            number += len(lines)
+            if chunk.is_full:
+                yield chunk
+                chunk = RecordChunk()
+        if block.too_large is not None:
+            chunk.unreadable.append(block.too_large.unreadable("too_large", line=number))
+            number += 1
+        elif block.tail:
+            _add_line(chunk, block.tail, number, max_record_bytes)
+            chunk.is_tail_open = chunk.lines[-1:] == [number]
     yield chunk
 
 
@@ -50,7 +66,7 @@ def read_document(stream: ByteStream, *, max_record_bytes: int) -> Chunks:
 
     Args:
         stream: plain bytes; behind blank lines they start with `[` or `{`.
-        max_record_bytes: longer elements end the reading as `too_large`.
+        max_record_bytes: longer elements become `too_large`.
 
     Yields:
         Chunks in file order.
@@ -59,36 +75,33 @@ def read_document(stream: ByteStream, *, max_record_bytes: int) -> Chunks:
     while len(start) <= max_record_bytes and (block := stream.read(_BLOCK_BYTES)):
         start += block
     body = start.lstrip(_JSON_SPACE)
-    if body[:1] == b"{" and len(start) <= max_record_bytes and not is_envelope(body):
-        single = RecordChunk(is_tail_open=not body.endswith(b"\n"))
-        single.add(body, 1 + start.count(b"\n", 0, len(start) - len(body)))
-        yield single
+    if body.startswith(b"{") and not is_envelope(body):
+        line = 1 + start.count(b"\n", 0, len(start) - len(body))
+        yield _single(stream, body, line, max_record_bytes)
         return
-    scanner = DocumentScanner(
-        stream, start=start, first_line=1, max_record_bytes=max_record_bytes
-    )
-    yield from _element_chunks(scanner)
-
-
-def _element_chunks(scanner: DocumentScanner) -> Chunks:
+    scanner = DocumentScanner(stream, start=start, max_record_bytes=max_record_bytes)
     chunk = RecordChunk()
-    item = 0
-    for item, element in enumerate(scanner.elements(), start=1):
-        if element.rule is not None:
-            cut = Unreadable.of(element.rule, element.text, line=element.line, item=item)
-            chunk.unreadable.append(cut)
+    count = 0
+    for line, count, element in scanner.elements():
+        if isinstance(element, Unreadable):
+            chunk.unreadable.append(element)
         else:
-            chunk.add(element.text, element.line, item)
+            chunk.add(element, line, count)
         if chunk.is_full:
             yield chunk
             chunk = RecordChunk()
-    chunk.blank_lines += item == 0
+    chunk.blank_lines += count == 0
     chunk.envelopes_with_fields += scanner.has_other_fields
     yield chunk
 
 
 def is_json(text: bytes, kind: type = object) -> bool:
-    """Whether `text` is one whole JSON value of a Python `kind`."""
+    """Whether `text` is one whole JSON value of a Python `kind`.
+
+    Example:
+        >>> is_json(b"[1]", list), is_json(b"[1]", dict), is_json(b"[1")
+        (True, False, False)
+    """
     try:
         return isinstance(_loads(text), kind)
     except RecursionError:
@@ -98,73 +111,155 @@ def is_json(text: bytes, kind: type = object) -> bool:
         return False
 
 
+def begins_json(text: bytes) -> bool:
+    """Whether `text` is JSON as far as it goes: whole, or only its end is missing.
+
+    Example:
+        >>> begins_json(b'{"events": ['), begins_json(b'{"type": "cli')
+        (True, False)
+    """
+    try:
+        decoded = text.decode().rstrip()
+        json.loads(decoded, parse_int=float)
+    except json.JSONDecodeError as error:
+        return error.pos >= len(decoded)
+    except UnicodeDecodeError:
+        return False
+    except RecursionError:
+        return True
+    return True
+
+
 def is_envelope(text: bytes) -> bool:
-    """Whether `text` is a JSON object with an array `events` and no `type`."""
+    """Whether `text` is a JSON object with an array `events` and no `type`.
+
+    Of a text that is not valid JSON the beginning decides, so that one bad event in an envelope
+    does not cost the others.
+    """
     try:
         value = _loads(text)
     except (ValueError, RecursionError):
-        return False
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("events"), list)
-        and value.get("type") is None
-    )
+        scanner = DocumentScanner(io.BytesIO(), start=text, max_record_bytes=len(text))
+        return scanner.opens_events()
+    return isinstance(value, dict) and isinstance(value.get("events"), list) and "type" not in value
 
 
 def _loads(text: bytes) -> object:
     # parse_int: Python refuses to make an int of more than 4,300 digits.
-    return json.loads(text, parse_int=float)
+    return json.loads(text.decode(), parse_int=float)
 
 
-def _is_many(line: bytes) -> bool:
-    return is_json(line, list) or is_envelope(line)
-
-
-def _add_elements(chunk: RecordChunk, line: bytes, number: int, max_record_bytes: int) -> None:
-    scanner = DocumentScanner(
-        io.BytesIO(), start=line, first_line=number, max_record_bytes=max_record_bytes
-    )
-    for part in _element_chunks(scanner):
-        for text, part_line, item in zip(part.texts, part.lines, part.items, strict=True):
-            chunk.add(text, part_line, item)
-        chunk.unreadable += part.unreadable
-        chunk.blank_lines += part.blank_lines
-        chunk.envelopes_with_fields += part.envelopes_with_fields
-
-
-def _lines(
-    stream: ByteStream, max_record_bytes: int
-) -> Iterator[tuple[int, bytes | Unreadable, bool]]:
-    """Yield (number, line, whether a newline ended it); too long lines are only hashed."""
-    number = 1
-    held = b""
+def _single(stream: ByteStream, body: bytes, line: int, max_record_bytes: int) -> RecordChunk:
+    chunk = RecordChunk(is_tail_open=not body.endswith(b"\n"))
+    if len(body) <= max_record_bytes:
+        chunk.add(body, line)
+        return chunk
+    whole = HashedBytes()
+    whole.add(body)
     while block := stream.read(_BLOCK_BYTES):
-        lines = (held + block).split(b"\n")
+        whole.add(block)
+    chunk.unreadable.append(whole.unreadable("too_large", line=line))
+    return chunk
+
+
+def _add_line(chunk: RecordChunk, line: bytes, number: int, max_record_bytes: int) -> None:
+    first = line.lstrip(_JSON_SPACE)[:1]
+    if len(line) > max_record_bytes:
+        chunk.unreadable.append(Unreadable.of("too_large", line, line=number))
+    elif not first:
+        chunk.blank_lines += 1
+    elif first == b"[" or (first == b"{" and b'"events"' in line):
+        _add_events(chunk, line, number, is_array=first == b"[")
+    else:
+        chunk.add(line, number)
+
+
+def _add_events(chunk: RecordChunk, line: bytes, number: int, *, is_array: bool) -> None:
+    """Add the events of a line that is an array or an envelope; else add the line itself."""
+    try:
+        fields = {} if is_array else _decode_object(line)
+        if not is_array and ("type" in fields or bytes(fields.get("events", b""))[:1] != b"["):
+            chunk.add(line, number)
+            return
+        events = _decode_array(line if is_array else fields["events"])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        _add_odd_events(chunk, line, number)
+        return
+    for item, event in enumerate(events, start=1):
+        chunk.add(bytes(event), number, item)
+    chunk.blank_lines += not events
+    chunk.envelopes_with_fields += len(fields) > 1 and bool(events)
+
+
+def _add_odd_events(chunk: RecordChunk, line: bytes, number: int) -> None:
+    """As `_add_events`, for what msgspec does not read, such as lone surrogates."""
+    try:
+        is_many = isinstance(_loads(line), list) or is_envelope(line)
+    except (ValueError, RecursionError):
+        is_many = False
+    if not is_many:
+        chunk.add(line, number)
+        return
+    scanner = DocumentScanner(io.BytesIO(), start=line, max_record_bytes=len(line))
+    for _, item, element in scanner.elements():
+        if isinstance(element, bytes):
+            chunk.add(element, number, item)
+        else:
+            chunk.unreadable.append(replace(element, line=number))
+    chunk.envelopes_with_fields += scanner.has_other_fields
+
+
+@dataclass
+class _Block:
+    """Some lines of a file, and what the last of them may be.
+
+    Attributes:
+        lines: whole lines, without their newlines.
+        is_plain: whether each of them can only be one record, which spares looking at each.
+        too_large: a line behind them that was too long to be held.
+        tail: what stands behind the last newline of the file.
+    """
+
+    lines: list[bytes] = field(default_factory=list)
+    is_plain: bool = False
+    too_large: HashedBytes | None = None
+    tail: bytes = b""
+
+
+def _blocks(stream: ByteStream, max_record_bytes: int) -> Iterator[_Block]:
+    held = b""
+    while True:
+        read = stream.read(_BLOCK_BYTES)
+        text = held + read
+        lines = text.split(b"\n")
         held = lines.pop()
-        for line in lines:
-            if len(line) > max_record_bytes:
-                yield number, Unreadable.of("too_large", line, line=number), True
-            else:
-                yield number, line, True
-            number += 1
+        block = _Block(lines, is_plain=_is_plain(text, lines, held, max_record_bytes))
+        if not read:
+            block.tail = held
+            yield block
+            return
         if len(held) > max_record_bytes:
-            cut, held = _skip_line(stream, held, number)
-            yield number, cut, True
-            number += 1
-    if held:
-        yield number, held, False
+            block.too_large, held = _pass_over(stream, held)
+        yield block
 
 
-def _skip_line(stream: ByteStream, start: bytes, number: int) -> tuple[Unreadable, bytes]:
-    """Hash a line to its end without holding it; return it and the bytes behind it."""
-    digest = hashlib.sha256(start)
-    length = len(start)
-    rest = b""
+def _is_plain(text: bytes, lines: list[bytes], held: bytes, max_record_bytes: int) -> bool:
+    end = len(text) - len(held) - 1
+    return (
+        text.startswith(b"{")
+        and text.count(b"\n{", 0, end) == len(lines) - 1
+        and b'"events"' not in text
+        and len(text) <= max_record_bytes
+    )
+
+
+def _pass_over(stream: ByteStream, start: bytes) -> tuple[HashedBytes, bytes]:
+    """Read a line to its end without holding it; return it and the bytes behind it."""
+    passed = HashedBytes()
+    passed.add(start)
     while block := stream.read(_BLOCK_BYTES):
         line, newline, rest = block.partition(b"\n")
-        digest.update(line)
-        length += len(line)
+        passed.add(line)
         if newline:
-            break
-    kept = start[:RAW_KEPT_BYTES]
-    return Unreadable(number, 1, "too_large", kept, length, digest.hexdigest()), rest
+            return passed, rest
+    return passed, b""

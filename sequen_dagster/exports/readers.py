@@ -11,7 +11,13 @@ from typing import Final, Literal, Self
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.compression import ByteStream, HashingReader, plain_stream
 from sequen_dagster.exports.files import ExportFile, open_file
-from sequen_dagster.exports.lines import is_json, read_document, read_lines
+from sequen_dagster.exports.lines import (
+    begins_json,
+    is_envelope,
+    is_json,
+    read_document,
+    read_lines,
+)
 from sequen_dagster.exports.records import Chunks
 from sequen_dagster.exports.tables import read_csv, read_parquet
 
@@ -22,6 +28,11 @@ _BLANK: Final = b" \t\r\n"
 _PARQUET_MAGIC: Final = b"PAR1"
 # Kinds that people drop by mistake; without this list they would be thousands of malformed lines.
 _UNSUPPORTED_MAGIC: Final = {
+    b"\x1f\x8b": "gzip within a compressed file",
+    b"\x28\xb5\x2f\xfd": "zstd within a compressed file",
+    _PARQUET_MAGIC: "Parquet within a compressed file",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
     b"PK\x03\x04": "a zip archive",
     b"PK\x05\x06": "a zip archive",
     b"BZh": "bzip2",
@@ -31,8 +42,10 @@ _UNSUPPORTED_MAGIC: Final = {
     b"ORC": "ORC",
     b"SQLite format 3": "an SQLite database",
 }
+_FIRST_TEXT_BYTE: Final = 9
 _COMPRESSED_ENDINGS: Final = (".gz", ".zst", ".zstd")
 _PEEKED_LINES: Final = 5
+_CR_PEEK_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -100,7 +113,9 @@ class ExportReader:
         )
         _refuse_unsupported(plain.peek(32))
         plain.skip(_BOM)
-        self.file_format = _text_format(self.file.path, plain)
+        if plain.has_only_carriage_returns():
+            plain = _Peekable(_NewlineStream(plain), self._limits.max_record_bytes)
+        self.file_format = _text_format(self.file.path, plain, self._limits.max_record_bytes)
         yield from self._text(plain)
 
     def finish(self) -> tuple[str, int]:
@@ -123,34 +138,52 @@ class ExportReader:
         again.finish()
         self._raw = again
         self._handle.seek(0)
-        yield from read_parquet(self._handle)
+        yield from read_parquet(
+            self._handle,
+            size_bytes=again.bytes_read,
+            max_ratio=self._limits.max_compression_ratio,
+        )
 
 
 def _refuse_unsupported(head: bytes) -> None:
+    if head.isascii() and not any(byte < _FIRST_TEXT_BYTE for byte in head):
+        return  # a text that happens to begin with such letters
     for magic, kind in _UNSUPPORTED_MAGIC.items():
         if head.startswith(magic):
             message = (
-                f"The file is {kind}. Send JSON Lines, JSON, CSV or Parquet, plain, gzip or zstd."
+                f"The file is {kind}. Send JSON Lines, JSON or CSV in UTF-8, plain or packed once "
+                "with gzip or zstd, or Parquet."
             )
             raise UnreadableFileError("unsupported_format", message)
 
 
-def _text_format(path: str, plain: "_Peekable") -> FileFormat:
+def _text_format(path: str, plain: "_Peekable", max_record_bytes: int) -> FileFormat:
     name = path.lower()
     for ending in _COMPRESSED_ENDINGS:
         name = name.removesuffix(ending)
     if name.endswith((".csv", ".tsv")):
         return "csv"
     lines = plain.peek_lines(_PEEKED_LINES)
-    if not lines or is_json(lines[0]):
+    if not lines:
         return "jsonl"
-    if lines[0].startswith(b"["):
-        return "json"
-    # A broken first line looks like the start of a document. Whole objects on the lines behind it
-    # tell JSON Lines: inside a document a line that is an object of its own would need a key.
-    if lines[0].startswith(b"{") and not any(is_json(line, dict) for line in lines[1:]):
-        return "json"
-    return "jsonl"
+    if len(lines[0]) > max_record_bytes:
+        # Too long for a record; a document may be as long as it likes.
+        is_document = lines[0].startswith(b"[") or is_envelope(lines[0])
+    else:
+        is_document = not is_json(lines[0]) and _is_document(lines)
+    return "json" if is_document else "jsonl"
+
+
+def _is_document(lines: list[bytes]) -> bool:
+    """Whether a file is one document, and not lines of which the first is broken or cut off."""
+    first = lines[0]
+    if not first.startswith(b"{"):
+        return first.startswith(b"[")
+    if len(lines) == 1 or b'"events"' in first:
+        return is_envelope(first)
+    if begins_json(b"\n".join(lines)):
+        return True
+    return begins_json(first) and not any(is_json(line, dict) for line in lines[1:])
 
 
 class _Peekable:
@@ -176,8 +209,13 @@ class _Peekable:
     def skip(self, prefix: bytes) -> None:
         self._head = self._head.removeprefix(prefix)
 
+    def has_only_carriage_returns(self) -> bool:
+        """Whether the lines end as they did on the classic Mac, going by the first of them."""
+        lines = self.peek(_CR_PEEK_BYTES).strip(_BLANK).split(b"\r")
+        return len(lines) > 1 and is_json(lines[0], dict) and b"\n" not in self._head
+
     def peek_lines(self, count: int) -> list[bytes]:
-        """The first lines that are not blank, stripped; fewer where they are longer than a record."""
+        """The first lines that are not blank, stripped; one that is too long only begun."""
         while True:
             lines = self._head.split(b"\n")
             whole = lines if self._is_at_end else lines[:-1]
@@ -191,3 +229,13 @@ class _Peekable:
         self._head += block
         self._is_at_end = not block
         return bool(block)
+
+
+class _NewlineStream:
+    """A stream whose carriage returns are newlines."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+
+    def read(self, size: int, /) -> bytes:
+        return self._stream.read(size).replace(b"\r", b"\n")

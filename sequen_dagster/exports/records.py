@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Final
 
 # Fixed costs of judging a chunk (some 40 checks) are spread over this many records.
@@ -39,6 +40,25 @@ class Unreadable:
         return cls(line, item, rule, raw[:RAW_KEPT_BYTES], len(raw), digest)
 
 
+class HashedBytes:
+    """The beginning, the length and the hash of bytes that are too many to be held."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._kept = b""
+        self._length = 0
+
+    def add(self, part: bytes) -> None:
+        """Append bytes."""
+        self._hash.update(part)
+        self._length += len(part)
+        self._kept += part[: RAW_KEPT_BYTES - len(self._kept)]
+
+    def unreadable(self, rule: str, *, line: int, item: int = 1) -> Unreadable:
+        """The bytes as an unreadable record."""
+        return Unreadable(line, item, rule, self._kept, self._length, self._hash.hexdigest())
+
+
 @dataclass
 class RecordChunk:
     """Consecutive records of one file: JSON texts with their lineage.
@@ -51,6 +71,8 @@ class RecordChunk:
         blank_lines: lines that hold nothing.
         envelopes_with_fields: envelopes that carried more than their events.
         is_tail_open: whether the last text ended the file without a newline.
+        is_text_format: whether the file is CSV, where numbers are text by nature.
+        size_bytes: length of all texts.
     """
 
     texts: list[bytes] = field(default_factory=list)
@@ -60,6 +82,7 @@ class RecordChunk:
     blank_lines: int = 0
     envelopes_with_fields: int = 0
     is_tail_open: bool = False
+    is_text_format: bool = False
     size_bytes: int = 0
 
     def add(self, text: bytes, line: int, item: int = 1) -> None:
@@ -68,6 +91,13 @@ class RecordChunk:
         self.lines.append(line)
         self.items.append(item)
         self.size_bytes += len(text)
+
+    def add_lines(self, texts: list[bytes], first_line: int) -> None:
+        """Append records that stand on consecutive lines."""
+        self.texts += texts
+        self.lines += range(first_line, first_line + len(texts))
+        self.items += repeat(1, len(texts))
+        self.size_bytes += sum(map(len, texts))
 
     @property
     def is_full(self) -> bool:

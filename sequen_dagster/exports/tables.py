@@ -1,7 +1,10 @@
-"""Exports: CSV and Parquet rows as JSON object texts in column order, so that one contract fits all."""
+"""Exports: CSV and Parquet rows as JSON object texts in column order, so one contract fits all."""
 
 import csv
+import json
+import math
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -10,13 +13,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sequen_dagster.errors import UnreadableFileError
-from sequen_dagster.exports.compression import ByteStream
-from sequen_dagster.exports.records import Chunks, RecordChunk, Unreadable
+from sequen_dagster.exports.compression import RATIO_GRACE_BYTES, ByteStream, too_compressed
+from sequen_dagster.exports.records import Chunks, HashedBytes, RecordChunk, Unreadable
 
 _DELIMITERS: Final = ",;\t|"
+_BLOCK_BYTES: Final = 1 << 20
 _BATCH_ROWS: Final = 16_384
-_MANY: Final = (list, tuple, dict, np.ndarray)
-_ENCODE_NAME: Final = msgspec.json.Encoder().encode
+# A text that cannot be encoded, so that its row becomes `bad_encoding`.
+_UNREADABLE: Final = chr(0xDCFF)
+
+_encode_text: Final = msgspec.json.Encoder().encode
 
 
 def read_csv(stream: ByteStream, *, max_record_bytes: int) -> Chunks:
@@ -24,30 +30,37 @@ def read_csv(stream: ByteStream, *, max_record_bytes: int) -> Chunks:
 
     Args:
         stream: plain bytes, without a byte order mark.
-        max_record_bytes: longest cell.
+        max_record_bytes: longest line.
 
     Yields:
-        Chunks in file order; a row that cannot be read is `malformed_csv` or `bad_encoding`.
+        Chunks in file order; a row that cannot be read is `malformed_csv`, `bad_encoding` or
+        `too_large`.
+
+    Raises:
+        UnreadableFileError: `malformed_csv` or `bad_encoding`: the header cannot be read.
     """
     csv.field_size_limit(max_record_bytes)
     source = _TextLines(stream, max_record_bytes)
-    header_line = next((line for line in source if line.strip()), "")
-    source.push_back()
-    delimiter = max(_DELIMITERS, key=header_line.count)
+    header = next((line for line in source if line.strip()), "")
+    blank_lines = max(source.line_number - 1, 0)
+    source.push_back(keep=len(source.taken) - 1)
+    delimiter = max(_DELIMITERS, key=header.count)
     rows = csv.reader(source, delimiter=delimiter, strict=True)
     try:
-        names = [_ENCODE_NAME(name) for name in next(rows, [])]
+        names = [_encode_text(name) for name in next(rows, [])]
     except (csv.Error, UnicodeEncodeError) as error:
-        message = "The CSV header cannot be read. Send the file with a header of plain names."
-        raise UnreadableFileError("malformed_csv", message) from error
-    yield from _csv_chunks(rows, names, source)
+        rule = "malformed_csv" if isinstance(error, csv.Error) else "bad_encoding"
+        message = "The CSV header cannot be read. Send the file in UTF-8, with plain names."
+        raise UnreadableFileError(rule, message) from None
+    for chunk in _csv_chunks(rows, names, source):
+        chunk.blank_lines += blank_lines
+        blank_lines = 0
+        yield chunk
 
 
-def _csv_chunks(rows: Any, names: list[bytes], source: "_TextLines") -> Chunks:
-    # Any: the type of csv.reader's object has no public name.
-    chunk = RecordChunk()
+def _csv_chunks(rows: Iterator[list[str]], names: list[bytes], source: "_TextLines") -> Chunks:
+    chunk = RecordChunk(is_text_format=True)
     while True:
-        line = source.line_number + 1
         source.taken.clear()
         try:
             row = next(rows)
@@ -56,85 +69,125 @@ def _csv_chunks(rows: Any, names: list[bytes], source: "_TextLines") -> Chunks:
         except csv.Error:
             # A quote that is never closed swallows every row behind it: give them back.
             source.push_back(keep=1)
-            chunk.unreadable.append(Unreadable.of("malformed_csv", source.raw(), line=line))
-            continue
-        if not row:
-            chunk.blank_lines += 1
-        elif len(row) != len(names):
-            chunk.unreadable.append(Unreadable.of("malformed_csv", source.raw(), line=line))
+            chunk.unreadable.append(source.unreadable("malformed_csv"))
         else:
-            try:
-                chunk.add(_object_text(names, row), line)
-            except UnicodeEncodeError:
-                chunk.unreadable.append(Unreadable.of("bad_encoding", source.raw(), line=line))
+            _add_row(chunk, row, names, source)
+        chunk.unreadable += source.too_large
+        source.too_large.clear()
         if chunk.is_full:
             yield chunk
-            chunk = RecordChunk()
+            chunk = RecordChunk(is_text_format=True)
+    chunk.unreadable += source.too_large
     yield chunk
 
 
-def _object_text(names: list[bytes], row: list[str]) -> bytes:
-    cells = zip(names, row, strict=True)
-    return b"{" + b",".join(name + b":" + _ENCODE_NAME(cell) for name, cell in cells if cell) + b"}"
+def _add_row(chunk: RecordChunk, row: list[str], names: list[bytes], source: "_TextLines") -> None:
+    if not row or (len(row) == 1 < len(names) and not row[0].strip()):
+        chunk.blank_lines += 1
+    elif len(row) != len(names):
+        chunk.unreadable.append(source.unreadable("malformed_csv"))
+    else:
+        cells = zip(names, row, strict=True)
+        try:
+            pairs = [name + b":" + _encode_text(cell) for name, cell in cells if cell]
+        except UnicodeEncodeError:
+            chunk.unreadable.append(source.unreadable("bad_encoding"))
+        else:
+            chunk.add(b"{" + b",".join(pairs) + b"}", source.first_line)
 
 
 class _TextLines(Iterator[str]):
-    """Lines of a byte stream as text, line ends kept, undecodable bytes kept as surrogates."""
+    """Lines of a byte stream as text, line ends kept, undecodable bytes kept as surrogates.
+
+    Attributes:
+        line_number: of the line given last.
+        taken: the lines given since it was cleared.
+        too_large: lines that were passed over.
+    """
 
     def __init__(self, stream: ByteStream, max_record_bytes: int) -> None:
         self._lines = _byte_lines(stream, max_record_bytes)
         self._returned: list[bytes] = []
         self.line_number = 0
         self.taken: list[bytes] = []
+        self.too_large: list[Unreadable] = []
 
     def __next__(self) -> str:
         line = self._returned.pop() if self._returned else next(self._lines)
         self.line_number += 1
+        while isinstance(line, HashedBytes):
+            self.too_large.append(line.unreadable("too_large", line=self.line_number))
+            line = next(self._lines)
+            self.line_number += 1
         self.taken.append(line)
         return line.decode("utf-8", "surrogateescape")
 
-    def push_back(self, *, keep: int | None = None) -> None:
-        """Give the taken lines back: all but the first `keep`, or the last one alone."""
-        first = len(self.taken) - 1 if keep is None else keep
-        back = self.taken[first:]
+    def push_back(self, *, keep: int) -> None:
+        """Give the taken lines back, all but the first `keep`."""
+        back = self.taken[keep:]
         self._returned += reversed(back)
         self.line_number -= len(back)
-        del self.taken[first:]
+        del self.taken[keep:]
 
-    def raw(self) -> bytes:
-        """The bytes of the row just read."""
-        return b"".join(self.taken)
+    @property
+    def first_line(self) -> int:
+        """Number of the line where the row just read starts."""
+        return self.line_number - len(self.taken) + 1
+
+    def unreadable(self, rule: str) -> Unreadable:
+        """The row just read, as an unreadable record."""
+        return Unreadable.of(rule, b"".join(self.taken), line=self.first_line)
 
 
-def _byte_lines(stream: ByteStream, max_record_bytes: int) -> Iterator[bytes]:
+def _byte_lines(stream: ByteStream, max_record_bytes: int) -> Iterator[bytes | HashedBytes]:
     held = b""
-    while block := stream.read(1 << 20):
+    passed: HashedBytes | None = None
+    while block := stream.read(_BLOCK_BYTES):
         lines = (held + block).splitlines(keepends=True)
         # A lone CR at the end may be half of a CRLF.
         held = lines.pop() if not block.endswith(b"\n") else b""
-        yield from lines
-        if len(held) > max_record_bytes:
-            message = "A CSV line is longer than `max_record_bytes`. Check its quotes."
-            raise UnreadableFileError("too_large", message)
-    yield from held.splitlines(keepends=True)
+        for line in lines:
+            if passed is None and len(line.rstrip(b"\r\n")) <= max_record_bytes:
+                yield line
+            else:
+                passed = passed or HashedBytes()
+                passed.add(line)
+                yield passed
+                passed = None
+        if passed is not None or len(held) > max_record_bytes:
+            passed = passed or HashedBytes()
+            passed.add(held)
+            held = b""
+    if passed is not None:
+        passed.add(held)
+        yield passed
+    else:
+        yield from held.splitlines(keepends=True)
 
 
-def read_parquet(handle: BinaryIO) -> Chunks:
+def read_parquet(handle: BinaryIO, *, size_bytes: int, max_ratio: int) -> Chunks:
     """Read the rows of a Parquet file; null and NaN are absent, `source_line` is the row number.
 
     Args:
         handle: the file, seekable.
+        size_bytes: how large it is.
+        max_ratio: how many times larger than the file its content may be.
 
     Yields:
         Chunks in file order.
 
     Raises:
-        UnreadableFileError: `corrupt_parquet`.
+        UnreadableFileError: `corrupt_parquet` or `too_compressed`.
     """
     try:
-        table = pq.ParquetFile(handle)
-        batches = table.iter_batches(batch_size=_BATCH_ROWS)
-        yield from chunks_of_rows(_plain_rows(batches))
+        file = pq.ParquetFile(handle)
+        groups = (file.metadata.row_group(number) for number in range(file.num_row_groups))
+        # A column of one value takes next to nothing in the file, hence the rows.
+        content = max(sum(group.total_byte_size for group in groups), file.metadata.num_rows)
+        if content > max(max_ratio * size_bytes, RATIO_GRACE_BYTES):
+            raise too_compressed(max_ratio)
+        batches = file.iter_batches(batch_size=_BATCH_ROWS)
+        yield from chunks_of_rows(row for batch in batches for row in _rows_of(batch))
     except (pa.ArrowException, OSError) as error:
         message = "The Parquet file is cut or damaged. Send it again."
         raise UnreadableFileError("corrupt_parquet", message) from error
@@ -148,43 +201,110 @@ def chunks_of_rows(rows: Iterable[dict[str, Any]]) -> Chunks:
             become ISO text, decimals numbers to the digit; None and NaN are absent.
 
     Yields:
-        Chunks, rows numbered from 1.
+        Chunks, rows numbered from 1; a row whose text is not valid Unicode is `bad_encoding`.
     """
     # Any: a row of a foreign table holds whatever its types give.
     chunk = RecordChunk()
     for number, row in enumerate(rows, start=1):
-        # NaN and NaT differ from themselves; comparing arrays that way would not give one answer.
-        present = {
-            name: value
-            for name, value in row.items()
-            if value is not None and (isinstance(value, _MANY) or value == value)  # noqa: PLR0124
-        }
-        chunk.add(_ENCODER.encode(present), number)
+        present = {name: value for name, value in row.items() if not _is_missing(value)}
+        try:
+            chunk.add(_encode_row(present), number)
+        except UnicodeEncodeError:
+            raw = json.dumps(present, default=str).encode()
+            chunk.unreadable.append(Unreadable.of("bad_encoding", raw, line=number))
         if chunk.is_full:
             yield chunk
             chunk = RecordChunk()
     yield chunk
 
 
-def _plain_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
-    for batch in batches:
-        yield from _plain(batch).to_pylist()
+def _is_missing(value: Any) -> bool:
+    """Whether a cell is None, NaN, NaT or pandas' NA, of which none equals itself."""
+    if value is None or isinstance(value, str | int):
+        return value is None
+    if isinstance(value, list | tuple | dict | np.ndarray):
+        return False
+    is_equal = value == value
+    return is_equal is not True and not (isinstance(is_equal, np.bool_) and bool(is_equal))
+
+
+def _encode_row(row: dict[str, Any]) -> bytes:
+    try:
+        if not any(isinstance(value, float) and math.isinf(value) for value in row.values()):
+            return _encoder.encode(row)
+    except (OverflowError, TypeError, msgspec.MsgspecError):
+        pass
+    return _encoder.encode(_encodable(row))
 
 
 def _encodable(value: Any) -> Any:
-    """What msgspec does not know: arrays of numpy become lists, all else its text."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
+    """A value in types that msgspec writes: what it does not know becomes text."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): _encodable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(inner) for inner in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return Decimal(value)
+    if isinstance(value, float):
+        # msgspec would write infinity as null, which is absent and not invalid.
+        return str(value) if math.isinf(value) else value
+    return value if isinstance(value, Decimal) else _text(value)
 
 
-def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Cut nanoseconds to microseconds, which is what Python's datetime can hold."""
-    columns = [
-        column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)
-        if pa.types.is_timestamp(column.type) and column.type.unit == "ns"
-        else column
-        for column in batch.columns
-    ]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
 
 
-_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_encodable)
+def _rows_of(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    columns = [_plain_values(column) for column in batch.columns]
+    names = batch.schema.names
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def rows_of(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """The rows of an Arrow table, for `chunks_of_rows`."""
+    # Any: as in `chunks_of_rows`.
+    for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
+        yield from _rows_of(batch)
+
+
+def _plain_values(column: "pa.Array[Any]") -> list[Any]:
+    """The values of a column, as text where Python does not hold them exactly."""
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        # Python's datetime ends at the year 9999.
+        if kind.unit == "ns":
+            column = column.cast(pa.timestamp("us", tz=kind.tz), safe=False)
+        return [text and text.replace(" ", "T", 1) for text in _texts(column)]
+    if pa.types.is_date(kind) or pa.types.is_time(kind):
+        return _texts(column)
+    if pa.types.is_float16(kind) or pa.types.is_float32(kind):
+        # Through text: as a double 0.1 would be 0.10000000149011612.
+        column = column.cast(pa.string()).cast(pa.float64())
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return [one and one.decode("utf-8", "surrogateescape") for one in column.to_pylist()]
+    try:
+        return column.to_pylist()
+    except (ValueError, OverflowError):
+        return [_value_of(one) for one in column]
+
+
+def _value_of(scalar: "pa.Scalar[Any]") -> Any:
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):
+        # A text that is not UTF-8, or a time within a struct that Python does not hold.
+        return _UNREADABLE
+
+
+def _texts(column: "pa.Array[Any]") -> list[Any]:
+    return column.cast(pa.string()).to_pylist()
+
+
+_encoder: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_encodable)

@@ -6,7 +6,7 @@ In: the lake's commits. Out: the `raw` tables that dbt's staging models read.
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -121,12 +121,14 @@ def writer_lock(settings: SequenSettings) -> Iterator[None]:
 
 
 @contextmanager
-def connect(settings: SequenSettings, *, lake_access: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+def connect(
+    settings: SequenSettings, *, folders: Iterable[Path] = ()
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse for writing, locked down; hold `writer_lock` while you do.
 
     Args:
         settings: the home and the memory limit.
-        lake_access: whether the lake's Parquet files may be read.
+        folders: the only places where files may be read and written.
 
     Yields:
         A connection, closed at the end.
@@ -137,10 +139,8 @@ def connect(settings: SequenSettings, *, lake_access: bool = False) -> Iterator[
     }
     connection = duckdb.connect(warehouse_path(settings), config=options)
     try:
-        if lake_access:
-            # Only a running database takes this, so the two locks follow it.
-            folder = _lake(settings).replace("'", "''")
-            connection.execute(f"set allowed_directories = ['{folder}/']")
+        # Only a running database takes this, so the two locks follow it.
+        connection.execute("set allowed_directories = ?", [[f"{folder}/" for folder in folders]])
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         yield connection
@@ -157,7 +157,7 @@ def load_commits(settings: SequenSettings) -> Loaded:
         What came in.
     """
     loaded = Loaded()
-    with connect(settings, lake_access=True) as warehouse:
+    with connect(settings, folders=[settings.home / "lake"]) as warehouse:
         _create_raw_tables(warehouse)
         rows = warehouse.execute("select commit_id from raw.commits").fetchall()
         for commit in read_commits(settings.home / "lake", known=[row[0] for row in rows]):
@@ -170,6 +170,20 @@ def load_commits(settings: SequenSettings) -> Loaded:
                 loaded.commits + 1, loaded.batches + len(commit.batches), loaded.events + events
             )
     return loaded
+
+
+def row_counts(warehouse: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Rows of every table that dbt builds, by name."""
+    names = warehouse.execute(
+        "select schema_name, table_name from duckdb_tables()"
+        " where schema_name in ('main', 'intermediate')"
+    ).fetchall()
+    counts = {}
+    for schema, name in names:
+        # Names of our own dbt models. Counting reads no rows: the engine keeps the number.
+        found = warehouse.execute(f'select count(*) from "{schema}"."{name}"').fetchone()
+        counts[name] = int(found[0]) if found else 0
+    return counts
 
 
 def _create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -1,0 +1,93 @@
+# Every target does the set-up it needs. `make help` lists them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := .demo
+
+# The first that runs and is a Python this package supports. Being on the path is not enough:
+# version managers put stand-ins there for Pythons that are not installed.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python; do \
+	if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
+	then echo $$python; break; fi; done)
+
+# uv installs in seconds what pip installs in minutes; `make setup UV=` uses pip all the same.
+UV ?= $(shell uv --version >/dev/null 2>&1 && echo uv)
+
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test test-slow test-all lint format bench build lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## install everything into .venv
+
+# Runs again when a dependency may have changed. The lock is complete, so nothing is resolved: older
+# pips would refuse `gql[requests]`, which the lock spells without its extra. The package itself is
+# built by the lock's hatchling.
+$(VENV)/.installed: pyproject.toml requirements.lock
+	@test -n "$(PYTHON)" || { \
+		echo "No Python 3.11, 3.12 or 3.13 found. Install one, or say 'make setup PYTHON=/path/to/python'."; \
+		exit 1; }
+ifneq ($(UV),)
+	$(UV) venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+else
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --no-deps --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+endif
+	@touch $@
+
+demo: setup ## run the main job on a bundled sample, into .demo
+	$(BIN)/sequen-dagster demo --home $(DEMO)
+
+$(DEMO)/warehouse.duckdb: | $(VENV)/.installed
+	$(BIN)/sequen-dagster demo --home $(DEMO)
+
+# The instance gets a folder of its own, and the settings of dagster.yaml: no telemetry, no dialogs.
+dev: setup $(DEMO)/warehouse.duckdb ## open the Dagster UI on the demo home
+	@mkdir -p $(DEMO)/dagster
+	@cp dagster.yaml $(DEMO)/dagster/dagster.yaml
+	DAGSTER_HOME="$(CURDIR)/$(DEMO)/dagster" SEQUEN_HOME="$(CURDIR)/$(DEMO)" \
+		SEQUEN_EXPORTS="$(CURDIR)/$(DEMO)/exports" $(BIN)/dagster dev
+
+test: setup ## run the fast tests
+	$(PYTEST) -m "not slow"
+
+test-slow: setup ## run the slow tests
+	$(PYTEST) -m slow
+
+test-all: setup ## run all tests
+	$(PYTEST)
+
+lint: setup ## check style, types and SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --processes 0 dbt_project/models dbt_project/tests
+
+format: setup ## apply what can be mended by machine
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix --processes 0 dbt_project/models dbt_project/tests
+
+bench: setup ## measure speed and memory beside DuckDB's bare read (BENCH_ARGS="...")
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+build: setup ## build the wheel into dist/
+	rm -rf dist
+	$(BIN)/python -m hatchling build --target wheel
+
+lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
+	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile pyproject.toml --universal \
+		--python-version 3.11 --extra webserver --group test --group lint --group build \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+		--quiet --output-file requirements.lock $(LOCK_ARGS)
+
+clean: ## remove what make made
+	rm -rf $(VENV) $(DEMO) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf dbt_project/target dbt_project/logs

@@ -1,0 +1,1 @@
+"""Benches: the main job beside what DuckDB alone needs to read the same files."""

@@ -1,0 +1,110 @@
+{# What the reports need and engines spell differently, one dispatched macro a thing. #}
+
+{# A text cut at every separator, as an array of text. `separator`: a literal without quotes. #}
+{% macro split_text(column, separator) -%}
+    {{ return(adapter.dispatch('split_text', 'sequen')(column, separator)) }}
+{%- endmacro %}
+
+{% macro duckdb__split_text(column, separator) -%}
+    string_split({{ column }}, '{{ separator }}')
+{%- endmacro %}
+
+{# Everything in a text after the first separator; '' where it holds none. #}
+{% macro text_after(column, separator) -%}
+    {{ return(adapter.dispatch('text_after', 'sequen')(column, separator)) }}
+{%- endmacro %}
+
+{% macro duckdb__text_after(column, separator) -%}
+    case
+        when strpos({{ column }}, '{{ separator }}') > 0
+            then substr({{ column }}, strpos({{ column }}, '{{ separator }}') + 1)
+        else ''
+    end
+{%- endmacro %}
+
+{# How many elements an array has; null for a null array. #}
+{% macro array_length(column) -%}
+    {{ return(adapter.dispatch('array_length', 'sequen')(column)) }}
+{%- endmacro %}
+
+{% macro duckdb__array_length(column) -%}
+    len({{ column }})
+{%- endmacro %}
+
+{# The element of an array at a position, the first being 1. #}
+{% macro array_element(column, position) -%}
+    {{ return(adapter.dispatch('array_element', 'sequen')(column, position)) }}
+{%- endmacro %}
+
+{% macro duckdb__array_element(column, position) -%}
+    list_extract({{ column }}, {{ position }})
+{%- endmacro %}
+
+{# Aggregate: the distinct texts of the rows where `condition` holds, sorted by bytes; never null. #}
+{% macro sorted_texts(column, condition) -%}
+    {{ return(adapter.dispatch('sorted_texts', 'sequen')(column, condition)) }}
+{%- endmacro %}
+
+{% macro duckdb__sorted_texts(column, condition) -%}
+    coalesce(
+        list(distinct {{ column }} order by {{ column }}) filter (where {{ condition }}),
+        cast([] as varchar[])
+    )
+{%- endmacro %}
+
+{# A JSON array of arrays of text (a property_shape) as an array of arrays of text. #}
+{% macro json_text_pairs(column) -%}
+    {{ return(adapter.dispatch('json_text_pairs', 'sequen')(column)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_text_pairs(column) -%}
+    cast(from_json({{ column }}, '[["VARCHAR"]]') as varchar[][])
+{%- endmacro %}
+
+{#
+  Where JSON holds the value of a dotted path that is only known at run time: under one flat key of
+  that spelling, or nested. Both are plain text, to be handed to json_text_at_pointer.
+#}
+{% macro json_flat_pointer(path) -%}
+    {{ return(adapter.dispatch('json_flat_pointer', 'sequen')(path)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_flat_pointer(path) -%}
+    '/' || replace(replace({{ path }}, '~', '~0'), '/', '~1')
+{%- endmacro %}
+
+{% macro json_nested_pointer(path) -%}
+    {{ return(adapter.dispatch('json_nested_pointer', 'sequen')(path)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_nested_pointer(path) -%}
+    '/' || replace(replace(replace({{ path }}, '~', '~0'), '/', '~1'), '.', '/')
+{%- endmacro %}
+
+{# Text of the value at a pointer built above; null where absent or JSON null. #}
+{% macro json_text_at_pointer(column, pointer) -%}
+    {{ return(adapter.dispatch('json_text_at_pointer', 'sequen')(column, pointer)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_text_at_pointer(column, pointer) -%}
+    json_extract_string({{ column }}, {{ pointer }})
+{%- endmacro %}
+
+{# The date a number of days before a date. #}
+{% macro days_before(date, days) -%}
+    {{ return(adapter.dispatch('days_before', 'sequen')(date, days)) }}
+{%- endmacro %}
+
+{% macro duckdb__days_before(date, days) -%}
+    {{ date }} - cast({{ days }} as integer)
+{%- endmacro %}
+
+{# Whole quotient rounded down, negative numerators too; `divisor`: a positive literal. #}
+{% macro floor_divide(numerator, divisor) -%}
+    {{ return(adapter.dispatch('floor_divide', 'sequen')(numerator, divisor)) }}
+{%- endmacro %}
+
+{% macro duckdb__floor_divide(numerator, divisor) -%}
+    (({{ numerator }}) - ((({{ numerator }}) % {{ divisor }}) + {{ divisor }}) % {{ divisor }})
+    // {{ divisor }}
+{%- endmacro %}

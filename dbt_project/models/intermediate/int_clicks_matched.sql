@@ -1,0 +1,211 @@
+{%- set keys_by_method = {
+    'rec_id': 'rec_id', 'page_view_id': 'page_view_id', 'window': "''"
+} -%}
+
+with
+
+clicks as (
+    select
+        id,
+        visitor_key,
+        item_id,
+        item_id_relation,
+        rec_id,
+        page_view_id,
+        linked_impression_id,
+        original_timestamp
+    from {{ ref('fct_events') }}
+    where type = 'click'
+),
+
+impressions as (
+    select
+        id,
+        visitor_key,
+        item_id,
+        item_id_relation,
+        rec_id,
+        page_view_id,
+        original_timestamp
+    from {{ ref('fct_events') }}
+    where type = 'impression'
+),
+
+{# A click of a relation accepts impressions of the same or of none; one without accepts all. #}
+clicks_by_relation as (
+    select
+        *,
+        'any' as relation_class
+    from clicks
+    where linked_impression_id is null and item_id_relation is null
+
+    union all
+
+    select
+        *,
+        'none' as relation_class
+    from clicks
+    where linked_impression_id is null and item_id_relation is not null
+
+    union all
+
+    select
+        *,
+        'is:' || item_id_relation as relation_class
+    from clicks
+    where linked_impression_id is null and item_id_relation is not null
+),
+
+items_asked as (
+    select distinct
+        visitor_key,
+        item_id
+    from clicks_by_relation
+),
+
+relations_asked as (
+    select distinct
+        visitor_key,
+        item_id,
+        relation_class
+    from clicks_by_relation
+),
+
+impressions_of_items as (
+    select impressions.*
+    from impressions
+    inner join items_asked
+        on
+            impressions.visitor_key = items_asked.visitor_key
+            and impressions.item_id = items_asked.item_id
+),
+
+{# Each impression stands in two classes at most, so an item of many relations stays linear. #}
+impressions_classed as (
+    select
+        *,
+        'any' as relation_class
+    from impressions_of_items
+
+    union all
+
+    select
+        *,
+        coalesce('is:' || item_id_relation, 'none') as relation_class
+    from impressions_of_items
+),
+
+impressions_by_relation as (
+    select impressions_classed.*
+    from impressions_classed
+    inner join relations_asked
+        on
+            impressions_classed.visitor_key = relations_asked.visitor_key
+            and impressions_classed.item_id = relations_asked.item_id
+            and impressions_classed.relation_class = relations_asked.relation_class
+),
+
+{# place 0 before 1: an impression at the very time of the click counts as before it. #}
+rows_by_method as (
+    {%- for method, key in keys_by_method.items() %}
+    select
+        '{{ method }}' as match_method,
+        {{ loop.index }} as method_place,
+        visitor_key,
+        item_id,
+        relation_class,
+        {{ key }} as shared_value,
+        id,
+        cast(null as varchar) as impression_id,
+        cast(null as timestamp) as seen_at,
+        1 as place,
+        original_timestamp
+    from clicks_by_relation
+    where {{ key }} is not null
+
+    union all
+
+    select
+        '{{ method }}' as match_method,
+        {{ loop.index }} as method_place,
+        visitor_key,
+        item_id,
+        relation_class,
+        {{ key }} as shared_value,
+        id,
+        id as impression_id,
+        original_timestamp as seen_at,
+        0 as place,
+        original_timestamp
+    from impressions_by_relation
+    where {{ key }} is not null
+    {%- if not loop.last %}
+
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+latest_impressions_carried as (
+    select
+        id,
+        match_method,
+        method_place,
+        place,
+        original_timestamp,
+        {{ last_known('impression_id') }} over (
+            partition by visitor_key, item_id, shared_value, relation_class, match_method
+            order by original_timestamp, place, id
+            rows between unbounded preceding and current row
+        ) as impression_id,
+        {{ last_known('seen_at') }} over (
+            partition by visitor_key, item_id, shared_value, relation_class, match_method
+            order by original_timestamp, place, id
+            rows between unbounded preceding and current row
+        ) as seen_at
+    from rows_by_method
+),
+
+matches_ranked as (
+    select
+        id,
+        impression_id,
+        match_method,
+        row_number() over (
+            partition by id
+            order by method_place, seen_at desc, impression_id desc
+        ) as preference
+    from latest_impressions_carried
+    where
+        place = 1
+        and impression_id is not null
+        and (
+            match_method <> 'window'
+            or {{ epoch_micros('original_timestamp') }} - {{ epoch_micros('seen_at') }}
+            <= 60000000 * {{ var('sequen_click_window_minutes') }}
+        )
+),
+
+matches_preferred as (
+    select
+        id,
+        impression_id,
+        match_method
+    from matches_ranked
+    where preference = 1
+),
+
+clicks_matched as (
+    select
+        clicks.id,
+        coalesce(clicks.linked_impression_id, matches_preferred.impression_id)
+            as matched_impression_id,
+        case
+            when clicks.linked_impression_id is not null then 'impression_id'
+            else coalesce(matches_preferred.match_method, 'none')
+        end as match_method
+    from clicks
+    left join matches_preferred on clicks.id = matches_preferred.id
+)
+
+select * from clicks_matched

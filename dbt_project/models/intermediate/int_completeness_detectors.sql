@@ -1,0 +1,47 @@
+with
+
+int_completeness_attributes as (
+    select * from {{ ref('int_completeness_attributes') }}
+),
+
+detectors_split as (
+    select
+        int_completeness_attributes.attribute,
+        int_completeness_attributes.kind,
+        trim(detectors.detector_text) as detector_text
+    from int_completeness_attributes
+    {{ cross_join_unnest(
+        split_text('int_completeness_attributes.detectors', '|'), 'detectors', 'detector_text'
+    ) }}
+),
+
+detectors_parsed as (
+    select distinct
+        attribute,
+        kind,
+        detector_text,
+        split_part(detector_text, ':', 1) as detector,
+        {{ text_after('detector_text', ':') }} as argument
+    from detectors_split
+    where detector_text <> ''
+),
+
+detectors_named as (
+    select
+        attribute,
+        kind,
+        detector_text,
+        detector,
+        case when detector = 'field' then split_part(argument, '=', 1) end as paths,
+        case when detector = 'reserved' then split_part(argument, '@', 1) end as field,
+        case
+            when detector = 'reserved' then nullif(split_part(argument, '@', 2), '')
+        end as type,
+        case
+            when detector = 'field' then nullif({{ text_after('argument', '=') }}, '')
+            when detector <> 'reserved' then nullif(argument, '')
+        end as expected_value
+    from detectors_parsed
+)
+
+select * from detectors_named

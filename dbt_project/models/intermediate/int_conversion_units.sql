@@ -1,0 +1,69 @@
+with
+
+conversions as (
+    select
+        id,
+        item_ids
+    from {{ ref('fct_events') }}
+    where type = 'conversion'
+),
+
+int_property_numbers as (
+    select * from {{ ref('int_property_numbers') }}
+),
+
+items_counted as (
+    select
+        conversions.id as conversion_id,
+        items.item_id,
+        count(*) as quantity
+    from conversions
+    {{ cross_join_unnest('conversions.item_ids', 'items', 'item_id') }}
+    group by 1, 2
+),
+
+items_totalled as (
+    select
+        conversion_id,
+        max(item_id) as last_item_id,
+        sum(quantity) as total_quantity
+    from items_counted
+    group by 1
+),
+
+shares_rounded_down as (
+    select
+        items_counted.conversion_id,
+        items_counted.item_id,
+        items_counted.quantity,
+        items_counted.item_id = items_totalled.last_item_id as is_last_item,
+        int_property_numbers.millionths as value_millionths,
+        {{ floor_divide(
+            'int_property_numbers.millionths * items_counted.quantity',
+            'cast(items_totalled.total_quantity as ' ~ wide_integer() ~ ')',
+        ) }} as share_millionths
+    from items_counted
+    inner join items_totalled on items_counted.conversion_id = items_totalled.conversion_id
+    left join int_property_numbers on items_counted.conversion_id = int_property_numbers.id
+),
+
+{# The last item takes the remainder, so that the units of a conversion add up to its value. #}
+units as (
+    select
+        conversion_id,
+        item_id,
+        quantity,
+        cast(
+            share_millionths
+            + case
+                when is_last_item
+                    then
+                        value_millionths
+                        - sum(share_millionths) over (partition by conversion_id)
+                else 0
+            end as {{ wide_integer() }}
+        ) as unit_millionths
+    from shares_rounded_down
+)
+
+select * from units

@@ -1,0 +1,124 @@
+{# Every table is imported once for each use: DuckDB materializes a CTE that is read twice. #}
+with
+
+fct_events as (
+    select * from {{ ref('fct_events') }}
+),
+
+fct_page_views as (
+    select * from {{ ref('fct_page_views') }}
+),
+
+int_event_shapes as (
+    select * from {{ ref('int_event_shapes') }}
+),
+
+shapes_distinct as (
+    select distinct coalesce(property_shape, '[]') as property_shape
+    from {{ ref('int_event_shapes') }}
+),
+
+{# A number instead of the text keeps the joins and the grouping narrow; it is never stored. #}
+shapes_numbered as (
+    select
+        property_shape,
+        row_number() over (order by property_shape) as shape_number
+    from shapes_distinct
+),
+
+event_shapes as (
+    select
+        int_event_shapes.id,
+        shapes_numbered.shape_number
+    from int_event_shapes
+    inner join shapes_numbered
+        on coalesce(int_event_shapes.property_shape, '[]') = shapes_numbered.property_shape
+),
+
+page_views_marked as (
+    select
+        fct_page_views.id,
+        event_shapes.shape_number,
+        fct_page_views.dwell_ms is not null as has_dwell_time_event,
+        row_number() over (
+            partition by fct_page_views.session_key
+            order by fct_page_views.original_timestamp, fct_page_views.id
+        ) = 1 as is_session_first_page_view
+    from fct_page_views
+    inner join event_shapes on fct_page_views.id = event_shapes.id
+),
+
+{# A page_view looks itself up, for its marks; every other event the page_view it resolves to. #}
+events_narrowed as (
+    select
+        id,
+        source,
+        type,
+        page_type,
+        click_type,
+        conversion_type,
+        case when type = 'page_view' then id else linked_page_view_id end as marked_page_view_id,
+        {%- for field in reserved_fields() %}
+            case when {{ field }} is null then 0 else {{ 2 ** loop.index0 }} end
+            {%- if not loop.last %} + {%- endif %}
+        {%- endfor %} as reserved_fields,
+        cast(original_timestamp as date) as event_date
+    from fct_events
+),
+
+events_grouped as (
+    select
+        events_narrowed.source,
+        events_narrowed.type,
+        events_narrowed.page_type,
+        events_narrowed.click_type,
+        events_narrowed.conversion_type,
+        event_shapes.shape_number,
+        case
+            when events_narrowed.type <> 'page_view' then page_views_marked.shape_number
+        end as page_shape_number,
+        events_narrowed.reserved_fields,
+        events_narrowed.type = 'page_view'
+        and page_views_marked.is_session_first_page_view as is_session_first_page_view,
+        events_narrowed.type = 'page_view'
+        and page_views_marked.has_dwell_time_event as has_dwell_time_event,
+        events_narrowed.event_date,
+        count(*) as event_count
+    from events_narrowed
+    left join page_views_marked on events_narrowed.marked_page_view_id = page_views_marked.id
+    inner join event_shapes on events_narrowed.id = event_shapes.id
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+),
+
+groups_spelled_out as (
+    select
+        {{ md5_of_array([
+            'events_grouped.type',
+            'events_grouped.page_type',
+            'events_grouped.click_type',
+            'events_grouped.conversion_type',
+            'shapes_numbered.property_shape',
+            'page_shapes.property_shape',
+            'cast(events_grouped.reserved_fields as varchar)',
+            'cast(events_grouped.is_session_first_page_view as varchar)',
+            'cast(events_grouped.has_dwell_time_event as varchar)',
+        ]) }} as group_key,
+        events_grouped.source,
+        events_grouped.type,
+        events_grouped.page_type,
+        events_grouped.click_type,
+        events_grouped.conversion_type,
+        shapes_numbered.property_shape,
+        page_shapes.property_shape as page_property_shape,
+        cast(events_grouped.reserved_fields as bigint) as reserved_fields,
+        events_grouped.event_count,
+        events_grouped.is_session_first_page_view,
+        events_grouped.has_dwell_time_event,
+        events_grouped.event_date
+    from events_grouped
+    inner join shapes_numbered on events_grouped.shape_number = shapes_numbered.shape_number
+    left join shapes_numbered as page_shapes
+        on events_grouped.page_shape_number = page_shapes.shape_number
+)
+
+select * from groups_spelled_out

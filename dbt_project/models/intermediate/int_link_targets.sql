@@ -1,0 +1,95 @@
+{%- set kinds = ['page_view', 'module_view', 'impression'] -%}
+
+with
+
+int_events_deduplicated as (
+    select * from {{ ref('int_events_deduplicated') }}
+),
+
+{# On an event of the very type the field names the event itself, so it asks for nothing. #}
+values_asked as (
+    {%- for kind in kinds %}
+    select
+        '{{ kind }}' as kind,
+        {{ kind }}_id as value
+    from {{ ref('int_events_deduplicated') }}
+    where {{ kind }}_id is not null and type <> '{{ kind }}'
+    group by 1, 2
+    {%- if not loop.last %}
+
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+targets_by_id as (
+    select
+        int_events_deduplicated.type as kind,
+        int_events_deduplicated.id as value
+    from int_events_deduplicated
+    inner join values_asked
+        on
+            int_events_deduplicated.type = values_asked.kind
+            and int_events_deduplicated.id = values_asked.value
+),
+
+own_values as (
+    {%- for kind in kinds %}
+    select
+        id,
+        '{{ kind }}' as kind,
+        {{ kind }}_id as value,
+        original_timestamp
+    from {{ ref('int_events_deduplicated') }}
+    where type = '{{ kind }}' and {{ kind }}_id is not null
+    {%- if not loop.last %}
+
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+targets_by_own_value as (
+    select
+        own_values.kind,
+        own_values.value,
+        min_by(
+            own_values.id,
+            {{ ordered_pair('own_values.original_timestamp', 'own_values.id') }}
+        ) as target_id
+    from own_values
+    inner join values_asked
+        on own_values.kind = values_asked.kind and own_values.value = values_asked.value
+    group by 1, 2
+),
+
+targets_by_own_value_only as (
+    select targets_by_own_value.*
+    from targets_by_own_value
+    where
+        not exists (
+            select 1
+            from targets_by_id
+            where
+                targets_by_own_value.kind = targets_by_id.kind
+                and targets_by_own_value.value = targets_by_id.value
+        )
+),
+
+link_targets as (
+    select
+        kind,
+        value,
+        value as target_id
+    from targets_by_id
+
+    union all
+
+    select
+        kind,
+        value,
+        target_id
+    from targets_by_own_value_only
+)
+
+select * from link_targets

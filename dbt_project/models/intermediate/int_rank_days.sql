@@ -1,0 +1,18 @@
+with
+
+fct_impressions as (
+    select * from {{ ref('fct_impressions') }}
+),
+
+ranks_by_day as (
+    select
+        source,
+        rank,
+        count(*) as impression_count,
+        cast(sum(case when is_clicked then 1 else 0 end) as bigint) as clicked_impression_count,
+        cast(original_timestamp as date) as day
+    from fct_impressions
+    group by 1, 2, 5
+)
+
+select * from ranks_by_day

@@ -1,0 +1,61 @@
+with
+
+conversions as (
+    select
+        id,
+        visitor_key,
+        session_key,
+        source,
+        conversion_type,
+        item_ids,
+        properties,
+        original_timestamp
+    from {{ ref('fct_events') }}
+    where type = 'conversion'
+),
+
+int_property_numbers as (
+    select * from {{ ref('int_property_numbers') }}
+),
+
+int_conversion_units as (
+    select * from {{ ref('int_conversion_units') }}
+),
+
+int_touches as (
+    select * from {{ ref('int_touches') }}
+),
+
+units_counted as (
+    select
+        conversion_id,
+        count(*) as unit_count
+    from int_conversion_units
+    group by 1
+),
+
+conversions_touched as (
+    select distinct conversion_id
+    from int_touches
+),
+
+conversions_valued as (
+    select
+        conversions.id,
+        conversions.visitor_key,
+        conversions.session_key,
+        conversions.source,
+        conversions.conversion_type,
+        {{ json_string('conversions.properties', var('sequen_currency_field')) }} as currency,
+        cast({{ array_length('conversions.item_ids') }} as bigint) as item_count,
+        coalesce(units_counted.unit_count, 0) as unit_count,
+        {{ millionths_as_decimal('int_property_numbers.millionths') }} as value,
+        conversions_touched.conversion_id is not null as is_attributed,
+        conversions.original_timestamp
+    from conversions
+    left join int_property_numbers on conversions.id = int_property_numbers.id
+    left join units_counted on conversions.id = units_counted.conversion_id
+    left join conversions_touched on conversions.id = conversions_touched.conversion_id
+)
+
+select * from conversions_valued

@@ -1,0 +1,122 @@
+with
+
+int_completeness_attributes as (
+    select * from {{ ref('int_completeness_attributes') }}
+),
+
+int_completeness_days as (
+    select * from {{ ref('int_completeness_days') }}
+),
+
+int_reported_sources as (
+    select * from {{ ref('int_reported_sources') }}
+),
+
+periods as (
+    select
+        source,
+        'recent' as period,
+        recent_from_date as from_date
+    from int_reported_sources
+    union all
+    select
+        source,
+        'all' as period,
+        cast(null as date) as from_date
+    from int_reported_sources
+),
+
+attributes_of_periods as (
+    select
+        periods.source,
+        periods.period,
+        periods.from_date,
+        int_completeness_attributes.attribute,
+        int_completeness_attributes.tier,
+        int_completeness_attributes.kind,
+        int_completeness_attributes.why,
+        int_completeness_attributes.fix,
+        int_completeness_attributes.threshold,
+        int_completeness_attributes.min_events,
+        int_completeness_attributes.is_waived
+    from periods
+    cross join int_completeness_attributes
+),
+
+{# No day of a source lies after its latest, so the recent period needs no upper bound. #}
+days_summed as (
+    select
+        attributes_of_periods.source,
+        attributes_of_periods.period,
+        attributes_of_periods.attribute,
+        cast(coalesce(sum(int_completeness_days.applicable_events), 0) as bigint)
+            as applicable_events,
+        cast(coalesce(sum(int_completeness_days.carrying_events), 0) as bigint)
+            as carrying_events,
+        cast(coalesce(sum(int_completeness_days.session_count), 0) as bigint) as session_count,
+        cast(coalesce(sum(int_completeness_days.matching_session_count), 0) as bigint)
+            as matching_session_count
+    from attributes_of_periods
+    left join int_completeness_days
+        on
+            attributes_of_periods.source = int_completeness_days.source
+            and attributes_of_periods.attribute = int_completeness_days.attribute
+            and (
+                attributes_of_periods.period = 'all'
+                or attributes_of_periods.from_date <= int_completeness_days.day
+            )
+    group by 1, 2, 3
+),
+
+{# Whole events against an exact decimal: a share that equals the threshold is complete. #}
+statuses_decided as (
+    select
+        attributes_of_periods.source,
+        attributes_of_periods.period,
+        attributes_of_periods.attribute,
+        attributes_of_periods.tier,
+        attributes_of_periods.kind,
+        case
+            when attributes_of_periods.kind = 'event'
+                then
+                    case
+                        when days_summed.carrying_events >= attributes_of_periods.min_events
+                            then 'complete'
+                        when days_summed.carrying_events > 0 then 'partial'
+                        else 'missing'
+                    end
+            when days_summed.applicable_events = 0 then 'not_applicable'
+            when
+                days_summed.carrying_events
+                >= attributes_of_periods.threshold * days_summed.applicable_events
+                then 'complete'
+            when days_summed.carrying_events > 0 then 'partial'
+            else 'missing'
+        end as status,
+        attributes_of_periods.why,
+        attributes_of_periods.fix,
+        days_summed.applicable_events,
+        days_summed.carrying_events,
+        attributes_of_periods.min_events,
+        days_summed.session_count,
+        days_summed.matching_session_count,
+        case
+            when attributes_of_periods.kind = 'event'
+                then
+                    cast(days_summed.matching_session_count as double)
+                    / nullif(days_summed.session_count, 0)
+            else
+                cast(days_summed.carrying_events as double)
+                / nullif(days_summed.applicable_events, 0)
+        end as coverage,
+        cast(attributes_of_periods.threshold as double) as threshold,
+        attributes_of_periods.is_waived
+    from attributes_of_periods
+    inner join days_summed
+        on
+            attributes_of_periods.source = days_summed.source
+            and attributes_of_periods.period = days_summed.period
+            and attributes_of_periods.attribute = days_summed.attribute
+)
+
+select * from statuses_decided

@@ -1,0 +1,89 @@
+with
+
+int_event_groups as (
+    select * from {{ ref('int_event_groups') }}
+),
+
+int_property_paths as (
+    select * from {{ ref('int_property_paths') }}
+),
+
+shapes_counted as (
+    select
+        coalesce(source, '(all)') as source,
+        type,
+        property_shape,
+        sum(event_count) as event_count,
+        min(event_date) as first_seen_date,
+        max(event_date) as last_seen_date
+    from int_event_groups
+    group by grouping sets ((source, type, property_shape), (type, property_shape))
+),
+
+types_counted as (
+    select
+        source,
+        type,
+        sum(event_count) as event_count
+    from shapes_counted
+    group by 1, 2
+),
+
+paths_distinct as (
+    select distinct
+        property_shape,
+        field
+    from int_property_paths
+),
+
+fields_counted as (
+    select
+        shapes_counted.source,
+        shapes_counted.type,
+        paths_distinct.field,
+        sum(shapes_counted.event_count) as event_count,
+        min(shapes_counted.first_seen_date) as first_seen_date,
+        max(shapes_counted.last_seen_date) as last_seen_date
+    from shapes_counted
+    inner join paths_distinct on shapes_counted.property_shape = paths_distinct.property_shape
+    group by 1, 2, 3
+),
+
+kinds_listed as (
+    select
+        shapes_counted.source,
+        shapes_counted.type,
+        int_property_paths.field,
+        {{ sorted_texts('int_property_paths.base_kind', 'true') }} as kinds,
+        count(distinct int_property_paths.base_kind) as kind_count
+    from shapes_counted
+    inner join int_property_paths
+        on shapes_counted.property_shape = int_property_paths.property_shape
+    group by 1, 2, 3
+),
+
+fields_described as (
+    select
+        fields_counted.source,
+        fields_counted.type,
+        fields_counted.field,
+        kinds_listed.kinds,
+        cast(fields_counted.event_count as bigint) as event_count,
+        cast(fields_counted.event_count as double)
+        / cast(types_counted.event_count as double) as coverage,
+        kinds_listed.kind_count > 1 as is_drifting,
+        fields_counted.first_seen_date,
+        fields_counted.last_seen_date
+    from fields_counted
+    inner join kinds_listed
+        on
+            fields_counted.source = kinds_listed.source
+            and fields_counted.type = kinds_listed.type
+            and fields_counted.field = kinds_listed.field
+    inner join types_counted
+        on
+            fields_counted.source = types_counted.source
+            and fields_counted.type = types_counted.type
+)
+
+select * from fields_described

@@ -1,0 +1,22 @@
+{%- set models = ['first_touch', 'last_touch', 'linear', 'position_based', 'time_decay'] -%}
+
+with
+
+fct_attributions as (
+    select * from {{ ref('fct_attributions') }}
+),
+
+units_that_differ as (
+    select
+        conversion_id,
+        item_id
+    from fct_attributions
+    group by 1, 2
+    having
+        {%- for model in models %}
+        {% if not loop.first %}or {% endif %}sum({{ model }}_credit) <> 1
+        or min({{ model }}_credit) < 0
+        {%- endfor %}
+)
+
+select * from units_that_differ

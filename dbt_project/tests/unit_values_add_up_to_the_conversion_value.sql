@@ -1,0 +1,37 @@
+with
+
+fct_attributions as (
+    select * from {{ ref('fct_attributions') }}
+),
+
+fct_conversions as (
+    select * from {{ ref('fct_conversions') }}
+),
+
+units as (
+    select distinct
+        conversion_id,
+        item_id,
+        unit_value
+    from fct_attributions
+),
+
+units_summed as (
+    select
+        conversion_id,
+        count(*) as unit_count,
+        sum(unit_value) as value
+    from units
+    group by 1
+),
+
+conversions_that_differ as (
+    select fct_conversions.id
+    from fct_conversions
+    left join units_summed on fct_conversions.id = units_summed.conversion_id
+    where
+        units_summed.value is distinct from fct_conversions.value
+        or units_summed.unit_count is distinct from fct_conversions.unit_count
+)
+
+select * from conversions_that_differ

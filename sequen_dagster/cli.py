@@ -1,0 +1,220 @@
+"""The command line, `sequen-dagster`.
+
+Exit codes: 0 all went well (quarantined records and unmet tiers included); 1 a file, a check of
+severity error, or a stage failed; 2 bad settings or arguments; 3 another writer held the lock.
+"""
+
+import json
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+
+from sequen_dagster.errors import ExportsError, SequenError, SettingsError
+from sequen_dagster.settings import SequenSettings, load_settings
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_LOCKED = 3
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+_home = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory for everything that is written (default .sequen, or SEQUEN_HOME).",
+)
+_set = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a setting, such as session_timeout_minutes=45.",
+)
+_strict = click.option("--strict", is_flag=True, help="Exit 1 if any record is quarantined.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sequen-dagster")
+def main() -> None:
+    """Raw event exports to sessionized, attributed tables and a completeness report."""
+
+
+@main.command()
+@click.option(
+    "--exports",
+    type=click.Path(path_type=Path),
+    help="Folder that holds the export files, or one file (default exports, or SEQUEN_EXPORTS).",
+)
+@_home
+@_set
+@_strict
+def run(exports: Path | None, home: Path | None, overrides: tuple[str, ...], strict: bool) -> None:
+    """Take in what is new, build all tables, publish and report."""
+    settings = _settings(overrides, home=home, exports=exports)
+    sys.exit(_run(settings, strict=strict))
+
+
+@main.command()
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".demo"),
+    show_default=True,
+    help="Directory for the sample and the results.",
+)
+@click.option("--events", type=click.IntRange(1_000), default=40_000, show_default=True)
+def demo(home: Path, events: int) -> None:
+    """Simulate a shop's exports, some of them broken, and run everything on them."""
+    from sequen_dagster.simulate import Simulation, simulate
+
+    exports = home / "exports"
+    if not exports.exists():
+        with errors.status("simulating a shop"):
+            truth = simulate(Simulation(events=events, days=6, formats=DEMO_FORMATS), home)
+        console.print(f"Simulated {truth.records:,} records of a shop in {exports}.")
+    settings = _settings((), home=home, exports=exports)
+    sys.exit(_run(settings, strict=False))
+
+
+DEMO_FORMATS = ("jsonl.gz", "jsonl", "json", "csv", "parquet", "jsonl.zst")
+
+
+@main.command()
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["human", "json", "github"]),
+    default="human",
+    show_default=True,
+    help="How to print; github gives annotations for its checks.",
+)
+@_strict
+def validate(path: Path, form: str, strict: bool) -> None:
+    """Judge export files by the contract alone; nothing is written."""
+    from sequen_dagster.validation import render_github, render_human, validate_path
+
+    settings = _settings((), exports=path.resolve())
+    try:
+        outcome = validate_path(settings)
+    except ExportsError as error:
+        _fail(str(error), EXIT_USAGE)
+    match form:
+        case "json":
+            click.echo(json.dumps(outcome.as_json(), indent=2))
+        case "github":
+            for line in render_github(outcome):
+                click.echo(line)
+        case _:
+            console.print(render_human(outcome))
+    sys.exit(EXIT_FAILED if strict and outcome.books.quarantined else 0)
+
+
+@main.command()
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--events", type=click.IntRange(1), default=50_000, show_default=True)
+@click.option("--days", type=click.IntRange(1), default=7, show_default=True)
+@click.option("--seed", type=int, default=7, show_default=True)
+@click.option(
+    "--first-day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default="2025-07-01",
+    show_default=True,
+)
+@click.option("--files-per-day", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--formats",
+    default="jsonl",
+    show_default=True,
+    help="Comma-separated; files take turns: jsonl, jsonl.gz, jsonl.zst, json, envelope.json, "
+    "csv, parquet.",
+)
+def simulate(
+    out: Path,
+    events: int,
+    days: int,
+    seed: int,
+    first_day: Any,  # Any: click has no narrower type for a parsed date
+    files_per_day: int,
+    formats: str,
+) -> None:
+    """Write a shop's raw event exports into OUT, with the known truth beside them."""
+    from sequen_dagster.simulate import Simulation
+    from sequen_dagster.simulate import simulate as write
+
+    try:
+        simulation = Simulation(
+            seed=seed,
+            events=events,
+            days=days,
+            first_day=date(first_day.year, first_day.month, first_day.day),
+            files_per_day=files_per_day,
+            formats=tuple(formats.split(",")),  # type: ignore[arg-type]  # checked by Simulation
+        )
+        with errors.status("simulating"):
+            truth = write(simulation, out)
+    except (ValueError, FileExistsError) as error:
+        _fail(str(error), EXIT_USAGE)
+    console.print(
+        f"{truth.records:,} records in {len(truth.files)} files: {out / 'exports'} "
+        f"({truth.accepted:,} to be accepted, {truth.quarantined:,} broken; see truth.json)."
+    )
+
+
+def _run(settings: SequenSettings, *, strict: bool) -> int:
+    with errors.status("starting") as status:
+        # Dagster and dbt take seconds to import; the status line is up before.
+        from sequen_dagster.run import run_pipeline
+
+        try:
+            outcome = run_pipeline(
+                settings, watcher=lambda stage, message: status.update(f"{stage}: {message}")
+            )
+        except SequenError as error:
+            _fail(str(error), EXIT_FAILED)
+    from sequen_dagster.terminal import render_outcome
+
+    console.print(render_outcome(settings, outcome))
+    for failure in (*outcome.failures, *outcome.failed_checks):
+        errors.print(f"[red]failed[/red] {failure}", markup=True)
+    if outcome.is_lock_timeout:
+        return EXIT_LOCKED
+    if not outcome.is_success or outcome.failed_checks:
+        return EXIT_FAILED
+    return EXIT_FAILED if strict and outcome.summary["books"]["quarantined"] else 0
+
+
+def _settings(overrides: tuple[str, ...], **given: Any) -> SequenSettings:
+    # Any: settings of all types; load_settings checks them.
+    values = dict(given)
+    for override in overrides:
+        name, separator, value = override.partition("=")
+        if not separator:
+            _fail(f"--set takes KEY=VALUE, not {override!r}.", EXIT_USAGE)
+        values[name] = value
+    try:
+        settings = load_settings(Path.cwd(), **values)
+    except SettingsError as error:
+        _fail(str(error), EXIT_USAGE)
+    missing = [source for source in settings.sources if not source.exports.exists()]
+    for source in missing:
+        _fail(
+            f"Exports place {str(source.exports)!r} does not exist. Name the folder that holds "
+            "your export files with --exports.",
+            EXIT_USAGE,
+        )
+    return settings
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    errors.print(f"[red]error[/red] {message}", soft_wrap=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

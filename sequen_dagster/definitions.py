@@ -1,0 +1,42 @@
+"""All stages as one set of Dagster definitions; the only module that knows every stage."""
+
+import dagster as dg
+
+from sequen_dagster.exports.assets import build_exports_assets
+from sequen_dagster.lake.assets import build_lake_assets
+from sequen_dagster.marts.assets import build_marts_assets
+from sequen_dagster.reports.assets import build_reports_assets
+from sequen_dagster.settings import SequenSettings
+from sequen_dagster.triggers.triggers import build_jobs, build_schedules, build_sensors
+
+
+def build_definitions(settings: SequenSettings) -> dg.Definitions:
+    """Everything from raw exports to reports, ready to merge into your own definitions.
+
+    Args:
+        settings: from `load_settings`, so that its paths are absolute.
+
+    Returns:
+        Assets of every stage with their checks, jobs, sensors and the daily schedule.
+
+    Raises:
+        BuildError: the dbt project cannot be parsed.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from sequen_dagster import build_definitions, load_settings
+        >>> defs = build_definitions(load_settings(Path.cwd()))   # doctest: +SKIP
+    """
+    marts = build_marts_assets(settings)
+    tables = [key for key in marts.keys if key.path[-1].startswith(("fct_", "dim_", "rpt_"))]
+    return dg.Definitions(
+        assets=[
+            *build_exports_assets(settings),
+            build_lake_assets(settings),
+            marts,
+            *build_reports_assets(settings, tables=tables),
+        ],
+        jobs=build_jobs(),
+        sensors=build_sensors(settings),
+        schedules=build_schedules(settings),
+    )

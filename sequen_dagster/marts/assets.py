@@ -1,0 +1,139 @@
+"""Marts: the dbt models as Dagster assets, fed from the lake in the same step."""
+
+import sysconfig
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import (
+    DbtCliInvocation,
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliResource,
+    dbt_assets,
+)
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
+
+from sequen_dagster.marts.project import (
+    manifest_path,
+    profiles_dir,
+    project_dir,
+    target_dir,
+    vars_arguments,
+    write_profile,
+)
+from sequen_dagster.marts.warehouse import connect, load_commits, row_counts, writer_lock
+from sequen_dagster.progress import report
+from sequen_dagster.settings import SequenSettings
+
+POOL = "sequen_warehouse_writer"
+OWNERS = ["team:data-engineering"]
+
+
+class SequenTranslator(DagsterDbtTranslator):
+    """Puts models into the groups of their stage and gives them owners, kinds and a condition."""
+
+    def __init__(self) -> None:
+        # Two sources of dbt may be tables of one asset of the lake.
+        super().__init__(
+            DagsterDbtTranslatorSettings(
+                enable_code_references=False, enable_duplicate_source_asset_keys=True
+            )
+        )
+
+    def get_asset_spec(
+        self,
+        manifest: Mapping[str, Any],  # Any: dbt's manifest
+        unique_id: str,
+        project: Any,
+    ) -> dg.AssetSpec:
+        """The asset of a model or seed."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        node = {**manifest["nodes"], **manifest["sources"]}.get(unique_id, {})
+        is_report = "reports" in node.get("fqn", ())
+        return spec.replace_attributes(
+            group_name="reports" if is_report else "marts",
+            owners=OWNERS,
+            kinds={"dbt", "duckdb", "seed" if node.get("resource_type") == "seed" else "table"},
+            # Whatever is upstream of a model in this graph is built in the same run, so one new
+            # commit in the lake asks for the whole graph once.
+            automation_condition=dg.AutomationCondition.eager(),
+        )
+
+
+def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
+    """The dbt models as assets of one step that loads new commits first.
+
+    Args:
+        settings: the home, and the marts' settings.
+
+    Returns:
+        Assets with an edge from the lake's assets, and dbt's tests as asset checks.
+    """
+
+    @dbt_assets(
+        manifest=manifest_path(settings),
+        dagster_dbt_translator=SequenTranslator(),
+        name="marts",
+        pool=POOL,
+        exclude="resource_type:unit_test",
+    )
+    def marts(context: dg.AssetExecutionContext) -> Iterator[Any]:  # Any: the events of dagster_dbt
+        dbt = DbtCliResource(
+            project_dir=str(project_dir()),
+            profiles_dir=str(profiles_dir(settings)),
+            # Of this very environment, whether or not it is on the path.
+            dbt_executable=str(Path(sysconfig.get_path("scripts")) / "dbt"),
+        )
+        with writer_lock(settings):
+            write_profile(settings)
+            started = time.perf_counter()
+            loaded = load_commits(settings)
+            context.log.info(
+                "loaded %d commits: %d batches, %d events in %.1f s",
+                loaded.commits,
+                loaded.batches,
+                loaded.events,
+                time.perf_counter() - started,
+            )
+            invocation = dbt.cli(
+                ["build", *vars_arguments(settings)],
+                context=context,
+                target_path=target_dir(settings),
+            )
+            yield from _with_row_counts(context, settings, invocation)
+
+    return marts
+
+
+def _with_row_counts(
+    context: dg.AssetExecutionContext, settings: SequenSettings, invocation: DbtCliInvocation
+) -> Iterator[Any]:
+    """The events of a dbt call, row counts added.
+
+    They are held back to its end, since only one process may have the database open. (The counts
+    of dagster_dbt keep a connection of their own to it, which shuts out the next writer here.)
+    """
+    events = []
+    failure = None
+    try:
+        for event in invocation.stream():
+            if isinstance(event, dg.Output):
+                report("marts", event.output_name)
+            events.append(event)
+    except DagsterDbtCliRuntimeError as error:
+        # What was built before the failure is told all the same.
+        failure = error
+    with connect(settings) as warehouse:
+        counts = row_counts(warehouse)
+    for event in events:
+        if isinstance(event, dg.Output):
+            table = context.asset_key_for_output(event.output_name).path[-1]
+            rows = {"dagster/row_count": counts[table]} if table in counts else {}
+            yield event.with_metadata({**event.metadata, **rows})
+        else:
+            yield event
+    if failure is not None:
+        raise failure

@@ -1,0 +1,113 @@
+"""Marts: the dbt project that ships with the package, its profile and its manifest.
+
+Nothing is ever written into the package: profile, manifest, targets and logs live in the home.
+"""
+
+import hashlib
+import importlib.resources
+import os
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from sequen_dagster.errors import BuildError
+from sequen_dagster.marts.warehouse import engine_options, warehouse_path
+from sequen_dagster.settings import SequenSettings
+
+_SOURCES: Final = ("*.sql", "*.yml", "*.csv")
+_STAMP: Final = "sequen_sources"
+
+
+@cache
+def project_dir() -> Path:
+    """The dbt project: inside the installed package, or beside it in a checkout."""
+    package = Path(str(importlib.resources.files("sequen_dagster")))
+    inside = package / "dbt_project"
+    return inside if inside.is_dir() else package.with_name("dbt_project")
+
+
+def profiles_dir(settings: SequenSettings) -> Path:
+    """The home's folder for dbt."""
+    return settings.home / "dbt"
+
+
+def target_dir(settings: SequenSettings) -> Path:
+    """Where dbt puts its artifacts and logs."""
+    return profiles_dir(settings) / "target"
+
+
+def write_profile(settings: SequenSettings) -> Path:
+    """Write the home's dbt profile: absolute path, locked-down engine; return its folder."""
+    folder = profiles_dir(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    output = {
+        "type": "duckdb",
+        "path": str(warehouse_path(settings)),
+        "schema": "main",
+        "threads": max(2, min(settings.workers, 8)),
+        # As config_options, not settings: dbt-duckdb sets the latter again for every cursor, which
+        # a locked configuration refuses.
+        "config_options": engine_options(settings),
+    }
+    profile = {"sequen": {"target": "duckdb", "outputs": {"duckdb": output}}}
+    (folder / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+    return folder
+
+
+def manifest_path(settings: SequenSettings) -> Path:
+    """The project's manifest, parsed anew only when its sources, vars or dbt have changed.
+
+    Raises:
+        BuildError: dbt cannot parse the project.
+    """
+    manifest = target_dir(settings) / "manifest.json"
+    stamp = target_dir(settings) / _STAMP
+    wanted = _sources_hash(settings)
+    if manifest.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return manifest
+    write_profile(settings)
+    finished = subprocess.run(  # noqa: S603  # our own interpreter and arguments
+        [sys.executable, "-m", "dbt.cli.main", "--quiet", "parse", *vars_arguments(settings)],
+        env=dbt_environment(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode != 0:
+        message = f"dbt cannot parse the project: {finished.stdout.strip()[-2000:]}"
+        raise BuildError(message)
+    stamp.write_text(wanted, encoding="utf-8")
+    return manifest
+
+
+def vars_arguments(settings: SequenSettings) -> list[str]:
+    """The marts' settings as arguments of dbt. The same for every call: others mean a new parse."""
+    return ["--vars", yaml.safe_dump(settings.mart_vars(), default_flow_style=True, width=10_000)]
+
+
+def dbt_environment(settings: SequenSettings) -> dict[str, str]:
+    """The environment that keeps dbt inside the home."""
+    return {
+        **os.environ,
+        "DBT_PROJECT_DIR": str(project_dir()),
+        "DBT_PROFILES_DIR": str(profiles_dir(settings)),
+        "DBT_TARGET_PATH": str(target_dir(settings)),
+        "DBT_LOG_PATH": str(target_dir(settings)),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+
+def _sources_hash(settings: SequenSettings) -> str:
+    digest = hashlib.sha256(settings.marts_fingerprint().encode())
+    for package in ("dbt-core", "dbt-duckdb"):
+        digest.update(version(package).encode())
+    root = project_dir()
+    for source in sorted(path for pattern in _SOURCES for path in root.rglob(pattern)):
+        digest.update(source.relative_to(root).as_posix().encode())
+        digest.update(source.read_bytes())
+    return digest.hexdigest()

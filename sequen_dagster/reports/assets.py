@@ -1,0 +1,86 @@
+"""Reports: `published_snapshot` and `completeness_report` as Dagster assets."""
+
+import time
+from collections.abc import Iterable
+
+import dagster as dg
+
+from sequen_dagster.marts.assets import OWNERS, POOL
+from sequen_dagster.marts.warehouse import writer_lock
+from sequen_dagster.progress import report
+from sequen_dagster.reports.markdown import render_markdown
+from sequen_dagster.reports.publish import publish, serving_dir
+from sequen_dagster.reports.summary import summarize, write_in_place, write_report
+from sequen_dagster.settings import SequenSettings
+
+PUBLISHED_SNAPSHOT = dg.AssetKey("published_snapshot")
+COMPLETENESS_REPORT = dg.AssetKey("completeness_report")
+
+
+def build_reports_assets(
+    settings: SequenSettings, *, tables: Iterable[dg.AssetKey]
+) -> list[dg.AssetsDefinition]:
+    """The assets that people open.
+
+    Args:
+        settings: the home.
+        tables: keys of the public tables, which the snapshot holds.
+
+    Returns:
+        The snapshot and the report.
+    """
+
+    @dg.asset(
+        key=PUBLISHED_SNAPSHOT,
+        deps=sorted(tables),
+        group_name="reports",
+        kinds={"duckdb"},
+        owners=OWNERS,
+        pool=POOL,
+        description=(
+            "`serving/sequen.duckdb`: all public tables in a file of its own, replaced in one "
+            "step, that analysts may open at any time."
+        ),
+        automation_condition=dg.AutomationCondition.eager(),
+    )
+    def published_snapshot() -> dg.MaterializeResult:
+        started = time.perf_counter()
+        with writer_lock(settings):
+            published = publish(settings)
+        report("reports", "published snapshot")
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/uri": dg.MetadataValue.path(str(published.path)),
+                "tables": len(published.row_counts),
+                "rows": sum(published.row_counts.values()),
+                "bytes": published.path.stat().st_size,
+                "seconds": time.perf_counter() - started,
+            }
+        )
+
+    @dg.asset(
+        key=COMPLETENESS_REPORT,
+        deps=[PUBLISHED_SNAPSHOT],
+        group_name="reports",
+        kinds={"markdown", "json"},
+        owners=OWNERS,
+        description="`serving/report.json` and `report.md`: tiers of data, books, sessions, links.",
+        automation_condition=dg.AutomationCondition.eager(),
+    )
+    def completeness_report() -> dg.MaterializeResult:
+        summary = summarize(settings)
+        text = render_markdown(summary)
+        path = write_report(settings, summary)
+        write_in_place(serving_dir(settings) / "report.md", text)
+        report("reports", "completeness report")
+        overall = {tier["tier"]: tier for tier in summary["tiers"] if tier["source"] == "(all)"}
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/uri": dg.MetadataValue.path(str(path)),
+                "report": dg.MetadataValue.md(text),
+                **{f"{name}_score": tier["score"] for name, tier in overall.items()},
+                **{f"{name}_reached": tier["is_reached"] for name, tier in overall.items()},
+            }
+        )
+
+    return [published_snapshot, completeness_report]

@@ -1,0 +1,94 @@
+"""Reports: the published snapshot, a database file that people may open while runs write.
+
+In: the public tables of the warehouse. Out: `serving/sequen.duckdb`, replaced in one step.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from sequen_dagster.errors import BuildError
+from sequen_dagster.lake.commits import fsync_folder
+from sequen_dagster.marts.warehouse import connect
+from sequen_dagster.settings import SequenSettings
+
+# The oldest format that today's tools still write, so that older ones can open the file.
+_STORAGE_VERSION: Final = "v1.4.0"
+_PUBLIC_PREFIXES: Final = ("fct_", "dim_", "rpt_")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was published.
+
+    Attributes:
+        path: the database file.
+        row_counts: rows by table.
+    """
+
+    path: Path
+    row_counts: dict[str, int]
+
+
+def serving_dir(settings: SequenSettings) -> Path:
+    """The folder of what people open."""
+    return settings.home / "serving"
+
+
+def snapshot_path(settings: SequenSettings) -> Path:
+    """The published database."""
+    return serving_dir(settings) / "sequen.duckdb"
+
+
+def publish(settings: SequenSettings) -> Published:
+    """Copy the public tables into a new database file and put it in place of the old one.
+
+    Table by table, since a copy of the warehouse's file would miss what still lies in its log.
+    Hold `writer_lock`. Readers that have the old file open keep it until they open again.
+
+    Returns:
+        The path and the row counts.
+
+    Raises:
+        BuildError: the new file could not be closed cleanly; the old one is still in place.
+    """
+    target = snapshot_path(settings)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_suffix(".tmp")
+    unfinished.unlink(missing_ok=True)
+    log = unfinished.with_name(f"{unfinished.name}.wal")
+    log.unlink(missing_ok=True)
+    with connect(settings, folders=[target.parent]) as warehouse:
+        row_counts = _copy_tables(warehouse, unfinished)
+    if log.exists():
+        message = (
+            f"The snapshot {unfinished.name!r} was left with a write-ahead log and would lose rows. "
+            "Run again; the published file was not touched."
+        )
+        raise BuildError(message)
+    with unfinished.open("rb") as handle:
+        os.fsync(handle.fileno())
+    unfinished.replace(target)
+    fsync_folder(target.parent)
+    return Published(target, row_counts)
+
+
+def _copy_tables(warehouse: duckdb.DuckDBPyConnection, target: Path) -> dict[str, int]:
+    quoted = str(target).replace("'", "''")
+    warehouse.execute(f"attach '{quoted}' as snapshot (storage_version '{_STORAGE_VERSION}')")
+    names = warehouse.execute(
+        "select table_name from information_schema.tables"
+        " where table_catalog = current_database() and table_schema = 'main' order by 1"
+    ).fetchall()
+    row_counts = {}
+    for (name,) in names:
+        if name.startswith(_PUBLIC_PREFIXES):
+            # The names are those of our own dbt models.
+            warehouse.execute(f"create table snapshot.main.{name} as select * from main.{name}")
+            counted = warehouse.execute(f"select count(*) from snapshot.main.{name}").fetchone()
+            row_counts[name] = counted[0] if counted else 0
+    warehouse.execute("detach snapshot")
+    return row_counts

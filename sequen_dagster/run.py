@@ -1,0 +1,125 @@
+"""One run of the whole pipeline in this process, through the same definitions Dagster serves."""
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from sequen_dagster.definitions import build_definitions
+from sequen_dagster.errors import LockTimeoutError
+from sequen_dagster.marts.project import profiles_dir
+from sequen_dagster.progress import watching
+from sequen_dagster.reports.publish import serving_dir
+from sequen_dagster.reports.summary import Summary
+from sequen_dagster.settings import SequenSettings
+from sequen_dagster.triggers.triggers import FULL_JOB
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended.
+
+    Attributes:
+        is_success: whether every stage succeeded.
+        summary: the report's numbers; empty where the run did not get that far.
+        failures: what failed, one line each, without values of events.
+        failed_checks: asset checks of severity error that did not pass.
+        seconds_by_stage: duration of each step.
+        new_files: files taken in by this run.
+        is_lock_timeout: whether another writer was in the way.
+    """
+
+    is_success: bool
+    summary: Summary = field(default_factory=dict)
+    failures: tuple[str, ...] = ()
+    failed_checks: tuple[str, ...] = ()
+    seconds_by_stage: dict[str, float] = field(default_factory=dict)
+    new_files: int = 0
+    is_lock_timeout: bool = False
+
+
+def run_pipeline(
+    settings: SequenSettings, *, watcher: Callable[[str, str], None] | None = None
+) -> RunOutcome:
+    """Register, ingest, build, publish and report, once.
+
+    Runs show up in Dagster's UI where `DAGSTER_HOME` is set; otherwise they leave no trace.
+
+    Args:
+        settings: from `load_settings`.
+        watcher: called with (stage, message) as work gets done.
+
+    Returns:
+        The outcome; a failed stage is an outcome, not an exception.
+    """
+    job = build_definitions(settings).resolve_job_def(FULL_JOB)
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    log = profiles_dir(settings) / "run.log"
+    # dagster_dbt prints every line of dbt; on a terminal that would bury the summary.
+    with (
+        _instance() as instance,
+        watching(watcher or _nobody),
+        log.open("w", encoding="utf-8") as lines,
+        redirect_stdout(lines),
+    ):
+        result = job.execute_in_process(
+            instance=instance, run_config=quiet, raise_on_error=False
+        )
+    steps = [event for event in result.all_events if event.is_step_success]
+    failed = [event for event in result.all_events if event.is_step_failure]
+    errors = [_innermost(event) for event in failed]
+    checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    return RunOutcome(
+        is_success=result.success,
+        summary=_read_summary(settings) if result.success else {},
+        failures=tuple(f"{step.step_key}: {message}" for step, (_, message) in zip(failed, errors)),
+        failed_checks=tuple(
+            _described(check) for check in checks if check.severity == dg.AssetCheckSeverity.ERROR
+        ),
+        seconds_by_stage={
+            str(event.step_key): event.step_success_data.duration_ms / 1000 for event in steps
+        },
+        new_files=_new_files(result),
+        is_lock_timeout=any(name == LockTimeoutError.__name__ for name, _ in errors),
+    )
+
+
+def _instance() -> dg.DagsterInstance:
+    has_home = bool(os.environ.get("DAGSTER_HOME"))
+    return dg.DagsterInstance.get() if has_home else dg.DagsterInstance.ephemeral()
+
+
+def _nobody(_stage: str, _message: str) -> None:
+    """Watch nothing."""
+
+
+def _innermost(event: dg.DagsterEvent) -> tuple[str, str]:
+    """Class and message of the error that a failed step began with."""
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return "", "failed without a message"
+    return error.cls_name or "", error.message.strip()
+
+
+def _described(check: dg.AssetCheckEvaluation) -> str:
+    name = f"{check.check_name} ({check.asset_key.to_user_string()})"
+    reasons = check.metadata.get("reasons")
+    return name if reasons is None else f"{name}: {reasons.value}"
+
+
+def _new_files(result: dg.ExecuteInProcessResult) -> int:
+    for event in result.get_asset_materialization_events():
+        if "files" in event.materialization.metadata:
+            return int(event.materialization.metadata["files"].value or 0)
+    return 0
+
+
+def _read_summary(settings: SequenSettings) -> Summary:
+    text = (serving_dir(settings) / "report.json").read_text(encoding="utf-8")
+    summary: Summary = json.loads(text)
+    return summary

@@ -1,0 +1,113 @@
+"""What `sequen-dagster run` ends with: a summary that a person likes to read."""
+
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from sequen_dagster.marts.warehouse import warehouse_path
+from sequen_dagster.reports.publish import serving_dir
+from sequen_dagster.run import RunOutcome
+from sequen_dagster.settings import SequenSettings
+
+_TIERS: Final = ("good", "better", "best")
+
+
+def render_outcome(settings: SequenSettings, outcome: RunOutcome) -> RenderableType:
+    """The outcome of a run for a terminal.
+
+    Args:
+        settings: where the files are.
+        outcome: what `run_pipeline` gave.
+
+    Returns:
+        Books, sessions, attribution, tiers, files and times; or only the times after a failure.
+    """
+    if not outcome.summary:
+        return _times(outcome)
+    return Group(
+        _books(outcome),
+        _tables(outcome.summary),
+        _tiers(outcome.summary),
+        _files(settings),
+        _times(outcome),
+    )
+
+
+def _books(outcome: RunOutcome) -> Panel:
+    books = outcome.summary["books"]
+    lines = [
+        f"{books['records_read']:,} records read from {books['files']:,} files "
+        f"({outcome.new_files:,} new) = {books['accepted']:,} accepted + "
+        f"{books['quarantined']:,} quarantined + {books['skipped']:,} skipped",
+        f"{books['duplicate_records']:,} of the accepted were duplicates, "
+        f"{books['conflicting_records']:,} of these with other content",
+    ]
+    rules = [f"{row['rule']} {row['records']:,}" for row in outcome.summary["quarantined_by_rule"]]
+    if rules:
+        lines.append(f"quarantined: {', '.join(rules[:6])}{', …' if len(rules) > 6 else ''}")
+    return Panel(Text("\n".join(lines)), title="books", title_align="left")
+
+
+def _tables(summary: dict[str, Any]) -> Panel:  # Any: the report's JSON
+    sessions, attribution = summary["sessions"], summary["attribution"]
+    lines = [
+        f"{summary['events']['events']:,} events, {sessions['sessions']:,} sessions "
+        f"({sessions['given']:,} given, {sessions['derived']:,} derived) "
+        f"of {sessions['visitors']:,} visitors, {sessions['converted']:,} converted",
+        _counted("clicks matched by", summary["clicks_by_match_method"], "match_method", "clicks"),
+        f"{attribution['conversions']:,} conversions, {attribution['units']:,} units, "
+        f"{attribution['touches']:,} touches; "
+        + _counted("units by", summary["units_by_basis"], "basis", "units"),
+    ]
+    return Panel(Text("\n".join(lines)), title="sessions and attribution", title_align="left")
+
+
+def _counted(label: str, rows: list[dict[str, Any]], name: str, count: str) -> str:
+    shown = ", ".join(f"{row[name]} {row[count]:,}" for row in rows)
+    return f"{label} {shown or 'nothing'}"
+
+
+def _tiers(summary: dict[str, Any]) -> Table:
+    table = Table(title="tiers of data", title_justify="left")
+    for column in ("source", "tier", "reached", "score", "what is missing"):
+        table.add_column(column)
+    own = {row["attribute"]: row["tier"] for row in summary["attributes"]}
+    rows = sorted(summary["tiers"], key=lambda tier: (tier["source"], _TIERS.index(tier["tier"])))
+    # With one source, "all sources together" says the same once more.
+    names = {row["source"] for row in rows}
+    for row in rows:
+        if len(names) == 2 and row["source"] == "(all)":
+            continue
+        reached = Text("yes", style="green") if row["is_reached"] else Text("no", style="yellow")
+        missing = [one for one in row["blocking_attributes"] if own.get(one) == row["tier"]]
+        below = len(row["blocking_attributes"]) - len(missing)
+        if not row["is_accepted_share_met"]:
+            missing.append("enough accepted records")
+        lower = [f"{below} of the tiers below"] if below > 0 else []
+        table.add_row(
+            Text(row["source"]),
+            row["tier"],
+            reached,
+            f"{row['score']:.2f}",
+            ", ".join([*missing, *lower]) or "–",
+        )
+    return table
+
+
+def _files(settings: SequenSettings) -> Panel:
+    serving = serving_dir(settings)
+    lines = [
+        f"report     {serving / 'report.md'}",
+        f"snapshot   {serving / 'sequen.duckdb'}",
+        f"warehouse  {warehouse_path(settings)}",
+        f"lake       {settings.home / 'lake'}",
+    ]
+    return Panel(Text("\n".join(lines), no_wrap=True), title="files", title_align="left")
+
+
+def _times(outcome: RunOutcome) -> Text:
+    times = [f"{stage} {seconds:.1f} s" for stage, seconds in outcome.seconds_by_stage.items()]
+    return Text(f"time by stage: {', '.join(times) or 'none finished'}")

@@ -1,0 +1,1 @@
+"""Triggers: what starts runs (sensor for new exports, automation, daily schedule)."""

@@ -1,0 +1,166 @@
+"""`sequen-dagster validate`: judge files by the contract alone, without home, lake or Dagster."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any, Final
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from sequen_dagster.contract import EventContract, Origin, Split, unreadable_file
+from sequen_dagster.contract.warnings import Counts
+from sequen_dagster.errors import UnreadableFileError
+from sequen_dagster.exports.files import ExportFile, list_files
+from sequen_dagster.exports.readers import ExportReader, ReadLimits
+from sequen_dagster.exports.records import RecordChunk
+from sequen_dagster.lake.commits import Books
+from sequen_dagster.settings import SequenSettings
+
+# Findings shown of a file; the counts are always complete.
+_MAX_FINDINGS: Final = 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One record that broke the contract."""
+
+    path: str
+    line: int
+    item: int
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What the contract says of some files.
+
+    Attributes:
+        books: records read, accepted, quarantined.
+        errors: records by (type, rule).
+        warnings: records by (type, warning).
+        findings: the first quarantined records of each file.
+        files: how many files were read.
+    """
+
+    books: Books
+    errors: Counts
+    warnings: Counts
+    findings: tuple[Finding, ...]
+    files: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The outcome as JSON-ready values."""
+        return {
+            "files": self.files,
+            "books": vars(self.books),
+            "errors": _listed(self.errors),
+            "warnings": _listed(self.warnings),
+            "findings": [vars(finding) for finding in self.findings],
+        }
+
+
+def validate_path(settings: SequenSettings) -> Validation:
+    """Judge every file of the settings' sources.
+
+    Returns:
+        Counts and the first findings; nothing is written anywhere.
+
+    Raises:
+        ExportsError: an exports place cannot be listed.
+    """
+    files = [file for source in settings.sources for file in list_files(source)]
+    books, wrong, warned = Books(), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    findings: list[Finding] = []
+    for file in files:
+        shown = 0
+        for read, split in _splits(file, settings):
+            books += read + Books(accepted=len(split.accepted), quarantined=len(split.quarantined))
+            wrong += split.errors
+            warned += split.warnings
+            rows = split.quarantined.head(_MAX_FINDINGS - shown).iter_rows(named=True)
+            found = [
+                Finding(file.path, row["source_line"], row["source_item"], tuple(row["rules"]))
+                for row in rows
+            ]
+            shown += len(found)
+            findings += found
+    return Validation(books, wrong, warned, tuple(findings), len(files))
+
+
+def render_human(outcome: Validation) -> Group:
+    """The outcome for a terminal; names are shown as text, never as markup."""
+    books = outcome.books
+    head = Text(
+        f"{outcome.files:,} files, {books.records_read:,} records: {books.accepted:,} accepted, "
+        f"{books.quarantined:,} quarantined"
+    )
+    parts: list[Text | Table] = [head]
+    for title, counts in (("broken rules", outcome.errors), ("warnings", outcome.warnings)):
+        if counts:
+            parts.append(_table(title, counts))
+    if outcome.findings:
+        table = Table(title="first quarantined records", title_justify="left")
+        for column in ("file", "line", "item", "rules"):
+            table.add_column(column)
+        for one in outcome.findings[:_MAX_FINDINGS]:
+            table.add_row(Text(one.path), str(one.line), str(one.item), ", ".join(one.rules))
+        parts.append(table)
+    return Group(*parts)
+
+
+def render_github(outcome: Validation) -> Iterator[str]:
+    """One GitHub workflow command a finding."""
+    for one in outcome.findings:
+        path = _escaped(one.path).replace(":", "%3A").replace(",", "%2C")
+        yield f"::error file={path},line={max(one.line, 1)}::{', '.join(one.rules)}"
+
+
+def _splits(file: ExportFile, settings: SequenSettings) -> Iterator[tuple[Books, Split]]:
+    contract = EventContract(max_depth=settings.max_depth)
+    limits = ReadLimits(settings.max_record_bytes, settings.max_compression_ratio)
+    received_at = min(file.modified_at, datetime.now(UTC).replace(tzinfo=None))
+    with ExportReader(file, limits) as reader:
+        read = Books()
+
+        def counted() -> Iterator[RecordChunk]:
+            nonlocal read
+            for chunk in reader.chunks():
+                count = len(chunk.texts) + len(chunk.unreadable)
+                read = Books(records_read=count, blank_lines=chunk.blank_lines)
+                yield chunk
+
+        try:
+            chunks = counted()
+            first = next(chunks)
+            origin = Origin(file.source, file.path, received_at, reader.file_format == "csv")
+            for split in contract.judge(chain((first,), chunks), origin):
+                yield read, split
+        except UnreadableFileError as error:
+            sha256, size = reader.finish()
+            origin = Origin(file.source, file.path, received_at)
+            yield Books(records_read=1), unreadable_file(error.rule, size, sha256, origin)
+
+
+def _table(title: str, counts: Counts) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("type")
+    table.add_column("rule")
+    table.add_column("records", justify="right")
+    for (event_type, rule), records in counts.most_common():
+        table.add_row(Text(event_type), rule, f"{records:,}")
+    return table
+
+
+def _listed(counts: Counts) -> list[dict[str, Any]]:
+    return [
+        {"type": event_type, "rule": rule, "records": records}
+        for (event_type, rule), records in sorted(counts.items())
+    ]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,0 +1,22 @@
+"""Fixtures that several test modules share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real event sets, named by `SEQUEN_TEST_DATA`.
+
+    Without the variable the test is skipped; a variable that names no folder fails, so that a
+    slip of the pen in CI does not turn every real-data test into a skip.
+    """
+    named = os.environ.get("SEQUEN_TEST_DATA")
+    if not named:
+        pytest.skip("needs the real event sets: set SEQUEN_TEST_DATA to their folder")
+    folder = Path(named)
+    if not folder.is_dir():
+        pytest.fail(f"SEQUEN_TEST_DATA names no folder: {folder}. Unset it or correct it.")
+    return folder

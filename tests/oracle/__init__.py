@@ -1,0 +1,13 @@
+"""A second opinion: sections 2 to 8 of the design, read from the text in plain Python.
+
+In: JSON Lines files as bytes. Out: what the contract says of every record, and the rows of the
+fct_ and dim_ tables. Slow on purpose and written without a look at the package, so that a
+property test which compares both finds a misreading in either.
+"""
+
+from oracle.contract import ExportFile, Judged, judge
+from oracle.marts import marts
+from oracle.reading import Number, is_json_lines
+from oracle.rules import Rules
+
+__all__ = ["ExportFile", "Judged", "Number", "Rules", "is_json_lines", "judge", "marts"]

@@ -1,0 +1,71 @@
+"""The layout that docs/architecture.md promises: one direction, and Dagster only in thin shells."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sequen_dagster
+
+PACKAGE = Path(sequen_dagster.__file__).parent
+STAGES = ["exports", "contract", "lake", "marts", "reports", "triggers"]
+# What every stage may use.
+COMMON = {"errors", "fields", "settings", "progress"}
+# The thin shell: these may import Dagster.
+SHELL = {"definitions", "run", "triggers"}
+MODULES = sorted(
+    path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py")
+)
+
+
+def imports_of(module: Path) -> set[str]:
+    tree = ast.parse((PACKAGE / module).with_suffix(".py").read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def own_parts(module: Path) -> set[str]:
+    names = (name for name in imports_of(module) if name.startswith("sequen_dagster."))
+    return {name.split(".")[1] for name in names}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_imports_point_to_earlier_stages(module: Path) -> None:
+    part = module.parts[0]
+    if part in COMMON:
+        assert own_parts(module) <= {"errors", "fields"} - {part}
+    elif part in STAGES:
+        # A Dagster shell may name the assets of any earlier stage; so may the code behind it.
+        assert own_parts(module) <= COMMON | set(STAGES[: STAGES.index(part) + 1])
+    elif part == "simulate":
+        assert own_parts(module) <= {"simulate"}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_dagster_stays_in_the_shell(module: Path) -> None:
+    uses_dagster = any(name.split(".")[0].startswith("dagster") for name in imports_of(module))
+
+    if uses_dagster:
+        assert module.parts[0] in SHELL or module.name == "assets"
+
+
+def test_public_names_are_sorted_and_there() -> None:
+    assert sequen_dagster.__all__ == sorted(sequen_dagster.__all__)
+    for name in sequen_dagster.__all__:
+        assert getattr(sequen_dagster, name).__doc__
+
+
+def test_importing_the_package_does_not_import_dagster() -> None:
+    code = "import sequen_dagster, sequen_dagster.lake.ingest, sys; print('dagster' in sys.modules)"
+    finished = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert finished.stdout.strip() == "False"

@@ -1,0 +1,126 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from homes import event, settings_of, write_events, write_text
+from sequen_dagster.cli import main
+
+
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(one) for one in arguments])
+
+
+@pytest.fixture
+def exports(tmp_path: Path) -> Path:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event(), event(id="e2", page_type=None))
+    write_events(settings, "b.jsonl", event(id="e3", type="pageview", page_type=None))
+    return settings.sources[0].exports
+
+
+def test_validate_tells_counts_and_places(exports: Path) -> None:
+    result = invoke("validate", exports)
+
+    assert result.exit_code == 0
+    assert "2 files, 3 records: 2 accepted, 1 quarantined" in result.output
+    assert "missing_page_type" in result.output
+    assert "near_standard_type" in result.output
+
+
+def test_validate_writes_nothing(exports: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+
+    invoke("validate", exports)
+
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_validate_json_is_complete(exports: Path) -> None:
+    result = invoke("validate", exports, "--format", "json")
+
+    told = json.loads(result.output)
+    assert told["books"] == {
+        "records_read": 3,
+        "accepted": 2,
+        "quarantined": 1,
+        "skipped": 0,
+        "blank_lines": 0,
+    }
+    assert told["errors"] == [{"type": "page_view", "rule": "missing_page_type", "records": 1}]
+    assert told["findings"] == [
+        {"path": "a.jsonl", "line": 2, "item": 1, "rules": ["missing_page_type"]}
+    ]
+
+
+def test_validate_github_annotates_lines(exports: Path) -> None:
+    result = invoke("validate", exports, "--format", "github")
+
+    assert result.output == "::error file=a.jsonl,line=2::missing_page_type\n"
+
+
+def test_validate_one_file(exports: Path) -> None:
+    result = invoke("validate", exports / "b.jsonl", "--strict")
+
+    assert result.exit_code == 0
+    assert "1 files, 1 records: 1 accepted, 0 quarantined" in result.output
+
+
+def test_strict_fails_on_quarantined_records(exports: Path) -> None:
+    assert invoke("validate", exports, "--strict").exit_code == 1
+
+
+def test_validate_of_an_unreadable_file_counts_one_record(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    target = write_text(settings, "a.zip", "PK\x03\x04")
+
+    result = invoke("validate", target, "--format", "json")
+
+    told = json.loads(result.output)
+    assert told["errors"] == [{"type": "(none)", "rule": "unsupported_format", "records": 1}]
+    assert told["findings"][0]["line"] == 0
+
+
+def test_names_of_files_are_no_markup(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_text(settings, "[red]x.jsonl", "nonsense\n")
+
+    result = invoke("validate", settings.sources[0].exports)
+
+    assert "[red]x.jsonl" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "--exports", "nowhere"], "does not exist"),
+        (["run", "--set", "session_timeout_minutes=0"], "session_timeout_minutes"),
+        (["run", "--set", "no_such_setting=1"], "no_such_setting"),
+        (["run", "--set", "nonsense"], "KEY=VALUE"),
+        (["simulate", "out", "--formats", "docx"], "docx"),
+    ],
+)
+def test_bad_arguments_are_told_and_exit_2(
+    arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = invoke(*arguments)
+
+    assert result.exit_code == 2
+    assert told in " ".join(result.output.split())
+
+
+def test_simulate_says_what_it_wrote(tmp_path: Path) -> None:
+    result = invoke("simulate", tmp_path / "out", "--events", "500", "--days", "2")
+
+    assert result.exit_code == 0
+    assert "records in 2 files" in result.output
+    assert len(list((tmp_path / "out" / "exports").rglob("*.jsonl"))) == 2
+
+
+def test_simulate_does_not_write_over_exports(tmp_path: Path) -> None:
+    invoke("simulate", tmp_path / "out", "--events", "500", "--days", "1")
+
+    assert invoke("simulate", tmp_path / "out", "--events", "500", "--days", "1").exit_code == 2

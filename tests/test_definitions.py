@@ -1,0 +1,88 @@
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from homes import settings_of
+from sequen_dagster.definitions import build_definitions
+from sequen_dagster.marts.project import manifest_path, project_dir
+
+STAGE_GROUPS = {"exports", "lake", "marts", "reports"}
+
+
+@pytest.fixture(scope="module")
+def defs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Definitions]:
+    settings = settings_of(tmp_path_factory.mktemp("definitions"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Dagster's beta and preview warnings are not ours
+        yield build_definitions(settings)
+
+
+def specs(defs: dg.Definitions) -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+
+
+def test_every_asset_has_group_owner_kinds_and_description(defs: dg.Definitions) -> None:
+    for name, spec in specs(defs).items():
+        assert spec.group_name in STAGE_GROUPS, name
+        assert spec.owners, name
+        assert spec.kinds, name
+        assert spec.description, name
+
+
+def test_graph_is_one_piece(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    neighbours = {
+        key: graph.get(key).parent_keys | graph.get(key).child_keys
+        for key in graph.get_all_asset_keys()
+    }
+    reached = {dg.AssetKey("raw_events")}
+    edge = list(reached)
+    while edge:
+        edge = [key for one in edge for key in neighbours[one] if key not in reached]
+        reached |= set(edge)
+
+    # A seed has no upstream, but a model behind it: it hangs on the graph all the same.
+    assert reached == set(neighbours)
+
+
+def test_marts_hang_on_the_lake(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+
+    assert graph.get(dg.AssetKey(["staging", "stg_events"])).parent_keys >= {dg.AssetKey("validated_events")}
+    assert dg.AssetKey("published_snapshot") in graph.get(dg.AssetKey("fct_events")).child_keys
+
+
+def test_public_tables_have_their_columns(defs: dg.Definitions) -> None:
+    public = [
+        spec
+        for name, spec in specs(defs).items()
+        if name.startswith(("fct_", "dim_", "rpt_"))
+    ]
+
+    assert len(public) >= 20
+    for spec in public:
+        schema = spec.metadata["dagster/column_schema"]
+        assert all(column.description for column in schema.columns), spec.key
+
+
+def test_dbt_tests_are_asset_checks(defs: dg.Definitions) -> None:
+    keys = defs.resolve_asset_graph().asset_check_keys
+    checked = {key.asset_key.to_user_string() for key in keys}
+
+    assert {"validated_events", "fct_events", "fct_sessions", "fct_attributions"} <= checked
+
+
+def test_loading_again_does_not_parse_again(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    first = manifest_path(settings).stat().st_mtime_ns
+
+    assert manifest_path(settings).stat().st_mtime_ns == first
+
+
+def test_nothing_is_written_into_the_dbt_project(defs: dg.Definitions) -> None:
+    assert specs(defs)
+    assert not (project_dir() / "target").exists()
+    assert not (project_dir() / "logs").exists()

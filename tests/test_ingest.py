@@ -1,0 +1,156 @@
+import gzip
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from homes import RECEIPT, event, settings_of, touch, write_events, write_text
+from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
+from sequen_dagster.errors import VanishedFileError
+from sequen_dagster.exports.files import ExportFile, list_files
+from sequen_dagster.lake.commits import Batch, Books, RuleCount, batch_id_of
+from sequen_dagster.lake.ingest import ingest_file
+from sequen_dagster.settings import SequenSettings
+
+
+def only_file(settings: SequenSettings) -> ExportFile:
+    (file,) = list_files(settings.sources[0])
+    return file
+
+
+def ingest(settings: SequenSettings) -> Batch:
+    return ingest_file(only_file(settings), settings, registered_at=RECEIPT.replace(day=25))
+
+
+def rows(settings: SequenSettings, files: tuple[str, ...]) -> list[dict[str, object]]:
+    return [
+        row
+        for name in files
+        for row in pl.read_parquet(settings.home / "lake" / name, hive_partitioning=False).to_dicts()
+    ]
+
+
+def test_both_kinds_of_rows_are_written(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", page_type=None))
+
+    batch = ingest(settings)
+
+    assert batch.books == Books(records_read=2, accepted=1, quarantined=1)
+    assert batch.rule_counts == (RuleCount("page_view", "missing_page_type", "error", 1),)
+    (accepted,) = rows(settings, batch.events)
+    (quarantined,) = rows(settings, batch.quarantine)
+    assert list(accepted) == list(ACCEPTED_SCHEMA)
+    assert list(quarantined) == list(QUARANTINED_SCHEMA)
+    assert (accepted["id"], accepted["source_line"]) == ("e1", 1)
+    assert (quarantined["rules"], quarantined["source_line"]) == (["missing_page_type"], 2)
+
+
+def test_receipt_is_the_modified_time(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event())
+
+    batch = ingest(settings)
+
+    assert batch.received_at == RECEIPT
+    (accepted,) = rows(settings, batch.events)
+    assert accepted["received_at"] == accepted["ingest_timestamp"] == RECEIPT
+    assert accepted["given_ingest_timestamp"] is None
+
+
+def test_receipt_is_the_registration_where_that_is_earlier(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    touch(write_events(settings, "a.jsonl", event()), RECEIPT.replace(year=2030))
+
+    batch = ingest(settings)
+
+    assert batch.received_at == RECEIPT.replace(day=25)
+
+
+def test_batch_is_named_by_its_content(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "day/a.jsonl", event())
+
+    batch = ingest(settings)
+
+    assert batch.batch_id == batch_id_of("default", "day/a.jsonl", batch.file_sha256)
+    assert batch.events[0].startswith(f"events/batch_id={batch.batch_id}/")
+
+
+def test_second_try_writes_the_same_files(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event(), event(id=None), event(id=None))
+
+    first, second = ingest(settings), ingest(settings)
+
+    assert first == second
+    assert len(list((settings.home / "lake" / "events").rglob("*.parquet"))) == 1
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event())
+
+    ingest(settings)
+
+    assert list((settings.home / "lake" / ".incoming").iterdir()) == []
+
+
+def test_unreadable_file_is_one_quarantined_record(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    target = write_text(settings, "a.jsonl.gz", "")
+    whole = gzip.compress(("\n".join('{"type":"x"}' for _ in range(9_000))).encode())
+    target.write_bytes(whole[: len(whole) // 2])
+
+    batch = ingest(settings)
+
+    assert batch.books == Books(records_read=1, quarantined=1)
+    assert batch.events == ()
+    (record,) = rows(settings, batch.quarantine)
+    assert record["rules"] == ["corrupt_compression"]
+    assert (record["source_line"], record["raw_bytes"]) == (0, len(whole) // 2)
+    assert record["raw_sha256"] == batch.file_sha256
+
+
+def test_parquet_file_is_a_batch_like_any_other(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    target = write_text(settings, "a.parquet", "")
+    pl.DataFrame([event(id="e1"), event(id="e2")]).write_parquet(target)
+
+    batch = ingest(settings)
+
+    assert (batch.file_format, batch.file_bytes) == ("parquet", target.stat().st_size)
+    assert batch.books == Books(records_read=2, accepted=2)
+
+
+def test_empty_file_is_a_batch_without_rows(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_text(settings, "a.jsonl", "")
+
+    batch = ingest(settings)
+
+    assert batch.books == Books()
+    assert (batch.events, batch.quarantine) == ((), ())
+
+
+def test_file_that_grew_since_it_was_listed_is_refused(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    target = write_events(settings, "a.jsonl", event())
+    listed = only_file(settings)
+    with target.open("a") as handle:
+        handle.write("{}\n")
+
+    with pytest.raises(VanishedFileError, match="changed while it was read"):
+        ingest_file(listed, settings, registered_at=RECEIPT)
+
+    assert list((settings.home / "lake").rglob("*.parquet")) == []
+
+
+def test_file_that_vanished_is_refused(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    target = write_events(settings, "a.jsonl", event())
+    listed = only_file(settings)
+    target.unlink()
+
+    with pytest.raises(VanishedFileError, match="vanished"):
+        ingest_file(listed, settings, registered_at=RECEIPT)

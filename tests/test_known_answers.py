@@ -1,0 +1,121 @@
+"""The four real sets, through the whole pipeline, against answers worked out by other means."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from sequen_dagster.reports.publish import snapshot_path
+from sequen_dagster.run import RunOutcome, run_pipeline
+from sequen_dagster.settings import SequenSettings, load_settings
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is right for a set."""
+
+    accepted: int
+    quarantined: dict[str, int]
+    sessions: int
+    clicks: dict[str, int] = field(default_factory=dict)
+    conversions: int = 0
+    units: dict[str, int] = field(default_factory=dict)
+    touches: int = 0
+
+
+ANSWERS = {
+    "ecommerce": Answers(
+        accepted=1_021,
+        quarantined={"missing_identity": 11, "missing_item_id": 1},
+        sessions=63,
+        clicks={"window": 34, "page_view_id": 28, "none": 23},
+        conversions=13,
+        units={"click": 16},
+        touches=47,
+    ),
+    "two_batch": Answers(accepted=9, quarantined={}, sessions=5),
+    "ebnerd_test": Answers(
+        accepted=37_894, quarantined={}, sessions=2_505, clicks={"impression_id": 1_047}
+    ),
+    "online_retail": Answers(
+        accepted=22_190,
+        quarantined={"missing_identity": 3_710},
+        sessions=19_969,
+        conversions=22_190,
+        units={"none": 396_681},
+    ),
+}
+
+
+def run_on(test_data: Path, name: str, tmp_path: Path) -> tuple[SequenSettings, RunOutcome]:
+    settings = load_settings(tmp_path, home="home", exports=test_data / name)
+    return settings, run_pipeline(settings)
+
+
+def check(settings: SequenSettings, outcome: RunOutcome, answers: Answers) -> None:
+    assert outcome.failures == ()
+    assert outcome.failed_checks == ()
+    with duckdb.connect(snapshot_path(settings), read_only=True) as snapshot:
+
+        def one(query: str) -> Any:
+            row = snapshot.execute(query).fetchone()
+            return row[0] if row else None
+
+        def counts(query: str) -> dict[str, int]:
+            return dict(snapshot.execute(query).fetchall())
+
+        assert one("select count(*) from fct_events") == answers.accepted
+        assert one("select count(*) from fct_sessions") == answers.sessions
+        assert one("select sum(event_count) from fct_sessions") == answers.accepted
+        assert (
+            counts(
+                "select rule, sum(records)::bigint from rpt_violations"
+                " where severity = 'error' group by 1"
+            )
+            == answers.quarantined
+        )
+        assert (
+            counts("select match_method, count(*) from fct_clicks group by 1") == answers.clicks
+        )
+        assert one("select count(*) from fct_conversions") == answers.conversions
+        assert (
+            counts(
+                "select basis, count(distinct (conversion_id, item_id)) from fct_attributions"
+                " group by 1"
+            )
+            == answers.units
+        )
+        assert (
+            one("select count(*) from fct_attributions where touch_id <> ''") == answers.touches
+        )
+        books = snapshot.execute(
+            "select sum(records_read), sum(accepted), sum(quarantined) from rpt_batches"
+        ).fetchone()
+    assert books is not None
+    assert books[0] == books[1] + books[2]
+    assert books[1] == answers.accepted
+
+
+@pytest.mark.parametrize("name", ["ecommerce", "two_batch"])
+def test_small_sets_give_the_known_answers(test_data: Path, name: str, tmp_path: Path) -> None:
+    settings, outcome = run_on(test_data, name, tmp_path)
+
+    check(settings, outcome, ANSWERS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ebnerd_test", "online_retail"])
+def test_large_sets_give_the_known_answers(test_data: Path, name: str, tmp_path: Path) -> None:
+    settings, outcome = run_on(test_data, name, tmp_path)
+
+    check(settings, outcome, ANSWERS[name])
+
+
+def test_running_again_changes_nothing(test_data: Path, tmp_path: Path) -> None:
+    settings, first = run_on(test_data, "two_batch", tmp_path)
+    second = run_pipeline(settings)
+
+    assert (first.new_files, second.new_files) == (2, 0)
+    assert second.summary == first.summary

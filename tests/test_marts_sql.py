@@ -1,0 +1,254 @@
+"""The dbt models of staging, intermediate and marts against the oracle, row for row.
+
+Every history has ids, users, devices, sessions and items of its own, so that one dbt build checks
+hundreds of them: starting dbt costs seconds, a history costs nothing.
+"""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+
+from histories import as_json, random_files
+from oracle import ExportFile, Rules, judge, marts
+
+PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
+# Every model but those of the reports.
+SELECTED = [
+    "+path:models/marts", "path:models/staging", "int_duplicate_records", "int_event_shapes",
+]  # fmt: skip
+Row = dict[str, Any]
+
+RAW_TABLES = """
+create schema raw;
+create table raw.events (
+    id varchar, type varchar, uid varchar, sid varchar, cid varchar, rec_id varchar,
+    page_view_id varchar, module_view_id varchar, impression_id varchar, item_id varchar,
+    item_ids varchar[], item_id_relation varchar, page_type varchar, click_type varchar,
+    conversion_type varchar, properties varchar, property_shape varchar, record_md5 varchar,
+    source varchar, source_file varchar, batch_id varchar, rank integer, dwell_ms decimal(38, 6),
+    source_line bigint, source_item bigint, original_timestamp timestamp,
+    server_timestamp timestamp, ingest_timestamp timestamp, given_ingest_timestamp timestamp,
+    received_at timestamp
+);
+create table raw.quarantined_events (
+    batch_id varchar, source varchar, source_file varchar, type varchar, rules varchar[],
+    fields varchar[], raw varchar, raw_sha256 varchar, source_line bigint, source_item bigint,
+    raw_bytes bigint, received_at timestamp
+);
+create table raw.batches (
+    batch_id varchar, source varchar, path varchar, file_format varchar, file_sha256 varchar,
+    commit_id varchar, contract_fingerprint varchar, version integer, file_bytes bigint,
+    records_read bigint, accepted bigint, quarantined bigint, skipped bigint, blank_lines bigint,
+    received_at timestamp, registered_at timestamp, committed_at timestamp
+);
+create table raw.violations (
+    batch_id varchar, type varchar, rule varchar, severity varchar, records bigint
+);
+"""
+
+
+def accepted_rows(files: list[ExportFile]) -> list[Row]:
+    """Judge the files and give every accepted row its batch."""
+    rows = judge(files).accepted
+    for row in rows:
+        row["batch_id"] = f"batch of {row['source']}/{row['source_file']}"
+    return rows
+
+
+def fill_warehouse(path: Path, rows: list[Row]) -> None:
+    """Write a warehouse as the loader leaves it, with an older version of every file beside."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute(RAW_TABLES)
+        names = [name for name, *_ in connection.execute("describe raw.events").fetchall()]
+        lines = path.with_suffix(".jsonl")
+        with lines.open("w", encoding="utf-8") as file:
+            for row in rows:
+                told = row | {"properties": as_json(row["properties"]), "property_shape": "[]"}
+                print(json.dumps([told[name] for name in names], default=str), file=file)
+        connection.execute(
+            "insert into raw.events select "
+            + ", ".join(f"(line ->> {n}){cast_of(name)}" for n, name in enumerate(names))
+            + " from read_csv(?, columns = {'line': 'json'}, delim = '\x01', quote = '',"
+            " escape = '', header = false, max_line_size = 20000000)",
+            [str(lines)],
+        )
+        connection.execute(
+            """
+            insert into raw.batches (batch_id, source, path, version)
+            select distinct batch_id, source, source_file, 2 from raw.events
+            union all
+            select distinct 'older ' || batch_id, source, source_file, 1 from raw.events
+            """
+        )
+        connection.execute(
+            "insert into raw.events select * replace ('older ' || batch_id as batch_id) "
+            "from raw.events using sample 20 percent (bernoulli, 1)"
+        )
+
+
+def cast_of(name: str) -> str:
+    """Return the cast of a text to the type of a column of raw.events."""
+    if name == "item_ids":
+        return "::json::varchar[]"
+    if name.endswith("_timestamp") or name == "received_at":
+        return "::timestamp"
+    return {"rank": "::integer", "dwell_ms": "::decimal(38, 6)"}.get(
+        name, "::bigint" if name in ("source_line", "source_item") else ""
+    )
+
+
+def build(folder: Path, rows: list[Row], rules: Rules, *, command: str = "run") -> Path:
+    """Build the models over the rows and return the warehouse."""
+    warehouse = folder / "warehouse.duckdb"
+    fill_warehouse(warehouse, rows)
+    variables = {
+        "sequen_session_timeout_minutes": rules.session_timeout_minutes,
+        "sequen_session_rule": rules.session_rule,
+        "sequen_stitching": rules.stitching,
+        "sequen_click_window_minutes": rules.click_window_minutes,
+        "sequen_click_touch_days": rules.click_touch_days,
+        "sequen_view_touch_days": rules.view_touch_days,
+        "sequen_max_touches": rules.max_touches,
+        "sequen_half_life_days": rules.half_life_days,
+        "sequen_value_field": [rules.value_field],
+        "sequen_currency_field": [rules.currency_field],
+        "sequen_oversized_visitor_events": rules.oversized_visitor_events,
+    }
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "dbt.cli.main", command, "--no-use-colors",
+            "--select", *SELECTED,
+            *(["--exclude-resource-type", "unit_test"] if command == "build" else []),
+            "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT),
+            "--target-path", str(folder / "target"), "--log-path", str(folder / "logs"),
+            "--vars", json.dumps(variables),
+        ],
+        env=os.environ | {"SEQUEN_WAREHOUSE": str(warehouse)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6000:]
+    return warehouse
+
+
+def table_keys() -> dict[str, tuple[str, ...]]:
+    """Return what identifies a row of each table."""
+    keys = {
+        "fct_sessions": ("session_key",),
+        "fct_attributions": ("conversion_id", "item_id", "touch_id"),
+        "fct_recommendations": ("rec_id",),
+        "dim_visitors": ("visitor_key",),
+    }
+    described = yaml.safe_load((PROJECT / "models/marts/_marts__models.yml").read_text())
+    return {model["name"]: keys.get(model["name"], ("id",)) for model in described["models"]}
+
+
+def rows_of(warehouse: Path, table: str) -> list[Row]:
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        result = connection.execute(f"select * from main.{table}")
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def differences(warehouse: Path, expected: dict[str, list[Row]]) -> Iterator[str]:
+    """Say where tables and oracle differ, at most ten rows a table."""
+    assert set(expected) == set(table_keys())
+    for table, key in table_keys().items():
+        wanted = {tuple(row[name] for name in key): row for row in expected[table]}
+        if table == "fct_events":
+            wanted = {k: r | {"properties": as_json(r["properties"])} for k, r in wanted.items()}
+        found_rows = rows_of(warehouse, table)
+        found = {tuple(row[name] for name in key): row for row in found_rows}
+        if len(found) != len(found_rows):
+            yield f"{table}: {len(found_rows)} rows, {len(found)} keys"
+        wrong = [k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k)]
+        for one in sorted(wrong, key=repr)[:10]:
+            if one not in wanted or one not in found:
+                yield f"{table} {one}: {'unexpected' if one in found else 'missing'}"
+                continue
+            for name in sorted(wanted[one].keys() | found[one].keys()):
+                said, right = found[one].get(name, "no column"), wanted[one].get(name, "no column")
+                if said != right:
+                    yield f"{table} {one} {name}: {said!r}, by the oracle {right!r}"
+
+
+RULES = {
+    "defaults": Rules(),
+    "short": Rules(
+        session_timeout_minutes=15,
+        click_window_minutes=15,
+        click_touch_days=1,
+        view_touch_days=7,
+        max_touches=3,
+        half_life_days=1,
+        oversized_visitor_events=10,
+    ),
+    "inactivity": Rules(session_rule="inactivity", max_touches=2, value_field="scroll_pct"),
+    "unstitched": Rules(stitching=False, max_touches=1),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_tables_equal_the_oracle(name: str, tmp_path: Path) -> None:
+    rules = RULES[name]
+    seed = int(os.environ.get("SEQUEN_SEED", "1"))
+    rows = accepted_rows(random_files(seed, int(os.environ.get("SEQUEN_HISTORIES", "300"))))
+
+    command = "build" if name == "defaults" else "run"
+    warehouse = build(tmp_path, rows, rules, command=command)
+
+    assert list(differences(warehouse, marts(rows, rules))) == []
+
+
+def test_columns_are_those_described_and_in_that_order(tmp_path: Path) -> None:
+    described = yaml.safe_load((PROJECT / "models/marts/_marts__models.yml").read_text())
+    rows = accepted_rows(random_files(1, 1))
+
+    warehouse = build(tmp_path, rows, Rules())
+
+    for model in described["models"]:
+        names = list(rows_of(warehouse, model["name"])[0])
+        assert names == [column["name"] for column in model["columns"]]
+
+
+def test_no_events_give_empty_tables(tmp_path: Path) -> None:
+    warehouse = build(tmp_path, [], Rules(), command="build")
+
+    assert [row for table in table_keys() for row in rows_of(warehouse, table)] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "two_batch",
+        "ecommerce",
+        pytest.param("ebnerd_test", marks=pytest.mark.slow),
+        pytest.param("online_retail", marks=pytest.mark.slow),
+    ],
+)
+def test_real_data_equals_the_oracle(name: str, tmp_path: Path) -> None:
+    root = os.environ.get("SEQUEN_TEST_DATA")
+    if not root:
+        pytest.skip("SEQUEN_TEST_DATA is unset: it names the folder of the real data sets")
+    now = datetime.now(UTC).replace(tzinfo=None)
+    files = [
+        ExportFile("default", path.name, gzip.decompress(path.read_bytes()), now)
+        for path in sorted(Path(root, name).glob("*.jsonl.gz"))
+    ]
+    rows = accepted_rows(files)
+
+    warehouse = build(tmp_path, rows, Rules())
+
+    assert list(differences(warehouse, marts(rows))) == []

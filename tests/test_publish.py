@@ -1,0 +1,77 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+
+from homes import settings_of
+from sequen_dagster.marts.warehouse import connect
+from sequen_dagster.reports.publish import publish, snapshot_path
+from sequen_dagster.settings import SequenSettings
+
+
+def fill(settings: SequenSettings, rows: int) -> None:
+    settings.home.mkdir(exist_ok=True)
+    with connect(settings) as warehouse:
+        for schema, table in (("main", "fct_events"), ("main", "private"), ("raw", "fct_hidden")):
+            warehouse.execute(f"create schema if not exists {schema}")
+            warehouse.execute(
+                f"create or replace table {schema}.{table} as from range({rows}) as numbers (id)"
+            )
+
+
+def tables(path: Path) -> list[tuple[str, int]]:
+    with duckdb.connect(path, read_only=True) as snapshot:
+        found = snapshot.execute(
+            "select table_name, estimated_size from duckdb_tables() order by 1"
+        ).fetchall()
+    return [(name, size) for name, size in found]
+
+
+def test_snapshot_holds_the_public_tables_only(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    fill(settings, 3)
+
+    published = publish(settings)
+
+    assert published.row_counts == {"fct_events": 3}
+    assert tables(published.path) == [("fct_events", 3)]
+
+
+def test_snapshot_is_replaced_while_somebody_reads_it(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    fill(settings, 3)
+    publish(settings)
+    with duckdb.connect(snapshot_path(settings), read_only=True) as reader:
+        fill(settings, 5)
+        publish(settings)
+
+        assert reader.execute("select count(*) from fct_events").fetchone() == (3,)
+
+    assert tables(snapshot_path(settings)) == [("fct_events", 5)]
+
+
+def test_snapshot_leaves_nothing_unfinished(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    fill(settings, 1)
+    leftover = snapshot_path(settings).with_suffix(".tmp")
+    leftover.parent.mkdir(parents=True)
+    leftover.write_bytes(b"half")
+
+    publish(settings)
+
+    assert [part.name for part in leftover.parent.iterdir()] == ["sequen.duckdb"]
+
+
+def test_snapshot_is_complete_after_a_writer_was_killed(tmp_path: Path) -> None:
+    # What a killed writer committed still lies in the write-ahead log, not in the file.
+    settings = settings_of(tmp_path)
+    fill(settings, 2)
+    code = (
+        f"import duckdb, os; c = duckdb.connect({str(settings.home / 'warehouse.duckdb')!r});"
+        "c.execute('insert into main.fct_events from range(500)'); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    assert (settings.home / "warehouse.duckdb.wal").exists()
+
+    assert publish(settings).row_counts == {"fct_events": 502}

@@ -1,0 +1,116 @@
+"""The whole pipeline on simulated exports in every format, against the simulator's truth."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+
+from homes import event, settings_of, write_events, write_text
+from sequen_dagster.cli import main
+from sequen_dagster.reports.publish import serving_dir, snapshot_path
+from sequen_dagster.run import run_pipeline
+from sequen_dagster.settings import SequenSettings, load_settings
+from sequen_dagster.simulate import Truth
+
+
+def rows(settings: SequenSettings, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(snapshot_path(settings), read_only=True) as snapshot:
+        return snapshot.execute(query).fetchall()
+
+
+def test_demo_finds_what_the_simulator_wrote(tmp_path: Path) -> None:
+    home = tmp_path / "demo"
+
+    result = CliRunner().invoke(main, ["demo", "--home", str(home), "--events", "6000"])
+
+    assert result.exit_code == 0, result.output
+    truth = Truth.read(home / "truth.json")
+    settings = load_settings(tmp_path, home=home)
+    report = json.loads((serving_dir(settings) / "report.json").read_text())
+    assert {name: report["books"][name] for name in ("records_read", "accepted", "quarantined")} == {
+        "records_read": truth.records,
+        "accepted": truth.accepted,
+        "quarantined": truth.quarantined,
+    }
+    assert report["books"]["duplicate_records"] == truth.duplicate_records
+    assert report["books"]["conflicting_records"] == truth.conflicting_records
+    assert report["books"]["blank_lines"] == truth.blank_lines
+    broken = {row["rule"]: row["records"] for row in report["quarantined_by_rule"]}
+    assert broken == truth.quarantined_by_rule
+    counted = {row["type"]: row["events"] for row in report["events_by_type"]}
+    assert counted == truth.events_by_type
+    assert report["events"]["events"] == truth.distinct_ids
+    value = {
+        currency: cents / 100
+        for currency, cents in rows(
+            settings,
+            "select currency, (sum(value) * 100)::bigint from fct_conversions"
+            " where value is not null group by 1",
+        )
+    }
+    assert value == {name: cents / 100 for name, cents in truth.order_cents.items()}
+    # Every table has something to show.
+    empty = [name for (name,) in rows(settings, "show tables") if not rows(settings, f"from {name} limit 1")]
+    assert empty == []
+    assert "records read from 6 files (6 new)" in " ".join(result.output.split())
+    assert (serving_dir(settings) / "report.md").read_text().startswith("# Event completeness report")
+
+
+def test_corrected_file_replaces_its_old_rows(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", page_type="cart"))
+    write_events(settings, "b.jsonl", event(id="e1"))
+    first = run_pipeline(settings)
+    write_events(settings, "a.jsonl", event(id="e2", page_type="checkout"), event(id="e3"))
+
+    second = run_pipeline(settings)
+
+    assert (first.is_success, second.is_success) == (True, True)
+    assert second.new_files == 1
+    assert rows(settings, "select id, page_type, source_file from fct_events order by id") == [
+        ("e1", "home", "b.jsonl"),
+        ("e2", "checkout", "a.jsonl"),
+        ("e3", "home", "a.jsonl"),
+    ]
+    assert rows(
+        settings, "select path, is_current, accepted from rpt_batches order by path, is_current"
+    ) == [("a.jsonl", False, 2), ("a.jsonl", True, 2), ("b.jsonl", True, 1)]
+
+
+def test_home_without_any_event_still_gives_all_tables(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_text(settings, "a.jsonl", "")
+    write_text(settings, "b.jsonl", "nonsense\n")
+
+    outcome = run_pipeline(settings)
+
+    assert outcome.failures == ()
+    assert outcome.summary["events"]["events"] == 0
+    assert outcome.summary["books"]["quarantined"] == 1
+
+
+def test_file_that_cannot_be_read_fails_the_run_but_not_the_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event())
+    write_events(settings, "b.jsonl", event(id="e2"))
+    from sequen_dagster.lake import drain as module
+
+    ingest = module.ingest_file
+
+    def refuse(file: Any, *args: Any, **options: Any) -> Any:
+        if file.path == "b.jsonl":
+            raise PermissionError(13, "Permission denied")
+        return ingest(file, *args, **options)
+
+    monkeypatch.setattr(module, "ingest_file", refuse)
+    outcome = run_pipeline(settings)
+
+    (check,) = outcome.failed_checks
+    assert "files_read" in check
+    assert "b.jsonl" in check
+    assert rows(settings, "select id from fct_events") == [("e1",)]

@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pytest
+
+from sequen_dagster.errors import SettingsError
+from sequen_dagster.settings import SequenSettings, Source, load_settings
+
+
+def test_relative_paths_count_from_the_base(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, home="there", exports="in")
+
+    assert settings.home == tmp_path / "there"
+    assert settings.sources == (Source(exports=tmp_path / "in"),)
+
+
+def test_defaults_are_the_design(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path)
+
+    assert settings.home == tmp_path / ".sequen"
+    assert settings.session_timeout_minutes == 30
+    assert settings.value_field == "order_total"
+
+
+def test_environment_comes_before_defaults_and_behind_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQUEN_SESSION_TIMEOUT_MINUTES", "45")
+    monkeypatch.setenv("SEQUEN_EXPORTS", "env-exports")
+    monkeypatch.setenv("SEQUEN_HALF_LIFE_DAYS", "3")
+
+    settings = load_settings(tmp_path, half_life_days=5)
+
+    assert settings.session_timeout_minutes == 45
+    assert settings.sources[0].exports == tmp_path / "env-exports"
+    assert settings.half_life_days == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("session_timeout_minutes", 0, "session_timeout_minutes"),
+        ("session_rule", "daily", "'given' or 'inactivity'"),
+        ("value_field", "{{ env_var('X') }}", "value_field"),
+        ("value_field", "a'b", "value_field"),
+        ("max_touches", 1, "max_touches"),
+        ("memory_limit", "lots", "memory_limit"),
+        ("daily_at", "24:00", "daily_at"),
+        ("no_such_setting", 1, "no_such_setting"),
+    ],
+)
+def test_bad_settings_are_named(tmp_path: Path, name: str, value: object, told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        load_settings(tmp_path, **{name: value})
+
+
+def test_source_names_must_differ(tmp_path: Path) -> None:
+    twice = [Source(name="web", exports=tmp_path), Source(name="web", exports=tmp_path)]
+
+    with pytest.raises(SettingsError, match="must differ"):
+        load_settings(tmp_path, sources=twice)
+
+
+def test_no_text_of_a_user_becomes_a_string_var() -> None:
+    # dbt renders string vars as Jinja; only closed words may be strings.
+    texts = {
+        name: value for name, value in SequenSettings().mart_vars().items() if isinstance(value, str)
+    }
+
+    assert texts == {"sequen_session_rule": "given"}
+
+
+def test_marts_fingerprint_follows_the_marts_settings_only(tmp_path: Path) -> None:
+    base = SequenSettings()
+
+    assert base.marts_fingerprint() == SequenSettings(workers=7).marts_fingerprint()
+    assert base.marts_fingerprint() != SequenSettings(stitching=False).marts_fingerprint()

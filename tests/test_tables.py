@@ -1,0 +1,221 @@
+"""CSV and Parquet exports as records."""
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from builders import chunks_of, judge_file, refused_as
+from sequen_dagster.exports.tables import chunks_of_rows
+
+HEAD = "type,original_timestamp,uid,note\n"
+ROW = "scroll,2025-07-14,u1,x\n"
+
+
+def texts(tmp_path: Path, content: str | bytes, name: str = "a.csv", **limits: int) -> list[Any]:
+    chunks, _ = chunks_of(tmp_path, content, name, **limits)
+    return [json.loads(text) for chunk in chunks for text in chunk.texts]
+
+
+def parquet(tmp_path: Path, **columns: pa.Array) -> bytes:
+    path = tmp_path / "source.parquet"
+    pq.write_table(pa.table(columns), path)
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("name", ["a.csv", "A.TSV", "a.csv.gz"])
+def test_delimiter_is_the_most_frequent_of_the_header(
+    tmp_path: Path, delimiter: str, name: str
+) -> None:
+    content = delimiter.join(["type", "uid", "a b"]) + "\n" + delimiter.join(["x", "1", ""])
+
+    assert texts(tmp_path, content, name) == [{"type": "x", "uid": "1"}]
+
+
+def test_cells_are_text_and_quotes_are_read(tmp_path: Path) -> None:
+    content = 'a,b,c\n007,"x,""y""\nz",\n"","1.0",=cmd\n'
+
+    assert texts(tmp_path, content) == [{"a": "007", "b": 'x,"y"\nz'}, {"b": "1.0", "c": "=cmd"}]
+
+
+def test_lineage_counts_physical_lines(tmp_path: Path) -> None:
+    content = f'\ufeff\n{HEAD}{ROW}scroll,2025-07-14,u1,"two\nlines"\n\n   \n{ROW}'
+    verdict = judge_file(tmp_path, content, "a.csv")
+
+    assert verdict.places == [(3, 1), (4, 1), (8, 1)]
+    assert (verdict.blank_lines, verdict.file_format) == (3, "csv")
+
+
+@pytest.mark.parametrize(
+    ("bad", "rule"),
+    [
+        ("a,b\n", "malformed_csv"),
+        ("a,b,c,d,e\n", "malformed_csv"),
+        ('scroll,"2025,u1,x\n', "malformed_csv"),
+        ('scroll,"a"b,u1,x\n', "malformed_csv"),
+        (b"scroll,2025-07-14,u\xfc,x\n", "bad_encoding"),
+        ("scroll,2025-07-14,u1," + "x" * 400 + "\n", "too_large"),
+    ],
+)
+@pytest.mark.parametrize("end", ["", ROW])
+def test_bad_row_does_not_cost_the_others(
+    tmp_path: Path, bad: str | bytes, rule: str, end: str
+) -> None:
+    middle = bad if isinstance(bad, bytes) else bad.encode()
+    content = HEAD.encode() + ROW.encode() + middle + end.encode()
+    verdict = judge_file(tmp_path, content, "a.csv", max_record_bytes=300)
+
+    assert verdict.places == [(2, 1), (4, 1)][: 1 + bool(end)]
+    assert verdict.bad_places == [(3, 1, rule)]
+    assert verdict.quarantined[0]["raw_bytes"] == len(middle)
+
+
+def test_carriage_returns_end_lines(tmp_path: Path) -> None:
+    assert texts(tmp_path, "a,b\r1,2\r3,4\r") == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+    assert texts(tmp_path, "a,b\r\n1,2\r\n") == [{"a": "1", "b": "2"}]
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n", "a,b"])
+def test_header_alone_holds_no_records(tmp_path: Path, content: str) -> None:
+    assert judge_file(tmp_path, content, "a.csv").records == 0
+
+
+def test_duplicate_header_keeps_the_last_and_warns(tmp_path: Path) -> None:
+    content = "type,original_timestamp,uid,uid\nscroll,2025-07-14,u1,u2\n"
+    verdict = judge_file(tmp_path, content, "a.csv")
+
+    assert verdict.accepted[0]["uid"] == "u2"
+    assert verdict.warned == {"duplicate_key"}
+
+
+def test_header_that_is_no_text_refuses_the_file(tmp_path: Path) -> None:
+    assert refused_as(tmp_path, b"a,\xfc\n1,2\n", "a.csv") == "bad_encoding"
+    assert refused_as(tmp_path, b'a,"b\n1,2\n', "a.csv") == "malformed_csv"
+
+
+def test_csv_numbers_are_text_by_nature_and_do_not_warn(tmp_path: Path) -> None:
+    content = (
+        "type;original_timestamp;uid;rank;dwell_ms;item_id;item_ids\n"
+        'impression;1752484522;7;3;1.5;9;"[""a"", 7]"\n'
+        "impression;1752484522;7;x;-1;9;a\n"
+    )
+    verdict = judge_file(tmp_path, content, "a.csv")
+
+    row = verdict.accepted[0]
+    assert (row["uid"], row["rank"], row["dwell_ms"]) == ("7", 3, Decimal("1.5"))
+    assert row["item_ids"] == ["a", "7"]
+    assert verdict.rules == [["invalid_dwell_ms", "invalid_item_ids", "invalid_rank"]]
+    assert verdict.warnings == {}
+
+
+def test_parquet_values_keep_their_text(tmp_path: Path) -> None:
+    at = datetime(2025, 7, 14, 9, 15, 22, 401000)
+    content = parquet(
+        tmp_path,
+        us=pa.array([at]),
+        zoned=pa.array([at.replace(tzinfo=UTC)], pa.timestamp("ms", tz="Europe/Berlin")),
+        ns=pa.array([1_752_484_522_401_000_999], pa.timestamp("ns")),
+        far=pa.array([2**62], pa.timestamp("us")),
+        day=pa.array([date(2025, 7, 14)]),
+        money=pa.array([Decimal("1.10")], pa.decimal128(38, 2)),
+        big=pa.array([9007199254740993]),
+        single=pa.array([0.1], pa.float32()),
+        nan=pa.array([float("nan")]),
+        infinite=pa.array([float("inf")]),
+        none=pa.array([None], pa.string()),
+        items=pa.array([["a", None]]),
+        geo=pa.array([{"city": "Bern"}]),
+        raw=pa.array([b"text"]),
+        coded=pa.array(["x"]).dictionary_encode(),
+        yes=pa.array([True]),
+    )
+
+    assert texts(tmp_path, content, "a.parquet") == [
+        {
+            "us": "2025-07-14T09:15:22.401000",
+            "zoned": "2025-07-14T11:15:22.401+0200",
+            "ns": "2025-07-14T09:15:22.401000",
+            "far": "<value out of range: 4611686018427387904>".replace(" ", "T", 1),
+            "day": "2025-07-14",
+            "money": 1.1,
+            "big": 9007199254740993,
+            "single": 0.1,
+            "infinite": "inf",
+            "items": ["a", None],
+            "geo": {"city": "Bern"},
+            "raw": "text",
+            "coded": "x",
+            "yes": True,
+        }
+    ]
+
+
+def test_parquet_rows_are_judged_and_numbered(tmp_path: Path) -> None:
+    at = pa.array([datetime(2025, 7, 14, 9, 15, 22, tzinfo=UTC)] * 2, pa.timestamp("us", "UTC"))
+    content = parquet(
+        tmp_path,
+        type=pa.array(["impression", "impression"]),
+        original_timestamp=at,
+        uid=pa.array([1, 2]),
+        item_id=pa.array(["a", None]),
+        rank=pa.array([3, 4], pa.int8()),
+        price=pa.array([Decimal("1.10")] * 2),
+    )
+    verdict = judge_file(tmp_path, content, "renamed.jsonl")
+
+    assert verdict.file_format == "parquet"
+    assert verdict.places == [(1, 1)]
+    assert verdict.bad_places == [(2, 1, "missing_item_id")]
+    row = verdict.accepted[0]
+    assert (row["uid"], row["rank"], row["properties"]) == ("1", 3, '{"price":1.10}')
+    assert row["original_timestamp"] == datetime(2025, 7, 14, 9, 15, 22)
+
+
+def test_parquet_of_wrong_types_is_quarantined_by_row(tmp_path: Path) -> None:
+    content = parquet(
+        tmp_path,
+        type=pa.array([1.5]),
+        original_timestamp=pa.array([True]),
+        uid=pa.array([{"a": 1}]),
+    )
+
+    assert judge_file(tmp_path, content).rules == [
+        ["invalid_original_timestamp", "invalid_type", "invalid_uid"]
+    ]
+
+
+def test_parquet_text_that_is_not_utf8_is_one_bad_row(tmp_path: Path) -> None:
+    text = pa.array([b"ok", b"\xff"]).view(pa.string())
+    verdict = judge_file(tmp_path, parquet(tmp_path, note=text), "a.parquet")
+
+    assert verdict.bad_places[1] == (2, 1, "bad_encoding")
+
+
+def test_cut_parquet_is_corrupt(tmp_path: Path) -> None:
+    content = parquet(tmp_path, type=pa.array(["scroll"] * 100))
+
+    for cut in (content[: len(content) // 2], content[:-4], b"PAR1", content[:40] + content[60:]):
+        assert refused_as(tmp_path, cut, "a.parquet") == "corrupt_parquet"
+
+
+def test_parquet_of_endless_rows_is_too_compressed(tmp_path: Path) -> None:
+    indices = pa.array(np.zeros(70_000_000, np.int8))
+    column = pa.DictionaryArray.from_arrays(indices, ["scroll"])
+
+    assert refused_as(tmp_path, parquet(tmp_path, type=column)) == "too_compressed"
+
+
+def test_many_rows_make_many_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sequen_dagster.exports.records.CHUNK_RECORDS", 2)
+    chunks = list(chunks_of_rows({"a": number} for number in range(5)))
+
+    assert [chunk.lines for chunk in chunks] == [[1, 2], [3, 4], [5]]

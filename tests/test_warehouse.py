@@ -1,0 +1,135 @@
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from homes import RECEIPT, event, settings_of, write_events
+from sequen_dagster.errors import LockTimeoutError, SettingsError
+from sequen_dagster.lake.commits import Commit, read_commits, write_commit
+from sequen_dagster.lake.drain import drain
+from sequen_dagster.marts.warehouse import Loaded, connect, load_commits, writer_lock
+from sequen_dagster.settings import SequenSettings
+
+
+def query(settings: SequenSettings, sql: str) -> list[tuple[Any, ...]]:
+    with connect(settings) as warehouse:
+        return warehouse.execute(sql).fetchall()
+
+
+def test_commits_are_loaded_once(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event(), event(id="e2", uid=None))
+    drain(settings)
+
+    assert load_commits(settings) == Loaded(commits=1, batches=1, events=1)
+    assert load_commits(settings) == Loaded()
+
+    assert query(settings, "select id, source_line from raw.events") == [("e1", 1)]
+    assert query(settings, "select rules from raw.quarantined_events") == [(["missing_identity"],)]
+    assert query(settings, "select accepted, quarantined, received_at from raw.batches") == [
+        (1, 1, RECEIPT)
+    ]
+    assert query(settings, "select type, rule, severity, records from raw.violations") == [
+        ("page_view", "missing_identity", "error", 1)
+    ]
+
+
+def test_all_versions_are_loaded(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    for events in ([event()], [event(), event(id="e2")]):
+        write_events(settings, "a.jsonl", *events)
+        drain(settings)
+
+    load_commits(settings)
+
+    assert query(settings, "select version, accepted from raw.batches order by 1") == [
+        (1, 1),
+        (2, 2),
+    ]
+
+
+def test_batch_of_two_commits_counts_once_from_the_smaller_name(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event())
+    (commit,) = drain(settings).commits
+    (batch,) = commit.batches
+    lake = settings.home / "lake"
+    other = Commit((replace(batch, version=2),), commit.committed_at)
+    write_commit(lake, other)
+
+    loaded = load_commits(settings)
+
+    smaller = min(commit.commit_id, other.commit_id)
+    assert loaded.commits == 2
+    assert query(settings, "select commit_id, version from raw.batches") == [(smaller, 2)]
+    assert query(settings, "select count(*) from raw.events") == [(1,)]
+    assert len(list(read_commits(lake))) == 2
+
+
+def test_load_that_fails_leaves_nothing_of_its_commit(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event())
+    (commit,) = drain(settings).commits
+    (settings.home / "lake" / commit.batches[0].events[0]).unlink()
+
+    with pytest.raises(duckdb.Error):
+        load_commits(settings)
+
+    assert query(settings, "select count(*) from raw.batches") == [(0,)]
+    assert query(settings, "select count(*) from raw.commits") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select * from read_text('/etc/hostname')",
+        "copy (select 1) to '/tmp/sequen-leak.csv'",
+        "attach '/tmp/sequen-leak.duckdb'",
+        "install httpfs",
+        "set enable_external_access = true",
+        "set memory_limit = '20GB'",
+    ],
+)
+def test_engine_is_locked_down(tmp_path: Path, statement: str) -> None:
+    settings = settings_of(tmp_path)
+    settings.home.mkdir()
+
+    with connect(settings, folders=[settings.home / "lake"]) as warehouse, pytest.raises(duckdb.Error):
+        warehouse.execute(statement)
+
+
+def test_home_with_glob_signs_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "a[1]"
+    folder.mkdir()
+    settings = settings_of(folder)
+    write_events(settings, "a.jsonl", event())
+    drain(settings)
+
+    with pytest.raises(SettingsError, match=r"\* \? \["):
+        load_commits(settings)
+
+
+def test_second_writer_waits_and_is_told_who_holds_the_lock(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, lock_timeout_seconds=0)
+    code = (
+        "import sys, time; from pathlib import Path;"
+        "from sequen_dagster.settings import load_settings;"
+        "from sequen_dagster.marts.warehouse import writer_lock\n"
+        f"with writer_lock(load_settings(Path({str(tmp_path)!r}), home='home')):\n"
+        "    print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+
+        with pytest.raises(LockTimeoutError, match=f"process {holder.pid} on"), writer_lock(settings):
+            pass
+
+        holder.kill()
+    # A killed holder leaves no lock behind.
+    with writer_lock(settings):
+        pass
