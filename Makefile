@@ -51,7 +51,7 @@ $(DEMO)/warehouse.duckdb: | $(VENV)/.installed
 # The instance gets a folder of its own, and the settings of dagster.yaml: no telemetry, no dialogs.
 dev: setup $(DEMO)/warehouse.duckdb ## open the Dagster UI on the demo home
 	@mkdir -p $(DEMO)/dagster
-	@cp dagster.yaml $(DEMO)/dagster/dagster.yaml
+	@cp deploy/dagster.yaml $(DEMO)/dagster/dagster.yaml
 	DAGSTER_HOME="$(CURDIR)/$(DEMO)/dagster" SEQUEN_HOME="$(CURDIR)/$(DEMO)" \
 		SEQUEN_EXPORTS="$(CURDIR)/$(DEMO)/exports" $(BIN)/dagster dev
 

@@ -121,7 +121,10 @@ def measure(*command: str) -> dict[str, float]:
 
 def table(rows: Sequence[Measured]) -> str:
     """The figures as a Markdown table."""
-    lines = ["| case | events | seconds | events/s | peak MiB | ratio |", "|---|---:|---:|---:|---:|---:|"]
+    lines = [
+        "| case | events | seconds | events/s | peak MiB | ratio |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
     lines += [
         f"| {row.case} | {row.events:,} | {row.seconds:.1f} | {row.events / row.seconds:,.0f} "
         f"| {row.peak_mib:,.0f} | {row.ratio:.1f} |"

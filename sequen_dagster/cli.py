@@ -154,7 +154,7 @@ def simulate(
             days=days,
             first_day=date(first_day.year, first_day.month, first_day.day),
             files_per_day=files_per_day,
-            formats=tuple(formats.split(",")),  # type: ignore[arg-type]  # checked by Simulation
+            formats=tuple(formats.split(",")),
         )
         with errors.status("simulating"):
             truth = write(simulation, out)

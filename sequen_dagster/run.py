@@ -65,17 +65,15 @@ def run_pipeline(
         log.open("w", encoding="utf-8") as lines,
         redirect_stdout(lines),
     ):
-        result = job.execute_in_process(
-            instance=instance, run_config=quiet, raise_on_error=False
-        )
+        result = job.execute_in_process(instance=instance, run_config=quiet, raise_on_error=False)
     steps = [event for event in result.all_events if event.is_step_success]
     failed = [event for event in result.all_events if event.is_step_failure]
-    errors = [_innermost(event) for event in failed]
+    errors = [(event.step_key, *_innermost(event)) for event in failed]
     checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
     return RunOutcome(
         is_success=result.success,
         summary=_read_summary(settings) if result.success else {},
-        failures=tuple(f"{step.step_key}: {message}" for step, (_, message) in zip(failed, errors)),
+        failures=tuple(f"{step}: {message}" for step, _, message in errors),
         failed_checks=tuple(
             _described(check) for check in checks if check.severity == dg.AssetCheckSeverity.ERROR
         ),
@@ -83,7 +81,7 @@ def run_pipeline(
             str(event.step_key): event.step_success_data.duration_ms / 1000 for event in steps
         },
         new_files=_new_files(result),
-        is_lock_timeout=any(name == LockTimeoutError.__name__ for name, _ in errors),
+        is_lock_timeout=any(name == LockTimeoutError.__name__ for _, name, _ in errors),
     )
 
 
@@ -114,8 +112,9 @@ def _described(check: dg.AssetCheckEvaluation) -> str:
 
 def _new_files(result: dg.ExecuteInProcessResult) -> int:
     for event in result.get_asset_materialization_events():
-        if "files" in event.materialization.metadata:
-            return int(event.materialization.metadata["files"].value or 0)
+        files = event.materialization.metadata.get("files")
+        if isinstance(files, dg.IntMetadataValue):
+            return files.value or 0
     return 0
 
 

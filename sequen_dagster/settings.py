@@ -1,4 +1,4 @@
-"""The one settings class. Values come from code or from `SEQUEN_*` variables; bad ones fail here."""
+"""The one settings class: values from code or `SEQUEN_*` variables; bad ones fail here."""
 
 import hashlib
 import json
@@ -182,7 +182,7 @@ class SequenSettings(pydantic.BaseModel):
         return fingerprint({"rules_version": RULES_VERSION, **self.mart_vars()})
 
 
-class _EnvironmentSettings(SequenSettings, BaseSettings):  # type: ignore[misc]  # two pydantic bases
+class _EnvironmentSettings(SequenSettings, BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SEQUEN_", frozen=True, extra="ignore")
 
     exports: Path | None = None

@@ -39,11 +39,15 @@ def render_outcome(settings: SequenSettings, outcome: RunOutcome) -> RenderableT
 def _books(outcome: RunOutcome) -> Panel:
     books = outcome.summary["books"]
     lines = [
-        f"{books['records_read']:,} records read from {books['files']:,} files "
-        f"({outcome.new_files:,} new) = {books['accepted']:,} accepted + "
-        f"{books['quarantined']:,} quarantined + {books['skipped']:,} skipped",
-        f"{books['duplicate_records']:,} of the accepted were duplicates, "
-        f"{books['conflicting_records']:,} of these with other content",
+        (
+            f"{books['records_read']:,} records read from {books['files']:,} files "
+            f"({outcome.new_files:,} new) = {books['accepted']:,} accepted + "
+            f"{books['quarantined']:,} quarantined + {books['skipped']:,} skipped"
+        ),
+        (
+            f"{books['duplicate_records']:,} of the accepted were duplicates, "
+            f"{books['conflicting_records']:,} of these with other content"
+        ),
     ]
     rules = [f"{row['rule']} {row['records']:,}" for row in outcome.summary["quarantined_by_rule"]]
     if rules:
@@ -54,9 +58,11 @@ def _books(outcome: RunOutcome) -> Panel:
 def _tables(summary: dict[str, Any]) -> Panel:  # Any: the report's JSON
     sessions, attribution = summary["sessions"], summary["attribution"]
     lines = [
-        f"{summary['events']['events']:,} events, {sessions['sessions']:,} sessions "
-        f"({sessions['given']:,} given, {sessions['derived']:,} derived) "
-        f"of {sessions['visitors']:,} visitors, {sessions['converted']:,} converted",
+        (
+            f"{summary['events']['events']:,} events, {sessions['sessions']:,} sessions "
+            f"({sessions['given']:,} given, {sessions['derived']:,} derived) "
+            f"of {sessions['visitors']:,} visitors, {sessions['converted']:,} converted"
+        ),
         _counted("clicks matched by", summary["clicks_by_match_method"], "match_method", "clicks"),
         f"{attribution['conversions']:,} conversions, {attribution['units']:,} units, "
         f"{attribution['touches']:,} touches; "
@@ -92,7 +98,7 @@ def _tiers(summary: dict[str, Any]) -> Table:
             row["tier"],
             reached,
             f"{row['score']:.2f}",
-            ", ".join([*missing, *lower]) or "–",
+            ", ".join([*missing, *lower]) or "-",
         )
     return table
 

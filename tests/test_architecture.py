@@ -15,9 +15,7 @@ STAGES = ["exports", "contract", "lake", "marts", "reports", "triggers"]
 COMMON = {"errors", "fields", "settings", "progress"}
 # The thin shell: these may import Dagster.
 SHELL = {"definitions", "run", "triggers"}
-MODULES = sorted(
-    path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py")
-)
+MODULES = sorted(path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))
 
 
 def imports_of(module: Path) -> set[str]:

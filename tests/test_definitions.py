@@ -51,15 +51,15 @@ def test_graph_is_one_piece(defs: dg.Definitions) -> None:
 def test_marts_hang_on_the_lake(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
 
-    assert graph.get(dg.AssetKey(["staging", "stg_events"])).parent_keys >= {dg.AssetKey("validated_events")}
+    assert graph.get(dg.AssetKey(["staging", "stg_events"])).parent_keys >= {
+        dg.AssetKey("validated_events")
+    }
     assert dg.AssetKey("published_snapshot") in graph.get(dg.AssetKey("fct_events")).child_keys
 
 
 def test_public_tables_have_their_columns(defs: dg.Definitions) -> None:
     public = [
-        spec
-        for name, spec in specs(defs).items()
-        if name.startswith(("fct_", "dim_", "rpt_"))
+        spec for name, spec in specs(defs).items() if name.startswith(("fct_", "dim_", "rpt_"))
     ]
 
     assert len(public) >= 20

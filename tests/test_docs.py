@@ -48,7 +48,9 @@ def test_readme_names_the_mandatory_fields() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = {
         (event_type, field.strip())
-        for event_type, fields in re.findall(r"^\| ([a-z_]+) \| ([a-z_, ]+) \|$", text, re.MULTILINE)
+        for event_type, fields in re.findall(
+            r"^\| ([a-z_]+) \| ([a-z_, ]+) \|$", text, re.MULTILINE
+        )
         for field in fields.split(",")
     }
 

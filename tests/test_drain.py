@@ -67,7 +67,7 @@ def test_unreadable_file_fails_alone_and_loads_later(tmp_path: Path) -> None:
     moved = locked.rename(tmp_path / "away.jsonl")
     from sequen_dagster.lake import drain as module
 
-    def vanish(settings_: object, *_: object) -> list[object]:
+    def vanish(*_: object) -> list[object]:
         return [*found, gone]
 
     moved.rename(locked)

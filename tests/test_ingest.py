@@ -26,7 +26,9 @@ def rows(settings: SequenSettings, files: tuple[str, ...]) -> list[dict[str, obj
     return [
         row
         for name in files
-        for row in pl.read_parquet(settings.home / "lake" / name, hive_partitioning=False).to_dicts()
+        for row in pl.read_parquet(
+            settings.home / "lake" / name, hive_partitioning=False
+        ).to_dicts()
     ]
 
 

@@ -76,9 +76,7 @@ def check(settings: SequenSettings, outcome: RunOutcome, answers: Answers) -> No
             )
             == answers.quarantined
         )
-        assert (
-            counts("select match_method, count(*) from fct_clicks group by 1") == answers.clicks
-        )
+        assert counts("select match_method, count(*) from fct_clicks group by 1") == answers.clicks
         assert one("select count(*) from fct_conversions") == answers.conversions
         assert (
             counts(
@@ -87,9 +85,7 @@ def check(settings: SequenSettings, outcome: RunOutcome, answers: Answers) -> No
             )
             == answers.units
         )
-        assert (
-            one("select count(*) from fct_attributions where touch_id <> ''") == answers.touches
-        )
+        assert one("select count(*) from fct_attributions where touch_id <> ''") == answers.touches
         books = snapshot.execute(
             "select sum(records_read), sum(accepted), sum(quarantined) from rpt_batches"
         ).fetchone()

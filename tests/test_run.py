@@ -30,7 +30,9 @@ def test_demo_finds_what_the_simulator_wrote(tmp_path: Path) -> None:
     truth = Truth.read(home / "truth.json")
     settings = load_settings(tmp_path, home=home)
     report = json.loads((serving_dir(settings) / "report.json").read_text())
-    assert {name: report["books"][name] for name in ("records_read", "accepted", "quarantined")} == {
+    assert {
+        name: report["books"][name] for name in ("records_read", "accepted", "quarantined")
+    } == {
         "records_read": truth.records,
         "accepted": truth.accepted,
         "quarantined": truth.quarantined,
@@ -53,10 +55,16 @@ def test_demo_finds_what_the_simulator_wrote(tmp_path: Path) -> None:
     }
     assert value == {name: cents / 100 for name, cents in truth.order_cents.items()}
     # Every table has something to show.
-    empty = [name for (name,) in rows(settings, "show tables") if not rows(settings, f"from {name} limit 1")]
+    empty = [
+        name
+        for (name,) in rows(settings, "show tables")
+        if not rows(settings, f"from {name} limit 1")
+    ]
     assert empty == []
     assert "records read from 6 files (6 new)" in " ".join(result.output.split())
-    assert (serving_dir(settings) / "report.md").read_text().startswith("# Event completeness report")
+    assert (
+        (serving_dir(settings) / "report.md").read_text().startswith("# Event completeness report")
+    )
 
 
 def test_corrected_file_replaces_its_old_rows(tmp_path: Path) -> None:

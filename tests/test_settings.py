@@ -63,13 +63,15 @@ def test_source_names_must_differ(tmp_path: Path) -> None:
 def test_no_text_of_a_user_becomes_a_string_var() -> None:
     # dbt renders string vars as Jinja; only closed words may be strings.
     texts = {
-        name: value for name, value in SequenSettings().mart_vars().items() if isinstance(value, str)
+        name: value
+        for name, value in SequenSettings().mart_vars().items()
+        if isinstance(value, str)
     }
 
     assert texts == {"sequen_session_rule": "given"}
 
 
-def test_marts_fingerprint_follows_the_marts_settings_only(tmp_path: Path) -> None:
+def test_marts_fingerprint_follows_the_marts_settings_only() -> None:
     base = SequenSettings()
 
     assert base.marts_fingerprint() == SequenSettings(workers=7).marts_fingerprint()

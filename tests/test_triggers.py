@@ -55,9 +55,7 @@ def test_files_start_a_run_once_they_rest(tmp_path: Path, instance: dg.DagsterIn
     assert observation.metadata["files"].value == 1
 
 
-def test_file_that_still_grows_is_waited_for(
-    tmp_path: Path, instance: dg.DagsterInstance
-) -> None:
+def test_file_that_still_grows_is_waited_for(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     settings = settings_of(tmp_path)
     for size in (1, 2, 3):
         write_events(settings, "a.jsonl", *(event(id=f"e{number}") for number in range(size)))

@@ -98,7 +98,10 @@ def test_engine_is_locked_down(tmp_path: Path, statement: str) -> None:
     settings = settings_of(tmp_path)
     settings.home.mkdir()
 
-    with connect(settings, folders=[settings.home / "lake"]) as warehouse, pytest.raises(duckdb.Error):
+    with (
+        connect(settings, folders=[settings.home / "lake"]) as warehouse,
+        pytest.raises(duckdb.Error),
+    ):
         warehouse.execute(statement)
 
 
@@ -126,7 +129,10 @@ def test_second_writer_waits_and_is_told_who_holds_the_lock(tmp_path: Path) -> N
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
 
-        with pytest.raises(LockTimeoutError, match=f"process {holder.pid} on"), writer_lock(settings):
+        with (
+            pytest.raises(LockTimeoutError, match=f"process {holder.pid} on"),
+            writer_lock(settings),
+        ):
             pass
 
         holder.kill()

@@ -1,3 +1,1 @@
-"""Lake: accepted and quarantined rows as Parquet, in atomic commits (`validated_events`,
-`quarantined_events`).
-"""
+"""Lake: both kinds of rows as Parquet, in atomic commits (`validated_events` and its twin)."""

@@ -33,11 +33,15 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         name="lake",
         specs=[
             _spec(VALIDATED_EVENTS, "Events that honour the contract, as Parquet.", "pandera"),
-            _spec(QUARANTINED_EVENTS, "Records that break it, with every rule they break.", "polars"),
+            _spec(
+                QUARANTINED_EVENTS, "Records that break it, with every rule they break.", "polars"
+            ),
         ],
         check_specs=[
             dg.AssetCheckSpec(
-                "files_read", asset=VALIDATED_EVENTS, description="Every pending file could be read."
+                "files_read",
+                asset=VALIDATED_EVENTS,
+                description="Every pending file could be read.",
             ),
             dg.AssetCheckSpec(
                 "books_balance",
@@ -51,7 +55,7 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
             ),
         ],
     )
-    def lake(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def lake(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
         drained = drain(settings, run_id=context.run.run_id, progress=_report)
         seconds = time.perf_counter() - started

@@ -221,5 +221,3 @@ def _iso(value: object) -> str:
         return value.isoformat()
     message = f"{type(value).__name__} has no JSON form"
     raise TypeError(message)
-
-

@@ -132,9 +132,7 @@ def _commit(
     return commit
 
 
-def _failure(
-    ledger: Ledger, file: ExportFile, error: Exception, max_attempts: int
-) -> FileFailure:
+def _failure(ledger: Ledger, file: ExportFile, error: Exception, max_attempts: int) -> FileFailure:
     reason = f"{type(error).__name__}: {error}"
     if isinstance(error, OSError):
         # The text of an OSError repeats the whole path of this machine.
@@ -179,9 +177,7 @@ class _Workers:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def ingest(
-        self, files: Iterable[ExportFile], registered_at: datetime
-    ) -> Iterator[Outcome]:
+    def ingest(self, files: Iterable[ExportFile], registered_at: datetime) -> Iterator[Outcome]:
         if self._pool is None:
             for file in files:
                 yield _ingested(file, self._settings, registered_at)
@@ -199,9 +195,7 @@ class _Workers:
                 yield futures[future], error
 
 
-def _ingested(
-    file: ExportFile, settings: SequenSettings, registered_at: datetime
-) -> Outcome:
+def _ingested(file: ExportFile, settings: SequenSettings, registered_at: datetime) -> Outcome:
     try:
         return file, ingest_file(file, settings, registered_at=registered_at)
     except (OSError, VanishedFileError) as error:

@@ -71,9 +71,7 @@ class _Tally:
         )
 
 
-def ingest_file(
-    file: ExportFile, settings: SequenSettings, *, registered_at: datetime
-) -> Batch:
+def ingest_file(file: ExportFile, settings: SequenSettings, *, registered_at: datetime) -> Batch:
     """Read a file once, judge every record, and write both kinds of rows.
 
     Args:
@@ -204,7 +202,7 @@ class _Writer:
                 compression="zstd",
                 compression_level=1,
             )
-        self._open[kind].write_table(table.cast(self._open[kind].schema))
+        self._open[kind].write_table(table)
 
     def _close(self) -> None:
         while self._open:
@@ -221,4 +219,3 @@ class _Writer:
         written.replace(folder / f"{name}.parquet")
         fsync_folder(folder)
         return (f"{kind}/batch_id={batch_id}/{name}.parquet",)
-

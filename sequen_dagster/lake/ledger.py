@@ -157,15 +157,14 @@ class Ledger:
         )
         return cursor.rowcount > 0
 
-    def _record(
-        self, connection: sqlite3.Connection, batch: Batch, commit_id: str | None
-    ) -> None:
+    def _record(self, connection: sqlite3.Connection, batch: Batch, commit_id: str | None) -> None:
         connection.execute(
             "insert into file_versions (source, path, size_bytes, modified_at, state, version,"
             " batch_id, commit_id, updated_at) values (?, ?, ?, ?, 'committed', ?, ?, ?, ?)"
             " on conflict do update set state = 'committed', error = null,"
             " version = max(version, excluded.version), batch_id = excluded.batch_id,"
-            " commit_id = coalesce(excluded.commit_id, commit_id), updated_at = excluded.updated_at",
+            " commit_id = coalesce(excluded.commit_id, commit_id),"
+            " updated_at = excluded.updated_at",
             (
                 batch.source,
                 batch.path,

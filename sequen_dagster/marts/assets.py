@@ -8,9 +8,9 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import (
-    DbtCliInvocation,
     DagsterDbtTranslator,
     DagsterDbtTranslatorSettings,
+    DbtCliInvocation,
     DbtCliResource,
     dbt_assets,
 )

@@ -134,9 +134,7 @@ def connect(
         A connection, closed at the end.
     """
     locks = ("enable_external_access", "lock_configuration")
-    options = {
-        name: value for name, value in engine_options(settings).items() if name not in locks
-    }
+    options = {name: value for name, value in engine_options(settings).items() if name not in locks}
     connection = duckdb.connect(warehouse_path(settings), config=options)
     try:
         # Only a running database takes this, so the two locks follow it.
@@ -162,7 +160,9 @@ def load_commits(settings: SequenSettings) -> Loaded:
         rows = warehouse.execute("select commit_id from raw.commits").fetchall()
         for commit in read_commits(settings.home / "lake", known=[row[0] for row in rows]):
             with _transaction(warehouse):
-                events = sum(_load_batch(warehouse, settings, commit, one) for one in commit.batches)
+                events = sum(
+                    _load_batch(warehouse, settings, commit, batch) for batch in commit.batches
+                )
                 warehouse.execute(
                     "insert into raw.commits values (?, ?)", [commit.commit_id, commit.committed_at]
                 )
@@ -180,8 +180,9 @@ def row_counts(warehouse: duckdb.DuckDBPyConnection) -> dict[str, int]:
     ).fetchall()
     counts = {}
     for schema, name in names:
-        # Names of our own dbt models. Counting reads no rows: the engine keeps the number.
-        found = warehouse.execute(f'select count(*) from "{schema}"."{name}"').fetchone()
+        # Counting reads no rows: the engine keeps the number.
+        statement = f'select count(*) from "{schema}"."{name}"'  # noqa: S608  # our own names
+        found = warehouse.execute(statement).fetchone()
         counts[name] = int(found[0]) if found else 0
     return counts
 
@@ -229,7 +230,8 @@ def _load_batch(
         )
         return 0
     for table in ("events", "quarantined_events", "batches", "violations"):
-        warehouse.execute(f"delete from raw.{table} where batch_id = ?", [batch.batch_id])
+        statement = f"delete from raw.{table} where batch_id = ?"  # noqa: S608  # our own names
+        warehouse.execute(statement, [batch.batch_id])
     version = max(batch.version, held[1] if held else 0)
     books = batch.books
     values = {
@@ -251,14 +253,13 @@ def _load_batch(
     return books.accepted
 
 
-def _insert_row(
-    warehouse: duckdb.DuckDBPyConnection, table: str, values: dict[str, Any]
-) -> None:
+def _insert_row(warehouse: duckdb.DuckDBPyConnection, table: str, values: dict[str, Any]) -> None:
     # Any: one value a column, of the column's type.
     names = ", ".join(values)
     marks = ", ".join("?" for _ in values)
     warehouse.execute(
-        f"insert into raw.{table} ({names}) values ({marks})", list(values.values())
+        f"insert into raw.{table} ({names}) values ({marks})",  # noqa: S608  # our own names
+        list(values.values()),
     )
 
 
@@ -274,7 +275,7 @@ def _copy_rows(
     names = ", ".join(schema)
     # The names under the lake are ours (hex digits); batch_id comes from the folder's name.
     warehouse.execute(
-        f"insert into raw.{table} ({names}, batch_id) select {names}, batch_id"
+        f"insert into raw.{table} ({names}, batch_id) select {names}, batch_id"  # noqa: S608
         " from read_parquet(?, hive_partitioning = true, hive_types = {'batch_id': 'varchar'})",
         [[f"{_lake(settings)}/{name}" for name in files]],
     )

@@ -43,7 +43,7 @@ def build_reports_assets(
         ),
         automation_condition=dg.AutomationCondition.eager(),
     )
-    def published_snapshot() -> dg.MaterializeResult:
+    def published_snapshot() -> dg.MaterializeResult[None]:
         started = time.perf_counter()
         with writer_lock(settings):
             published = publish(settings)
@@ -67,7 +67,7 @@ def build_reports_assets(
         description="`serving/report.json` and `report.md`: tiers of data, books, sessions, links.",
         automation_condition=dg.AutomationCondition.eager(),
     )
-    def completeness_report() -> dg.MaterializeResult:
+    def completeness_report() -> dg.MaterializeResult[None]:
         summary = summarize(settings)
         text = render_markdown(summary)
         path = write_report(settings, summary)

@@ -36,7 +36,7 @@ def _environment() -> jinja2.Environment:
 
 
 def escape_markdown(text: object) -> str:
-    """A name from an event as plain Markdown text, cut to 80 characters.
+    r"""A name from an event as plain Markdown text, cut to 80 characters.
 
     Example:
         >>> escape_markdown("a|b<script>")
@@ -48,11 +48,11 @@ def escape_markdown(text: object) -> str:
 
 
 def _finalize(value: Any) -> Any:  # Any: whatever a template prints
-    return "–" if value is None else value
+    return "-" if value is None else value
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return "-" if value is None else f"{100 * value:.1f} %"
 
 
 def _count(value: int) -> str:
