@@ -88,6 +88,7 @@ def test_corrected_file_replaces_its_old_rows(tmp_path: Path) -> None:
     ) == [("a.jsonl", False, 2), ("a.jsonl", True, 2), ("b.jsonl", True, 1)]
 
 
+@pytest.mark.slow
 def test_home_without_any_event_still_gives_all_tables(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_text(settings, "a.jsonl", "")
@@ -100,6 +101,7 @@ def test_home_without_any_event_still_gives_all_tables(tmp_path: Path) -> None:
     assert outcome.summary["books"]["quarantined"] == 1
 
 
+@pytest.mark.slow
 def test_file_that_cannot_be_read_fails_the_run_but_not_the_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

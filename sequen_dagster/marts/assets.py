@@ -1,9 +1,7 @@
 """Marts: the dbt models as Dagster assets, fed from the lake in the same step."""
 
-import sysconfig
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -11,15 +9,13 @@ from dagster_dbt import (
     DagsterDbtTranslator,
     DagsterDbtTranslatorSettings,
     DbtCliInvocation,
-    DbtCliResource,
     dbt_assets,
 )
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from sequen_dagster.marts.dbt import dbt_of
 from sequen_dagster.marts.project import (
     manifest_path,
-    profiles_dir,
-    project_dir,
     target_dir,
     vars_arguments,
     write_profile,
@@ -81,12 +77,6 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         exclude="resource_type:unit_test",
     )
     def marts(context: dg.AssetExecutionContext) -> Iterator[Any]:  # Any: the events of dagster_dbt
-        dbt = DbtCliResource(
-            project_dir=str(project_dir()),
-            profiles_dir=str(profiles_dir(settings)),
-            # Of this very environment, whether or not it is on the path.
-            dbt_executable=str(Path(sysconfig.get_path("scripts")) / "dbt"),
-        )
         with writer_lock(settings):
             write_profile(settings)
             started = time.perf_counter()
@@ -98,7 +88,7 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
                 loaded.events,
                 time.perf_counter() - started,
             )
-            invocation = dbt.cli(
+            invocation = dbt_of(settings).cli(
                 ["build", *vars_arguments(settings)],
                 context=context,
                 target_path=target_dir(settings),
