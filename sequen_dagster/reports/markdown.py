@@ -40,7 +40,7 @@ def escape_markdown(text: object) -> str:
 
     Example:
         >>> escape_markdown("a|b<script>")
-        'a\\\\|b\\\\<script\\\\>'
+        'a\\|b\\<script\\>'
     """
     one_line = re.sub(r"[\x00-\x1f\x7f]+", " ", str(text))
     shown = one_line if len(one_line) <= 80 else f"{one_line[:79]}…"
