@@ -15,7 +15,7 @@ units_that_differ as (
     having
         min(unit_value) is distinct from max(unit_value)
         {%- for model in models %}
-        or sum({{ model }}_value) is distinct from max(unit_value)
+            or sum({{ model }}_value) is distinct from max(unit_value)
         {%- endfor %}
 )
 

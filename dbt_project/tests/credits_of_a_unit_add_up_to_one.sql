@@ -13,9 +13,10 @@ units_that_differ as (
     from fct_attributions
     group by 1, 2
     having
+        false
         {%- for model in models %}
-        {% if not loop.first %}or {% endif %}sum({{ model }}_credit) <> 1
-        or min({{ model }}_credit) < 0
+            or sum({{ model }}_credit) <> 1
+            or min({{ model }}_credit) < 0
         {%- endfor %}
 )
 

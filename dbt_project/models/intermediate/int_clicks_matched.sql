@@ -108,41 +108,41 @@ impressions_by_relation as (
 {# place 0 before 1: an impression at the very time of the click counts as before it. #}
 rows_by_method as (
     {%- for method, key in keys_by_method.items() %}
-    select
-        '{{ method }}' as match_method,
-        {{ loop.index }} as method_place,
-        visitor_key,
-        item_id,
-        relation_class,
-        {{ key }} as shared_value,
-        id,
-        cast(null as varchar) as impression_id,
-        cast(null as timestamp) as seen_at,
-        1 as place,
-        original_timestamp
-    from clicks_by_relation
-    where {{ key }} is not null
+        select
+            '{{ method }}' as match_method,
+            {{ loop.index }} as method_place,
+            visitor_key,
+            item_id,
+            relation_class,
+            {{ key }} as shared_value,
+            id,
+            cast(null as varchar) as impression_id,
+            cast(null as timestamp) as seen_at,
+            1 as place,
+            original_timestamp
+        from clicks_by_relation
+        where {{ key }} is not null
 
-    union all
+        union all
 
-    select
-        '{{ method }}' as match_method,
-        {{ loop.index }} as method_place,
-        visitor_key,
-        item_id,
-        relation_class,
-        {{ key }} as shared_value,
-        id,
-        id as impression_id,
-        original_timestamp as seen_at,
-        0 as place,
-        original_timestamp
-    from impressions_by_relation
-    where {{ key }} is not null
-    {%- if not loop.last %}
+        select
+            '{{ method }}' as match_method,
+            {{ loop.index }} as method_place,
+            visitor_key,
+            item_id,
+            relation_class,
+            {{ key }} as shared_value,
+            id,
+            id as impression_id,
+            original_timestamp as seen_at,
+            0 as place,
+            original_timestamp
+        from impressions_by_relation
+        where {{ key }} is not null
+        {%- if not loop.last %}
 
-    union all
-    {%- endif %}
+            union all
+        {%- endif %}
     {%- endfor %}
 ),
 
@@ -173,7 +173,7 @@ matches_ranked as (
         match_method,
         row_number() over (
             partition by id
-            order by method_place, seen_at desc, impression_id desc
+            order by method_place asc, seen_at desc, impression_id desc
         ) as preference
     from latest_impressions_carried
     where

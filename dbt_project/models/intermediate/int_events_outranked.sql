@@ -28,12 +28,12 @@ records_ranked as (
             partition by records.id
             order by
                 records.given_ingest_timestamp asc nulls last,
-                records.original_timestamp,
-                records.record_md5,
-                records.source_file,
-                records.source_line,
-                records.source_item,
-                records.source
+                records.original_timestamp asc,
+                records.record_md5 asc,
+                records.source_file asc,
+                records.source_line asc,
+                records.source_item asc,
+                records.source asc
         ) as place
     from records
     inner join ids_seen_twice on records.id = ids_seen_twice.id

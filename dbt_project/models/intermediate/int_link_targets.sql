@@ -9,16 +9,16 @@ int_events_deduplicated as (
 {# On an event of the very type the field names the event itself, so it asks for nothing. #}
 values_asked as (
     {%- for kind in kinds %}
-    select
-        '{{ kind }}' as kind,
-        {{ kind }}_id as value
-    from {{ ref('int_events_deduplicated') }}
-    where {{ kind }}_id is not null and type <> '{{ kind }}'
-    group by 1, 2
-    {%- if not loop.last %}
+        select
+            '{{ kind }}' as kind,
+            {{ kind }}_id as value
+        from {{ ref('int_events_deduplicated') }}
+        where {{ kind }}_id is not null and type <> '{{ kind }}'
+        group by 1, 2
+        {%- if not loop.last %}
 
-    union all
-    {%- endif %}
+            union all
+        {%- endif %}
     {%- endfor %}
 ),
 
@@ -35,17 +35,17 @@ targets_by_id as (
 
 own_values as (
     {%- for kind in kinds %}
-    select
-        id,
-        '{{ kind }}' as kind,
-        {{ kind }}_id as value,
-        original_timestamp
-    from {{ ref('int_events_deduplicated') }}
-    where type = '{{ kind }}' and {{ kind }}_id is not null
-    {%- if not loop.last %}
+        select
+            id,
+            '{{ kind }}' as kind,
+            {{ kind }}_id as value,
+            original_timestamp
+        from {{ ref('int_events_deduplicated') }}
+        where type = '{{ kind }}' and {{ kind }}_id is not null
+        {%- if not loop.last %}
 
-    union all
-    {%- endif %}
+            union all
+        {%- endif %}
     {%- endfor %}
 ),
 

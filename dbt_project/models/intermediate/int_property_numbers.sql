@@ -28,13 +28,13 @@ texts_found as (
     from conversions
     {%- for field in scroll_depths %}
 
-    union all
+        union all
 
-    select
-        id,
-        {{ loop.index0 }} as place,
-        {{ json_decimal_text('properties', [field]) }} as written
-    from scrolls
+        select
+            id,
+            {{ loop.index0 }} as place,
+            {{ json_decimal_text('properties', [field]) }} as written
+        from scrolls
     {%- endfor %}
 ),
 

@@ -56,7 +56,7 @@ touches_weighted as (
             floor(
                 power(
                     cast(2 as double),
-                    - (
+                    -(
                         cast(age_us as double)
                         / cast(86400000000 * {{ var('sequen_half_life_days') }} as double)
                     )
@@ -101,16 +101,16 @@ credits_completed as (
     select
         *,
         {%- for model in models %}
-        cast(
-            case
-                when is_last
-                    then
-                        1000000000
-                        - sum({{ model }}_part) over (partition by conversion_id, item_id)
-                else {{ model }}_part
-            end as {{ wide_integer() }}
-        ) as {{ model }}_billionths
-        {%- if not loop.last %},{% endif %}
+            cast(
+                case
+                    when is_last
+                        then
+                            1000000000
+                            - sum({{ model }}_part) over (partition by conversion_id, item_id)
+                    else {{ model }}_part
+                end as {{ wide_integer() }}
+            ) as {{ model }}_billionths
+            {%- if not loop.last %},{% endif %}
         {%- endfor %}
     from credits_rounded_down
 ),
@@ -119,11 +119,11 @@ values_rounded_down as (
     select
         *,
         {%- for model in models %}
-        case
-            when unit_millionths is not null and is_last then 0
-            else {{ floor_divide('unit_millionths * ' ~ model ~ '_billionths', '1000000000') }}
-        end as {{ model }}_value_part
-        {%- if not loop.last %},{% endif %}
+            case
+                when unit_millionths is not null and is_last then 0
+                else {{ floor_divide('unit_millionths * ' ~ model ~ '_billionths', '1000000000') }}
+            end as {{ model }}_value_part
+            {%- if not loop.last %},{% endif %}
         {%- endfor %}
     from credits_completed
 ),
@@ -132,14 +132,14 @@ values_completed as (
     select
         *,
         {%- for model in models %}
-        case
-            when is_last
-                then
-                    unit_millionths
-                    - sum({{ model }}_value_part) over (partition by conversion_id, item_id)
-            else {{ model }}_value_part
-        end as {{ model }}_millionths
-        {%- if not loop.last %},{% endif %}
+            case
+                when is_last
+                    then
+                        unit_millionths
+                        - sum({{ model }}_value_part) over (partition by conversion_id, item_id)
+                else {{ model }}_value_part
+            end as {{ model }}_millionths
+            {%- if not loop.last %},{% endif %}
         {%- endfor %}
     from values_rounded_down
 ),
@@ -162,12 +162,12 @@ attributions as (
         values_completed.touch_count,
         {{ millionths_as_decimal('values_completed.unit_millionths') }} as unit_value,
         {%- for model in models %}
-        {{ billionths_as_decimal('values_completed.' ~ model ~ '_billionths') }}
-            as {{ model }}_credit,
+            {{ billionths_as_decimal('values_completed.' ~ model ~ '_billionths') }}
+                as {{ model }}_credit,
         {%- endfor %}
         {%- for model in models %}
-        {{ millionths_as_decimal('values_completed.' ~ model ~ '_millionths') }}
-            as {{ model }}_value,
+            {{ millionths_as_decimal('values_completed.' ~ model ~ '_millionths') }}
+                as {{ model }}_value,
         {%- endfor %}
         values_completed.touch_at,
         values_completed.converted_at

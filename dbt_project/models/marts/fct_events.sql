@@ -11,13 +11,13 @@ int_events_sessionized as (
 ),
 {%- for kind in kinds %}
 
-{{ kind }}_targets as (
-    select
-        value,
-        target_id
-    from {{ ref('int_link_targets') }}
-    where kind = '{{ kind }}'
-),
+    {{ kind }}_targets as (
+        select
+            value,
+            target_id
+        from {{ ref('int_link_targets') }}
+        where kind = '{{ kind }}'
+    ),
 {%- endfor %}
 
 events_linked as (
@@ -50,17 +50,17 @@ events_linked as (
             else int_events_sessionized.session_key
         end as session_key,
         {%- for kind in kinds %}
-        case
-            when
-                int_events_stitched.type = '{{ kind }}'
-                or int_events_stitched.{{ kind }}_id is null
-                then 'absent'
-            when {{ kind }}_targets.target_id is null then 'dangling'
-            else 'resolved'
-        end as {{ kind }}_link,
+            case
+                when
+                    int_events_stitched.type = '{{ kind }}'
+                    or int_events_stitched.{{ kind }}_id is null
+                    then 'absent'
+                when {{ kind }}_targets.target_id is null then 'dangling'
+                else 'resolved'
+            end as {{ kind }}_link,
         {%- endfor %}
         {%- for kind in kinds %}
-        {{ kind }}_targets.target_id as linked_{{ kind }}_id,
+            {{ kind }}_targets.target_id as linked_{{ kind }}_id,
         {%- endfor %}
         int_events_stitched.source,
         int_events_stitched.batch_id,
@@ -76,12 +76,12 @@ events_linked as (
     from int_events_stitched
     left join int_events_sessionized on int_events_stitched.id = int_events_sessionized.id
     {%- for kind in kinds %}
-    left join {{ kind }}_targets
-        on
-            case
-                when int_events_stitched.type <> '{{ kind }}'
-                    then int_events_stitched.{{ kind }}_id
-            end = {{ kind }}_targets.value
+        left join {{ kind }}_targets
+            on
+                case
+                    when int_events_stitched.type <> '{{ kind }}'
+                        then int_events_stitched.{{ kind }}_id
+                end = {{ kind }}_targets.value
     {%- endfor %}
 )
 

@@ -23,7 +23,10 @@ records_of_current_batches as (
         raw_bytes,
         received_at
     from source
-    where batch_id in (select stg_batches.batch_id from stg_batches where stg_batches.is_current)
+    where batch_id in (
+        select stg_batches.batch_id from stg_batches
+        where stg_batches.is_current
+    )
 )
 
 select * from records_of_current_batches

@@ -16,7 +16,10 @@ violations_of_current_batches as (
         severity,
         records
     from source
-    where batch_id in (select stg_batches.batch_id from stg_batches where stg_batches.is_current)
+    where batch_id in (
+        select stg_batches.batch_id from stg_batches
+        where stg_batches.is_current
+    )
 )
 
 select * from violations_of_current_batches

@@ -1,7 +1,7 @@
-{# Fails with every key that more than one row has, and with every null in it: one test, one scan. #}
+{# Fails with every key that more than one row has, and with every null in it, in one scan. #}
 {% test unique_key(model, columns=none, column_name=none) %}
 
-{%- set key = columns or [column_name] %}
+    {%- set key = columns or [column_name] %}
 
 select
     {{ key | join(', ') }},
