@@ -1,3 +1,5 @@
+{#- Dagster shows the test as a check of this one of its tables. -#}
+{{ config(meta={"dagster": {"ref": {"name": "int_completeness_scopes"}}}) }}
 {# A clause that no rule reads would apply to nothing, or to more than was meant. #}
 with
 

@@ -1,3 +1,5 @@
+{#- Dagster shows the test as a check of this one of its tables. -#}
+{{ config(meta={"dagster": {"ref": {"name": "fct_events"}}}) }}
 {# An event whose session is not there, or belongs to another visitor, is in none. #}
 with
 

@@ -1,3 +1,5 @@
+{#- Dagster shows the test as a check of this one of its tables. -#}
+{{ config(meta={"dagster": {"ref": {"name": "fct_sessions"}}}) }}
 {%- set counts = {
     'event_count': none,
     'page_view_count': 'page_view',

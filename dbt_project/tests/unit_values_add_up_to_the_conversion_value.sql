@@ -1,3 +1,5 @@
+{#- Dagster shows the test as a check of this one of its tables. -#}
+{{ config(meta={"dagster": {"ref": {"name": "fct_attributions"}}}) }}
 with
 
 fct_attributions as (
