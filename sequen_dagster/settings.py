@@ -148,13 +148,10 @@ class SequenSettings(pydantic.BaseModel):
         )
         return self.model_copy(update={"home": (base / self.home).resolve(), "sources": sources})
 
-    def contract_settings(self) -> dict[str, int]:
-        """The settings that decide which records are accepted."""
-        return {
-            "max_record_bytes": self.max_record_bytes,
-            "max_depth": self.max_depth,
-            "max_compression_ratio": self.max_compression_ratio,
-        }
+    def make_home(self) -> Path:
+        """Create the home if it is not there, private to its owner; return it."""
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.home
 
     def mart_vars(self) -> dict[str, Any]:
         """The settings of the marts, as dbt vars.

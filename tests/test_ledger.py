@@ -80,7 +80,7 @@ def test_lost_ledger_fills_itself_from_the_commits(tmp_path: Path) -> None:
 def test_failed_file_comes_back_until_it_is_given_up(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, max_attempts=2)
     write_events(settings, "a.jsonl", event())
-    ledger = Ledger(settings.home)
+    ledger = Ledger(settings.make_home())
     (file,) = list_files(settings.sources[0])
 
     assert ledger.record_failure(file, "why") == 1
@@ -94,7 +94,7 @@ def test_given_up_file_comes_back_when_it_changes(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, max_attempts=1)
     write_events(settings, "a.jsonl", event())
     (file,) = list_files(settings.sources[0])
-    Ledger(settings.home).record_failure(file, "why")
+    Ledger(settings.make_home()).record_failure(file, "why")
     assert pending(settings) == []
 
     write_events(settings, "a.jsonl", event(), event(id="e2"))
@@ -105,7 +105,7 @@ def test_given_up_file_comes_back_when_it_changes(tmp_path: Path) -> None:
 def test_file_counts_as_resting_when_it_is_seen_twice_alike(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     target = write_events(settings, "a.jsonl", event())
-    ledger = Ledger(settings.home)
+    ledger = Ledger(settings.make_home())
 
     assert ledger.see(list_files(settings.sources[0])) == []
     assert len(ledger.see(list_files(settings.sources[0]))) == 1

@@ -11,7 +11,7 @@ from sequen_dagster.settings import SequenSettings
 
 
 def fill(settings: SequenSettings, rows: int) -> None:
-    settings.home.mkdir(exist_ok=True)
+    settings.make_home()
     with connect(settings) as warehouse:
         for schema, table in (("main", "fct_events"), ("main", "private"), ("raw", "fct_hidden")):
             warehouse.execute(f"create schema if not exists {schema}")

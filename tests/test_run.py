@@ -72,7 +72,15 @@ def test_corrected_file_replaces_its_old_rows(tmp_path: Path) -> None:
     write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", page_type="cart"))
     write_events(settings, "b.jsonl", event(id="e1"))
     first = run_pipeline(settings)
-    write_events(settings, "a.jsonl", event(id="e2", page_type="checkout"), event(id="e3"))
+    order = {"type": "conversion", "page_type": None, "conversion_type": "purchase"}
+    write_events(
+        settings,
+        "a.jsonl",
+        event(id="e2", page_type="checkout"),
+        event(id="e3", **order, item_ids=["sku"], order_total="1,99"),
+        event(id="e4", **order, item_ids=["sku"], order_total="1.99"),
+        event(id="e5", **order, item_ids=["sku"], order_total=" "),
+    )
 
     second = run_pipeline(settings)
 
@@ -81,11 +89,14 @@ def test_corrected_file_replaces_its_old_rows(tmp_path: Path) -> None:
     assert rows(settings, "select id, page_type, source_file from fct_events order by id") == [
         ("e1", "home", "b.jsonl"),
         ("e2", "checkout", "a.jsonl"),
-        ("e3", "home", "a.jsonl"),
+        *((one, None, "a.jsonl") for one in ("e3", "e4", "e5")),
+    ]
+    assert rows(settings, "select rule, severity, records from rpt_violations") == [
+        ("unreadable_value", "warning", 1)
     ]
     assert rows(
         settings, "select path, is_current, accepted from rpt_batches order by path, is_current"
-    ) == [("a.jsonl", False, 2), ("a.jsonl", True, 2), ("b.jsonl", True, 1)]
+    ) == [("a.jsonl", False, 2), ("a.jsonl", True, 4), ("b.jsonl", True, 1)]
 
 
 @pytest.mark.slow

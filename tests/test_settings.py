@@ -53,6 +53,12 @@ def test_bad_settings_are_named(tmp_path: Path, name: str, value: object, told: 
         load_settings(tmp_path, **{name: value})
 
 
+def test_home_is_private(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, home="a/b")
+
+    assert settings.make_home().stat().st_mode & 0o777 == 0o700
+
+
 def test_source_names_must_differ(tmp_path: Path) -> None:
     twice = [Source(name="web", exports=tmp_path), Source(name="web", exports=tmp_path)]
 

@@ -96,7 +96,7 @@ def test_load_that_fails_leaves_nothing_of_its_commit(tmp_path: Path) -> None:
 )
 def test_engine_is_locked_down(tmp_path: Path, statement: str) -> None:
     settings = settings_of(tmp_path)
-    settings.home.mkdir()
+    settings.make_home()
 
     with (
         connect(settings, folders=[settings.home / "lake"]) as warehouse,

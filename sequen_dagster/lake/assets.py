@@ -71,13 +71,12 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         )
         yield dg.MaterializeResult(
             asset_key=VALIDATED_EVENTS,
-            metadata=_metadata(settings, drained, "events", drained.books.accepted)
-            | {"seconds": seconds},
+            metadata={**_metadata(settings, drained, "events"), "seconds": seconds},
             check_results=_checks(settings, drained),
         )
         yield dg.MaterializeResult(
             asset_key=QUARANTINED_EVENTS,
-            metadata=_metadata(settings, drained, "quarantine", drained.books.quarantined),
+            metadata=_metadata(settings, drained, "quarantine"),
         )
 
     return lake
@@ -107,10 +106,9 @@ def _column_schema(schema: pl.Schema) -> dg.TableSchema:
 
 
 def _metadata(
-    settings: SequenSettings, drained: Drained, folder: str, rows: int
+    settings: SequenSettings, drained: Drained, folder: str
 ) -> dict[str, dg.MetadataValue | int | float | str]:
     return {
-        "dagster/partition_row_count": rows,
         "dagster/uri": dg.MetadataValue.path(str(settings.home / "lake" / folder)),
         "files": len(drained.batches),
         "commits": len(drained.commits),

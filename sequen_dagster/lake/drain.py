@@ -70,7 +70,7 @@ def pending_files(settings: SequenSettings) -> list[ExportFile]:
     Raises:
         ExportsError: an exports place cannot be listed.
     """
-    ledger = Ledger(settings.home)
+    ledger = Ledger(settings.make_home())
     ledger.sync()
     listed = [file for source in settings.sources for file in list_files(source)]
     return ledger.pending(listed, max_attempts=settings.max_attempts)
@@ -91,7 +91,7 @@ def drain(
     Returns:
         What was committed and what failed.
     """
-    ledger = Ledger(settings.home)
+    ledger = Ledger(settings.make_home())
     files = pending_files(settings)
     registered_at = datetime.now(UTC).replace(tzinfo=None)
     commits: list[Commit] = []

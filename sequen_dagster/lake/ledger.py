@@ -54,7 +54,6 @@ class Ledger:
 
     def __init__(self, home: Path) -> None:
         self._lake = home / "lake"
-        home.mkdir(parents=True, exist_ok=True)
         self._path = home / "ledger.sqlite"
         with self._connect() as connection:
             connection.executescript(_SCHEMA)

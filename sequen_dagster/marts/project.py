@@ -43,8 +43,9 @@ def target_dir(settings: SequenSettings) -> Path:
 
 def write_profile(settings: SequenSettings) -> Path:
     """Write the home's dbt profile: absolute path, locked-down engine; return its folder."""
+    settings.make_home()
     folder = profiles_dir(settings)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     output = {
         "type": "duckdb",
         "path": str(warehouse_path(settings)),

@@ -99,8 +99,7 @@ def writer_lock(settings: SequenSettings) -> Iterator[None]:
     Raises:
         LockTimeoutError: somebody else held it past `lock_timeout_seconds`; the message says who.
     """
-    settings.home.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(settings.home / "writer.lock")
+    lock = filelock.FileLock(settings.make_home() / "writer.lock")
     owner = settings.home / "writer.json"
     try:
         lock.acquire(timeout=settings.lock_timeout_seconds)
