@@ -15,6 +15,23 @@ from sequen_dagster.settings import SequenSettings
 
 VALIDATED_EVENTS = dg.AssetKey("validated_events")
 QUARANTINED_EVENTS = dg.AssetKey("quarantined_events")
+CHECKS = [
+    dg.AssetCheckSpec(
+        "files_read",
+        asset=VALIDATED_EVENTS,
+        description="Every pending file could be read.",
+    ),
+    dg.AssetCheckSpec(
+        "books_balance",
+        asset=VALIDATED_EVENTS,
+        description="records read = accepted + quarantined + skipped, in every commit.",
+    ),
+    dg.AssetCheckSpec(
+        "accepted_share",
+        asset=VALIDATED_EVENTS,
+        description="The share of accepted records is what the tiers of data ask for.",
+    ),
+]
 _OWNERS = ["team:data-engineering"]
 
 
@@ -37,23 +54,7 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
                 QUARANTINED_EVENTS, "Records that break it, with every rule they break.", "polars"
             ),
         ],
-        check_specs=[
-            dg.AssetCheckSpec(
-                "files_read",
-                asset=VALIDATED_EVENTS,
-                description="Every pending file could be read.",
-            ),
-            dg.AssetCheckSpec(
-                "books_balance",
-                asset=VALIDATED_EVENTS,
-                description="records read = accepted + quarantined + skipped, in every commit.",
-            ),
-            dg.AssetCheckSpec(
-                "accepted_share",
-                asset=VALIDATED_EVENTS,
-                description="The share of accepted records is what the tiers of data ask for.",
-            ),
-        ],
+        check_specs=CHECKS,
     )
     def lake(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()

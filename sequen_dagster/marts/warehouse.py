@@ -207,12 +207,12 @@ def _sql_types(schema: pl.Schema) -> dict[str, str]:
 @contextmanager
 def _transaction(warehouse: duckdb.DuckDBPyConnection) -> Iterator[None]:
     warehouse.begin()
+    is_done = False
     try:
         yield
-    except BaseException:
-        warehouse.rollback()
-        raise
-    warehouse.commit()
+        is_done = True
+    finally:
+        warehouse.commit() if is_done else warehouse.rollback()
 
 
 def _load_batch(
