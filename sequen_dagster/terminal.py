@@ -11,6 +11,7 @@ from sequen_dagster.marts.warehouse import warehouse_path
 from sequen_dagster.reports.publish import serving_dir
 from sequen_dagster.run import RunOutcome
 from sequen_dagster.settings import SequenSettings
+from sequen_dagster.wording import counted
 
 _TIERS: Final = ("good", "better", "best")
 
@@ -40,7 +41,8 @@ def _books(outcome: RunOutcome) -> Panel:
     books = outcome.summary["books"]
     lines = [
         (
-            f"{books['records_read']:,} records read from {books['files']:,} files "
+            f"{counted(books['records_read'], 'record')} read "
+            f"from {counted(books['files'], 'file')} "
             f"({outcome.new_files:,} new) = {books['accepted']:,} accepted + "
             f"{books['quarantined']:,} quarantined + {books['skipped']:,} skipped"
         ),
@@ -59,19 +61,23 @@ def _tables(summary: dict[str, Any]) -> Panel:  # Any: the report's JSON
     sessions, attribution = summary["sessions"], summary["attribution"]
     lines = [
         (
-            f"{summary['events']['events']:,} events, {sessions['sessions']:,} sessions "
+            f"{counted(summary['events']['events'], 'event')}, "
+            f"{counted(sessions['sessions'], 'session')} "
             f"({sessions['given']:,} given, {sessions['derived']:,} derived) "
-            f"of {sessions['visitors']:,} visitors, {sessions['converted']:,} converted"
+            f"of {counted(sessions['visitors'], 'visitor')}, {sessions['converted']:,} converted"
         ),
-        _counted("clicks matched by", summary["clicks_by_match_method"], "match_method", "clicks"),
-        f"{attribution['conversions']:,} conversions, {attribution['units']:,} units, "
-        f"{attribution['touches']:,} touches; "
-        + _counted("units by", summary["units_by_basis"], "basis", "units"),
+        _listed("clicks matched by", summary["clicks_by_match_method"], "match_method", "clicks"),
+        (
+            f"{counted(attribution['conversions'], 'conversion')}, "
+            f"{counted(attribution['units'], 'unit')}, "
+            f"{counted(attribution['touches'], 'touch')}; "
+            + _listed("units by", summary["units_by_basis"], "basis", "units")
+        ),
     ]
     return Panel(Text("\n".join(lines)), title="sessions and attribution", title_align="left")
 
 
-def _counted(label: str, rows: list[dict[str, Any]], name: str, count: str) -> str:
+def _listed(label: str, rows: list[dict[str, Any]], name: str, count: str) -> str:
     shown = ", ".join(f"{row[name]} {row[count]:,}" for row in rows)
     return f"{label} {shown or 'nothing'}"
 

@@ -19,6 +19,7 @@ from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.exports.records import RecordChunk
 from sequen_dagster.lake.commits import Books
 from sequen_dagster.settings import SequenSettings
+from sequen_dagster.wording import counted
 
 # Findings shown of a file; the counts are always complete.
 _MAX_FINDINGS: Final = 20
@@ -95,8 +96,8 @@ def render_human(outcome: Validation) -> Group:
     """The outcome for a terminal; names are shown as text, never as markup."""
     books = outcome.books
     head = Text(
-        f"{outcome.files:,} files, {books.records_read:,} records: {books.accepted:,} accepted, "
-        f"{books.quarantined:,} quarantined"
+        f"{counted(outcome.files, 'file')}, {counted(books.records_read, 'record')}: "
+        f"{books.accepted:,} accepted, {books.quarantined:,} quarantined"
     )
     parts: list[Text | Table] = [head]
     for title, counts in (("broken rules", outcome.errors), ("warnings", outcome.warnings)):

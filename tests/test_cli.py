@@ -64,7 +64,7 @@ def test_validate_one_file(exports: Path) -> None:
     result = invoke("validate", exports / "b.jsonl", "--strict")
 
     assert result.exit_code == 0
-    assert "1 files, 1 records: 1 accepted, 0 quarantined" in result.output
+    assert "1 file, 1 record: 1 accepted, 0 quarantined" in result.output
 
 
 def test_strict_fails_on_quarantined_records(exports: Path) -> None:

@@ -47,7 +47,7 @@ def test_files_start_a_run_once_they_rest(tmp_path: Path, instance: dg.DagsterIn
 
     first, second = tick(settings, instance), tick(settings, instance)
 
-    assert reason(first) == "1 files were first seen now; waiting until they rest."
+    assert reason(first) == "1 file first seen now; waiting until all rest."
     assert isinstance(second, dg.SensorResult)
     assert second.run_requests is not None
     assert len(second.run_requests) == 1
@@ -60,7 +60,7 @@ def test_file_that_still_grows_is_waited_for(tmp_path: Path, instance: dg.Dagste
     for size in (1, 2, 3):
         write_events(settings, "a.jsonl", *(event(id=f"e{number}") for number in range(size)))
 
-        assert "waiting until they rest" in reason(tick(settings, instance))
+        assert "waiting until all rest" in reason(tick(settings, instance))
 
 
 def test_two_ticks_ask_for_the_same_run(tmp_path: Path, instance: dg.DagsterInstance) -> None:

@@ -12,6 +12,7 @@ from sequen_dagster.lake.assets import QUARANTINED_EVENTS, VALIDATED_EVENTS
 from sequen_dagster.lake.drain import pending_files
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.settings import SequenSettings, fingerprint
+from sequen_dagster.wording import counted
 
 DRAIN_JOB: Final = "sequen_drain"
 FULL_JOB: Final = "sequen_run"
@@ -100,12 +101,14 @@ def _new_exports(
             limit=1,
         )
         if busy:
-            return dg.SkipReason(f"{len(pending)} files wait for the drain that is running.")
+            return dg.SkipReason(
+                f"A drain is running; {counted(len(pending), 'file')} to follow it."
+            )
         # A file that is still being written looks different from tick to tick.
         resting = Ledger(settings.home).see(pending)
         if len(resting) < len(pending):
             new = len(pending) - len(resting)
-            return dg.SkipReason(f"{new} files were first seen now; waiting until they rest.")
+            return dg.SkipReason(f"{counted(new, 'file')} first seen now; waiting until all rest.")
         return _request(context, pending)
 
     return evaluate
