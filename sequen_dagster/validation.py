@@ -1,23 +1,20 @@
 """`sequen-dagster validate`: judge files by the contract alone, without home, lake or Dagster."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import chain
 from typing import Any, Final
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sequen_dagster.contract import EventContract, Origin, Split, unreadable_file
+from sequen_dagster.contract import EventContract, Origin, Split
+from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.contract.warnings import Counts
-from sequen_dagster.errors import UnreadableFileError
-from sequen_dagster.exports.files import ExportFile, list_files
+from sequen_dagster.exports.files import list_files
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
-from sequen_dagster.exports.records import RecordChunk
 from sequen_dagster.lake.commits import Books
+from sequen_dagster.lake.ingest import Tally, judge_file
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.wording import counted
 
@@ -73,23 +70,38 @@ def validate_path(settings: SequenSettings) -> Validation:
     Raises:
         ExportsError: an exports place cannot be listed.
     """
+    contract = EventContract(max_depth=settings.max_depth)
     files = [file for source in settings.sources for file in list_files(source)]
-    books, wrong, warned = Books(), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    total = Tally()
     findings: list[Finding] = []
     for file in files:
-        shown = 0
-        for read, split in _splits(file, settings):
-            books += read + Books(accepted=len(split.accepted), quarantined=len(split.quarantined))
-            wrong += split.errors
-            warned += split.warnings
-            rows = split.quarantined.head(_MAX_FINDINGS - shown).iter_rows(named=True)
-            found = [
-                Finding(file.path, row["source_line"], row["source_item"], tuple(row["rules"]))
-                for row in rows
-            ]
-            shown += len(found)
-            findings += found
-    return Validation(books, wrong, warned, tuple(findings), len(files))
+        origin = Origin(file.source, file.path, min(file.modified_at, utc_now()))
+        sink = _Findings(file.path)
+        with ExportReader(file, ReadLimits.of(settings)) as reader:
+            tally, _, _ = judge_file(reader, contract, origin, sink)
+        total.books += tally.books
+        total.errors += tally.errors
+        total.warnings += tally.warnings
+        findings += sink.first
+    return Validation(total.books, total.errors, total.warnings, tuple(findings), len(files))
+
+
+class _Findings:
+    """Keeps the first quarantined records of a file, and nothing of the rest."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.first: list[Finding] = []
+
+    def write(self, split: Split) -> None:
+        rows = split.quarantined.head(_MAX_FINDINGS - len(self.first)).iter_rows(named=True)
+        self.first += [
+            Finding(self._path, row["source_line"], row["source_item"], tuple(row["rules"]))
+            for row in rows
+        ]
+
+    def restart(self) -> None:
+        self.first.clear()
 
 
 def render_human(outcome: Validation) -> Group:
@@ -118,32 +130,6 @@ def render_github(outcome: Validation) -> Iterator[str]:
     for one in outcome.findings:
         path = _escaped(one.path).replace(":", "%3A").replace(",", "%2C")
         yield f"::error file={path},line={max(one.line, 1)}::{', '.join(one.rules)}"
-
-
-def _splits(file: ExportFile, settings: SequenSettings) -> Iterator[tuple[Books, Split]]:
-    contract = EventContract(max_depth=settings.max_depth)
-    limits = ReadLimits(settings.max_record_bytes, settings.max_compression_ratio)
-    received_at = min(file.modified_at, datetime.now(UTC).replace(tzinfo=None))
-    with ExportReader(file, limits) as reader:
-        read = Books()
-
-        def counted() -> Iterator[RecordChunk]:
-            nonlocal read
-            for chunk in reader.chunks():
-                count = len(chunk.texts) + len(chunk.unreadable)
-                read = Books(records_read=count, blank_lines=chunk.blank_lines)
-                yield chunk
-
-        try:
-            chunks = counted()
-            first = next(chunks)
-            origin = Origin(file.source, file.path, received_at, reader.file_format == "csv")
-            for split in contract.judge(chain((first,), chunks), origin):
-                yield read, split
-        except UnreadableFileError as error:
-            sha256, size = reader.finish()
-            origin = Origin(file.source, file.path, received_at)
-            yield Books(records_read=1), unreadable_file(error.rule, size, sha256, origin)
 
 
 def _table(title: str, counts: Counts) -> Table:

@@ -1,3 +1,4 @@
+import gzip
 import json
 from pathlib import Path
 
@@ -80,6 +81,20 @@ def test_validate_of_an_unreadable_file_counts_one_record(tmp_path: Path) -> Non
     told = json.loads(result.output)
     assert told["errors"] == [{"type": "(none)", "rule": "unsupported_format", "records": 1}]
     assert told["findings"][0]["line"] == 0
+
+
+def test_validate_counts_a_file_that_ends_damaged_as_the_lake_does(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    target = write_text(settings, "a.jsonl.gz", "")
+    lines = "".join(f'{{"type":"x","n":{number}}}\n' for number in range(150_000))
+    target.write_bytes(gzip.compress(lines.encode(), mtime=0)[:-8])
+
+    told = json.loads(invoke("validate", target, "--format", "json").output)
+
+    # Whole chunks had been judged before the damage showed; nothing of the file counts.
+    assert (told["books"]["records_read"], told["books"]["quarantined"]) == (1, 1)
+    assert told["errors"] == [{"type": "(none)", "rule": "corrupt_compression", "records": 1}]
+    assert [finding["line"] for finding in told["findings"]] == [0]
 
 
 def test_names_of_files_are_no_markup(tmp_path: Path) -> None:

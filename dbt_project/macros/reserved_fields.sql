@@ -10,3 +10,15 @@
         'item_id_relation', 'page_type', 'click_type', 'conversion_type', 'dwell_ms',
     ]) }}
 {%- endmacro %}
+
+{# The bit of each of these fields, one row a field. #}
+{% macro reserved_bits() -%}
+    {%- for field in reserved_fields() %}
+        select
+            '{{ field }}' as field,
+            {{ 2 ** loop.index0 }} as field_bit
+        {%- if not loop.last %}
+            union all
+        {%- endif %}
+    {%- endfor %}
+{%- endmacro %}

@@ -5,6 +5,8 @@ import dagster as dg
 from sequen_dagster.settings import SequenSettings
 
 RAW_EVENTS = dg.AssetKey("raw_events")
+# Of the assets of every stage.
+OWNERS = ["team:data-engineering"]
 
 
 def build_exports_assets(settings: SequenSettings) -> list[dg.AssetSpec]:
@@ -18,7 +20,7 @@ def build_exports_assets(settings: SequenSettings) -> list[dg.AssetSpec]:
             RAW_EVENTS,
             group_name="exports",
             kinds={"json", "file"},
-            owners=["team:data-engineering"],
+            owners=OWNERS,
             description=(
                 "Raw event exports as they arrive: JSON Lines, JSON, CSV or Parquet, plain, gzip "
                 "or zstd. Nothing here is ever moved or deleted."

@@ -20,6 +20,7 @@ from sequen_dagster.exports.lines import (
 )
 from sequen_dagster.exports.records import Chunks
 from sequen_dagster.exports.tables import read_csv, read_parquet
+from sequen_dagster.settings import SequenSettings
 
 FileFormat = Literal["jsonl", "json", "csv", "parquet", "unreadable"]
 
@@ -59,6 +60,11 @@ class ReadLimits:
 
     max_record_bytes: int = 16 * 1024 * 1024
     max_compression_ratio: int = 250
+
+    @classmethod
+    def of(cls, settings: SequenSettings) -> Self:
+        """The limits that the settings name."""
+        return cls(settings.max_record_bytes, settings.max_compression_ratio)
 
 
 class ExportReader:

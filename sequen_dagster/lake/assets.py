@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
-from sequen_dagster.exports.assets import RAW_EVENTS
+from sequen_dagster.exports.assets import OWNERS, RAW_EVENTS
 from sequen_dagster.fields import FIELDS
 from sequen_dagster.lake.drain import Drained, drain
 from sequen_dagster.progress import report
@@ -32,7 +32,6 @@ CHECKS = [
         description="The share of accepted records is what the tiers of data ask for.",
     ),
 ]
-_OWNERS = ["team:data-engineering"]
 
 
 def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
@@ -90,7 +89,7 @@ def _spec(key: dg.AssetKey, description: str, kind: str) -> dg.AssetSpec:
         deps=[RAW_EVENTS],
         group_name="lake",
         kinds={"parquet", kind},
-        owners=_OWNERS,
+        owners=OWNERS,
         description=description,
         metadata={"dagster/column_schema": _column_schema(schema)},
     )

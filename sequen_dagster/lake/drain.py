@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
+from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import VanishedFileError
 from sequen_dagster.exports.files import ExportFile, list_files
 from sequen_dagster.lake.commits import Batch, Books, Commit, write_commit
@@ -93,7 +94,7 @@ def drain(
     """
     ledger = Ledger(settings.make_home())
     files = pending_files(settings)
-    registered_at = datetime.now(UTC).replace(tzinfo=None)
+    registered_at = utc_now()
     commits: list[Commit] = []
     failures: list[FileFailure] = []
     done = 0
@@ -125,8 +126,7 @@ def _commit(
             numbered.append(replace(batch, version=version + 1))
     if not numbered:
         return None
-    now = datetime.now(UTC).replace(tzinfo=None)
-    commit = Commit(tuple(numbered), now, run_id)
+    commit = Commit(tuple(numbered), utc_now(), run_id)
     write_commit(settings.home / "lake", commit)
     ledger.record_commit(commit)
     return commit

@@ -8,12 +8,11 @@ import os
 import shutil
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -28,7 +27,7 @@ from sequen_dagster.contract.warnings import Counts
 from sequen_dagster.errors import UnreadableFileError, VanishedFileError
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
-from sequen_dagster.exports.records import Chunks, RecordChunk
+from sequen_dagster.exports.records import Chunks
 from sequen_dagster.lake.commits import (
     SCHEMA_VERSION,
     Batch,
@@ -43,8 +42,18 @@ _METADATA: Final = {b"schema_version": str(SCHEMA_VERSION).encode()}
 _INCOMING: Final = ".incoming"
 
 
+class Sink(Protocol):
+    """Whoever takes the rows of a file."""
+
+    def write(self, split: Split) -> None:
+        """Take the next rows."""
+
+    def restart(self) -> None:
+        """Forget all rows taken so far."""
+
+
 @dataclass
-class _Tally:
+class Tally:
     """The books of a file while it is read."""
 
     books: Books = field(default_factory=Books)
@@ -59,11 +68,13 @@ class _Tally:
             yield chunk
 
     def count_split(self, split: Split) -> None:
+        """Add what the contract said."""
         self.books += Books(accepted=len(split.accepted), quarantined=len(split.quarantined))
         self.errors += split.errors
         self.warnings += split.warnings
 
     def rule_counts(self) -> tuple[RuleCount, ...]:
+        """Errors and warnings in one sorted list."""
         return tuple(
             RuleCount(event_type, rule, severity, records)
             for severity, counts in (("error", self.errors), ("warning", self.warnings))
@@ -89,18 +100,9 @@ def ingest_file(file: ExportFile, settings: SequenSettings, *, registered_at: da
     contract = EventContract(max_depth=settings.max_depth)
     received_at = min(file.modified_at, registered_at)
     origin = Origin(file.source, file.path, received_at)
-    with ExportReader(file, _limits(settings)) as reader, _Writer(settings.home / "lake") as writer:
-        tally = _Tally()
-        try:
-            _copy(reader, contract, origin, writer, tally)
-            sha256, size_bytes = reader.finish()
-        except UnreadableFileError as error:
-            sha256, size_bytes = reader.finish()
-            writer.restart()
-            whole = unreadable_file(error.rule, size_bytes, sha256, origin)
-            tally = _Tally(Books(records_read=1))
-            tally.count_split(whole)
-            writer.write(whole)
+    lake = settings.home / "lake"
+    with ExportReader(file, ReadLimits.of(settings)) as reader, _Writer(lake) as writer:
+        tally, sha256, size_bytes = judge_file(reader, contract, origin, writer)
         _check_unchanged(file, size_bytes)
         batch_id = batch_id_of(file.source, file.path, sha256)
         # Names what decided the rows, so that a second try writes the same file again.
@@ -125,24 +127,34 @@ def ingest_file(file: ExportFile, settings: SequenSettings, *, registered_at: da
     )
 
 
-def _limits(settings: SequenSettings) -> ReadLimits:
-    return ReadLimits(settings.max_record_bytes, settings.max_compression_ratio)
+def judge_file(
+    reader: ExportReader, contract: EventContract, origin: Origin, sink: Sink
+) -> tuple[Tally, str, int]:
+    """Judge every record of an open file, handing what the contract says to a sink.
 
+    Args:
+        reader: the file, not read yet.
+        contract: what judges.
+        origin: lineage of the records.
+        sink: gets every split; told to start over where the file turns out to be unreadable.
 
-def _copy(
-    reader: ExportReader,
-    contract: EventContract,
-    origin: Origin,
-    writer: "_Writer",
-    tally: _Tally,
-) -> None:
-    chunks = tally.counting(reader.chunks())
-    # The format is known once the first chunk has been asked for.
-    first = next(chunks, RecordChunk())
-    origin = replace(origin, is_text_format=reader.file_format == "csv")
-    for split in contract.judge(chain((first,), chunks), origin):
-        tally.count_split(split)
-        writer.write(split)
+    Returns:
+        The books and rule counts, and sha256 and size of the bytes that were read.
+    """
+    tally = Tally()
+    try:
+        for split in contract.judge(tally.counting(reader.chunks()), origin):
+            tally.count_split(split)
+            sink.write(split)
+        return tally, *reader.finish()
+    except UnreadableFileError as error:
+        sha256, size_bytes = reader.finish()
+        sink.restart()
+        whole = unreadable_file(error.rule, size_bytes, sha256, origin)
+        tally = Tally(Books(records_read=1))
+        tally.count_split(whole)
+        sink.write(whole)
+        return tally, sha256, size_bytes
 
 
 def _check_unchanged(file: ExportFile, size_bytes: int) -> None:

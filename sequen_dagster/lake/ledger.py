@@ -6,10 +6,10 @@ The commits are the truth: `sync` brings the ledger up to them, and an empty led
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
+from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake.commits import Batch, Commit, read_commits
 
@@ -200,4 +200,4 @@ def _stamp(file: ExportFile) -> tuple[int, str]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).replace(tzinfo=None).isoformat()
+    return utc_now().isoformat()

@@ -13,6 +13,7 @@ from dagster_dbt import (
 )
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.marts.dbt import dbt_of
 from sequen_dagster.marts.project import (
     manifest_path,
@@ -25,7 +26,6 @@ from sequen_dagster.progress import report
 from sequen_dagster.settings import SequenSettings
 
 POOL = "sequen_warehouse_writer"
-OWNERS = ["team:data-engineering"]
 
 
 class SequenTranslator(DagsterDbtTranslator):
@@ -47,7 +47,7 @@ class SequenTranslator(DagsterDbtTranslator):
     ) -> dg.AssetSpec:
         """The asset of a model or seed."""
         spec = super().get_asset_spec(manifest, unique_id, project)
-        node = {**manifest["nodes"], **manifest["sources"]}.get(unique_id, {})
+        node = manifest["nodes"].get(unique_id, {})
         is_report = "reports" in node.get("fqn", ())
         return spec.replace_attributes(
             group_name="reports" if is_report else "marts",

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from sequen_dagster.marts.assets import OWNERS, POOL
+from sequen_dagster.exports.assets import OWNERS
+from sequen_dagster.marts.assets import POOL
 from sequen_dagster.marts.warehouse import writer_lock
 from sequen_dagster.progress import report
 from sequen_dagster.reports.markdown import render_markdown

@@ -29,14 +29,7 @@ int_session_sources as (
 ),
 
 reserved_bits as (
-    {%- for field in reserved_fields() %}
-        select
-            '{{ field }}' as field,
-            {{ 2 ** loop.index0 }} as field_bit
-        {%- if not loop.last %}
-            union all
-        {%- endif %}
-    {%- endfor %}
+    {{ reserved_bits() }}
 ),
 
 groups_distinct as (

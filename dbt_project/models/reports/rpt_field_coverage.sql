@@ -17,14 +17,7 @@ mandatory_fields as (
 ),
 
 reserved_bits as (
-    {%- for field in reserved_fields() %}
-        select
-            '{{ field }}' as field,
-            {{ 2 ** loop.index0 }} as field_bit
-        {%- if not loop.last %}
-            union all
-        {%- endif %}
-    {%- endfor %}
+    {{ reserved_bits() }}
 ),
 
 events_counted as (
