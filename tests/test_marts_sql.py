@@ -20,41 +20,14 @@ import yaml
 
 from histories import as_json, random_files
 from oracle import ExportFile, Rules, judge, marts
+from sequen_dagster.marts.warehouse import create_raw_tables
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 # Every model but those of the reports.
 SELECTED = [
-    "+path:models/marts", "path:models/staging", "int_duplicate_records", "int_event_shapes",
+    "+path:models/marts", "path:models/staging", "int_duplicate_records",
 ]  # fmt: skip
 Row = dict[str, Any]
-
-RAW_TABLES = """
-create schema raw;
-create table raw.events (
-    id varchar, type varchar, uid varchar, sid varchar, cid varchar, rec_id varchar,
-    page_view_id varchar, module_view_id varchar, impression_id varchar, item_id varchar,
-    item_ids varchar[], item_id_relation varchar, page_type varchar, click_type varchar,
-    conversion_type varchar, properties varchar, property_shape varchar, record_md5 varchar,
-    source varchar, source_file varchar, batch_id varchar, rank integer, dwell_ms decimal(38, 6),
-    source_line bigint, source_item bigint, original_timestamp timestamp,
-    server_timestamp timestamp, ingest_timestamp timestamp, given_ingest_timestamp timestamp,
-    received_at timestamp
-);
-create table raw.quarantined_events (
-    batch_id varchar, source varchar, source_file varchar, type varchar, rules varchar[],
-    fields varchar[], raw varchar, raw_sha256 varchar, source_line bigint, source_item bigint,
-    raw_bytes bigint, received_at timestamp
-);
-create table raw.batches (
-    batch_id varchar, source varchar, path varchar, file_format varchar, file_sha256 varchar,
-    commit_id varchar, contract_fingerprint varchar, version integer, file_bytes bigint,
-    records_read bigint, accepted bigint, quarantined bigint, skipped bigint, blank_lines bigint,
-    received_at timestamp, registered_at timestamp, committed_at timestamp
-);
-create table raw.violations (
-    batch_id varchar, type varchar, rule varchar, severity varchar, records bigint
-);
-"""
 
 
 def accepted_rows(files: list[ExportFile]) -> list[Row]:
@@ -69,7 +42,7 @@ def fill_warehouse(path: Path, rows: list[Row]) -> None:
     """Write a warehouse as the loader leaves it, with an older version of every file beside."""
     with duckdb.connect(str(path)) as connection:
         connection.execute("set timezone = 'UTC'")
-        connection.execute(RAW_TABLES)
+        create_raw_tables(connection)
         names = [name for name, *_ in connection.execute("describe raw.events").fetchall()]
         lines = path.with_suffix(".jsonl")
         with lines.open("w", encoding="utf-8") as file:
@@ -77,7 +50,7 @@ def fill_warehouse(path: Path, rows: list[Row]) -> None:
                 told = row | {"properties": as_json(row["properties"]), "property_shape": "[]"}
                 print(json.dumps([told[name] for name in names], default=str), file=file)
         connection.execute(
-            "insert into raw.events select "
+            f"insert into raw.events ({', '.join(names)}) select "
             + ", ".join(f"(line ->> {n}){cast_of(name)}" for n, name in enumerate(names))
             + " from read_csv(?, columns = {'line': 'json'}, delim = '\x01', quote = '',"
             " escape = '', header = false, max_line_size = 20000000)",
@@ -136,7 +109,7 @@ def build(
     is_filtered = command == "build" and skipped_tests
     done = subprocess.run(
         [
-            sys.executable, "-m", "dbt.cli.main", command, "--no-use-colors",
+            sys.executable, "-m", "dbt.cli.main", command, "--full-refresh", "--no-use-colors",
             "--select", *select,
             *(("--exclude-resource-type", *skipped_tests) if is_filtered else ()),
             "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT),

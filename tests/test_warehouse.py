@@ -11,6 +11,7 @@ from homes import RECEIPT, event, settings_of, write_events
 from sequen_dagster.errors import LockTimeoutError, SettingsError
 from sequen_dagster.lake.commits import Commit, read_commits, write_commit
 from sequen_dagster.lake.drain import drain
+from sequen_dagster.marts.builds import begin_build, finish_build
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits, writer_lock
 from sequen_dagster.settings import SequenSettings
 
@@ -52,22 +53,59 @@ def test_all_versions_are_loaded(tmp_path: Path) -> None:
     ]
 
 
-def test_batch_of_two_commits_counts_once_from_the_smaller_name(tmp_path: Path) -> None:
+def test_batch_of_two_commits_counts_once_as_of_its_latest_version(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     (commit,) = drain(settings).commits
     (batch,) = commit.batches
     lake = settings.home / "lake"
-    other = Commit((replace(batch, version=2),), commit.committed_at)
-    write_commit(lake, other)
+    later = Commit((replace(batch, version=2),), commit.committed_at)
+    write_commit(lake, later)
 
     loaded = load_commits(settings)
 
-    smaller = min(commit.commit_id, other.commit_id)
     assert loaded.commits == 2
-    assert query(settings, "select commit_id, version from raw.batches") == [(smaller, 2)]
+    assert query(settings, "select commit_id, version from raw.batches") == [(later.commit_id, 2)]
     assert query(settings, "select count(*) from raw.events") == [(1,)]
     assert len(list(read_commits(lake))) == 2
+
+
+def test_batch_that_two_commits_hold_alike_counts_from_the_smaller_name(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event())
+    (commit,) = drain(settings).commits
+    write_events(settings, "b.jsonl", event(id="e2"))
+    (second,) = drain(settings).commits
+    both = Commit((*commit.batches, *second.batches), commit.committed_at)
+    write_commit(settings.home / "lake", both)
+
+    load_commits(settings)
+
+    smaller = {
+        "a.jsonl": min(commit.commit_id, both.commit_id),
+        "b.jsonl": min(second.commit_id, both.commit_id),
+    }
+    assert dict(query(settings, "select path, commit_id from raw.batches")) == smaller
+    assert query(settings, "select count(*) from raw.events") == [(2,)]
+
+
+def test_load_notes_what_it_touches(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event(id="old"), event(id="both"))
+    write_events(settings, "b.jsonl", event(id="other"))
+    drain(settings)
+    load_commits(settings)
+    with connect(settings) as warehouse:
+        finish_build(warehouse, begin_build(warehouse, "f"))
+    assert query(settings, "from raw.touched_ids") == []
+    write_events(settings, "a.jsonl", event(id="both"), event(id="new"))
+    drain(settings)
+
+    load_commits(settings)
+
+    touched = "select distinct id from raw.touched_ids order by 1"
+    assert query(settings, touched) == [("both",), ("new",), ("old",)]
+    assert query(settings, "select count(*) from raw.touched_batches") == [(2,)]
 
 
 def test_load_that_fails_leaves_nothing_of_its_commit(tmp_path: Path) -> None:

@@ -27,6 +27,15 @@
     row({{ first }}, {{ second }})
 {%- endmacro %}
 
+{# The second of two values made one by ordered_pair; Spark: pair.col2. #}
+{% macro second_of_pair(pair) -%}
+    {{ return(adapter.dispatch('second_of_pair', 'sequen')(pair)) }}
+{%- endmacro %}
+
+{% macro duckdb__second_of_pair(pair) -%}
+    ({{ pair }})[2]
+{%- endmacro %}
+
 {# The integer that holds millionths of a value times billionths; Spark: decimal(38, 0). #}
 {% macro wide_integer() -%}
     {{ return(adapter.dispatch('wide_integer', 'sequen')()) }}

@@ -14,9 +14,11 @@ from dagster_dbt import (
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from sequen_dagster.exports.assets import OWNERS
+from sequen_dagster.marts.builds import Build, begin_build, finish_build
 from sequen_dagster.marts.dbt import dbt_of
 from sequen_dagster.marts.project import (
     manifest_path,
+    tables_fingerprint,
     target_dir,
     vars_arguments,
     write_profile,
@@ -88,20 +90,36 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
                 loaded.events,
                 time.perf_counter() - started,
             )
+            with connect(settings) as warehouse:
+                build = begin_build(warehouse, tables_fingerprint(settings))
+            _tell(context, build)
             invocation = dbt_of(settings).cli(
-                ["build", *vars_arguments(settings)],
+                [
+                    "build",
+                    *(["--full-refresh"] if build.is_full else []),
+                    *vars_arguments(settings),
+                ],
                 context=context,
                 target_path=target_dir(settings),
             )
-            yield from _with_row_counts(context, settings, invocation)
+            yield from _with_row_counts(context, settings, invocation, build)
 
     return marts
 
 
+def _tell(context: dg.AssetExecutionContext, build: Build) -> None:
+    message = f"full refresh: {build.reason}" if build.is_full else "incremental build"
+    context.log.info("build %d: %s", build.number, message)
+    report("marts", message)
+
+
 def _with_row_counts(
-    context: dg.AssetExecutionContext, settings: SequenSettings, invocation: DbtCliInvocation
+    context: dg.AssetExecutionContext,
+    settings: SequenSettings,
+    invocation: DbtCliInvocation,
+    build: Build,
 ) -> Iterator[Any]:
-    """The events of a dbt call, row counts added.
+    """The events of a dbt call, row counts added; the build is finished if all went well.
 
     They are held back to its end, since only one process may have the database open. (The counts
     of dagster_dbt keep a connection of their own to it, which shuts out the next writer here.)
@@ -117,6 +135,8 @@ def _with_row_counts(
         # What was built before the failure is told all the same.
         failure = error
     with connect(settings) as warehouse:
+        if failure is None:
+            finish_build(warehouse, build)
         counts = row_counts(warehouse)
     for event in events:
         if isinstance(event, dg.Output):

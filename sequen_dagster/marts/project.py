@@ -86,6 +86,11 @@ def manifest_path(settings: SequenSettings) -> Path:
     return manifest
 
 
+def tables_fingerprint(settings: SequenSettings) -> str:
+    """Names what decides the tables: the marts' settings, all SQL and the seeds."""
+    return _hash_of(settings, ("*.sql", "*.csv"))
+
+
 def vars_arguments(settings: SequenSettings) -> list[str]:
     """The marts' settings as arguments of dbt. The same for every call: others mean a new parse."""
     return ["--vars", yaml.safe_dump(settings.mart_vars(), default_flow_style=True, width=10_000)]
@@ -104,11 +109,16 @@ def dbt_environment(settings: SequenSettings) -> dict[str, str]:
 
 
 def _sources_hash(settings: SequenSettings) -> str:
+    versions = ",".join(version(package) for package in ("dbt-core", "dbt-duckdb"))
+    return hashlib.sha256(f"{versions},{_hash_of(settings, _SOURCES)}".encode()).hexdigest()
+
+
+def _hash_of(settings: SequenSettings, patterns: tuple[str, ...]) -> str:
     digest = hashlib.sha256(settings.marts_fingerprint().encode())
-    for package in ("dbt-core", "dbt-duckdb"):
-        digest.update(version(package).encode())
     root = project_dir()
-    for source in sorted(path for pattern in _SOURCES for path in root.rglob(pattern)):
+    folders = [root / "models", root / "macros", root / "seeds", root / "tests"]
+    files = {path for folder in folders for pattern in patterns for path in folder.rglob(pattern)}
+    for source in sorted({*files, root / "dbt_project.yml"}):
         digest.update(source.relative_to(root).as_posix().encode())
         digest.update(source.read_bytes())
     return digest.hexdigest()

@@ -148,17 +148,19 @@ def connect(
 def load_commits(settings: SequenSettings) -> Loaded:
     """Load every commit that the warehouse does not hold yet, one transaction a commit.
 
-    A batch that two commits hold counts from the one with the smaller name, as everywhere.
+    A batch that two commits hold counts as of its latest version (a file that came back, or was
+    judged again), and of one version from the commit with the smaller name, as everywhere. What a
+    load changes is noted in the same transaction, for the next build to look at.
 
     Returns:
         What came in.
     """
     loaded = Loaded()
     with connect(settings, folders=[settings.home / "lake"]) as warehouse:
-        _create_raw_tables(warehouse)
+        create_raw_tables(warehouse)
         rows = warehouse.execute("select commit_id from raw.commits").fetchall()
         for commit in read_commits(settings.home / "lake", known=[row[0] for row in rows]):
-            with _transaction(warehouse):
+            with transaction(warehouse):
                 events = sum(
                     _load_batch(warehouse, settings, commit, batch) for batch in commit.batches
                 )
@@ -186,7 +188,8 @@ def row_counts(warehouse: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return counts
 
 
-def _create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
+def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables that commits are loaded into, where they are not there."""
     warehouse.execute("create schema if not exists raw")
     tables = {
         "events": _sql_types(ACCEPTED_SCHEMA) | {"batch_id": "varchar"},
@@ -194,6 +197,8 @@ def _create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
         "batches": _BATCH_COLUMNS,
         "violations": _VIOLATION_COLUMNS,
         "commits": {"commit_id": "varchar", "committed_at": "timestamp"},
+        "touched_ids": {"id": "varchar"},
+        "touched_batches": {"batch_id": "varchar"},
     }
     for name, columns in tables.items():
         definitions = ", ".join(f"{column} {kind}" for column, kind in columns.items())
@@ -205,7 +210,8 @@ def _sql_types(schema: pl.Schema) -> dict[str, str]:
 
 
 @contextmanager
-def _transaction(warehouse: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def transaction(warehouse: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All that is done within, or nothing of it."""
     warehouse.begin()
     is_done = False
     try:
@@ -219,25 +225,60 @@ def _load_batch(
     warehouse: duckdb.DuckDBPyConnection, settings: SequenSettings, commit: Commit, batch: Batch
 ) -> int:
     """Load one batch; return how many events came in."""
-    held = warehouse.execute(
-        "select commit_id, version from raw.batches where batch_id = ?", [batch.batch_id]
+    before = current_batch(warehouse, batch)
+    events = _load_rows(warehouse, settings, commit, batch)
+    note_changes(warehouse, before, current_batch(warehouse, batch))
+    return events
+
+
+def current_batch(warehouse: duckdb.DuckDBPyConnection, batch: Batch) -> str | None:
+    """The id of the current version of the path that `batch` is one of."""
+    found = warehouse.execute(
+        "select batch_id from raw.batches where source = ? and path = ?"
+        " order by version desc limit 1",
+        [batch.source, batch.path],
     ).fetchone()
-    if held is not None and held[0] <= commit.commit_id:
-        warehouse.execute(
-            "update raw.batches set version = greatest(version, ?) where batch_id = ?",
-            [batch.version, batch.batch_id],
-        )
+    return str(found[0]) if found else None
+
+
+def note_changes(
+    warehouse: duckdb.DuckDBPyConnection, before: str | None, after: str | None
+) -> None:
+    """Have the next build look at two versions of a path, if one has taken the other's place."""
+    if before != after:
+        _touch(warehouse, before)
+        _touch(warehouse, after)
+
+
+def _touch(warehouse: duckdb.DuckDBPyConnection, batch_id: str | None) -> None:
+    """Have the next build look at a batch and its events again, as they are now."""
+    warehouse.execute(
+        "insert into raw.touched_ids select distinct id from raw.events where batch_id = ?",
+        [batch_id],
+    )
+    if batch_id is not None:
+        warehouse.execute("insert into raw.touched_batches values (?)", [batch_id])
+
+
+def _load_rows(
+    warehouse: duckdb.DuckDBPyConnection, settings: SequenSettings, commit: Commit, batch: Batch
+) -> int:
+    held = warehouse.execute(
+        "select version, commit_id from raw.batches where batch_id = ?", [batch.batch_id]
+    ).fetchone()
+    if held is not None and (-held[0], held[1]) <= (-batch.version, commit.commit_id):
         return 0
+    if held is not None:
+        _touch(warehouse, batch.batch_id)
     for table in ("events", "quarantined_events", "batches", "violations"):
         statement = f"delete from raw.{table} where batch_id = ?"  # noqa: S608  # our own names
         warehouse.execute(statement, [batch.batch_id])
-    version = max(batch.version, held[1] if held else 0)
     books = batch.books
     values = {
         **{name: getattr(batch, name, None) for name in _BATCH_COLUMNS},
         "commit_id": commit.commit_id,
         "committed_at": commit.committed_at,
-        "version": version,
+        "version": batch.version,
         "records_read": books.records_read,
         "accepted": books.accepted,
         "quarantined": books.quarantined,
@@ -249,6 +290,8 @@ def _load_batch(
         _insert_row(warehouse, "violations", {"batch_id": batch.batch_id, **vars(count)})
     _copy_rows(warehouse, settings, batch.quarantine, "quarantined_events", QUARANTINED_SCHEMA)
     _copy_rows(warehouse, settings, batch.events, "events", ACCEPTED_SCHEMA)
+    if held is not None:
+        _touch(warehouse, batch.batch_id)
     return books.accepted
 
 

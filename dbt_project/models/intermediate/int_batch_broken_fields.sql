@@ -1,3 +1,9 @@
+{{ exact(
+    key=['batch_id', 'type', 'field'],
+    scope=['batch_id'],
+    touched_by=['stg_touched_batches.batch_id'],
+) }}
+
 with
 
 stg_batches as (
@@ -6,6 +12,7 @@ stg_batches as (
 
 stg_quarantined_events as (
     select * from {{ ref('stg_quarantined_events') }}
+    where {{ touched(['batch_id']) }}
 ),
 
 {# Few distinct lists of rules: counting them first keeps a batch that is all bad cheap. #}

@@ -1,3 +1,9 @@
+{{ exact(
+    key=['batch_id', 'type'],
+    scope=['batch_id'],
+    touched_by=['stg_touched_batches.batch_id'],
+) }}
+
 with
 
 stg_batches as (
@@ -6,10 +12,12 @@ stg_batches as (
 
 stg_events as (
     select * from {{ ref('stg_events') }}
+    where {{ touched(['batch_id']) }}
 ),
 
 stg_quarantined_events as (
     select * from {{ ref('stg_quarantined_events') }}
+    where {{ touched(['batch_id']) }}
 ),
 
 accepted_counted as (

@@ -1,3 +1,5 @@
+{{ exact(key=['id'], touched_by=['int_touched_matches.id']) }}
+
 {%- set keys_by_method = {
     'rec_id': 'rec_id', 'page_view_id': 'page_view_id', 'window': "''"
 } -%}
@@ -15,7 +17,7 @@ clicks as (
         linked_impression_id,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'click'
+    where type = 'click' and {{ touched(['id']) }}
 ),
 
 impressions as (

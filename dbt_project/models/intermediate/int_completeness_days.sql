@@ -1,3 +1,13 @@
+{{ exact(
+    key=['source', 'attribute', 'day'],
+    scope=['day'],
+    touched_by=[
+        'int_touched_event_days.day',
+        'int_touched_session_days.day',
+        'int_completeness_matches.event_date',
+    ],
+) }}
+
 with
 
 int_completeness_attributes as (
@@ -22,10 +32,12 @@ int_completeness_matches as (
 
 int_event_groups as (
     select * from {{ ref('int_event_groups') }}
+    where {{ touched(['event_date']) }}
 ),
 
 int_session_sources as (
     select * from {{ ref('int_session_sources') }}
+    where {{ touched(['session_date']) }}
 ),
 
 reserved_bits as (
@@ -187,6 +199,7 @@ matches_counted as (
         0 as applicable_events,
         count(*) as carrying_events
     from int_completeness_matches
+    where {{ touched(['event_date']) }}
     group by 1, 2, 3
 ),
 

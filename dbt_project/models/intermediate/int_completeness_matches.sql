@@ -1,3 +1,9 @@
+{{ exact(
+    key=['id', 'attribute'],
+    scope=['id'],
+    touched_by=['fct_events.id', 'int_event_keys.id'],
+) }}
+
 {#
   Records, not events, are searched: stg_events holds the shape beside the properties, so that no
   join has to carry JSON. Only what matched is joined, to the records that won their id. Each use
@@ -7,6 +13,7 @@ with
 
 fct_events as (
     select * from {{ ref('fct_events') }}
+    where {{ touched(['id']) }}
 ),
 
 int_completeness_scopes as (
@@ -81,6 +88,7 @@ detected_values as (
     from {{ ref('stg_events') }} as stg_events
     inner join shapes_with_detected_fields
         on stg_events.property_shape = shapes_with_detected_fields.property_shape
+    where {{ touched(['stg_events.id']) }}
 ),
 
 records_detected as (
@@ -94,7 +102,7 @@ records_detected as (
         from {{ ref('stg_events') }} as stg_events
         inner join event_detectors
             on stg_events.{{ field }} = event_detectors.expected_value
-        where event_detectors.detector = '{{ field }}'
+        where event_detectors.detector = '{{ field }}' and {{ touched(['stg_events.id']) }}
 
         union all
     {% endfor %}
@@ -107,6 +115,7 @@ records_detected as (
     from {{ ref('stg_events') }} as stg_events
     inner join shapes_of_event_attributes
         on stg_events.property_shape = shapes_of_event_attributes.property_shape
+    where {{ touched(['stg_events.id']) }}
 
     union all
 

@@ -1,3 +1,9 @@
+{{ exact(
+    key=['conversion_id', 'item_id'],
+    scope=['conversion_id'],
+    touched_by=['fct_events.id'],
+) }}
+
 with
 
 conversions as (
@@ -5,11 +11,12 @@ conversions as (
         id,
         item_ids
     from {{ ref('fct_events') }}
-    where type = 'conversion'
+    where type = 'conversion' and {{ touched(['id']) }}
 ),
 
 int_property_numbers as (
     select * from {{ ref('int_property_numbers') }}
+    where {{ touched(['id']) }}
 ),
 
 items_counted as (

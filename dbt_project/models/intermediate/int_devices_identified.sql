@@ -1,19 +1,26 @@
+{{ exact(
+    key=['cid', 'original_timestamp'],
+    touched_by=['int_touched_devices.cid; original_timestamp'],
+) }}
+
 with
 
 int_sessions_identified as (
     select * from {{ ref('int_sessions_identified') }}
+    where {{ touched(['cid', 'first_anonymous_at']) }}
 ),
 
 events_without_session as (
     select
         cid,
         original_timestamp
-    from {{ ref('int_events_deduplicated') }}
+    from {{ ref('int_event_keys') }}
     where
         uid is null
         and sid is null
         and cid is not null
         and {{ var('sequen_stitching') }}
+        and {{ touched(['cid', 'original_timestamp']) }}
 ),
 
 events_with_user as (
@@ -22,7 +29,7 @@ events_with_user as (
         id,
         uid,
         original_timestamp
-    from {{ ref('int_events_deduplicated') }}
+    from {{ ref('int_event_keys') }}
     where uid is not null and cid is not null and {{ var('sequen_stitching') }}
 ),
 

@@ -1,21 +1,38 @@
+{{ exact(
+    key=['group_key', 'source', 'event_date'],
+    scope=['event_date'],
+    touched_by=['int_touched_event_days.day'],
+) }}
+
 {# Every table is imported once for each use: DuckDB materializes a CTE that is read twice. #}
 with
 
 fct_events as (
     select * from {{ ref('fct_events') }}
+    where {{ touched(['cast(original_timestamp as date)']) }}
 ),
 
-fct_page_views as (
-    select * from {{ ref('fct_page_views') }}
+int_event_keys as (
+    select
+        id,
+        property_shape
+    from {{ ref('int_event_keys') }}
+    where {{ touched(['cast(original_timestamp as date)']) }}
 ),
 
-int_event_shapes as (
-    select * from {{ ref('int_event_shapes') }}
+int_page_views_marked as (
+    select * from {{ ref('int_page_views_marked') }}
 ),
 
 shapes_distinct as (
-    select distinct coalesce(property_shape, '[]') as property_shape
-    from {{ ref('int_event_shapes') }}
+    select coalesce(property_shape, '[]') as property_shape
+    from {{ ref('int_event_keys') }}
+    where {{ touched(['cast(original_timestamp as date)']) }}
+
+    union distinct
+
+    select property_shape
+    from {{ ref('int_page_views_marked') }}
 ),
 
 {# A number instead of the text keeps the joins and the grouping narrow; it is never stored. #}
@@ -28,24 +45,22 @@ shapes_numbered as (
 
 event_shapes as (
     select
-        int_event_shapes.id,
+        int_event_keys.id,
         shapes_numbered.shape_number
-    from int_event_shapes
+    from int_event_keys
     inner join shapes_numbered
-        on coalesce(int_event_shapes.property_shape, '[]') = shapes_numbered.property_shape
+        on coalesce(int_event_keys.property_shape, '[]') = shapes_numbered.property_shape
 ),
 
 page_views_marked as (
     select
-        fct_page_views.id,
-        event_shapes.shape_number,
-        fct_page_views.dwell_ms is not null as has_dwell_time_event,
-        row_number() over (
-            partition by fct_page_views.session_key
-            order by fct_page_views.original_timestamp, fct_page_views.id
-        ) = 1 as is_session_first_page_view
-    from fct_page_views
-    inner join event_shapes on fct_page_views.id = event_shapes.id
+        int_page_views_marked.id,
+        shapes_numbered.shape_number,
+        int_page_views_marked.has_dwell_time_event,
+        int_page_views_marked.is_session_first_page_view
+    from int_page_views_marked
+    inner join shapes_numbered
+        on int_page_views_marked.property_shape = shapes_numbered.property_shape
 ),
 
 {# A page_view looks itself up, for its marks; every other event the page_view it resolves to. #}

@@ -1,12 +1,20 @@
+{{ exact(
+    key=['batch_id', 'source_line', 'source_item'],
+    scope=['id'],
+    touched_by=['stg_touched_ids.id'],
+) }}
+
 with
 
 {# Imported once for each use: a CTE that is read twice is kept in memory. #}
 events as (
     select id from {{ ref('stg_events') }}
+    where {{ touched(['id']) }}
 ),
 
 records as (
     select * from {{ ref('stg_events') }}
+    where {{ touched(['id']) }}
 ),
 
 {# Few ids are seen twice, and only those are worth a sort. #}

@@ -1,3 +1,5 @@
+{{ exact(key=['id'], touched_by=['int_touched_anchors.id']) }}
+
 with
 
 {# Imported once for each use: a CTE that is read twice is kept in memory. #}
@@ -6,6 +8,7 @@ events_without_session as (
         visitor_key,
         case when '{{ var("sequen_session_rule") }}' = 'given' then sid end as sid
     from {{ ref('int_events_stitched') }}
+    where {{ touched(['id']) }}
 ),
 
 events as (
@@ -13,9 +16,43 @@ events as (
         id,
         visitor_key,
         case when '{{ var("sequen_session_rule") }}' = 'given' then sid end as sid,
+        cast(null as varchar) as known_session_key,
         {{ epoch_micros('original_timestamp') }} as happened_at_us
     from {{ ref('int_events_stitched') }}
+    where {{ touched(['id']) }}
 ),
+{%- if not is_full_build() %}
+
+    {# What came right before the first change is as it was: its session may go on. #}
+    latest_untouched as (
+        select
+            int_events_stitched.visitor_key,
+            max({{ ordered_pair(
+                'int_events_stitched.original_timestamp', 'int_events_stitched.id'
+            ) }}) as latest
+        from {{ ref('int_events_stitched') }} as int_events_stitched
+        inner join {{ ref('int_touched_visits') }} as int_touched_visits
+            on
+                int_events_stitched.visitor_key = int_touched_visits.visitor_key
+                and int_events_stitched.original_timestamp < int_touched_visits.from_at
+        group by 1
+    ),
+
+    untouched_events as (
+        select
+            int_events_stitched.id,
+            int_events_stitched.visitor_key,
+            case
+                when '{{ var("sequen_session_rule") }}' = 'given' then int_events_stitched.sid
+            end as sid,
+            events_before.session_key as known_session_key,
+            {{ epoch_micros('int_events_stitched.original_timestamp') }} as happened_at_us
+        from latest_untouched
+        inner join {{ ref('int_events_stitched') }} as int_events_stitched
+            on {{ second_of_pair('latest_untouched.latest') }} = int_events_stitched.id
+        left join {{ this }} as events_before on int_events_stitched.id = events_before.id
+    ),
+{%- endif %}
 
 {# An event with a sid needs no look back, so a visitor who always sends one is left out. #}
 visitors_to_look_back as (
@@ -24,59 +61,66 @@ visitors_to_look_back as (
     where sid is null
 ),
 
-events_with_gaps as (
-    select
-        events.id,
-        events.visitor_key,
-        events.sid,
-        events.happened_at_us,
-        events.happened_at_us - lag(events.happened_at_us) over (
-            partition by events.visitor_key
-            order by events.happened_at_us, events.id
-        ) as gap_us
+events_to_look_at as (
+    select events.*
     from events
     inner join visitors_to_look_back on events.visitor_key = visitors_to_look_back.visitor_key
+    {%- if not is_full_build() %}
+        union all
+        select * from untouched_events
+    {%- endif %}
+),
+
+events_with_gaps as (
+    select
+        id,
+        visitor_key,
+        sid,
+        known_session_key,
+        happened_at_us,
+        happened_at_us - lag(happened_at_us) over (
+            partition by visitor_key
+            order by happened_at_us, id
+        ) as gap_us
+    from events_to_look_at
 ),
 
 {# A visitor's first event has no gap: null starts a session too. #}
-anchors_marked as (
+sessions_started as (
     select
         id,
         visitor_key,
         sid,
+        known_session_key,
         happened_at_us,
         case
-            when sid is not null then 's' || sid
+            when known_session_key is not null then known_session_key
+            when sid is not null then {{ session_key('visitor_key', "'sid'", 'sid') }}
             when coalesce(gap_us > 60000000 * {{ var('sequen_session_timeout_minutes') }}, true)
-                then 'e' || id
-        end as anchor
+                then {{ session_key('visitor_key', "'event'", 'id') }}
+        end as started_session_key
     from events_with_gaps
 ),
 
-{# Carried as one text, kind and all: a second window would cost as much as the first. #}
-anchors_carried as (
+sessions_carried as (
     select
         id,
-        visitor_key,
         sid,
-        {{ last_known('anchor') }} over (
+        known_session_key,
+        {{ last_known('started_session_key') }} over (
             partition by visitor_key
             order by happened_at_us, id
             rows between unbounded preceding and current row
-        ) as anchor
-    from anchors_marked
+        ) as session_key
+    from sessions_started
 ),
 
 events_sessionized as (
     select
         id,
-        {{ session_key(
-            'visitor_key',
-            "case when anchor like 's%' then 'sid' else 'event' end",
-            'substr(anchor, 2)',
-        ) }} as session_key
-    from anchors_carried
-    where sid is null
+        session_key
+    from sessions_carried
+    where sid is null and known_session_key is null
 )
 
 select * from events_sessionized

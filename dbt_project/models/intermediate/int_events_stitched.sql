@@ -1,10 +1,16 @@
-{# A view, for it is two look-ups in small tables: storing a row per event would cost more. #}
-{{ config(materialized='view') }}
+{{ exact(key=['id'], touched_by=['int_touched_stitches.id']) }}
 
 with
 
-int_events_deduplicated as (
-    select * from {{ ref('int_events_deduplicated') }}
+int_event_keys as (
+    select
+        id,
+        uid,
+        sid,
+        cid,
+        original_timestamp
+    from {{ ref('int_event_keys') }}
+    where {{ touched(['id']) }}
 ),
 
 int_sessions_identified as (
@@ -17,29 +23,31 @@ int_devices_identified as (
 
 events_stitched as (
     select
-        int_events_deduplicated.*,
+        int_event_keys.id,
+        int_event_keys.sid,
         coalesce(
             'uid:' || coalesce(
-                int_events_deduplicated.uid,
+                int_event_keys.uid,
                 int_sessions_identified.uid,
                 int_devices_identified.uid
             ),
-            'cid:' || int_events_deduplicated.cid,
-            'sid:' || int_events_deduplicated.sid
-        ) as visitor_key
-    from int_events_deduplicated
+            'cid:' || int_event_keys.cid,
+            'sid:' || int_event_keys.sid
+        ) as visitor_key,
+        int_event_keys.original_timestamp
+    from int_event_keys
     left join int_sessions_identified
         on
-            case when int_events_deduplicated.uid is null then int_events_deduplicated.sid end
+            case when int_event_keys.uid is null then int_event_keys.sid end
             = int_sessions_identified.sid
-            and int_events_deduplicated.cid is not distinct from int_sessions_identified.cid
+            and int_event_keys.cid is not distinct from int_sessions_identified.cid
     left join int_devices_identified
         on
-            case when int_events_deduplicated.uid is null then int_events_deduplicated.cid end
+            case when int_event_keys.uid is null then int_event_keys.cid end
             = int_devices_identified.cid
             and coalesce(
                 int_sessions_identified.first_anonymous_at,
-                int_events_deduplicated.original_timestamp
+                int_event_keys.original_timestamp
             ) = int_devices_identified.original_timestamp
 )
 

@@ -1,3 +1,9 @@
+{{ exact(
+    key=['source', 'day'],
+    scope=['day'],
+    touched_by=['int_touched_session_days.day'],
+) }}
+
 with
 
 fct_clicks as (
@@ -10,6 +16,7 @@ fct_conversions as (
 
 int_session_sources as (
     select * from {{ ref('int_session_sources') }}
+    where {{ touched(['session_date']) }}
 ),
 
 first_impressions as (

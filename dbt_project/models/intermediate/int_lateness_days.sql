@@ -1,7 +1,14 @@
+{{ exact(
+    key=['source', 'type', 'lateness_seconds', 'day'],
+    scope=['day'],
+    touched_by=['fct_events.cast(original_timestamp as date)'],
+) }}
+
 with
 
 fct_events as (
     select * from {{ ref('fct_events') }}
+    where {{ touched(['cast(original_timestamp as date)']) }}
 ),
 
 events_timed as (

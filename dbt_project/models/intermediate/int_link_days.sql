@@ -1,11 +1,22 @@
+{{ exact(
+    key=['source', 'link', 'status', 'day'],
+    scope=['day'],
+    touched_by=[
+        'fct_events.cast(original_timestamp as date)',
+        'fct_clicks.cast(original_timestamp as date)',
+    ],
+) }}
+
 with
 
 fct_events as (
     select * from {{ ref('fct_events') }}
+    where {{ touched(['cast(original_timestamp as date)']) }}
 ),
 
 fct_clicks as (
     select * from {{ ref('fct_clicks') }}
+    where {{ touched(['cast(original_timestamp as date)']) }}
 ),
 
 statuses_counted as (

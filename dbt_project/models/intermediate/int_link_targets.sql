@@ -1,9 +1,14 @@
+{{ exact(key=['kind', 'value'], touched_by=['int_touched_targets.kind; value']) }}
+
 {%- set kinds = ['page_view', 'module_view', 'impression'] -%}
 
 with
 
-int_events_deduplicated as (
-    select * from {{ ref('int_events_deduplicated') }}
+int_event_keys as (
+    select
+        id,
+        type
+    from {{ ref('int_event_keys') }}
 ),
 
 {# On an event of the very type the field names the event itself, so it asks for nothing. #}
@@ -12,8 +17,11 @@ values_asked as (
         select
             '{{ kind }}' as kind,
             {{ kind }}_id as value
-        from {{ ref('int_events_deduplicated') }}
-        where {{ kind }}_id is not null and type <> '{{ kind }}'
+        from {{ ref('int_event_keys') }}
+        where
+            {{ kind }}_id is not null
+            and type <> '{{ kind }}'
+            and {{ touched(["'" ~ kind ~ "'", kind ~ '_id']) }}
         group by 1, 2
         {%- if not loop.last %}
 
@@ -24,13 +32,13 @@ values_asked as (
 
 targets_by_id as (
     select
-        int_events_deduplicated.type as kind,
-        int_events_deduplicated.id as value
-    from int_events_deduplicated
+        int_event_keys.type as kind,
+        int_event_keys.id as value
+    from int_event_keys
     inner join values_asked
         on
-            int_events_deduplicated.type = values_asked.kind
-            and int_events_deduplicated.id = values_asked.value
+            int_event_keys.type = values_asked.kind
+            and int_event_keys.id = values_asked.value
 ),
 
 own_values as (
@@ -40,8 +48,11 @@ own_values as (
             '{{ kind }}' as kind,
             {{ kind }}_id as value,
             original_timestamp
-        from {{ ref('int_events_deduplicated') }}
-        where type = '{{ kind }}' and {{ kind }}_id is not null
+        from {{ ref('int_event_keys') }}
+        where
+            type = '{{ kind }}'
+            and {{ kind }}_id is not null
+            and {{ touched(["'" ~ kind ~ "'", kind ~ '_id']) }}
         {%- if not loop.last %}
 
             union all

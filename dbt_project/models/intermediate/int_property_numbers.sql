@@ -1,3 +1,5 @@
+{{ exact(key=['id'], touched_by=['fct_events.id']) }}
+
 {%- set scroll_depths = [
     'scroll_depth', 'depth', 'scroll_pct', 'scroll_percentage', 'max_scroll'
 ] -%}
@@ -9,7 +11,7 @@ conversions as (
         id,
         properties
     from {{ ref('fct_events') }}
-    where type = 'conversion'
+    where type = 'conversion' and {{ touched(['id']) }}
 ),
 
 scrolls as (
@@ -17,7 +19,7 @@ scrolls as (
         id,
         properties
     from {{ ref('fct_events') }}
-    where type = 'scroll' and linked_page_view_id is not null
+    where type = 'scroll' and linked_page_view_id is not null and {{ touched(['id']) }}
 ),
 
 texts_found as (

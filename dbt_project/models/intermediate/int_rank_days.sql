@@ -1,7 +1,14 @@
+{{ exact(
+    key=['source', 'rank', 'day'],
+    scope=['day'],
+    touched_by=['fct_impressions.cast(original_timestamp as date)'],
+) }}
+
 with
 
 fct_impressions as (
     select * from {{ ref('fct_impressions') }}
+    where {{ touched(['cast(original_timestamp as date)']) }}
 ),
 
 ranks_by_day as (

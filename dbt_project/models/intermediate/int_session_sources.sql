@@ -1,11 +1,19 @@
+{{ exact(
+    key=['session_key', 'source'],
+    scope=['session_key'],
+    touched_by=['fct_events.session_key', 'fct_sessions.session_key'],
+) }}
+
 with
 
 fct_events as (
     select * from {{ ref('fct_events') }}
+    where {{ touched(['session_key']) }}
 ),
 
 fct_sessions as (
     select * from {{ ref('fct_sessions') }}
+    where {{ touched(['session_key']) }}
 ),
 
 sources_of_sessions as (

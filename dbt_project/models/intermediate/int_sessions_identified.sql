@@ -1,3 +1,5 @@
+{{ exact(key=['sid', 'cid'], scope=['sid'], touched_by=['int_event_keys.sid']) }}
+
 with
 
 events as (
@@ -6,8 +8,8 @@ events as (
         sid,
         cid,
         original_timestamp
-    from {{ ref('int_events_deduplicated') }}
-    where sid is not null and {{ var('sequen_stitching') }}
+    from {{ ref('int_event_keys') }}
+    where sid is not null and {{ var('sequen_stitching') }} and {{ touched(['sid']) }}
 ),
 
 {# One row per session id and device: who is named there, and when somebody unnamed first was. #}

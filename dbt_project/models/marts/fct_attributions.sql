@@ -1,17 +1,31 @@
+{{ exact(
+    key=['conversion_id', 'item_id', 'touch_id'],
+    scope=['conversion_id'],
+    touched_by=[
+        'int_conversion_units.conversion_id',
+        'int_touches.conversion_id',
+        'fct_conversions.id',
+        'int_touched_attributions.conversion_id',
+    ],
+) }}
+
 {%- set models = ['first_touch', 'last_touch', 'linear', 'position_based', 'time_decay'] -%}
 
 with
 
 int_conversion_units as (
     select * from {{ ref('int_conversion_units') }}
+    where {{ touched(['conversion_id']) }}
 ),
 
 int_touches as (
     select * from {{ ref('int_touches') }}
+    where {{ touched(['conversion_id']) }}
 ),
 
 fct_conversions as (
     select * from {{ ref('fct_conversions') }}
+    where {{ touched(['id']) }}
 ),
 
 fct_clicks as (

@@ -1,3 +1,5 @@
+{{ exact(key=['id'], touched_by=['int_touched_clicks.id']) }}
+
 with
 
 clicks as (
@@ -17,11 +19,12 @@ clicks as (
         rank,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'click'
+    where type = 'click' and {{ touched(['id']) }}
 ),
 
 int_clicks_matched as (
     select * from {{ ref('int_clicks_matched') }}
+    where {{ touched(['id']) }}
 ),
 
 fct_impressions as (

@@ -1,3 +1,5 @@
+{{ exact(key=['id'], touched_by=['fct_events.id', 'int_touches.conversion_id']) }}
+
 with
 
 conversions as (
@@ -11,19 +13,22 @@ conversions as (
         properties,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'conversion'
+    where type = 'conversion' and {{ touched(['id']) }}
 ),
 
 int_property_numbers as (
     select * from {{ ref('int_property_numbers') }}
+    where {{ touched(['id']) }}
 ),
 
 int_conversion_units as (
     select * from {{ ref('int_conversion_units') }}
+    where {{ touched(['conversion_id']) }}
 ),
 
 int_touches as (
     select * from {{ ref('int_touches') }}
+    where {{ touched(['conversion_id']) }}
 ),
 
 units_counted as (

@@ -1,3 +1,5 @@
+{{ exact(key=['id'], touched_by=['int_touched_impressions.id']) }}
+
 with
 
 impressions as (
@@ -16,7 +18,7 @@ impressions as (
         rank,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'impression'
+    where type = 'impression' and {{ touched(['id']) }}
 ),
 
 module_views as (
@@ -30,6 +32,7 @@ module_views as (
 
 int_clicks_matched as (
     select * from {{ ref('int_clicks_matched') }}
+    where {{ touched(['matched_impression_id']) }}
 ),
 
 int_touches as (

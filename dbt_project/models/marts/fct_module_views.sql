@@ -1,3 +1,8 @@
+{{ exact(
+    key=['id'],
+    touched_by=['fct_events.id', 'fct_impressions.linked_module_view_id'],
+) }}
+
 with
 
 module_views as (
@@ -12,11 +17,12 @@ module_views as (
         rank,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'module_view'
+    where type = 'module_view' and {{ touched(['id']) }}
 ),
 
 fct_impressions as (
     select * from {{ ref('fct_impressions') }}
+    where {{ touched(['linked_module_view_id']) }}
 ),
 
 impressions_counted as (

@@ -1,3 +1,13 @@
+{{ exact(
+    key=['id'],
+    touched_by=[
+        'fct_events.id',
+        'fct_events.linked_page_view_id',
+        'fct_impressions.linked_page_view_id',
+        'fct_clicks.linked_page_view_id',
+    ],
+) }}
+
 with
 
 page_views as (
@@ -9,7 +19,7 @@ page_views as (
         source,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'page_view'
+    where type = 'page_view' and {{ touched(['id']) }}
 ),
 
 dwell_times as (
@@ -17,7 +27,7 @@ dwell_times as (
         linked_page_view_id,
         dwell_ms
     from {{ ref('fct_events') }}
-    where type = 'dwell_time' and linked_page_view_id is not null
+    where type = 'dwell_time' and {{ touched(['linked_page_view_id']) }}
 ),
 
 scrolls as (
@@ -25,7 +35,7 @@ scrolls as (
         id,
         linked_page_view_id
     from {{ ref('fct_events') }}
-    where type = 'scroll' and linked_page_view_id is not null
+    where type = 'scroll' and {{ touched(['linked_page_view_id']) }}
 ),
 
 int_property_numbers as (
@@ -34,10 +44,12 @@ int_property_numbers as (
 
 fct_impressions as (
     select * from {{ ref('fct_impressions') }}
+    where {{ touched(['linked_page_view_id']) }}
 ),
 
 fct_clicks as (
     select * from {{ ref('fct_clicks') }}
+    where {{ touched(['linked_page_view_id']) }}
 ),
 
 dwell_times_summed as (
@@ -45,6 +57,7 @@ dwell_times_summed as (
         linked_page_view_id,
         sum(dwell_ms) as dwell_ms
     from dwell_times
+    where linked_page_view_id is not null
     group by 1
 ),
 
@@ -54,6 +67,7 @@ scrolls_summed as (
         max(int_property_numbers.millionths) as max_scroll_millionths
     from scrolls
     inner join int_property_numbers on scrolls.id = int_property_numbers.id
+    where scrolls.linked_page_view_id is not null
     group by 1
 ),
 

@@ -8,32 +8,18 @@ stg_batches as (
     select * from {{ ref('stg_batches') }}
 ),
 
-conversions as (
-    select
-        id,
-        batch_id,
-        {{ json_text('properties', var('sequen_value_field')) }} as written_value
-    from {{ ref('fct_events') }}
-    where type = 'conversion'
+int_unreadable_values as (
+    select * from {{ ref('int_unreadable_values') }}
 ),
 
-conversions_without_value as (
-    select id
-    from {{ ref('fct_conversions') }}
-    where value is null
-),
-
-{# Which field holds the value is a setting of the marts, so only they can warn. #}
 values_unreadable as (
     select
-        conversions.batch_id,
+        batch_id,
         'conversion' as type,
         'unreadable_value' as rule,
         'warning' as severity,
         count(*) as records
-    from conversions
-    inner join conversions_without_value on conversions.id = conversions_without_value.id
-    where trim(conversions.written_value) not in ('', '[]', '{}')
+    from int_unreadable_values
     group by 1
 ),
 

@@ -1,0 +1,187 @@
+{#
+  Tables that follow their batches and always equal a full refresh: docs/exactness.md says why.
+
+  A model names its key and what touches it. An incremental build recomputes the touched rows by the
+  very SELECT of a full one, compares them with those that stand there, and writes only the rows that
+  differ. What differed goes into a table of the same name in schema `changes`, before and after,
+  where the next models look up what they have to recompute. The changes stay until a build has run
+  through (sequen_dagster empties them), so an interrupted build leaves nothing forgotten.
+#}
+
+{#
+  Makes the model exact. `key`: columns that identify a row. `scope`: columns that rows are recomputed
+  by, the key where left out. `touched_by`: texts '<model>.<expressions>', one expression a scope
+  column: of an exact model the changes are meant, of any other its rows. `unlogged`: columns too wide
+  for the changes, which no later model looks at.
+#}
+{% macro exact(key, touched_by, scope=none, unlogged=()) -%}
+    {#- While parsing only: a unit test gives the inputs of the SELECT, not what touches it. -#}
+    {%- if not execute -%}
+        {%- for entry in touched_by %}{% do ref(entry.split('.')[0]) %}{% endfor -%}
+    {%- endif -%}
+    {{ config(
+        materialized='exact',
+        exact={
+            'key': key, 'scope': scope or key, 'touched_by': touched_by, 'unlogged': unlogged
+        },
+    ) }}
+{%- endmacro %}
+
+{# True for the rows that this build recomputes: all of them in a full one. One column a scope column. #}
+{% macro touched(columns) -%}
+    {%- if sequen.is_full_build() -%}
+        true
+    {%- else -%}
+        ({{ columns | join(', ') }}) in (
+            select * from {{ sequen.scratch(model.name, 'touched') }}
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+  Whether the model is built from nothing: it was asked for, or there is nothing to build on. While
+  parsing it is not, so that dbt gets to know all that a model may read.
+#}
+{% macro is_full_build() -%}
+    {%- if not execute or flags.FULL_REFRESH -%}
+        {{ return(execute) }}
+    {%- endif -%}
+    {%- set existing = load_relation(this) -%}
+    {{ return(existing is none or not existing.is_table) }}
+{%- endmacro %}
+
+{# The rows of an exact model before (is_new false) and after (true) this build, where they differ. #}
+{% macro changes(name) -%}
+    {%- do ref(name) -%}
+    {{ sequen.changes_relation(name) }}
+{%- endmacro %}
+
+{% macro changes_relation(name) -%}
+    {{ return(api.Relation.create(
+        database=target.database, schema='changes', identifier=name, type='table'
+    )) }}
+{%- endmacro %}
+
+{% macro scratch(name, part) -%}
+    {{ return(name ~ '__' ~ part) }}
+{%- endmacro %}
+
+{# Where a `touched_by` text looks. #}
+{% macro rows_that_touch(name) -%}
+    {%- for node in graph.nodes.values()
+        if node.resource_type == 'model' and node.name == name -%}
+        {%- if node.config.materialized == 'exact' -%}
+            {{ return(sequen.changes_relation(name)) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(ref(name)) }}
+{%- endmacro %}
+
+{% materialization exact, adapter='duckdb' %}
+    {%- set settings = config.get('exact') -%}
+    {%- set changes = sequen.changes_relation(model.name) -%}
+    {{ run_hooks(pre_hooks) }}
+
+    {%- if sequen.is_full_build() -%}
+        {%- set existing = load_relation(this) -%}
+        {% call statement('main') -%}
+            {%- if existing is not none %}
+                drop {{ existing.type }} if exists {{ existing }};
+            {%- endif %}
+            {{ create_table_as(False, this, sql) }}
+        {%- endcall %}
+        {% call statement('changes') -%}
+            create or replace table {{ changes }} as
+            select {{ sequen.logged_columns(settings.unlogged) }}, true as is_new
+            from {{ this }}
+            where false
+        {%- endcall %}
+    {%- else -%}
+        {% call statement('touched') -%}
+            {{ sequen.create_touched(settings) }}
+        {%- endcall %}
+        {%- if config.get('contract').enforced -%}
+            {%- do get_assert_columns_equivalent(sql) -%}
+        {%- endif -%}
+        {% call statement('main') -%}
+            {{ sequen.write_differences(this, changes, settings, sql) }}
+        {%- endcall %}
+    {%- endif -%}
+
+    {{ run_hooks(post_hooks) }}
+    {{ adapter.commit() }}
+    {{ return({'relations': [this]}) }}
+{% endmaterialization %}
+
+{% macro create_touched(settings) -%}
+    create or replace temp table {{ sequen.scratch(model.name, 'touched') }} as
+    select distinct * from (
+        {%- for entry in settings.touched_by %}
+            {%- set name = entry.split('.')[0] %}
+            select {{ sequen.touching_columns(entry[(name | length) + 1:], settings.scope) }}
+            from {{ sequen.rows_that_touch(name) }}
+            {{ 'union all' if not loop.last }}
+        {%- endfor %}
+    ) as touching_rows
+    where
+        {%- for column in settings.scope %}
+            {{ column }} is not null {{ 'and' if not loop.last }}
+        {%- endfor %}
+{%- endmacro %}
+
+{# 'a; b' as the scope columns. #}
+{% macro touching_columns(expressions, scope) -%}
+    {%- for expression in expressions.split(';') -%}
+        {{ expression | trim }} as {{ scope[loop.index0] }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro logged_columns(unlogged) -%}
+    {# DuckDB's spelling; an engine without it lists the columns of the model. #}
+    * {% if unlogged %}exclude ({{ unlogged | join(', ') }}){% endif %}
+{%- endmacro %}
+
+{#
+  One difference decides what goes and what comes. Were the two decided apart, a row delivered again
+  unchanged would be deleted as replaced and not inserted as the same.
+#}
+{% macro write_differences(relation, changes, settings, sql) -%}
+    {%- set new_rows = sequen.scratch(model.name, 'new') -%}
+    {%- set old_rows = sequen.scratch(model.name, 'old') -%}
+    {%- set gone = sequen.scratch(model.name, 'gone') -%}
+    {%- set come = sequen.scratch(model.name, 'come') -%}
+    {%- set logged = sequen.logged_columns(settings.unlogged) -%}
+    create or replace temp table {{ new_rows }} as
+    {{ sql }}
+    ;
+    create or replace temp table {{ old_rows }} as
+    select * from {{ relation }}
+    where ({{ settings.scope | join(', ') }}) in (
+        select * from {{ sequen.scratch(model.name, 'touched') }}
+    )
+    ;
+    create or replace temp table {{ gone }} as
+    select * from {{ old_rows }} except select * from {{ new_rows }}
+    ;
+    create or replace temp table {{ come }} as
+    select * from {{ new_rows }} except select * from {{ old_rows }}
+    ;
+    insert into {{ changes }}
+    select {{ logged }}, false as is_new from {{ gone }}
+    union all
+    select {{ logged }}, true as is_new from {{ come }}
+    ;
+    delete from {{ relation }} using {{ gone }}
+    where
+        {%- for column in settings.key %}
+            {{ relation.identifier }}.{{ column }} is not distinct from {{ gone }}.{{ column }}
+            {{ 'and' if not loop.last }}
+        {%- endfor %}
+    ;
+    insert into {{ relation }} select * from {{ come }}
+    ;
+    drop table {{ new_rows }};
+    drop table {{ old_rows }};
+    drop table {{ gone }};
+    drop table {{ come }}
+{%- endmacro %}

@@ -1,0 +1,25 @@
+{# What stitching, sessions and links look at, stored apart: they search the whole history by it. #}
+{{ exact(key=['id'], touched_by=['stg_touched_ids.id']) }}
+
+with
+
+int_events_deduplicated as (
+    select
+        id,
+        type,
+        uid,
+        sid,
+        cid,
+        page_view_id,
+        module_view_id,
+        impression_id,
+        property_shape,
+        batch_id,
+        source_line,
+        source_item,
+        original_timestamp
+    from {{ ref('int_events_deduplicated') }}
+    where {{ touched(['id']) }}
+)
+
+select * from int_events_deduplicated

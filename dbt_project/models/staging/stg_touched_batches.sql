@@ -1,0 +1,8 @@
+{# Batches that came, went or were judged again since the last build that ran through. #}
+with
+
+source as (
+    select * from {{ source('lake', 'touched_batches') }}
+)
+
+select distinct batch_id from source

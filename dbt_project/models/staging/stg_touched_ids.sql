@@ -1,0 +1,8 @@
+{# Ids that batches brought, replaced or took away since the last build that ran through. #}
+with
+
+source as (
+    select * from {{ source('lake', 'touched_ids') }}
+)
+
+select distinct id from source

@@ -1,0 +1,66 @@
+{# Conversions that may have other touches now. #}
+with
+
+changed_events as (
+    select * from {{ changes('fct_events') }}
+),
+
+conversions as (
+    select
+        id,
+        visitor_key,
+        linked_impression_id,
+        original_timestamp
+    from {{ ref('fct_events') }}
+    where type = 'conversion'
+),
+
+int_conversion_units as (
+    select * from {{ ref('int_conversion_units') }}
+),
+
+changed_touches as (
+    select distinct
+        visitor_key,
+        item_id,
+        original_timestamp
+    from changed_events
+    where type in ('click', 'impression')
+),
+
+{# The wider of the two windows serves both. #}
+conversions_touched as (
+    select id
+    from changed_events
+    where type = 'conversion'
+
+    union distinct
+
+    select conversions.id
+    from changed_touches
+    inner join conversions
+        on
+            changed_touches.visitor_key = conversions.visitor_key
+            and changed_touches.original_timestamp <= conversions.original_timestamp
+    inner join int_conversion_units
+        on
+            conversions.id = int_conversion_units.conversion_id
+            and changed_touches.item_id = int_conversion_units.item_id
+    where
+        {{ epoch_micros('conversions.original_timestamp') }}
+        - {{ epoch_micros('changed_touches.original_timestamp') }}
+        <= 86400000000
+        * {{ [var('sequen_click_touch_days'), var('sequen_view_touch_days')] | max }}
+
+    union distinct
+
+    select conversions.id
+    from conversions
+    where
+        conversions.linked_impression_id in (
+            select changed_events.id from changed_events
+            where changed_events.type = 'impression'
+        )
+)
+
+select * from conversions_touched

@@ -1,0 +1,73 @@
+{# Events that may belong to another visitor now. #}
+with
+
+changed_events as (
+    select * from {{ changes('int_event_keys') }}
+),
+
+changed_sessions as (
+    select * from {{ changes('int_sessions_identified') }}
+),
+
+changed_devices as (
+    select * from {{ changes('int_devices_identified') }}
+),
+
+anonymous_events as (
+    select
+        id,
+        sid,
+        cid,
+        original_timestamp
+    from {{ ref('int_event_keys') }}
+    where uid is null
+),
+
+int_sessions_identified as (
+    select * from {{ ref('int_sessions_identified') }}
+),
+
+{# All events without user of one session and device go with the first of them. #}
+sessions_touched as (
+    select
+        sid,
+        cid
+    from changed_sessions
+
+    union distinct
+
+    select
+        int_sessions_identified.sid,
+        int_sessions_identified.cid
+    from int_sessions_identified
+    inner join changed_devices
+        on
+            int_sessions_identified.cid = changed_devices.cid
+            and int_sessions_identified.first_anonymous_at = changed_devices.original_timestamp
+),
+
+events_touched as (
+    select id
+    from changed_events
+
+    union distinct
+
+    select anonymous_events.id
+    from anonymous_events
+    inner join sessions_touched
+        on
+            anonymous_events.sid = sessions_touched.sid
+            and anonymous_events.cid is not distinct from sessions_touched.cid
+
+    union distinct
+
+    select anonymous_events.id
+    from anonymous_events
+    inner join changed_devices
+        on
+            anonymous_events.cid = changed_devices.cid
+            and anonymous_events.original_timestamp = changed_devices.original_timestamp
+    where anonymous_events.sid is null
+)
+
+select * from events_touched

@@ -1,0 +1,89 @@
+"""Marts: which builds there were, and whether the next one can go on from the last.
+
+A build is incremental: it looks again at what batches touched since the last build that ran
+through. It is a full refresh where there is nothing to go on from: no build yet, one by other
+settings or other SQL, or a full refresh that did not run through.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import duckdb
+
+from sequen_dagster.marts.warehouse import transaction
+
+_TOUCHED = ("raw.touched_ids", "raw.touched_batches")
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build that is about to start.
+
+    Attributes:
+        number: counts the builds of a warehouse, from 1.
+        is_full: whether all tables are built from nothing.
+        reason: why it is a full refresh; empty for an incremental build.
+    """
+
+    number: int
+    is_full: bool
+    reason: str = ""
+
+
+def begin_build(
+    warehouse: duckdb.DuckDBPyConnection, fingerprint: str, *, is_full: bool = False
+) -> Build:
+    """Decide how to build, and note that the build has begun.
+
+    Args:
+        warehouse: an open connection; hold `writer_lock`.
+        fingerprint: names the settings and the SQL that the tables are to be built by.
+        is_full: ask for a full refresh.
+
+    Returns:
+        The build to run.
+    """
+    warehouse.execute(
+        "create table if not exists raw.builds (build_number bigint, fingerprint varchar,"
+        " is_full boolean, is_finished boolean, started_at timestamp, finished_at timestamp)"
+    )
+    builds = warehouse.execute(
+        "select build_number, fingerprint, is_full, is_finished from raw.builds"
+        " order by build_number"
+    ).fetchall()
+    reason = "it was asked for" if is_full else _reason_for_full(builds, fingerprint)
+    build = Build(builds[-1][0] + 1 if builds else 1, bool(reason), reason)
+    warehouse.execute(
+        "insert into raw.builds values (?, ?, ?, false, ?, null)",
+        [build.number, fingerprint, build.is_full, _now()],
+    )
+    return build
+
+
+def finish_build(warehouse: duckdb.DuckDBPyConnection, build: Build) -> None:
+    """Note that every table was built: what batches touched up to now has been looked at."""
+    with transaction(warehouse):
+        changed = warehouse.execute(
+            "select table_name from duckdb_tables() where schema_name = 'changes'"
+        ).fetchall()
+        for table in [*_TOUCHED, *(f'changes."{name}"' for (name,) in changed)]:
+            warehouse.execute(f"truncate {table}")
+        warehouse.execute(
+            "update raw.builds set is_finished = true, finished_at = ? where build_number = ?",
+            [_now(), build.number],
+        )
+
+
+def _reason_for_full(builds: list[tuple[int, str, bool, bool]], fingerprint: str) -> str:
+    finished = [place for place, build in enumerate(builds) if build[3]]
+    if not finished:
+        return "there is no finished build to go on from"
+    if any(is_full for _, _, is_full, _ in builds[finished[-1] + 1 :]):
+        return "the full refresh before did not run through"
+    if builds[finished[-1]][1] != fingerprint:
+        return "the settings or the rules of the marts are others than those of the last build"
+    return ""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

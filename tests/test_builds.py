@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from homes import settings_of
+from sequen_dagster.marts.builds import Build, begin_build, finish_build
+from sequen_dagster.marts.project import tables_fingerprint
+from sequen_dagster.marts.warehouse import create_raw_tables
+
+
+@pytest.fixture
+def warehouse() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    create_raw_tables(connection)
+    return connection
+
+
+def test_first_build_is_full(warehouse: duckdb.DuckDBPyConnection) -> None:
+    assert begin_build(warehouse, "f") == Build(
+        1, is_full=True, reason="there is no finished build to go on from"
+    )
+
+
+def test_next_build_goes_on_from_a_finished_one(warehouse: duckdb.DuckDBPyConnection) -> None:
+    finish_build(warehouse, begin_build(warehouse, "f"))
+
+    assert begin_build(warehouse, "f") == Build(2, is_full=False)
+    # An incremental build that died leaves its notes, so the next one goes on from there.
+    assert begin_build(warehouse, "f") == Build(3, is_full=False)
+
+
+def test_full_refresh_that_died_is_done_again(warehouse: duckdb.DuckDBPyConnection) -> None:
+    finish_build(warehouse, begin_build(warehouse, "f"))
+    begin_build(warehouse, "f", is_full=True)
+
+    build = begin_build(warehouse, "f")
+
+    assert build.reason == "the full refresh before did not run through"
+
+
+def test_other_rules_are_a_full_refresh_once(warehouse: duckdb.DuckDBPyConnection) -> None:
+    finish_build(warehouse, begin_build(warehouse, "f"))
+
+    build = begin_build(warehouse, "g")
+    finish_build(warehouse, build)
+
+    assert build.is_full
+    assert "others than those of the last build" in build.reason
+    assert not begin_build(warehouse, "g").is_full
+    assert begin_build(warehouse, "f").is_full
+
+
+def test_finished_build_forgets_what_was_touched(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute("create schema changes")
+    warehouse.execute("create table changes.fct_events as select 1 as id")
+    warehouse.execute("insert into raw.touched_ids values ('a')")
+    warehouse.execute("insert into raw.touched_batches values ('b')")
+    build = begin_build(warehouse, "f")
+
+    finish_build(warehouse, build)
+
+    for table in ("changes.fct_events", "raw.touched_ids", "raw.touched_batches"):
+        assert warehouse.execute(f"select count(*) from {table}").fetchall() == [(0,)]
+
+
+def test_fingerprint_follows_the_settings_of_the_marts(tmp_path: Path) -> None:
+    plain = tables_fingerprint(settings_of(tmp_path))
+
+    assert tables_fingerprint(settings_of(tmp_path, session_timeout_minutes=31)) != plain
+    assert tables_fingerprint(settings_of(tmp_path, stitching=False)) != plain
+    assert tables_fingerprint(settings_of(tmp_path, workers=1, max_attempts=9)) == plain
