@@ -69,4 +69,4 @@ def test_fingerprint_follows_the_settings_of_the_marts(tmp_path: Path) -> None:
 
     assert tables_fingerprint(settings_of(tmp_path, session_timeout_minutes=31)) != plain
     assert tables_fingerprint(settings_of(tmp_path, stitching=False)) != plain
-    assert tables_fingerprint(settings_of(tmp_path, workers=1, max_attempts=9)) == plain
+    assert tables_fingerprint(settings_of(tmp_path, max_attempts=9)) == plain
