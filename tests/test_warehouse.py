@@ -98,7 +98,7 @@ def test_load_notes_what_it_touches(tmp_path: Path) -> None:
     with connect(settings) as warehouse:
         finish_build(warehouse, begin_build(warehouse, "f"))
     assert query(settings, "from raw.touched_ids") == []
-    write_events(settings, "a.jsonl", event(id="both"), event(id="new", page_type="cart"))
+    write_events(settings, "a.jsonl", event(id="both"), event(id="new", page_type="checkout"))
     drain(settings)
 
     load_commits(settings)
