@@ -22,3 +22,11 @@
 {% macro relations_agree(one, other) -%}
     coalesce({{ one }} = {{ other }}, true)
 {%- endmacro %}
+
+{# What the second of a whole number's digits counts: 1 below 100, 10 below 1000, and so on. #}
+{% macro unit_of_two_digits(number) -%}
+    cast(
+        rpad('1', cast(greatest(length(cast({{ number }} as varchar)) - 1, 1) as integer), '0')
+        as bigint
+    )
+{%- endmacro %}

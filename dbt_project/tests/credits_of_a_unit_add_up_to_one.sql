@@ -4,6 +4,7 @@ with
 
 fct_attributions as (
     select * from {{ ref('fct_attributions') }}
+    where {{ changed('fct_attributions', ['conversion_id']) }}
 ),
 
 units_that_differ as (

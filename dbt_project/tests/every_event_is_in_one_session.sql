@@ -5,6 +5,9 @@ with
 
 fct_events as (
     select * from {{ ref('fct_events') }}
+    where
+        {{ changed('fct_events', ['session_key']) }}
+        or {{ changed('fct_sessions', ['session_key']) }}
 ),
 
 fct_sessions as (

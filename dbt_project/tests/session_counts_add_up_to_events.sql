@@ -12,10 +12,12 @@ with
 
 fct_events as (
     select type from {{ ref('fct_events') }}
+    where {{ changed('fct_events', ['session_key']) }}
 ),
 
 fct_sessions as (
     select * from {{ ref('fct_sessions') }}
+    where {{ changed('fct_events', ['session_key']) }}
 ),
 
 events_counted as (

@@ -4,10 +4,16 @@ with
 
 fct_attributions as (
     select * from {{ ref('fct_attributions') }}
+    where
+        {{ changed('fct_attributions', ['conversion_id']) }}
+        or {{ changed('fct_conversions', ['conversion_id'], by=['id']) }}
 ),
 
 fct_conversions as (
     select * from {{ ref('fct_conversions') }}
+    where
+        {{ changed('fct_attributions', ['id'], by=['conversion_id']) }}
+        or {{ changed('fct_conversions', ['id']) }}
 ),
 
 units as (

@@ -9,3 +9,9 @@
 {% macro changes(name) %}changes.{{ name }}{% endmacro %}
 
 {% macro is_full_build() %}{% endmacro %}
+
+{% macro changed(name, columns, by=none) -%}
+    ({{ columns | join(', ') }}) in (select * from changes.{{ name }})
+{%- endmacro %}
+
+{% macro tests_look_at_changes() %}{% endmacro %}

@@ -6,10 +6,19 @@
 
 {#
   Records, not events, are searched: stg_events holds the shape beside the properties, so that no
-  join has to carry JSON. Only what matched is joined, to the records that won their id. Each use
-  reads the records itself: DuckDB materializes a CTE that is read twice.
+  join has to carry JSON. Only what matched is joined, to the records that won their id. Each use of
+  all records reads them itself: DuckDB materializes a CTE that is read twice.
 #}
+{%- set records = ref('stg_events') if is_full_build() else 'records_touched' %}
+
 with
+{%- if not is_full_build() %}
+
+    records_touched as (
+        select * from {{ ref('stg_events') }}
+        where {{ touched(['id']) }}
+    ),
+{%- endif %}
 
 fct_events as (
     select * from {{ ref('fct_events') }}
@@ -85,10 +94,9 @@ detected_values as (
         {{ json_text_at_pointer(
             'stg_events.properties', 'shapes_with_detected_fields.nested_pointer'
         ) }} as nested_value
-    from {{ ref('stg_events') }} as stg_events
+    from {{ records }} as stg_events
     inner join shapes_with_detected_fields
         on stg_events.property_shape = shapes_with_detected_fields.property_shape
-    where {{ touched(['stg_events.id']) }}
 ),
 
 records_detected as (
@@ -99,10 +107,10 @@ records_detected as (
             stg_events.source_line,
             stg_events.source_item,
             event_detectors.attribute
-        from {{ ref('stg_events') }} as stg_events
+        from {{ records }} as stg_events
         inner join event_detectors
             on stg_events.{{ field }} = event_detectors.expected_value
-        where event_detectors.detector = '{{ field }}' and {{ touched(['stg_events.id']) }}
+        where event_detectors.detector = '{{ field }}'
 
         union all
     {% endfor %}
@@ -112,10 +120,9 @@ records_detected as (
         stg_events.source_line,
         stg_events.source_item,
         shapes_of_event_attributes.attribute
-    from {{ ref('stg_events') }} as stg_events
+    from {{ records }} as stg_events
     inner join shapes_of_event_attributes
         on stg_events.property_shape = shapes_of_event_attributes.property_shape
-    where {{ touched(['stg_events.id']) }}
 
     union all
 

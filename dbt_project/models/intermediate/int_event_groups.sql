@@ -20,8 +20,15 @@ int_event_keys as (
     where {{ touched(['cast(original_timestamp as date)']) }}
 ),
 
+pages_of_events as (
+    select case when type = 'page_view' then id else linked_page_view_id end as page_view_id
+    from {{ ref('fct_events') }}
+    where {{ touched(['cast(original_timestamp as date)']) }}
+),
+
 int_page_views_marked as (
     select * from {{ ref('int_page_views_marked') }}
+    where id in (select pages_of_events.page_view_id from pages_of_events)
 ),
 
 shapes_distinct as (
@@ -32,7 +39,7 @@ shapes_distinct as (
     union distinct
 
     select property_shape
-    from {{ ref('int_page_views_marked') }}
+    from int_page_views_marked
 ),
 
 {# A number instead of the text keeps the joins and the grouping narrow; it is never stored. #}

@@ -21,12 +21,15 @@ events_timed as (
     from fct_events
 ),
 
-{# Whole seconds, rounded down, so that a day is a short histogram and quantiles stay exact. #}
+{# Whole seconds, rounded towards zero. #}
 events_measured as (
     select
         source,
         type,
-        cast({{ floor_divide('lateness_micros', 1000000) }} as bigint) as lateness_seconds,
+        case when lateness_micros < 0 then -1 else 1 end as sign,
+        cast(
+            {{ floor_divide('abs(lateness_micros)', 1000000) }} as bigint
+        ) as lateness_seconds,
         case
             when lateness_micros > {{ var('sequen_late_hours') }} * 3600000000 then 1
             else 0
@@ -35,15 +38,28 @@ events_measured as (
     from events_timed
 ),
 
+{# The first two digits, so that a day is a short histogram: 83,456 s count as 83,000 s. #}
+events_rounded as (
+    select
+        source,
+        type,
+        sign
+        * {{ floor_divide('lateness_seconds', unit_of_two_digits('lateness_seconds')) }}
+        * {{ unit_of_two_digits('lateness_seconds') }} as lateness_seconds,
+        late_event,
+        day
+    from events_measured
+),
+
 lateness_by_day as (
     select
         source,
         type,
-        lateness_seconds,
+        cast(lateness_seconds as bigint) as lateness_seconds,
         count(*) as event_count,
         cast(sum(late_event) as bigint) as late_event_count,
         day
-    from events_measured
+    from events_rounded
     group by 1, 2, 3, 6
 )
 
