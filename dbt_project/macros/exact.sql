@@ -56,6 +56,20 @@
     {{ sequen.changes_relation(name) }}
 {%- endmacro %}
 
+{#
+  The changes of some columns alone: what went and came alike in them cancels out, however much else
+  of the rows has changed.
+#}
+{% macro changes_of(name, columns) -%}
+    {%- do ref(name) -%}
+    (
+        select {{ columns | join(', ') }}
+        from {{ sequen.changes_relation(name) }}
+        group by {{ columns | join(', ') }}
+        having sum(case when is_new then 1 else -1 end) <> 0
+    )
+{%- endmacro %}
+
 {% macro changes_relation(name) -%}
     {{ return(api.Relation.create(
         database=target.database, schema='changes', identifier=name, type='table'

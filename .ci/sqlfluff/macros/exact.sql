@@ -15,3 +15,5 @@
 {%- endmacro %}
 
 {% macro tests_look_at_changes() %}{% endmacro %}
+
+{% macro changes_of(name, columns) %}(select {{ columns | join(', ') }} from changes.{{ name }}){% endmacro %}

@@ -242,14 +242,24 @@ event_counts_by_day as (
     group by grouping sets ((source, day, attribute), (day, attribute))
 ),
 
-{# A session of two sources is one session of (all), so (all) is counted, not summed. #}
+{# A session of two sources is one session of (all): there it counts with the first of them. #}
 sessions_counted as (
     select
-        coalesce(source, '(all)') as source,
+        source,
         session_date as day,
-        count(distinct session_key) as session_count
+        count(*) as session_count
     from int_session_sources
-    group by grouping sets ((source, session_date), (session_date))
+    group by 1, 2
+
+    union all
+
+    select
+        '(all)' as source,
+        session_date as day,
+        count(*) as session_count
+    from int_session_sources
+    where is_first_source
+    group by 2
 ),
 
 session_counts_by_day as (

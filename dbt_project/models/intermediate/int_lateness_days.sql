@@ -1,7 +1,7 @@
 {{ exact(
     key=['source', 'type', 'lateness_seconds', 'day'],
     scope=['day'],
-    touched_by=['fct_events.cast(original_timestamp as date)'],
+    touched_by=['int_touched_event_days.day'],
 ) }}
 
 with

@@ -1,10 +1,7 @@
 {{ exact(
     key=['source', 'link', 'status', 'day'],
     scope=['day'],
-    touched_by=[
-        'fct_events.cast(original_timestamp as date)',
-        'fct_clicks.cast(original_timestamp as date)',
-    ],
+    touched_by=['int_touched_event_days.day'],
 ) }}
 
 with

@@ -1,7 +1,7 @@
 {{ exact(
     key=['source', 'rank', 'day'],
     scope=['day'],
-    touched_by=['fct_impressions.cast(original_timestamp as date)'],
+    touched_by=['int_touched_event_days.day'],
 ) }}
 
 with

@@ -6,7 +6,7 @@
         'int_events_sessionized.id',
         'int_touched_links.id',
     ],
-    unlogged=['properties', 'item_ids'],
+    unlogged=['properties'],
 ) }}
 {%- set kinds = ['page_view', 'module_view', 'impression'] -%}
 

@@ -1,16 +1,40 @@
-{# Days whose events may count differently now. #}
+{#
+  Days whose events may count differently now. An event that only moved to another visitor or session
+  counts as before.
+#}
 with
 
 changed_events as (
-    select * from {{ changes('fct_events') }}
+    select * from {{ changes_of('fct_events', [
+        'id', 'source', 'type', 'page_type', 'click_type', 'conversion_type', 'uid', 'sid', 'cid',
+        'rec_id', 'page_view_id', 'module_view_id', 'impression_id', 'rank', 'item_id', 'item_ids',
+        'item_id_relation', 'dwell_ms', 'page_view_link', 'module_view_link', 'impression_link', 'linked_page_view_id',
+        'original_timestamp', 'server_timestamp', 'ingest_timestamp',
+    ]) }} as changed_events
 ),
 
 changed_keys as (
-    select * from {{ changes('int_event_keys') }}
+    select * from {{ changes_of('int_event_keys', [
+        'id', 'property_shape', 'original_timestamp',
+    ]) }} as changed_keys
+),
+
+changed_impressions as (
+    select * from {{ changes_of('fct_impressions', [
+        'id', 'source', 'rank', 'is_clicked', 'original_timestamp',
+    ]) }} as changed_impressions
+),
+
+changed_clicks as (
+    select * from {{ changes_of('fct_clicks', [
+        'id', 'source', 'match_method', 'original_timestamp',
+    ]) }} as changed_clicks
 ),
 
 changed_page_views as (
-    select * from {{ changes('int_page_views_marked') }}
+    select * from {{ changes_of('int_page_views_marked', [
+        'id', 'property_shape', 'has_dwell_time_event', 'is_session_first_page_view', 'event_date',
+    ]) }} as changed_page_views
 ),
 
 days_touched as (
@@ -21,6 +45,16 @@ days_touched as (
 
     select cast(original_timestamp as date) as day
     from changed_keys
+
+    union distinct
+
+    select cast(original_timestamp as date) as day
+    from changed_impressions
+
+    union distinct
+
+    select cast(original_timestamp as date) as day
+    from changed_clicks
 
     union distinct
 
