@@ -28,6 +28,18 @@ from sequen_dagster.progress import report
 from sequen_dagster.settings import SequenSettings
 
 POOL = "sequen_warehouse_writer"
+# Metadata of every table: how the build that made it went about it.
+BUILD = "sequen/build"
+
+
+class MartsConfig(dg.Config):
+    """What a run may ask of the marts.
+
+    Attributes:
+        full_refresh: whether to build all tables from nothing.
+    """
+
+    full_refresh: bool = False
 
 
 class SequenTranslator(DagsterDbtTranslator):
@@ -78,7 +90,9 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         pool=POOL,
         exclude="resource_type:unit_test",
     )
-    def marts(context: dg.AssetExecutionContext) -> Iterator[Any]:  # Any: the events of dagster_dbt
+    def marts(
+        context: dg.AssetExecutionContext, config: MartsConfig
+    ) -> Iterator[Any]:  # Any: the events of dagster_dbt
         with writer_lock(settings):
             write_profile(settings)
             started = time.perf_counter()
@@ -91,7 +105,8 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
                 time.perf_counter() - started,
             )
             with connect(settings) as warehouse:
-                build = begin_build(warehouse, tables_fingerprint(settings))
+                fingerprint = tables_fingerprint(settings)
+                build = begin_build(warehouse, fingerprint, is_full=config.full_refresh)
             _tell(context, build)
             invocation = dbt_of(settings).cli(
                 [
@@ -108,9 +123,8 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
 
 
 def _tell(context: dg.AssetExecutionContext, build: Build) -> None:
-    message = f"full refresh: {build.reason}" if build.is_full else "incremental build"
-    context.log.info("build %d: %s", build.number, message)
-    report("marts", message)
+    context.log.info("build %d: %s", build.number, build.kind)
+    report("marts", build.kind)
 
 
 def _with_row_counts(
@@ -119,7 +133,7 @@ def _with_row_counts(
     invocation: DbtCliInvocation,
     build: Build,
 ) -> Iterator[Any]:
-    """The events of a dbt call, row counts added; the build is finished if all went well.
+    """The events of a dbt call, row counts and the build added; it is finished if all went well.
 
     They are held back to its end, since only one process may have the database open. (The counts
     of dagster_dbt keep a connection of their own to it, which shuts out the next writer here.)
@@ -142,7 +156,7 @@ def _with_row_counts(
         if isinstance(event, dg.Output):
             table = context.asset_key_for_output(event.output_name).path[-1]
             rows = {"dagster/row_count": counts[table]} if table in counts else {}
-            yield event.with_metadata({**event.metadata, **rows})
+            yield event.with_metadata({**event.metadata, **rows, BUILD: build.kind})
         else:
             yield event
     if failure is not None:

@@ -29,6 +29,11 @@ class Build:
     is_full: bool
     reason: str = ""
 
+    @property
+    def kind(self) -> str:
+        """How the tables are built, and why, in words."""
+        return f"full refresh: {self.reason}" if self.is_full else "incremental build"
+
 
 def begin_build(
     warehouse: duckdb.DuckDBPyConnection, fingerprint: str, *, is_full: bool = False

@@ -73,7 +73,7 @@ def manifest_path(settings: SequenSettings) -> Path:
         return manifest
     write_profile(settings)
     finished = subprocess.run(  # noqa: S603  # our own interpreter and arguments
-        [sys.executable, "-m", "dbt.cli.main", "--quiet", "parse", *vars_arguments(settings)],
+        dbt_command(settings, "--quiet", "parse"),
         env=dbt_environment(settings),
         capture_output=True,
         text=True,
@@ -94,6 +94,11 @@ def tables_fingerprint(settings: SequenSettings) -> str:
 def vars_arguments(settings: SequenSettings) -> list[str]:
     """The marts' settings as arguments of dbt. The same for every call: others mean a new parse."""
     return ["--vars", yaml.safe_dump(settings.mart_vars(), default_flow_style=True, width=10_000)]
+
+
+def dbt_command(settings: SequenSettings, *arguments: str) -> list[str]:
+    """A call of dbt by this very interpreter, for `dbt_environment`."""
+    return [sys.executable, "-m", "dbt.cli.main", *arguments, *vars_arguments(settings)]
 
 
 def dbt_environment(settings: SequenSettings) -> dict[str, str]:

@@ -6,7 +6,7 @@ In: the lake's commits. Out: the `raw` tables that dbt's staging models read.
 import json
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -145,24 +145,37 @@ def connect(
         connection.close()
 
 
-def load_commits(settings: SequenSettings) -> Loaded:
+def load_commits(
+    settings: SequenSettings, *, lake: Path | None = None, only: Collection[str] | None = None
+) -> Loaded:
     """Load every commit that the warehouse does not hold yet, one transaction a commit.
 
     A batch that two commits hold counts as of its latest version (a file that came back, or was
     judged again), and of one version from the commit with the smaller name, as everywhere. What a
     load changes is noted in the same transaction, for the next build to look at.
 
+    Args:
+        settings: the home of the warehouse.
+        lake: where the commits are; by default the home's own lake.
+        only: ids of the commits to load; by default all.
+
     Returns:
         What came in.
+
+    Raises:
+        SettingsError: the lake's path holds signs that the engine would expand.
     """
     loaded = Loaded()
-    with connect(settings, folders=[settings.home / "lake"]) as warehouse:
+    lake = _checked(lake or settings.home / "lake")
+    with connect(settings, folders=[lake]) as warehouse:
         create_raw_tables(warehouse)
         rows = warehouse.execute("select commit_id from raw.commits").fetchall()
-        for commit in read_commits(settings.home / "lake", known=[row[0] for row in rows]):
+        for commit in read_commits(lake, known=[row[0] for row in rows]):
+            if only is not None and commit.commit_id not in only:
+                continue
             with transaction(warehouse):
                 events = sum(
-                    _load_batch(warehouse, settings, commit, batch) for batch in commit.batches
+                    _load_batch(warehouse, lake, commit, batch) for batch in commit.batches
                 )
                 warehouse.execute(
                     "insert into raw.commits values (?, ?)", [commit.commit_id, commit.committed_at]
@@ -222,11 +235,11 @@ def transaction(warehouse: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def _load_batch(
-    warehouse: duckdb.DuckDBPyConnection, settings: SequenSettings, commit: Commit, batch: Batch
+    warehouse: duckdb.DuckDBPyConnection, lake: Path, commit: Commit, batch: Batch
 ) -> int:
     """Load one batch; return how many events came in."""
     before = current_batch(warehouse, batch)
-    events = _load_rows(warehouse, settings, commit, batch)
+    events = _load_rows(warehouse, lake, commit, batch)
     note_changes(warehouse, before, current_batch(warehouse, batch))
     return events
 
@@ -261,7 +274,7 @@ def _touch(warehouse: duckdb.DuckDBPyConnection, batch_id: str | None) -> None:
 
 
 def _load_rows(
-    warehouse: duckdb.DuckDBPyConnection, settings: SequenSettings, commit: Commit, batch: Batch
+    warehouse: duckdb.DuckDBPyConnection, lake: Path, commit: Commit, batch: Batch
 ) -> int:
     held = warehouse.execute(
         "select version, commit_id from raw.batches where batch_id = ?", [batch.batch_id]
@@ -288,8 +301,8 @@ def _load_rows(
     _insert_row(warehouse, "batches", values)
     for count in batch.rule_counts:
         _insert_row(warehouse, "violations", {"batch_id": batch.batch_id, **vars(count)})
-    _copy_rows(warehouse, settings, batch.quarantine, "quarantined_events", QUARANTINED_SCHEMA)
-    _copy_rows(warehouse, settings, batch.events, "events", ACCEPTED_SCHEMA)
+    _copy_rows(warehouse, lake, batch.quarantine, "quarantined_events", QUARANTINED_SCHEMA)
+    _copy_rows(warehouse, lake, batch.events, "events", ACCEPTED_SCHEMA)
     if held is not None:
         _touch(warehouse, batch.batch_id)
     return books.accepted
@@ -307,7 +320,7 @@ def _insert_row(warehouse: duckdb.DuckDBPyConnection, table: str, values: dict[s
 
 def _copy_rows(
     warehouse: duckdb.DuckDBPyConnection,
-    settings: SequenSettings,
+    lake: Path,
     files: tuple[str, ...],
     table: str,
     schema: pl.Schema,
@@ -319,15 +332,14 @@ def _copy_rows(
     warehouse.execute(
         f"insert into raw.{table} ({names}, batch_id) select {names}, batch_id"  # noqa: S608
         " from read_parquet(?, hive_partitioning = true, hive_types = {'batch_id': 'varchar'})",
-        [[f"{_lake(settings)}/{name}" for name in files]],
+        [[f"{lake}/{name}" for name in files]],
     )
 
 
-def _lake(settings: SequenSettings) -> str:
-    lake = str(settings.home / "lake")
-    if any(sign in lake for sign in "*?[]{}"):
+def _checked(lake: Path) -> Path:
+    if any(sign in str(lake) for sign in "*?[]{}"):
         # DuckDB expands these even in a bound parameter, and would read other files.
-        message = f"home {str(settings.home)!r} holds one of * ? [ ] {{ }}. Choose another path."
+        message = f"home {str(lake.parent)!r} holds one of * ? [ ] {{ }}. Choose another path."
         raise SettingsError(message)
     return lake
 
