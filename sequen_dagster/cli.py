@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from sequen_dagster.errors import ExportsError, SequenError, SettingsError
+from sequen_dagster.errors import ExportsError, LockTimeoutError, SequenError, SettingsError
 from sequen_dagster.settings import SequenSettings, load_settings
 
 EXIT_FAILED = 1
@@ -53,10 +53,42 @@ def main() -> None:
 @_home
 @_set
 @_strict
-def run(exports: Path | None, home: Path | None, overrides: tuple[str, ...], strict: bool) -> None:
+@click.option("--full-refresh", is_flag=True, help="Build all tables from nothing.")
+def run(
+    exports: Path | None,
+    home: Path | None,
+    overrides: tuple[str, ...],
+    strict: bool,
+    full_refresh: bool,
+) -> None:
     """Take in what is new, build all tables, publish and report."""
     settings = _settings(overrides, home=home, exports=exports)
-    sys.exit(_run(settings, strict=strict))
+    sys.exit(_run(settings, strict=strict, full_refresh=full_refresh))
+
+
+@main.command()
+@_home
+@_set
+def verify(home: Path | None, overrides: tuple[str, ...]) -> None:
+    """Prove that the tables equal a full refresh; exit 1 if a row differs.
+
+    Rebuilds all tables from the lake in a scratch folder of the home, from the commits that the
+    warehouse holds, and compares them row for row. Nothing is changed. Give the settings that the
+    tables were built by.
+    """
+    settings = _settings(overrides, needs_exports=False, home=home)
+    with errors.status("starting") as status:
+        from sequen_dagster.marts.verify import verify as rebuild_and_compare
+        from sequen_dagster.progress import watching
+        from sequen_dagster.terminal import render_verification
+
+        try:
+            with watching(lambda stage, message: status.update(f"{stage}: {message}")):
+                verification = rebuild_and_compare(settings)
+        except SequenError as error:
+            _fail(str(error), _exit_code(error))
+    console.print(render_verification(verification), soft_wrap=True)
+    sys.exit(0 if verification.is_equal else EXIT_FAILED)
 
 
 @main.command()
@@ -166,17 +198,19 @@ def simulate(
     )
 
 
-def _run(settings: SequenSettings, *, strict: bool) -> int:
+def _run(settings: SequenSettings, *, strict: bool, full_refresh: bool = False) -> int:
     with errors.status("starting") as status:
         # Dagster and dbt take seconds to import; the status line is up before.
         from sequen_dagster.run import run_pipeline
 
         try:
             outcome = run_pipeline(
-                settings, watcher=lambda stage, message: status.update(f"{stage}: {message}")
+                settings,
+                full_refresh=full_refresh,
+                watcher=lambda stage, message: status.update(f"{stage}: {message}"),
             )
         except SequenError as error:
-            _fail(str(error), EXIT_FAILED)
+            _fail(str(error), _exit_code(error))
     from sequen_dagster.terminal import render_outcome
 
     console.print(render_outcome(settings, outcome))
@@ -189,7 +223,15 @@ def _run(settings: SequenSettings, *, strict: bool) -> int:
     return EXIT_FAILED if strict and outcome.summary["books"]["quarantined"] else 0
 
 
-def _settings(overrides: tuple[str, ...], **given: Any) -> SequenSettings:
+def _exit_code(error: SequenError) -> int:
+    if isinstance(error, LockTimeoutError):
+        return EXIT_LOCKED
+    return EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILED
+
+
+def _settings(
+    overrides: tuple[str, ...], *, needs_exports: bool = True, **given: Any
+) -> SequenSettings:
     # Any: settings of all types; load_settings checks them.
     values = dict(given)
     for override in overrides:
@@ -202,7 +244,7 @@ def _settings(overrides: tuple[str, ...], **given: Any) -> SequenSettings:
     except SettingsError as error:
         _fail(str(error), EXIT_USAGE)
     missing = [source for source in settings.sources if not source.exports.exists()]
-    for source in missing:
+    for source in missing if needs_exports else []:
         _fail(
             f"Exports place {str(source.exports)!r} does not exist. Name the folder that holds "
             "your export files with --exports.",

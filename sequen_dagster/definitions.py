@@ -5,6 +5,7 @@ import dagster as dg
 from sequen_dagster.exports.assets import build_exports_assets
 from sequen_dagster.lake.assets import build_lake_assets
 from sequen_dagster.marts.assets import build_marts_assets
+from sequen_dagster.marts.checks import build_marts_checks
 from sequen_dagster.reports.assets import build_reports_assets
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.triggers import build_jobs, build_schedules, build_sensors
@@ -29,13 +30,17 @@ def build_definitions(settings: SequenSettings) -> dg.Definitions:
     """
     marts = build_marts_assets(settings)
     tables = [key for key in marts.keys if key.path[-1].startswith(("fct_", "dim_", "rpt_"))]
+    private = [key for key in marts.keys if key.path[-1] == "quarantined_records"]
+    warehouse, equals_a_full_refresh = build_marts_checks(settings, tables=[*tables, *private])
     return dg.Definitions(
         assets=[
             *build_exports_assets(settings),
             build_lake_assets(settings),
             marts,
+            warehouse,
             *build_reports_assets(settings, tables=tables),
         ],
+        asset_checks=[equals_a_full_refresh],
         jobs=build_jobs(),
         sensors=build_sensors(settings),
         schedules=build_schedules(settings),

@@ -10,6 +10,7 @@ import dagster as dg
 
 from sequen_dagster.definitions import build_definitions
 from sequen_dagster.errors import LockTimeoutError
+from sequen_dagster.marts.assets import BUILD
 from sequen_dagster.marts.project import profiles_dir
 from sequen_dagster.progress import watching
 from sequen_dagster.reports.publish import serving_dir
@@ -29,6 +30,7 @@ class RunOutcome:
         failed_checks: asset checks of severity error that did not pass.
         seconds_by_stage: duration of each step.
         new_files: files taken in by this run.
+        build: how the tables were built, and why; empty where they were not.
         is_lock_timeout: whether another writer was in the way.
     """
 
@@ -38,11 +40,15 @@ class RunOutcome:
     failed_checks: tuple[str, ...] = ()
     seconds_by_stage: dict[str, float] = field(default_factory=dict)
     new_files: int = 0
+    build: str = ""
     is_lock_timeout: bool = False
 
 
 def run_pipeline(
-    settings: SequenSettings, *, watcher: Callable[[str, str], None] | None = None
+    settings: SequenSettings,
+    *,
+    full_refresh: bool = False,
+    watcher: Callable[[str, str], None] | None = None,
 ) -> RunOutcome:
     """Register, ingest, build, publish and report, once.
 
@@ -50,13 +56,17 @@ def run_pipeline(
 
     Args:
         settings: from `load_settings`.
+        full_refresh: whether to build all tables from nothing.
         watcher: called with (stage, message) as work gets done.
 
     Returns:
         The outcome; a failed stage is an outcome, not an exception.
     """
     job = build_definitions(settings).resolve_job_def(FULL_JOB)
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    asked = {
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        "ops": {"marts": {"config": {"full_refresh": full_refresh}}},
+    }
     log = profiles_dir(settings) / "run.log"
     # dagster_dbt prints every line of dbt; on a terminal that would bury the summary.
     with (
@@ -65,7 +75,7 @@ def run_pipeline(
         log.open("w", encoding="utf-8") as lines,
         redirect_stdout(lines),
     ):
-        result = job.execute_in_process(instance=instance, run_config=quiet, raise_on_error=False)
+        result = job.execute_in_process(instance=instance, run_config=asked, raise_on_error=False)
     steps = [event for event in result.all_events if event.is_step_success]
     failed = [event for event in result.all_events if event.is_step_failure]
     errors = [(event.step_key, *_innermost(event)) for event in failed]
@@ -81,6 +91,7 @@ def run_pipeline(
             str(event.step_key): event.step_success_data.duration_ms / 1000 for event in steps
         },
         new_files=_new_files(result),
+        build=_build(result),
         is_lock_timeout=any(name == LockTimeoutError.__name__ for _, name, _ in errors),
     )
 
@@ -116,6 +127,14 @@ def _new_files(result: dg.ExecuteInProcessResult) -> int:
         if isinstance(files, dg.IntMetadataValue):
             return files.value or 0
     return 0
+
+
+def _build(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.get_asset_materialization_events():
+        build = event.materialization.metadata.get(BUILD)
+        if isinstance(build, dg.TextMetadataValue):
+            return build.value or ""
+    return ""
 
 
 def _read_summary(settings: SequenSettings) -> Summary:

@@ -7,6 +7,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from sequen_dagster.marts.verify import Verification
 from sequen_dagster.marts.warehouse import warehouse_path
 from sequen_dagster.reports.publish import serving_dir
 from sequen_dagster.run import RunOutcome
@@ -27,14 +28,49 @@ def render_outcome(settings: SequenSettings, outcome: RunOutcome) -> RenderableT
         Books, sessions, attribution, tiers, files and times; or only the times after a failure.
     """
     if not outcome.summary:
-        return _times(outcome)
+        return Group(*_full_refresh(outcome), _times(outcome))
     return Group(
         _books(outcome),
         _tables(outcome.summary),
         _tiers(outcome.summary),
         _files(settings),
+        *_full_refresh(outcome),
         _times(outcome),
     )
+
+
+def render_verification(verification: Verification) -> Text:
+    """What `verify` found, for a terminal alone: it shows keys of rows.
+
+    Args:
+        verification: what was found.
+
+    Returns:
+        A line for each table that differs and for some of its rows, and a last line that counts.
+    """
+    lines = []
+    for one in verification.differences:
+        counts = [
+            f"{count:,} {kind}"
+            for kind, count in (
+                ("missing", one.missing),
+                ("unexpected", one.unexpected),
+                ("changed", one.changed),
+                ("repeated", one.repeated),
+            )
+            if count
+        ]
+        where = f" in {', '.join(one.columns)}" if one.columns else ""
+        lines += [f"{one.table}: {', '.join(counts) or 'other columns'}{where}"]
+        lines += [f"    {key}" for key in one.keys]
+    if verification.lost_commits:
+        lost = counted(verification.lost_commits, "commit")
+        lines.append(f"{lost} that the warehouse holds are gone from the lake")
+    equal = counted(verification.tables - len(verification.differences), "table")
+    commits = counted(verification.commits, "commit")
+    differing = len(verification.differences)
+    lines.append(f"{equal} equal{f', {differing} differ' if differing else ''} ({commits})")
+    return Text("\n".join(lines))
 
 
 def _books(outcome: RunOutcome) -> Panel:
@@ -118,6 +154,10 @@ def _files(settings: SequenSettings) -> Panel:
         f"lake       {settings.home / 'lake'}",
     ]
     return Panel(Text("\n".join(lines), no_wrap=True), title="files", title_align="left")
+
+
+def _full_refresh(outcome: RunOutcome) -> list[Text]:
+    return [Text(outcome.build)] if outcome.build.startswith("full refresh") else []
 
 
 def _times(outcome: RunOutcome) -> Text:

@@ -79,6 +79,29 @@ def finish_build(warehouse: duckdb.DuckDBPyConnection, build: Build) -> None:
         )
 
 
+def why_behind(warehouse: duckdb.DuckDBPyConnection, fingerprint: str) -> str:
+    """Why the tables are not those of all that is loaded; empty where they are.
+
+    Args:
+        warehouse: an open connection; hold `writer_lock`.
+        fingerprint: names the settings and the SQL that the tables should be built by.
+    """
+    is_built = warehouse.execute(
+        "select count(*) from duckdb_tables() where schema_name = 'raw' and table_name = 'builds'"
+    ).fetchone()
+    if is_built == (0,):
+        return "there is no build yet"
+    last = warehouse.execute(
+        "select fingerprint, is_finished from raw.builds order by build_number desc limit 1"
+    ).fetchone()
+    if last is None or not last[1]:
+        return "the last build did not run through"
+    if last[0] != fingerprint:
+        return "the last build was by other settings or rules"
+    unseen = warehouse.execute("select count(*) from raw.touched_batches").fetchone()
+    return "" if unseen == (0,) else "batches were loaded since the last build"
+
+
 def _reason_for_full(builds: list[tuple[int, str, bool, bool]], fingerprint: str) -> str:
     finished = [place for place, build in enumerate(builds) if build[3]]
     if not finished:

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import duckdb
-
 from sequen_dagster.errors import BuildError
 from sequen_dagster.lake.commits import fsync_folder
+from sequen_dagster.marts.copies import copy_tables
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.settings import SequenSettings
 
-# The oldest format that today's tools still write, so that older ones can open the file.
-_STORAGE_VERSION: Final = "v1.4.0"
 _PUBLIC_PREFIXES: Final = ("fct_", "dim_", "rpt_")
 
 
@@ -46,7 +43,6 @@ def snapshot_path(settings: SequenSettings) -> Path:
 def publish(settings: SequenSettings) -> Published:
     """Copy the public tables into a new database file and put it in place of the old one.
 
-    Table by table, since a copy of the warehouse's file would miss what still lies in its log.
     Hold `writer_lock`. Readers that have the old file open keep it until they open again.
 
     Returns:
@@ -62,7 +58,9 @@ def publish(settings: SequenSettings) -> Published:
     log = unfinished.with_name(f"{unfinished.name}.wal")
     log.unlink(missing_ok=True)
     with connect(settings, folders=[target.parent]) as warehouse:
-        row_counts = _copy_tables(warehouse, unfinished)
+        row_counts = copy_tables(
+            warehouse, unfinished, is_wanted=lambda name: name.startswith(_PUBLIC_PREFIXES)
+        )
     if log.exists():
         message = (
             f"The snapshot {unfinished.name!r} was left with a write-ahead log and would lose "
@@ -74,22 +72,3 @@ def publish(settings: SequenSettings) -> Published:
     unfinished.replace(target)
     fsync_folder(target.parent)
     return Published(target, row_counts)
-
-
-def _copy_tables(warehouse: duckdb.DuckDBPyConnection, target: Path) -> dict[str, int]:
-    quoted = str(target).replace("'", "''")
-    warehouse.execute(f"attach '{quoted}' as snapshot (storage_version '{_STORAGE_VERSION}')")
-    names = warehouse.execute(
-        "select table_name from information_schema.tables"
-        " where table_catalog = current_database() and table_schema = 'main' order by 1"
-    ).fetchall()
-    row_counts = {}
-    for (name,) in names:
-        if name.startswith(_PUBLIC_PREFIXES):
-            # The names are those of our own dbt models.
-            copied = warehouse.execute(
-                f"create table snapshot.main.{name} as select * from main.{name}"  # noqa: S608
-            ).fetchone()
-            row_counts[name] = copied[0] if copied else 0
-    warehouse.execute("detach snapshot")
-    return row_counts

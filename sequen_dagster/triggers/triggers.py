@@ -11,16 +11,18 @@ from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake.assets import QUARANTINED_EVENTS, VALIDATED_EVENTS
 from sequen_dagster.lake.drain import pending_files
 from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.marts.checks import EQUALS_A_FULL_REFRESH
 from sequen_dagster.settings import SequenSettings, fingerprint
 from sequen_dagster.wording import counted
 
 DRAIN_JOB: Final = "sequen_drain"
 FULL_JOB: Final = "sequen_run"
+VERIFY_JOB: Final = "sequen_verify"
 _TICK_SECONDS: Final = 30
 
 
 def build_jobs() -> list[Any]:  # Any: Dagster has no public name for an asset job
-    """`sequen_drain` takes in files; `sequen_run` does everything from files to reports."""
+    """Jobs: take in files, do everything from files to reports, prove that the tables are right."""
     return [
         dg.define_asset_job(
             DRAIN_JOB,
@@ -29,8 +31,13 @@ def build_jobs() -> list[Any]:  # Any: Dagster has no public name for an asset j
         ),
         dg.define_asset_job(
             FULL_JOB,
-            selection=dg.AssetSelection.all(),
+            selection=dg.AssetSelection.all() - dg.AssetSelection.checks(EQUALS_A_FULL_REFRESH),
             description="The whole pipeline: exports to tables, report and published snapshot.",
+        ),
+        dg.define_asset_job(
+            VERIFY_JOB,
+            selection=dg.AssetSelection.checks(EQUALS_A_FULL_REFRESH),
+            description="Rebuild all tables elsewhere and compare them with those that stand.",
         ),
     ]
 

@@ -1,0 +1,52 @@
+"""Marts: tables of the warehouse, copied into a database file of their own."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+# The oldest format that today's tools still write, so that older ones can open the file.
+_STORAGE_VERSION: Final = "v1.4.0"
+
+
+def copy_tables(
+    warehouse: duckdb.DuckDBPyConnection, target: Path, *, is_wanted: Callable[[str], bool]
+) -> dict[str, int]:
+    """Copy tables that people read into a new database file, each under its own name.
+
+    Table by table, since a copy of the warehouse's file would miss what still lies in its log.
+
+    Args:
+        warehouse: from `connect`, with the folder of the target among its `folders`.
+        target: the file; it is not there yet.
+        is_wanted: says by the name of a table whether it is copied.
+
+    Returns:
+        Rows by table.
+    """
+    warehouse.execute(f"attach {_quoted(target)} as copy (storage_version '{_STORAGE_VERSION}')")
+    names = warehouse.execute(
+        "select table_name from information_schema.tables"
+        " where table_catalog = current_database() and table_schema = 'main' order by 1"
+    ).fetchall()
+    row_counts = {}
+    for (name,) in names:
+        if is_wanted(name):
+            # The names are those of our own dbt models.
+            copied = warehouse.execute(
+                f'create table copy.main."{name}" as select * from main."{name}"'  # noqa: S608
+            ).fetchone()
+            row_counts[name] = copied[0] if copied else 0
+    warehouse.execute("detach copy")
+    return row_counts
+
+
+def attach_copy(warehouse: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
+    """Attach such a file for reading, as the database `name`."""
+    warehouse.execute(f"attach {_quoted(path)} as {name} (read_only)")
+
+
+def _quoted(path: Path) -> str:
+    text = str(path).replace("'", "''")
+    return f"'{text}'"
