@@ -10,7 +10,7 @@ from typing import Final
 
 import duckdb
 
-from sequen_dagster.marts.warehouse import create_raw_tables, transaction
+from sequen_dagster.marts.warehouse import ID_HASH, create_raw_tables, transaction
 
 EVENTS_PER_DAY: Final = 50_000
 _FIRST_DAY: Final = date(2025, 1, 1)
@@ -34,6 +34,7 @@ from range($first, $last) as sessions (session)
 """
 
 _EVENTS = f"""
+insert into raw.events by name
 with sessions as ({_SESSIONS}),
 numbered as (
     select
@@ -62,9 +63,9 @@ typed as (
         end as type
     from numbered
 )
-insert into raw.events by name
 select
     id,
+    {ID_HASH} as id_hash,
     type,
     if(logs_in and place >= 4, 'u' || visitor, null) as uid,
     if(has_sid, 's' || session, null) as sid,
@@ -105,13 +106,17 @@ select
 from typed
 """
 
-_BOT = """
+_BOT = f"""
 insert into raw.events by name
+with numbered as (
+    select *, 'bot' || second as id from range($first, $last) as seconds (second)
+)
 select
-    'bot' || second as id,
+    id,
+    {ID_HASH} as id_hash,
     'scroll' as type,
     'bot' as cid,
-    '{}' as properties,
+    '{{}}' as properties,
     '[]' as property_shape,
     md5('bot' || second) as record_md5,
     'default' as source,
@@ -122,12 +127,14 @@ select
     timestamp '2025-01-01' + to_seconds(second) as original_timestamp,
     timestamp '2026-01-01' as ingest_timestamp,
     timestamp '2026-01-01' as received_at
-from range($first, $last) as seconds (second)
+from numbered
 """
 
 _RESENT = """
 insert into raw.events by name
-select * replace ($batch as batch_id, $batch || '.jsonl' as source_file, 900000 + source_line as source_line)
+select * replace (
+    $batch as batch_id, $batch || '.jsonl' as source_file, 900000 + source_line as source_line
+)
 from raw.events
 where batch_id = $before and source_line <= 500
 """

@@ -111,3 +111,13 @@
             then json_extract_string({{ column }}, '{{ sequen.json_path(path) }}')
     end
 {%- endmacro %}
+
+{# A number that stands for a text, the same in every engine and version; the loader makes it too. #}
+{% macro text_hash(column) -%}
+    {{ return(adapter.dispatch('text_hash', 'sequen')(column)) }}
+{%- endmacro %}
+
+{# Spark: cast(conv(substr(md5(x), 1, 15), 16, 10) as bigint). #}
+{% macro duckdb__text_hash(column) -%}
+    cast('0x' || substr(md5({{ column }}), 1, 15) as bigint)
+{%- endmacro %}

@@ -38,6 +38,16 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# The same for records, found by the number that stands for their id. #}
+{% macro touched_records() -%}
+    {%- if not sequen.is_full_build() -%}
+        id_hash in (
+            select {{ sequen.text_hash('id') }} from {{ sequen.scratch(model.name, 'touched') }}
+        )
+        and {% endif -%}
+    {{ sequen.touched(['id']) }}
+{%- endmacro %}
+
 {#
   Whether the model is built from nothing: it was asked for, or there is nothing to build on. While
   parsing it is not, so that dbt gets to know all that a model may read.

@@ -6,6 +6,8 @@
     ({{ columns | join(', ') }}) in (select * from touched_rows)
 {%- endmacro %}
 
+{% macro touched_records() %}{{ touched(['id']) }}{% endmacro %}
+
 {% macro changes(name) %}changes.{{ name }}{% endmacro %}
 
 {% macro is_full_build() %}{% endmacro %}

@@ -16,7 +16,7 @@ with
 
     records_touched as (
         select * from {{ ref('stg_events') }}
-        where {{ touched(['id']) }}
+        where {{ touched_records() }}
     ),
 {%- endif %}
 

@@ -19,7 +19,7 @@ int_events_deduplicated as (
         source_item,
         original_timestamp
     from {{ ref('int_events_deduplicated') }}
-    where {{ touched(['id']) }}
+    where {{ touched_records() }}
 )
 
 select * from int_events_deduplicated

@@ -9,12 +9,12 @@ with
 {# Imported once for each use: a CTE that is read twice is kept in memory. #}
 events as (
     select id from {{ ref('stg_events') }}
-    where {{ touched(['id']) }}
+    where {{ touched_records() }}
 ),
 
 records as (
     select * from {{ ref('stg_events') }}
-    where {{ touched(['id']) }}
+    where {{ touched_records() }}
 ),
 
 {# Few ids are seen twice, and only those are worth a sort. #}

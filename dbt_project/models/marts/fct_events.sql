@@ -14,7 +14,7 @@ with
 
 int_events_deduplicated as (
     select * from {{ ref('int_events_deduplicated') }}
-    where {{ touched(['id']) }}
+    where {{ touched_records() }}
 ),
 
 int_events_stitched as (

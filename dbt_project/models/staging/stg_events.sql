@@ -20,6 +20,7 @@ outdated_batches as (
 events_of_current_batches as (
     select
         source.id,
+        source.id_hash,
         source.type,
         source.uid,
         source.sid,
