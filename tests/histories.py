@@ -282,6 +282,75 @@ def random_history(dice: random.Random) -> Iterator[Row]:
         yield {name: value for name, value in row.items() if value is not None}
 
 
+# What completeness looks for, in records that else are the same.
+CUSTOM_FIELDS: list[Row] = [
+    {},
+    {},
+    {"page_url": "x"},
+    {"lang": "de", "geo": {"country": "CH"}},
+    {"utm_medium": "email"},
+    {"utm_medium": "push", "search_query": "q"},
+    {"push_notification": True},
+    {"push_notification": False, "device": {"type": "tv"}},
+    {"referrer": "direct", "cart": ["a"]},
+    {"email_campaign": Number("0"), "logged_in": False},
+    {"scroll_depth": Number("0.25"), "page_type": "serp"},
+]
+
+
+def with_custom_fields(dice: random.Random, row: Row) -> Row:
+    """Add custom fields to a record; what it says itself stands."""
+    return {**dice.choice(CUSTOM_FIELDS), **row}
+
+
+def wide_history(dice: random.Random, count: int) -> Iterator[Row]:
+    """Give events of many ids, visitors, items and times, few of which meet."""
+    seen: dict[str, list[str]] = {}
+
+    def maybe(values: list[str], share: float) -> str | None:
+        return dice.choice(values) if values and dice.random() < share else None
+
+    for number in range(count):
+        person = dice.randrange(12)
+        [kind] = dice.choices(
+            [
+                "page_view",
+                "module_view",
+                "impression",
+                "click",
+                "conversion",
+                "dwell_time",
+                "scroll",
+            ],
+            weights=[3, 2, 5, 5, 3, 1, 1],
+        )
+        name = maybe(seen.get(kind, []), 0.1) or f"{kind}{number}"
+        row = event(
+            after(dice.randint(0, 2000), days=dice.choice([0, 0, 0, 1, 3, 8])),
+            type=kind,
+            id=name,
+            uid=maybe([f"u{person}", f"u{person // 2}"], 0.2),
+            sid=maybe([f"s{person}", f"s{dice.randrange(40)}"], 0.4),
+            cid=f"c{dice.choice([person, person, person, dice.randrange(12)])}",
+            rec_id=maybe([f"r{dice.randrange(20)}"], 0.5),
+            page_view_id=maybe([*seen.get("page_view", []), f"p{dice.randrange(9)}"], 0.6),
+            module_view_id=maybe([*seen.get("module_view", []), f"m{dice.randrange(9)}"], 0.5),
+            impression_id=maybe(seen.get("impression", []), 0.2),
+            item_id=f"i{dice.randrange(6)}",
+            rank=dice.randint(0, 9),
+            page_type=dice.choice(["home", "cart", "search"]),
+            click_type=dice.choice(["like", "add_to_cart", "review"]),
+            conversion_type="buy",
+            item_ids=[f"i{dice.randrange(6)}" for _ in range(3)],
+            dwell_ms=Number("7.5"),
+            order_total=Number(str(dice.randint(1, 99))),
+            depth=Number(str(dice.randint(1, 99))),
+            currency=dice.choice(["EUR", "USD"]),
+        )
+        seen.setdefault(kind, []).append(name)
+        yield with_custom_fields(dice, {k: value for k, value in row.items() if value is not None})
+
+
 def random_files(seed: int, count: int) -> list[ExportFile]:
     """Write random histories and those made by hand into files of two sources."""
     dice = random.Random(seed)

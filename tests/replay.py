@@ -8,49 +8,109 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 import duckdb
+import filelock
 import polars as pl
+import pyarrow as pa
+import pytest
 
 from histories import RECEIPT, Row, as_json
-from sequen_dagster.contract import ACCEPTED_SCHEMA, EventContract, Origin
+from sequen_dagster.contract import (
+    ACCEPTED_SCHEMA,
+    QUARANTINED_SCHEMA,
+    EventContract,
+    Origin,
+)
 from sequen_dagster.exports.records import RecordChunk
 from sequen_dagster.lake.commits import Batch, Books
-from sequen_dagster.marts.warehouse import create_raw_tables, current_batch, note_changes
+from sequen_dagster.marts.warehouse import ID_HASH, create_raw_tables, current_batch, note_changes
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 # History, or a build's own scratch: what a full refresh need not repeat.
 HISTORY = {"rpt_restatements"}
+Statement = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Recording:
     """The statements of a full refresh and of an incremental build, by model, and the seeds."""
 
-    full: tuple[tuple[str, str], ...]
-    incremental: tuple[tuple[str, str], ...]
+    full: tuple[Statement, ...]
+    incremental: tuple[Statement, ...]
     seeds: Path
+    children: dict[str, tuple[str, ...]]
+
+    @property
+    def models(self) -> list[str]:
+        """The models in the order they are built."""
+        return [name for name in dict.fromkeys(model for model, _ in self.incremental) if name]
+
+    def downstream(self, model: str) -> set[str]:
+        """The model and all that is built on it."""
+        found = {model}
+        for name in self.models:
+            if name in found:
+                found.update(self.children[name])
+        return found
+
+    def upstream(self, model: str) -> set[str]:
+        """The model and all that it is built on."""
+        found = {model}
+        for name in reversed(self.models):
+            if not found.isdisjoint(self.children.get(name, ())):
+                found.add(name)
+        return found
 
 
-def record(folder: Path, project: Path = PROJECT, **variables: Any) -> Recording:
+def shared_recording(
+    factory: pytest.TempPathFactory, worker_id: str, name: str, **variables: Any
+) -> Recording:
+    """Record once a test run, whichever worker and test file comes first."""
+    base = factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / f"recording {name}"
+    with filelock.FileLock(folder.with_suffix(".lock")):
+        if not (folder / "recording.json").exists():
+            record(folder, **variables)
+    kept = json.loads((folder / "recording.json").read_text())
+    return Recording(
+        tuple((model, sql) for model, sql in kept["full"]),
+        tuple((model, sql) for model, sql in kept["incremental"]),
+        folder / "warehouse.duckdb",
+        {name: tuple(names) for name, names in kept["children"].items()},
+    )
+
+
+def record(folder: Path, project: Path = PROJECT, **variables: Any) -> None:
     """Let dbt build an empty warehouse in full and again, and note what it runs."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "warehouse.duckdb"
     with duckdb.connect(str(path)) as connection:
         create_raw_tables(connection)
-    run_dbt(folder, project, path, "seed", variables)
-    full = run_dbt(folder, project, path, "run", variables, "--full-refresh")
+    no_tests = ("--full-refresh", "--exclude-resource-type", "test", "unit_test")
+    full = run_dbt(folder, project, path, "build", variables, *no_tests)
     incremental = run_dbt(folder, project, path, "run", variables)
-    return Recording(tuple(full), tuple(incremental), path)
+    manifest = json.loads((folder / "target" / "manifest.json").read_text())
+    children = {
+        parent.rpartition(".")[2]: [
+            child.rpartition(".")[2] for child in children if child.startswith("model.")
+        ]
+        for parent, children in manifest["child_map"].items()
+        if parent.startswith("model.")
+    }
+    kept = {"full": full, "incremental": incremental, "children": children}
+    (folder / "recording.json").write_text(json.dumps(kept))
 
 
 def run_dbt(
     folder: Path, project: Path, path: Path, command: str, variables: dict[str, Any], *more: str
-) -> list[tuple[str, str]]:
+) -> list[Statement]:
     """Run dbt; the statements it sent, by model."""
     done = subprocess.run(
         [
@@ -69,11 +129,14 @@ def run_dbt(
     statements = []
     for line in done.stdout.splitlines():
         event = json.loads(line)
-        if event["info"]["name"] == "SQLQuery" and "node_info" in event["data"]:
-            sql = event["data"]["sql"].partition("*/")[2].strip().rstrip(";")
-            # The contract's look at the columns has no effect.
-            if sql and not sql.startswith("select"):
-                statements.append((event["data"]["node_info"]["node_name"], sql))
+        if event["info"]["name"] != "SQLQuery" or "node_info" not in event["data"]:
+            continue
+        node = event["data"]["node_info"]
+        sql = event["data"]["sql"].partition("*/")[2].strip().rstrip(";")
+        # What dbt only looks up has no effect.
+        is_a_look = sql.lower().startswith(("select", "describe"))
+        if sql and not is_a_look and node["resource_type"] != "seed":
+            statements.append((node["node_name"], sql))
     return statements
 
 
@@ -94,6 +157,7 @@ class SmallWarehouse:
         for seed in ("completeness_attributes", "mandatory_fields"):
             self.connection.execute(f"create table main.{seed} as from seeds.main.{seed}")
         self.connection.execute("detach seeds")
+        self.is_built = False
 
     def __enter__(self) -> Self:
         return self
@@ -101,38 +165,65 @@ class SmallWarehouse:
     def __exit__(self, *_: object) -> None:
         self.connection.close()
 
-    def load(self, path: str, version: int, events: Sequence[Row], source: str = "default") -> None:
+    def load(self, step: "Load") -> None:
         """Take a version of a file, as the loader does."""
-        accepted = judged(path, events, source)
-        batch_id = f"{source}/{path}/{version}"
-        batch = batch_of(batch_id, source, path, version, len(accepted))
+        judgement = judged(step.path, tuple(map(as_json, step.events)), step.source)
+        batch = step.batch(judgement.books)
         before = current_batch(self.connection, batch)
+        if step.is_judged_again:
+            self._touch_and_forget(batch.batch_id)
         self.connection.execute(
             "insert into raw.batches by name select ? as batch_id, ? as source, ? as path,"
-            " ? as version, ? as file_sha256, ? as accepted, ? as records_read, 0 as quarantined,"
+            " ? as version, ? as file_sha256, ? as records_read, ? as accepted, ? as quarantined,"
             " 0 as skipped, 0 as blank_lines, ?::timestamp as registered_at",
-            [batch_id, source, path, version, batch_id, len(accepted), len(accepted), RECEIPT],
-        )
-        self.connection.register("accepted", accepted.to_arrow())
-        self.connection.execute(
-            "insert into raw.events by name select *, ? as batch_id from accepted", [batch_id]
-        )
-        self.connection.unregister("accepted")
+            [
+                batch.batch_id, step.source, step.path, step.version, batch.batch_id,
+                batch.books.records_read, batch.books.accepted, batch.books.quarantined, RECEIPT,
+            ],
+        )  # fmt: skip
+        for table in ("events", "quarantined_events", "violations"):
+            self.connection.register("rows", getattr(judgement, table).to_arrow())
+            self.connection.execute(
+                f"insert into raw.{table} by name select *, ? as batch_id"
+                f"{f', {ID_HASH} as id_hash' if table == 'events' else ''} from rows",
+                [batch.batch_id],
+            )
+            self.connection.unregister("rows")
+        if step.is_judged_again:
+            self.connection.execute(
+                "update raw.events set property_shape = '[]' where batch_id = ?", [batch.batch_id]
+            )
         note_changes(self.connection, before, current_batch(self.connection, batch))
 
-    def build(self, *, full: bool = False, until: str | None = None) -> None:
-        """Build in full or incrementally; `until` a model, as if the machine died there."""
-        statements = self.recording.full if full else self.recording.incremental
+    def _touch_and_forget(self, batch_id: str) -> None:
+        note_changes(self.connection, None, batch_id)
+        for table in ("events", "quarantined_events", "violations", "batches"):
+            self.connection.execute(f"delete from raw.{table} where batch_id = ?", [batch_id])
+
+    def build(self, *, until: str | None = None, failing: str | None = None) -> None:
+        """Build, in full the first time.
+
+        `until`: the machine dies before this model. `failing`: this model fails, and dbt goes on
+        with all that is not built on it.
+        """
+        statements = self.recording.incremental if self.is_built else self.recording.full
+        # Interrupted in full, a build is asked for in full again.
+        assert self.is_built or not (until or failing)
+        self.is_built = True
+        skipped = self.recording.downstream(failing) if failing else ()
         for model, sql in statements:
             if model == until:
                 # A transaction of dbt is a model.
                 return
+            if model in skipped:
+                continue
             try:
                 self.connection.execute(sql)
             except duckdb.Error as error:
                 error.add_note(f"in {model}")
                 raise
-        self.finish()
+        if not failing:
+            self.finish()
 
     def finish(self) -> None:
         """Forget what was touched: the build has run through."""
@@ -144,49 +235,188 @@ class SmallWarehouse:
         self.connection.execute("truncate raw.touched_ids")
         self.connection.execute("truncate raw.touched_batches")
 
-    def tables(self) -> list[str]:
-        """All tables that models make, in the order they are made."""
+    def contents(self) -> dict[str, pa.Table]:
+        """All tables that models make and that a full refresh makes again."""
         found = self.connection.execute(
-            "select schema_name || '.' || table_name from duckdb_tables()"
+            "select schema_name || '.' || table_name, table_name from duckdb_tables()"
             " where database_name = 'warehouse' and schema_name in ('main', 'intermediate')"
-            " order by table_oid"
+            " order by all"
         ).fetchall()
-        return [name for (name,) in found]
+        return {
+            table: self.connection.sql(f"from {table}").to_arrow_table()
+            for table, name in found
+            if name not in HISTORY and not name.startswith("int_touched")
+        }
 
-    def differences(self, other: Self, limit: int = 3) -> Iterator[str]:
-        """Say where the tables differ from those of another warehouse."""
-        for table in sorted(self.tables()):
-            name = table.partition(".")[2]
-            if name in HISTORY or name.startswith("int_touched"):
-                continue
-            self.connection.register(
-                "other", other.connection.sql(f"from {table}").to_arrow_table()
-            )
+    def differences(self, expected: dict[str, pa.Table], limit: int = 3) -> Iterator[str]:
+        """Say where the tables differ from what they should hold."""
+        for table, rows_expected in expected.items():
+            self.connection.register("expected", rows_expected)
             for label, query in (
-                ("unexpected", f"from {table} except all from other"),
-                ("missing", f"from other except all from {table}"),
+                ("unexpected", f"from {table} except all from expected"),
+                ("missing", f"from expected except all from {table}"),
             ):
                 rows = self.connection.execute(query).fetchall()
                 for row in rows[:limit]:
                     yield f"{table} {label} ({len(rows)} in all): {row}"
-            self.connection.unregister("other")
+            self.connection.unregister("expected")
 
 
-def judged(path: str, events: Sequence[Row], source: str) -> pl.DataFrame:
-    """The accepted rows of a file of these events, all of which must be valid."""
+@dataclass(frozen=True)
+class Judgement:
+    """What the contract makes of a file: the rows of the raw tables."""
+
+    events: pl.DataFrame
+    quarantined_events: pl.DataFrame
+    violations: pl.DataFrame
+
+    @property
+    def books(self) -> Books:
+        """How many records came and where they went."""
+        accepted, quarantined = len(self.events), len(self.quarantined_events)
+        return Books(accepted + quarantined, accepted, quarantined)
+
+
+@lru_cache(maxsize=500)
+def judged(path: str, lines: tuple[str, ...], source: str) -> Judgement:
+    """Judge a file of these lines."""
     chunk = RecordChunk()
-    for number, row in enumerate(events, start=1):
-        chunk.add(as_json(row).encode(), number)
+    for number, line in enumerate(lines, start=1):
+        chunk.add(line.encode(), number)
     origin = Origin(source=source, source_file=path, received_at=RECEIPT)
-    frames = [pl.DataFrame(schema=ACCEPTED_SCHEMA)]
+    events = [pl.DataFrame(schema=ACCEPTED_SCHEMA)]
+    quarantined = [pl.DataFrame(schema=QUARANTINED_SCHEMA)]
+    counts: dict[tuple[str, str, str], int] = Counter()
     for split in EventContract().judge(iter([chunk]), origin):
-        assert split.quarantined.is_empty(), split.quarantined
-        frames.append(split.accepted)
-    return pl.concat(frames)
+        events.append(split.accepted)
+        quarantined.append(split.quarantined)
+        for severity, broken in (("error", split.errors), ("warning", split.warnings)):
+            for (event_type, rule), count in broken.items():
+                counts[event_type, rule, severity] += count
+    names = ["type", "rule", "severity", "records"]
+    return Judgement(
+        pl.concat(events),
+        pl.concat(quarantined),
+        pl.DataFrame(
+            [(*key, count) for key, count in counts.items()],
+            schema=dict.fromkeys(names[:3], pl.String) | {"records": pl.Int64},
+            orient="row",
+        ),
+    )
 
 
-def batch_of(batch_id: str, source: str, path: str, version: int, records: int) -> Batch:
-    """A batch as a commit names it."""
-    books = Books(records, records)
-    times = (RECEIPT, RECEIPT, RECEIPT)
-    return Batch(batch_id, source, path, version, "jsonl", batch_id, 0, *times, "", books)
+@dataclass(frozen=True)
+class Load:
+    """A version of a file arrives."""
+
+    path: str
+    events: tuple[Row, ...]
+    version: int = 1
+    source: str = "default"
+    # The same version once more, by a contract that sees other custom fields in it.
+    is_judged_again: bool = False
+
+    def batch(self, books: Books) -> Batch:
+        """The batch that a commit holds."""
+        batch_id = f"{self.source}/{self.path}/{self.version}"
+        return Batch(
+            batch_id, self.source, self.path, self.version, "jsonl", batch_id, 0,
+            RECEIPT, RECEIPT, RECEIPT, "", books,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Build:
+    """The tables are built, or begun: see `SmallWarehouse.build`."""
+
+    until: str | None = None
+    failing: str | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it runs through."""
+        return self.until is None and self.failing is None
+
+
+Step = Load | Build
+
+
+def full_refresh(recording: Recording, loads: Iterable[Load]) -> dict[str, pa.Table]:
+    """What the tables hold that are built at once over all loads."""
+    with SmallWarehouse(recording) as warehouse:
+        for load in loads:
+            warehouse.load(load)
+        warehouse.build()
+        return warehouse.contents()
+
+
+def follow(warehouse: SmallWarehouse, steps: Iterable[Step]) -> Iterator[list[Load]]:
+    """Take the steps; after each build that ran through, the loads so far."""
+    loads: list[Load] = []
+    for step in steps:
+        if isinstance(step, Load):
+            warehouse.load(step)
+            loads.append(step)
+            continue
+        warehouse.build(until=step.until, failing=step.failing)
+        if step.is_finished:
+            yield loads
+
+
+def wrong_rows(recording: Recording, steps: Sequence[Step], *, every: int = 1) -> list[str]:
+    """Where the tables first differ from a full refresh, looking after every so many builds."""
+    builds = sum(isinstance(step, Build) and step.is_finished for step in steps)
+    with SmallWarehouse(recording) as warehouse:
+        for number, loads in enumerate(follow(warehouse, steps), start=1):
+            # The first is a full refresh itself.
+            if number == 1 or (number % every and number < builds):
+                continue
+            found = list(warehouse.differences(full_refresh(recording, loads)))
+            if found:
+                return [f"after build {number}:", *found]
+    return []
+
+
+def smallest(
+    steps: Sequence[Step], is_wrong: Callable[[Sequence[Step]], bool], attempts: int = 200
+) -> list[Step]:
+    """Take steps and events out of a plan that goes wrong, while it still does: for the eye."""
+    steps = list(steps)
+    size = max(1, len(parts_of(steps)) // 2)
+    while size:
+        start = 0
+        while start < len(parts := parts_of(steps)):
+            attempts -= 1
+            if attempts < 0:
+                return steps
+            fewer = without(steps, set(parts[start : start + size]))
+            if is_wrong(fewer):
+                steps = fewer
+            else:
+                start += size
+        size //= 2
+    return steps
+
+
+def parts_of(steps: Sequence[Step]) -> list[tuple[int, int | None]]:
+    """What can be taken out: a step, or an event of it."""
+    events = [
+        (place, number)
+        for place, step in enumerate(steps)
+        if isinstance(step, Load)
+        for number in range(len(step.events))
+    ]
+    return [*((place, None) for place in range(len(steps))), *events]
+
+
+def without(steps: Sequence[Step], parts: set[tuple[int, int | None]]) -> list[Step]:
+    return [
+        replace(
+            step,
+            events=tuple(e for n, e in enumerate(step.events) if (place, n) not in parts),
+        )
+        if isinstance(step, Load)
+        else step
+        for place, step in enumerate(steps)
+        if (place, None) not in parts
+    ]

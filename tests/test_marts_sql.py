@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ import pytest
 import yaml
 
 from histories import as_json, random_files
+from mart_tables import PROJECT, RULES, differences, rows_of, table_keys, variables_of
 from oracle import ExportFile, Rules, judge, marts
-from sequen_dagster.marts.warehouse import create_raw_tables
+from sequen_dagster.marts.warehouse import ID_HASH, create_raw_tables
 
-PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 # Every model but those of the reports.
 SELECTED = [
     "+path:models/marts", "path:models/staging", "int_duplicate_records",
@@ -43,15 +43,17 @@ def fill_warehouse(path: Path, rows: list[Row]) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("set timezone = 'UTC'")
         create_raw_tables(connection)
-        names = [name for name, *_ in connection.execute("describe raw.events").fetchall()]
+        described = connection.execute("describe raw.events").fetchall()
+        names = [name for name, *_ in described if name != "id_hash"]
         lines = path.with_suffix(".jsonl")
         with lines.open("w", encoding="utf-8") as file:
             for row in rows:
                 told = row | {"properties": as_json(row["properties"]), "property_shape": "[]"}
                 print(json.dumps([told[name] for name in names], default=str), file=file)
         connection.execute(
-            f"insert into raw.events ({', '.join(names)}) select "
-            + ", ".join(f"(line ->> {n}){cast_of(name)}" for n, name in enumerate(names))
+            f"insert into raw.events ({', '.join(names)}, id_hash) select "
+            + ", ".join(f"(line ->> {n}){cast_of(name)} as {name}" for n, name in enumerate(names))
+            + f", {ID_HASH}"
             + " from read_csv(?, columns = {'line': 'json'}, delim = '\x01', quote = '',"
             " escape = '', header = false, max_line_size = 20000000)",
             [str(lines)],
@@ -93,19 +95,6 @@ def build(
     """Build the models over the rows and return the warehouse."""
     warehouse = folder / "warehouse.duckdb"
     fill_warehouse(warehouse, rows)
-    variables = {
-        "sequen_session_timeout_minutes": rules.session_timeout_minutes,
-        "sequen_session_rule": rules.session_rule,
-        "sequen_stitching": rules.stitching,
-        "sequen_click_window_minutes": rules.click_window_minutes,
-        "sequen_click_touch_days": rules.click_touch_days,
-        "sequen_view_touch_days": rules.view_touch_days,
-        "sequen_max_touches": rules.max_touches,
-        "sequen_half_life_days": rules.half_life_days,
-        "sequen_value_field": [rules.value_field],
-        "sequen_currency_field": [rules.currency_field],
-        "sequen_oversized_visitor_events": rules.oversized_visitor_events,
-    }
     is_filtered = command == "build" and skipped_tests
     done = subprocess.run(
         [
@@ -114,7 +103,7 @@ def build(
             *(("--exclude-resource-type", *skipped_tests) if is_filtered else ()),
             "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT),
             "--target-path", str(folder / "target"), "--log-path", str(folder / "logs"),
-            "--vars", json.dumps(variables),
+            "--vars", json.dumps(variables_of(rules)),
         ],
         env=os.environ | {"SEQUEN_WAREHOUSE": str(warehouse)},
         capture_output=True,
@@ -125,62 +114,9 @@ def build(
     return warehouse
 
 
-def table_keys() -> dict[str, tuple[str, ...]]:
-    """Return what identifies a row of each table."""
-    keys = {
-        "fct_sessions": ("session_key",),
-        "fct_attributions": ("conversion_id", "item_id", "touch_id"),
-        "fct_recommendations": ("rec_id",),
-        "dim_visitors": ("visitor_key",),
-    }
-    described = yaml.safe_load((PROJECT / "models/marts/_marts__models.yml").read_text())
-    names = [model["name"] for model in described["models"]]
-    return {name: keys.get(name, ("id",)) for name in names if name != "quarantined_events"}
-
-
-def rows_of(warehouse: Path, table: str) -> list[Row]:
+def differences_in(warehouse: Path, expected: dict[str, list[Row]]) -> list[str]:
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        result = connection.execute(f"select * from main.{table}")
-        names = [column[0] for column in result.description]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-def differences(warehouse: Path, expected: dict[str, list[Row]]) -> Iterator[str]:
-    """Say where tables and oracle differ, at most ten rows a table."""
-    assert set(expected) == set(table_keys())
-    for table, key in table_keys().items():
-        wanted = {tuple(row[name] for name in key): row for row in expected[table]}
-        if table == "fct_events":
-            wanted = {k: r | {"properties": as_json(r["properties"])} for k, r in wanted.items()}
-        found_rows = rows_of(warehouse, table)
-        found = {tuple(row[name] for name in key): row for row in found_rows}
-        if len(found) != len(found_rows):
-            yield f"{table}: {len(found_rows)} rows, {len(found)} keys"
-        wrong = [k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k)]
-        for one in sorted(wrong, key=repr)[:10]:
-            if one not in wanted or one not in found:
-                yield f"{table} {one}: {'unexpected' if one in found else 'missing'}"
-                continue
-            for name in sorted(wanted[one].keys() | found[one].keys()):
-                said, right = found[one].get(name, "no column"), wanted[one].get(name, "no column")
-                if said != right:
-                    yield f"{table} {one} {name}: {said!r}, by the oracle {right!r}"
-
-
-RULES = {
-    "defaults": Rules(),
-    "short": Rules(
-        session_timeout_minutes=15,
-        click_window_minutes=15,
-        click_touch_days=1,
-        view_touch_days=7,
-        max_touches=3,
-        half_life_days=1,
-        oversized_visitor_events=10,
-    ),
-    "inactivity": Rules(session_rule="inactivity", max_touches=2, value_field="scroll_pct"),
-    "unstitched": Rules(stitching=False, max_touches=1),
-}
+        return list(differences(connection, expected))
 
 
 # A build takes half a minute, most of it dbt's own: the fast suite takes the defaults.
@@ -196,7 +132,7 @@ def test_tables_equal_the_oracle(name: str, tmp_path: Path) -> None:
     command = "build" if name == "defaults" else "run"
     warehouse = build(tmp_path, rows, rules, command=command)
 
-    assert list(differences(warehouse, marts(rows, rules))) == []
+    assert differences_in(warehouse, marts(rows, rules)) == []
 
 
 @pytest.mark.slow
@@ -217,7 +153,8 @@ def test_no_events_give_empty_tables_and_all_unit_tests_pass(tmp_path: Path) -> 
     # dbt's unit tests want the relations there, not what is in them.
     warehouse = build(tmp_path, [], Rules(), command="build", select=["*"], skipped_tests=[])
 
-    assert [row for table in table_keys() for row in rows_of(warehouse, table)] == []
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        assert [row for table in table_keys() for row in rows_of(connection, table)] == []
 
 
 @pytest.mark.slow
@@ -235,4 +172,4 @@ def test_real_data_equals_the_oracle(name: str, tmp_path: Path) -> None:
 
     warehouse = build(tmp_path, rows, Rules())
 
-    assert list(differences(warehouse, marts(rows))) == []
+    assert differences_in(warehouse, marts(rows)) == []

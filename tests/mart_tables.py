@@ -1,0 +1,89 @@
+"""The tables of the marts beside those of the oracle, and the settings that both are built with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+
+from histories import as_json
+from oracle import Rules
+
+PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
+Row = dict[str, Any]
+
+RULES = {
+    "defaults": Rules(),
+    "short": Rules(
+        session_timeout_minutes=15,
+        click_window_minutes=15,
+        click_touch_days=1,
+        view_touch_days=7,
+        max_touches=3,
+        half_life_days=1,
+        oversized_visitor_events=10,
+    ),
+    "inactivity": Rules(session_rule="inactivity", max_touches=2, value_field="scroll_pct"),
+    "unstitched": Rules(stitching=False, max_touches=1),
+}
+
+
+def variables_of(rules: Rules) -> dict[str, Any]:
+    """The variables of dbt that say the same as the rules."""
+    return {
+        "sequen_session_timeout_minutes": rules.session_timeout_minutes,
+        "sequen_session_rule": rules.session_rule,
+        "sequen_stitching": rules.stitching,
+        "sequen_click_window_minutes": rules.click_window_minutes,
+        "sequen_click_touch_days": rules.click_touch_days,
+        "sequen_view_touch_days": rules.view_touch_days,
+        "sequen_max_touches": rules.max_touches,
+        "sequen_half_life_days": rules.half_life_days,
+        "sequen_value_field": [rules.value_field],
+        "sequen_currency_field": [rules.currency_field],
+        "sequen_oversized_visitor_events": rules.oversized_visitor_events,
+    }
+
+
+def table_keys() -> dict[str, tuple[str, ...]]:
+    """Return what identifies a row of each table."""
+    keys = {
+        "fct_sessions": ("session_key",),
+        "fct_attributions": ("conversion_id", "item_id", "touch_id"),
+        "fct_recommendations": ("rec_id",),
+        "dim_visitors": ("visitor_key",),
+    }
+    described = yaml.safe_load((PROJECT / "models/marts/_marts__models.yml").read_text())
+    names = [model["name"] for model in described["models"]]
+    return {name: keys.get(name, ("id",)) for name in names if name != "quarantined_events"}
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, table: str) -> list[Row]:
+    result = connection.execute(f"select * from main.{table}")
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def differences(
+    connection: duckdb.DuckDBPyConnection, expected: dict[str, list[Row]]
+) -> Iterator[str]:
+    """Say where tables and oracle differ, at most ten rows a table."""
+    assert set(expected) == set(table_keys())
+    for table, key in table_keys().items():
+        wanted = {tuple(row[name] for name in key): row for row in expected[table]}
+        if table == "fct_events":
+            wanted = {k: r | {"properties": as_json(r["properties"])} for k, r in wanted.items()}
+        found_rows = rows_of(connection, table)
+        found = {tuple(row[name] for name in key): row for row in found_rows}
+        if len(found) != len(found_rows):
+            yield f"{table}: {len(found_rows)} rows, {len(found)} keys"
+        wrong = [k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k)]
+        for one in sorted(wrong, key=repr)[:10]:
+            if one not in wanted or one not in found:
+                yield f"{table} {one}: {'unexpected' if one in found else 'missing'}"
+                continue
+            for name in sorted(wanted[one].keys() | found[one].keys()):
+                said, right = found[one].get(name, "no column"), wanted[one].get(name, "no column")
+                if said != right:
+                    yield f"{table} {one} {name}: {said!r}, by the oracle {right!r}"

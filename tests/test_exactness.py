@@ -1,0 +1,346 @@
+"""The promise of the incremental build: after any batches, the tables equal a full refresh.
+
+Every table of every model, row for row, whatever came in which order, came again, was replaced by
+a later version of its file, or met a build that broke off.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from histories import (
+    HISTORIES,
+    RECEIPT,
+    Row,
+    after,
+    as_json,
+    clicked,
+    event,
+    prefixed,
+    purchase,
+    random_history,
+    shown,
+    viewed,
+    wide_history,
+    with_custom_fields,
+)
+from mart_tables import RULES, differences, variables_of
+from oracle import ExportFile, judge, marts
+from replay import (
+    Build,
+    Load,
+    Recording,
+    SmallWarehouse,
+    Step,
+    follow,
+    shared_recording,
+    smallest,
+    wrong_rows,
+)
+
+
+def plans_tried(count: int) -> settings:
+    # A failing plan is made small by `smallest`: hypothesis would need hours of builds.
+    return settings(
+        max_examples=count,
+        deadline=None,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Recording:
+    return shared_recording(tmp_path_factory, worker_id, "defaults")
+
+
+def assert_exact(recording: Recording, steps: list[Step], every: int = 1) -> None:
+    wrong = wrong_rows(recording, steps, every=every)
+    if wrong:
+        small = smallest(steps, lambda fewer: bool(wrong_rows(recording, fewer)))
+        raise AssertionError(
+            "\n".join([*wrong, "The plan, made small, for CASES:", *map(repr, small)])
+        )
+
+
+@st.composite
+def interruptions(draw: st.DrawFn, models: list[str]) -> Build:
+    model = draw(st.sampled_from(models))
+    return draw(st.sampled_from([Build(until=model), Build(failing=model)]))
+
+
+@st.composite
+def exports(draw: st.DrawFn, histories: int) -> list[Row]:
+    """The records of histories made by hand and at random, each with ids of its own."""
+    by_hand = draw(st.lists(st.sampled_from(sorted(HISTORIES)), unique=True, max_size=histories))
+    seeds = draw(st.lists(st.integers(0, 2**32), min_size=histories // 2, max_size=histories))
+    found = [
+        *(HISTORIES[name] for name in by_hand),
+        *(list(random_history(random.Random(seed))) for seed in seeds),
+    ]
+    dice = draw(st.randoms(use_true_random=True))
+    rows = [
+        with_custom_fields(dice, prefixed(row, f"{number}."))
+        for number, history in enumerate(found)
+        for row in history
+    ]
+    return [row if dice.random() < 0.97 else {**row, "original_timestamp": "no"} for row in rows]
+
+
+@st.composite
+def file_versions(draw: st.DrawFn, histories: int) -> list[Load]:
+    """Files of an export, in versions that lose and change records, with records of other files."""
+    rows = draw(exports(histories))
+    dice = draw(st.randoms(use_true_random=True))
+    paths = [f"f{number}" for number in range(draw(st.integers(2, 5)))]
+    homes = [dice.choice(paths) for _ in rows]
+    loads = []
+    for path in paths:
+        own = [row for row, home in zip(rows, homes, strict=True) if home == path]
+        for version in range(1, draw(st.sampled_from([1, 1, 2, 3])) + 1):
+            kept_share = draw(st.sampled_from([0.3, 0.7, 1.0, 1.0]))
+            foreign_share = draw(st.sampled_from([0.0, 0.0, 0.2]))
+            kept = [row for row in own if dice.random() < kept_share]
+            kept += [row for row in rows if dice.random() < foreign_share]
+            changed = [row if dice.random() < 0.95 else {**row, "x": "y"} for row in kept]
+            source = "app" if path == "f1" else "default"
+            loads.append(Load(path, tuple(changed), version, source))
+    return loads
+
+
+@st.composite
+def plans(draw: st.DrawFn, models: list[str], histories: int, builds: int) -> list[Step]:
+    """Versions of files in any order, and builds between them, some of which break off."""
+    loads = draw(st.permutations(draw(file_versions(histories))))
+    places = st.integers(1, len(loads) - 1)
+    starts = sorted(draw(st.sets(places, min_size=1, max_size=builds - 1)) | {0})
+    steps: list[Step] = []
+    for start, end in zip(starts, [*starts[1:], len(loads)], strict=True):
+        steps += loads[start:end]
+        if steps.count(Build()):
+            steps += draw(st.lists(interruptions(models), max_size=2))
+            if end < len(loads) and draw(st.booleans()):
+                continue
+        steps.append(Build())
+    return steps if steps[-1] == Build() else [*steps, Build()]
+
+
+@plans_tried(3)
+@given(data=st.data())
+def test_tables_equal_a_full_refresh_after_every_build(
+    recording: Recording, data: st.DataObject
+) -> None:
+    assert_exact(recording, data.draw(plans(recording.models, histories=6, builds=3)))
+
+
+@pytest.mark.slow
+@plans_tried(25)
+@given(data=st.data())
+def test_tables_equal_a_full_refresh_after_every_build_of_many(
+    recording: Recording, data: st.DataObject
+) -> None:
+    assert_exact(recording, data.draw(plans(recording.models, histories=12, builds=6)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in RULES if name != "defaults"])
+def test_tables_equal_a_full_refresh_under_other_settings(
+    name: str, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> None:
+    recording = shared_recording(tmp_path_factory, worker_id, name, **variables_of(RULES[name]))
+
+    @plans_tried(6)
+    @given(steps=plans(recording.models, histories=12, builds=6))
+    def holds(steps: list[Step]) -> None:
+        assert_exact(recording, steps)
+
+    holds()
+
+
+def small_batches(dice: random.Random, count: int) -> Iterator[Step]:
+    """Many files of few events each; some replace the one before."""
+    rows = list(wide_history(dice, count * 3))
+    for number in range(count):
+        events = tuple(rows.pop() for _ in range(min(len(rows), dice.randint(1, 5))))
+        is_correction = number > 3 and dice.random() < 0.2
+        path = f"f{dice.randrange(number)}" if is_correction else f"f{number}"
+        yield Load(path, events, version=number)
+        yield Build()
+
+
+@plans_tried(2)
+@given(dice=st.randoms(use_true_random=True))
+def test_many_small_batches_add_up_to_a_full_refresh(
+    recording: Recording, dice: random.Random
+) -> None:
+    assert_exact(recording, list(small_batches(dice, 6)), every=6)
+
+
+@pytest.mark.slow
+@plans_tried(3)
+@given(dice=st.randoms(use_true_random=True))
+def test_very_many_small_batches_add_up_to_a_full_refresh(
+    recording: Recording, dice: random.Random
+) -> None:
+    assert_exact(recording, list(small_batches(dice, 30)), every=6)
+
+
+def accepted_rows(loads: list[Load]) -> list[Row]:
+    """The rows of the current versions, as the oracle judges them, each with its batch."""
+    current: dict[tuple[str, str], Load] = {}
+    for load in sorted(loads, key=lambda load: load.version):
+        current[load.source, load.path] = load
+    files = [
+        ExportFile(
+            load.source,
+            load.path,
+            "".join(f"{as_json(e)}\n" for e in load.events).encode(),
+            RECEIPT,
+        )
+        for load in current.values()
+    ]
+    rows = judge(files).accepted
+    for row in rows:
+        load = current[row["source"], row["source_file"]]
+        row["batch_id"] = f"{load.source}/{load.path}/{load.version}"
+    return rows
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name != "defaults" else []) for name in RULES],
+)
+def test_incremental_tables_equal_the_oracle(
+    name: str, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> None:
+    variables = {} if name == "defaults" else variables_of(RULES[name])
+    recording = shared_recording(tmp_path_factory, worker_id, name, **variables)
+
+    @plans_tried(2 if name == "defaults" else 4)
+    @given(steps=plans(recording.models, histories=12, builds=6))
+    def holds(steps: list[Step]) -> None:
+        with SmallWarehouse(recording) as warehouse:
+            [*_, loads] = follow(warehouse, steps)
+            expected = marts(accepted_rows(loads), RULES[name])
+
+            assert list(differences(warehouse.connection, expected)) == []
+
+    holds()
+
+
+def at_once(*loads: Load) -> list[Step]:
+    return [*loads, Build()]
+
+
+LOGIN = event(after(50), id="login", cid="c", uid="u")
+FIRST_CLICK = clicked(after(1), id="k", cid="c", ingest_timestamp=after(5).isoformat())
+LATE_CLICK = clicked(after(days=1), id="k", cid="d", ingest_timestamp=after(0).isoformat())
+CASES: dict[str, list[Step]] = {
+    "a click comes again, the same to the letter, in a file that stays": [
+        *at_once(Load("a", (shown(after(0), id="i", cid="c"), FIRST_CLICK))),
+        *at_once(Load("b", (FIRST_CLICK,))),
+        *at_once(Load("a", (shown(after(0), id="i", cid="c"),), version=2)),
+        *at_once(Load("b", (), version=2)),
+    ],
+    "a late duplicate wins and moves its event to another day and visitor": [
+        *at_once(Load("a", (shown(after(0), id="i", cid="c"), FIRST_CLICK))),
+        *at_once(
+            Load(
+                "b",
+                (clicked(after(days=1), id="k", cid="d", ingest_timestamp=after(0).isoformat()),),
+            )
+        ),
+        *at_once(Load("b", (), version=2)),
+    ],
+    "a login re-keys a device from its first day on, and is taken back": [
+        *at_once(
+            Load(
+                "a",
+                (
+                    viewed(after(0), id="p", cid="c"),
+                    shown(after(1), id="i", cid="c", page_view_id="p"),
+                    clicked(after(2), id="k", cid="c", sid="s"),
+                    purchase(after(3), ["a"], id="b", cid="c", order_total="1"),
+                ),
+            )
+        ),
+        *at_once(Load("b", (LOGIN,))),
+        *at_once(Load("c", (event(after(-9), id="earlier", cid="c", uid="v"),))),
+        *at_once(Load("b", (), version=2)),
+    ],
+    "a page loses a field that events of another day count by": [
+        *at_once(
+            Load("a", (viewed(after(0), id="p", cid="c", page_url="x", lang="de"),)),
+            Load("b", (event(after(days=2), id="e", cid="d", page_view_id="p"),)),
+        ),
+        *at_once(Load("a", (viewed(after(0), id="p", cid="c", lang="de"),), version=2)),
+        *at_once(Load("a", (), version=3)),
+    ],
+    "a build breaks off half way, and what it began is taken back": [
+        *at_once(Load("a", (shown(after(0), id="i", cid="c"), FIRST_CLICK))),
+        Load("b", (LOGIN, purchase(after(9), ["a"], id="b", cid="c", order_total="1"))),
+        Build(until="int_clicks_matched"),
+        *at_once(Load("b", (), version=2)),
+        Load("a", (FIRST_CLICK,), version=2),
+        Build(failing="int_events_sessionized"),
+        Build(until="fct_events"),
+        *at_once(Load("a", (shown(after(0), id="i", cid="c"), FIRST_CLICK), version=3)),
+    ],
+    "a build breaks off late, and the event is as it was before": [
+        *at_once(Load("a", (FIRST_CLICK,))),
+        Load("a", ({**FIRST_CLICK, "click_type": "review"},), version=2),
+        Build(until="rpt_completeness_daily"),
+        *at_once(Load("a", (FIRST_CLICK,), version=3)),
+    ],
+    "an older version arrives after a newer one": [
+        *at_once(Load("a", (FIRST_CLICK,), version=2)),
+        *at_once(Load("a", (shown(after(0), id="i", cid="c"), FIRST_CLICK), version=1)),
+    ],
+    "the last event goes": [
+        *at_once(Load("a", (FIRST_CLICK,))),
+        *at_once(Load("a", (), version=2)),
+        *at_once(Load("b", (FIRST_CLICK,))),
+    ],
+}
+
+
+def side_by_side(cases: dict[str, list[Step]]) -> list[Step]:
+    """The cases in one warehouse, build by build, with files and ids of their own."""
+    waiting = [iter(case) for case in cases.values()]
+    steps: list[Step] = []
+    for _ in range(max(case.count(Build()) for case in cases.values())):
+        for number, case in enumerate(waiting):
+            for step in case:
+                if isinstance(step, Build):
+                    break
+                events = tuple(prefixed(row, f"{number}.") for row in step.events)
+                steps.append(replace(step, path=f"{number}{step.path}", events=events))
+        steps.append(Build())
+    return steps
+
+
+def breaks_off(case: list[Step]) -> bool:
+    return any(isinstance(step, Build) and not step.is_finished for step in case)
+
+
+def test_known_cases_side_by_side_equal_a_full_refresh(recording: Recording) -> None:
+    assert_exact(recording, side_by_side({k: v for k, v in CASES.items() if not breaks_off(v)}))
+
+
+# Cases that still go wrong: what `changes_of` lets cancel out may have been counted in between.
+OPEN = {"a build breaks off late, and the event is as it was before"}
+
+
+def marks_of(name: str) -> list[pytest.MarkDecorator]:
+    if name in OPEN:
+        return [pytest.mark.slow, pytest.mark.xfail(strict=True)]
+    return [] if breaks_off(CASES[name]) else [pytest.mark.slow]
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks_of(name)) for name in CASES])
+def test_known_case_equals_a_full_refresh(recording: Recording, name: str) -> None:
+    assert_exact(recording, CASES[name])
