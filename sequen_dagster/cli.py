@@ -8,13 +8,17 @@ import json
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.console import Console
 
 from sequen_dagster.errors import ExportsError, LockTimeoutError, SequenError, SettingsError
 from sequen_dagster.settings import SequenSettings, load_settings
+
+if TYPE_CHECKING:
+    # Pandera and polars take seconds to import; `--help` does not wait for them.
+    from sequen_dagster.lake.replay import Choice
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -23,6 +27,11 @@ EXIT_LOCKED = 3
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
+_exports = click.option(
+    "--exports",
+    type=click.Path(path_type=Path),
+    help="Folder that holds the export files, or one file (default exports, or SEQUEN_EXPORTS).",
+)
 _home = click.option(
     "--home",
     type=click.Path(file_okay=False, path_type=Path),
@@ -45,11 +54,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option(
-    "--exports",
-    type=click.Path(path_type=Path),
-    help="Folder that holds the export files, or one file (default exports, or SEQUEN_EXPORTS).",
-)
+@_exports
 @_home
 @_set
 @_strict
@@ -64,6 +69,49 @@ def run(
     """Take in what is new, build all tables, publish and report."""
     settings = _settings(overrides, home=home, exports=exports)
     sys.exit(_run(settings, strict=strict, full_refresh=full_refresh))
+
+
+@main.command()
+@_exports
+@_home
+@_set
+@click.option("--stale", is_flag=True, help="All batches that another contract has judged.")
+@click.option(
+    "--path",
+    "paths",
+    multiple=True,
+    metavar="PATTERN",
+    help="Batches of these paths under the exports place (or source/path); * and ? are wild.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be judged again.")
+def replay(
+    exports: Path | None,
+    home: Path | None,
+    overrides: tuple[str, ...],
+    stale: bool,
+    paths: tuple[str, ...],
+    dry_run: bool,
+) -> None:
+    """Judge files again by the contract of today, then do what `run` does.
+
+    Files that are gone from the exports place, or have changed, are named and left.
+    """
+    settings = _settings(overrides, home=home, exports=exports)
+    if not (stale or paths):
+        _fail("Say what to judge again: --stale, or --path PATTERN.", EXIT_USAGE)
+    with errors.status("looking for batches to judge again"):
+        from sequen_dagster.lake.replay import Choice, plan_replay
+        from sequen_dagster.terminal import render_plan
+
+        choice = Choice(stale, paths)
+        try:
+            plan = plan_replay(settings, choice)
+        except SequenError as error:
+            _fail(str(error), _exit_code(error))
+    if dry_run or not plan.jobs:
+        console.print(render_plan(plan, choice), soft_wrap=True)
+        sys.exit(0)
+    sys.exit(_run(settings, strict=False, choice=choice))
 
 
 @main.command()
@@ -198,7 +246,13 @@ def simulate(
     )
 
 
-def _run(settings: SequenSettings, *, strict: bool, full_refresh: bool = False) -> int:
+def _run(
+    settings: SequenSettings,
+    *,
+    strict: bool,
+    full_refresh: bool = False,
+    choice: "Choice | None" = None,
+) -> int:
     with errors.status("starting") as status:
         # Dagster and dbt take seconds to import; the status line is up before.
         from sequen_dagster.run import run_pipeline
@@ -207,6 +261,7 @@ def _run(settings: SequenSettings, *, strict: bool, full_refresh: bool = False) 
             outcome = run_pipeline(
                 settings,
                 full_refresh=full_refresh,
+                replay=choice,
                 watcher=lambda stage, message: status.update(f"{stage}: {message}"),
             )
         except SequenError as error:

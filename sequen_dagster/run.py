@@ -5,11 +5,14 @@ import os
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from typing import Any
 
 import dagster as dg
 
 from sequen_dagster.definitions import build_definitions
 from sequen_dagster.errors import LockTimeoutError
+from sequen_dagster.lake.assets import JUDGED_AGAIN, LEFT_AS_JUDGED, LEFT_PATHS
+from sequen_dagster.lake.replay import Choice
 from sequen_dagster.marts.assets import BUILD
 from sequen_dagster.marts.project import profiles_dir
 from sequen_dagster.progress import watching
@@ -30,6 +33,9 @@ class RunOutcome:
         failed_checks: asset checks of severity error that did not pass.
         seconds_by_stage: duration of each step.
         new_files: files taken in by this run.
+        judged_again: batches that were judged again, where that was asked for.
+        left_as_judged: how many could not be, since their files are gone or changed.
+        left_paths: the first of these, with the reason.
         build: how the tables were built, and why; empty where they were not.
         is_lock_timeout: whether another writer was in the way.
     """
@@ -40,6 +46,9 @@ class RunOutcome:
     failed_checks: tuple[str, ...] = ()
     seconds_by_stage: dict[str, float] = field(default_factory=dict)
     new_files: int = 0
+    judged_again: int = 0
+    left_as_judged: int = 0
+    left_paths: tuple[str, ...] = ()
     build: str = ""
     is_lock_timeout: bool = False
 
@@ -48,6 +57,7 @@ def run_pipeline(
     settings: SequenSettings,
     *,
     full_refresh: bool = False,
+    replay: Choice | None = None,
     watcher: Callable[[str, str], None] | None = None,
 ) -> RunOutcome:
     """Register, ingest, build, publish and report, once.
@@ -57,15 +67,21 @@ def run_pipeline(
     Args:
         settings: from `load_settings`.
         full_refresh: whether to build all tables from nothing.
+        replay: batches to judge again first.
         watcher: called with (stage, message) as work gets done.
 
     Returns:
         The outcome; a failed stage is an outcome, not an exception.
     """
     job = build_definitions(settings).resolve_job_def(FULL_JOB)
+    choice = replay or Choice()
+    again = {"replay_stale": choice.is_stale, "replay_paths": list(choice.paths)}
     asked = {
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        "ops": {"marts": {"config": {"full_refresh": full_refresh}}},
+        "ops": {
+            "lake": {"config": again},
+            "marts": {"config": {"full_refresh": full_refresh}},
+        },
     }
     log = profiles_dir(settings) / "run.log"
     # dagster_dbt prints every line of dbt; on a terminal that would bury the summary.
@@ -76,6 +92,7 @@ def run_pipeline(
         redirect_stdout(lines),
     ):
         result = job.execute_in_process(instance=instance, run_config=asked, raise_on_error=False)
+    told = _told(result)
     steps = [event for event in result.all_events if event.is_step_success]
     failed = [event for event in result.all_events if event.is_step_failure]
     errors = [(event.step_key, *_innermost(event)) for event in failed]
@@ -90,8 +107,11 @@ def run_pipeline(
         seconds_by_stage={
             str(event.step_key): event.step_success_data.duration_ms / 1000 for event in steps
         },
-        new_files=_new_files(result),
-        build=_build(result),
+        new_files=int(told.get("files", 0)),
+        judged_again=int(told.get(JUDGED_AGAIN, 0)),
+        left_as_judged=int(told.get(LEFT_AS_JUDGED, 0)),
+        left_paths=tuple(told.get(LEFT_PATHS, ())),
+        build=str(told.get(BUILD, "")),
         is_lock_timeout=any(name == LockTimeoutError.__name__ for _, name, _ in errors),
     )
 
@@ -121,20 +141,13 @@ def _described(check: dg.AssetCheckEvaluation) -> str:
     return name if reasons is None else f"{name}: {reasons.value}"
 
 
-def _new_files(result: dg.ExecuteInProcessResult) -> int:
+def _told(result: dg.ExecuteInProcessResult) -> dict[str, Any]:  # Any: metadata of any kind
+    """What the assets said of themselves, the first of each name."""
+    told: dict[str, Any] = {}
     for event in result.get_asset_materialization_events():
-        files = event.materialization.metadata.get("files")
-        if isinstance(files, dg.IntMetadataValue):
-            return files.value or 0
-    return 0
-
-
-def _build(result: dg.ExecuteInProcessResult) -> str:
-    for event in result.get_asset_materialization_events():
-        build = event.materialization.metadata.get(BUILD)
-        if isinstance(build, dg.TextMetadataValue):
-            return build.value or ""
-    return ""
+        for name, metadata in event.materialization.metadata.items():
+            told.setdefault(name, metadata.value)
+    return told
 
 
 def _read_summary(settings: SequenSettings) -> Summary:

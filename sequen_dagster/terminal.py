@@ -7,6 +7,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from sequen_dagster.lake.replay import Choice, Plan
 from sequen_dagster.marts.verify import Verification
 from sequen_dagster.marts.warehouse import warehouse_path
 from sequen_dagster.reports.publish import serving_dir
@@ -15,6 +16,7 @@ from sequen_dagster.settings import SequenSettings
 from sequen_dagster.wording import counted
 
 _TIERS: Final = ("good", "better", "best")
+_SHOWN_FILES: Final = 20
 
 
 def render_outcome(settings: SequenSettings, outcome: RunOutcome) -> RenderableType:
@@ -28,13 +30,13 @@ def render_outcome(settings: SequenSettings, outcome: RunOutcome) -> RenderableT
         Books, sessions, attribution, tiers, files and times; or only the times after a failure.
     """
     if not outcome.summary:
-        return Group(*_full_refresh(outcome), _times(outcome))
+        return Group(*_asked(outcome), _times(outcome))
     return Group(
         _books(outcome),
         _tables(outcome.summary),
         _tiers(outcome.summary),
         _files(settings),
-        *_full_refresh(outcome),
+        *_asked(outcome),
         _times(outcome),
     )
 
@@ -73,6 +75,30 @@ def render_verification(verification: Verification) -> Text:
     return Text("\n".join(lines))
 
 
+def render_plan(plan: Plan, choice: Choice) -> Text:
+    """What `replay` would do.
+
+    Args:
+        plan: what `plan_replay` gave.
+        choice: what it was asked for.
+
+    Returns:
+        A line that counts, and one for each file; of many, the first.
+    """
+    if not plan.jobs and not plan.left:
+        which = "stale" if choice.is_stale else "to be judged again"
+        batches = counted(plan.current, "batch")
+        return Text(f"Nothing is {which}: the tables are made of {batches}.")
+    lines = [f"{counted(len(plan.jobs), 'batch')} to judge again"]
+    lines += [f"    {job.file.path!r}" for job in plan.jobs[:_SHOWN_FILES]]
+    lines += ["    …"] if len(plan.jobs) > _SHOWN_FILES else []
+    if plan.left:
+        lines.append(f"{counted(len(plan.left), 'batch')} left as judged")
+        lines += [f"    {one.path!r}: {one.reason}" for one in plan.left[:_SHOWN_FILES]]
+        lines += ["    …"] if len(plan.left) > _SHOWN_FILES else []
+    return Text("\n".join(lines))
+
+
 def _books(outcome: RunOutcome) -> Panel:
     books = outcome.summary["books"]
     lines = [
@@ -90,7 +116,19 @@ def _books(outcome: RunOutcome) -> Panel:
     rules = [f"{row['rule']} {row['records']:,}" for row in outcome.summary["quarantined_by_rule"]]
     if rules:
         lines.append(f"quarantined: {', '.join(rules[:6])}{', …' if len(rules) > 6 else ''}")
+    lines += _stale(outcome.summary["stale"])
     return Panel(Text("\n".join(lines)), title="books", title_align="left")
+
+
+def _stale(stale: dict[str, Any]) -> list[str]:  # Any: the report's JSON
+    if not stale["batches"]:
+        return []
+    were = "was" if stale["batches"] == 1 else "were"
+    shown = ", ".join(repr(path) for path in stale["paths"])
+    more = ", …" if stale["batches"] > len(stale["paths"]) else ""
+    count = counted(stale["batches"], "batch")
+    remedy = "sequen-dagster replay --stale"
+    return [f"{count} {were} judged by an older contract: {remedy} ({shown}{more})"]
 
 
 def _tables(summary: dict[str, Any]) -> Panel:  # Any: the report's JSON
@@ -156,8 +194,16 @@ def _files(settings: SequenSettings) -> Panel:
     return Panel(Text("\n".join(lines), no_wrap=True), title="files", title_align="left")
 
 
-def _full_refresh(outcome: RunOutcome) -> list[Text]:
-    return [Text(outcome.build)] if outcome.build.startswith("full refresh") else []
+def _asked(outcome: RunOutcome) -> list[Text]:
+    """What this run did beyond taking in new files."""
+    lines = []
+    if outcome.judged_again or outcome.left_as_judged:
+        left = f"; {outcome.left_as_judged:,} left as judged" if outcome.left_as_judged else ""
+        lines.append(f"{counted(outcome.judged_again, 'batch')} judged again{left}")
+        lines += [f"    {path}" for path in outcome.left_paths]
+    if outcome.build.startswith("full refresh"):
+        lines.append(outcome.build)
+    return [Text(line) for line in lines]
 
 
 def _times(outcome: RunOutcome) -> Text:

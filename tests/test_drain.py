@@ -87,7 +87,7 @@ def test_unreadable_file_fails_alone_and_loads_later(tmp_path: Path) -> None:
 def test_failures_do_not_name_places_of_the_machine(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     target = write_events(settings, "a.jsonl", event())
-    from sequen_dagster.lake import drain as module
+    from sequen_dagster.lake import workers as module
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", str(target))

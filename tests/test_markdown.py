@@ -1,6 +1,44 @@
+from typing import Any
+
 import pytest
 
-from sequen_dagster.reports.markdown import escape_markdown
+from sequen_dagster.reports.markdown import escape_markdown, render_markdown
+
+NUMBERS = {
+    "books": "records_read files accepted quarantined skipped blank_lines duplicate_records"
+    " conflicting_records",
+    "events": "events sources first_at last_at",
+    "sessions": "sessions given derived visitors converted",
+    "attribution": "conversions units touches",
+}
+REMEDY = "`sequen-dagster replay --stale` judges"
+LISTS = "tiers attributes quarantined_by_rule warnings clicks_by_match_method units_by_basis funnel"
+
+
+def empty_summary(**sections: Any) -> dict[str, Any]:  # Any: the report's JSON
+    numbers = {name: dict.fromkeys(keys.split(), 0) for name, keys in NUMBERS.items()}
+    return {**numbers, **{name: [] for name in LISTS.split()}, **sections}
+
+
+@pytest.mark.parametrize(
+    ("stale", "told"),
+    [
+        ({"batches": 0, "paths": []}, ""),
+        (
+            {"batches": 1, "paths": ["<a>.jsonl"]},
+            f"1 batch was judged by an older contract: {REMEDY} it again\n(\\<a\\>.jsonl).\n",
+        ),
+        (
+            {"batches": 3, "paths": ["a.jsonl", "b"]},
+            f"3 batches were judged by an older contract: {REMEDY} them again\n(a.jsonl, b, …).\n",
+        ),
+    ],
+)
+def test_stale_batches_are_listed(stale: dict[str, Any], told: str) -> None:
+    text = render_markdown(empty_summary(stale=stale))
+
+    assert ("older contract" in text) == bool(told)
+    assert told in text
 
 
 @pytest.mark.parametrize(

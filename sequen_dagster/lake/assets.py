@@ -5,16 +5,23 @@ from collections.abc import Iterator
 
 import dagster as dg
 import polars as pl
+import pydantic
 
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.exports.assets import OWNERS, RAW_EVENTS
 from sequen_dagster.fields import FIELDS
-from sequen_dagster.lake.drain import Drained, drain
+from sequen_dagster.lake.commits import Books
+from sequen_dagster.lake.drain import Drained, FileFailure, drain
+from sequen_dagster.lake.replay import Choice, Replayed, replay
 from sequen_dagster.progress import report
 from sequen_dagster.settings import SequenSettings
 
 VALIDATED_EVENTS = dg.AssetKey("validated_events")
 QUARANTINED_EVENTS = dg.AssetKey("quarantined_events")
+# Metadata of a run that was asked to judge batches again.
+JUDGED_AGAIN = "batches_judged_again"
+LEFT_AS_JUDGED = "batches_left_as_judged"
+LEFT_PATHS = "left_paths"
 CHECKS = [
     dg.AssetCheckSpec(
         "files_read",
@@ -32,6 +39,19 @@ CHECKS = [
         description="The share of accepted records is what the tiers of data ask for.",
     ),
 ]
+
+
+class LakeConfig(dg.Config):
+    """What a run may ask of the lake.
+
+    Attributes:
+        replay_stale: whether to judge again what another contract has judged.
+        replay_paths: patterns of paths (or of source/path) to judge again; with `replay_stale`,
+            only the stale ones among them.
+    """
+
+    replay_stale: bool = False
+    replay_paths: list[str] = pydantic.Field(default_factory=list)
 
 
 def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
@@ -55,12 +75,19 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         ],
         check_specs=CHECKS,
     )
-    def lake(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+    def lake(
+        context: dg.AssetExecutionContext, config: LakeConfig
+    ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
+        choice = Choice(config.replay_stale, tuple(config.replay_paths))
+        replayed = replay(settings, choice, run_id=context.run.run_id, progress=_report)
         drained = drain(settings, run_id=context.run.run_id, progress=_report)
         seconds = time.perf_counter() - started
-        for failure in drained.failures:
+        failures = (*replayed.failures, *drained.failures)
+        for failure in failures:
             context.log.warning("file %r was not read: %s", failure.path, failure.reason)
+        if not choice.is_empty:
+            _tell_replayed(context, replayed)
         context.log.info(
             "%d files in %d commits: %d accepted, %d quarantined, %.1f s",
             len(drained.batches),
@@ -71,8 +98,12 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         )
         yield dg.MaterializeResult(
             asset_key=VALIDATED_EVENTS,
-            metadata={**_metadata(settings, drained, "events"), "seconds": seconds},
-            check_results=_checks(settings, drained),
+            metadata={
+                **_metadata(settings, drained, "events"),
+                **({} if choice.is_empty else _replay_metadata(replayed)),
+                "seconds": seconds,
+            },
+            check_results=_checks(settings, drained, replayed, failures),
         )
         yield dg.MaterializeResult(
             asset_key=QUARANTINED_EVENTS,
@@ -80,6 +111,17 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         )
 
     return lake
+
+
+def _tell_replayed(context: dg.AssetExecutionContext, replayed: Replayed) -> None:
+    for one in replayed.left:
+        context.log.warning("file %r was not judged again: %s", one.path, one.reason)
+    context.log.info(
+        "%d batches judged again in %d commits, %d left as they were",
+        len(replayed.batches),
+        len(replayed.commits),
+        len(replayed.left),
+    )
 
 
 def _spec(key: dg.AssetKey, description: str, kind: str) -> dg.AssetSpec:
@@ -119,23 +161,38 @@ def _metadata(
     }
 
 
-def _checks(settings: SequenSettings, drained: Drained) -> list[dg.AssetCheckResult]:
-    books = drained.books
+def _replay_metadata(replayed: Replayed) -> dict[str, dg.MetadataValue | int]:
+    left = [f"{one.path!r}: {one.reason}" for one in replayed.left[:20]]
+    return {
+        JUDGED_AGAIN: len(replayed.batches),
+        LEFT_AS_JUDGED: len(replayed.left),
+        LEFT_PATHS: dg.MetadataValue.json(left),
+    }
+
+
+def _checks(
+    settings: SequenSettings,
+    drained: Drained,
+    replayed: Replayed,
+    failures: tuple[FileFailure, ...],
+) -> list[dg.AssetCheckResult]:
+    batches = [*replayed.batches, *drained.batches]
+    books = sum((batch.books for batch in batches), Books())
     judged = books.accepted + books.quarantined
     is_enough = 100 * books.accepted >= settings.min_accepted_percent * judged
     return [
         dg.AssetCheckResult(
             check_name="files_read",
-            passed=not drained.failures,
+            passed=not failures,
             severity=dg.AssetCheckSeverity.ERROR,
             metadata={
-                "failed_files": len(drained.failures),
-                "reasons": [f"{one.path!r}: {one.reason}" for one in drained.failures[:20]],
+                "failed_files": len(failures),
+                "reasons": [f"{one.path!r}: {one.reason}" for one in failures[:20]],
             },
         ),
         dg.AssetCheckResult(
             check_name="books_balance",
-            passed=all(batch.books.is_balanced for batch in drained.batches),
+            passed=all(batch.books.is_balanced for batch in batches),
             severity=dg.AssetCheckSeverity.ERROR,
             metadata={"records_read": books.records_read, "blank_lines": books.blank_lines},
         ),

@@ -197,6 +197,23 @@ def read_commits(lake: Path, *, known: Iterable[str] = ()) -> Iterator[Commit]:
             yield read_commit(manifest)
 
 
+def current_batches(lake: Path) -> list[Batch]:
+    """The batches that the tables are made of: of every path the latest version.
+
+    Of a version that several commits hold, the commit with the smaller name counts.
+
+    Returns:
+        Batches in order of source and path.
+    """
+    current: dict[tuple[str, str], Batch] = {}
+    for commit in read_commits(lake):
+        for batch in commit.batches:
+            place = (batch.source, batch.path)
+            if place not in current or batch.version > current[place].version:
+                current[place] = batch
+    return [current[place] for place in sorted(current)]
+
+
 def read_commit(manifest: Path) -> Commit:
     """Read one manifest."""
     content = json.loads(manifest.read_text(encoding="utf-8"))

@@ -3,28 +3,23 @@
 In: the exports places of a home. Out: commits, and the files that failed with the reason.
 """
 
-import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
 
+import filelock
+
 from sequen_dagster.contract.scalars import utc_now
-from sequen_dagster.errors import VanishedFileError
+from sequen_dagster.errors import LockTimeoutError
 from sequen_dagster.exports.files import ExportFile, list_files
 from sequen_dagster.lake.commits import Batch, Books, Commit, write_commit
-from sequen_dagster.lake.ingest import ingest_file
 from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.lake.workers import Job, Workers
 from sequen_dagster.settings import SequenSettings
 
-# Below this, starting worker processes costs more than they save.
-_MIN_POOL_BYTES: Final = 4 * 1024 * 1024
 _MAX_COMMIT_FILES: Final = 5_000
 
 Progress = Callable[[int, int, str], None]
-Outcome = tuple[ExportFile, Batch | Exception]
 
 
 @dataclass(frozen=True)
@@ -93,110 +88,104 @@ def drain(
         What was committed and what failed.
     """
     ledger = Ledger(settings.make_home())
-    files = pending_files(settings)
-    registered_at = utc_now()
+    now = utc_now()
+    jobs = [Job(file, now) for file in pending_files(settings)]
     commits: list[Commit] = []
     failures: list[FileFailure] = []
     done = 0
-    with _Workers(settings, files) as workers:
-        for portion in _portions(files, settings.run_bytes):
+    with Workers(settings, jobs) as workers:
+        for portion in portions(jobs, settings.run_bytes):
             batches = []
-            for file, outcome in workers.ingest(portion, registered_at):
+            for job, outcome in workers.judge(portion):
                 done += 1
                 if isinstance(outcome, Batch):
                     batches.append(outcome)
                 else:
-                    failures.append(_failure(ledger, file, outcome, settings.max_attempts))
+                    failures.append(_failure(ledger, job.file, outcome, settings.max_attempts))
                 if progress is not None:
-                    progress(done, len(files), file.path)
-            commit = _commit(settings, ledger, batches, run_id)
+                    progress(done, len(jobs), job.file.path)
+            commit = commit_batches(settings, ledger, batches, number=_numbered, run_id=run_id)
             commits += [commit] if commit else []
     return Drained(tuple(commits), tuple(failures))
 
 
-def _commit(
-    settings: SequenSettings, ledger: Ledger, batches: list[Batch], run_id: str
+def commit_batches(
+    settings: SequenSettings,
+    ledger: Ledger,
+    batches: Sequence[Batch],
+    *,
+    number: Callable[[Ledger, Batch], Batch | None],
+    run_id: str,
 ) -> Commit | None:
-    numbered = []
-    for batch in sorted(batches, key=lambda one: one.batch_id):
-        version, batch_id = ledger.current(batch.source, batch.path)
-        if batch_id == batch.batch_id:
-            ledger.record_unchanged(replace(batch, version=version))
-        else:
-            numbered.append(replace(batch, version=version + 1))
-    if not numbered:
-        return None
-    commit = Commit(tuple(numbered), utc_now(), run_id)
-    write_commit(settings.home / "lake", commit)
-    ledger.record_commit(commit)
-    return commit
+    """Commit judged batches, one committer at a time, so that no version is given twice.
+
+    Args:
+        settings: the home.
+        ledger: its ledger, brought up to date before versions are given.
+        batches: what was judged.
+        number: gives a batch its version, or None where it is not to be committed after all.
+        run_id: the run to name in the commit.
+
+    Returns:
+        The commit, or None where nothing was left to commit.
+
+    Raises:
+        LockTimeoutError: another committer was in the way for too long.
+    """
+    lock = filelock.FileLock(settings.home / "commit.lock")
+    try:
+        lock.acquire(timeout=settings.lock_timeout_seconds)
+    except filelock.Timeout:
+        message = f"Another run is committing to the lake of {str(settings.home)!r}. Wait for it."
+        raise LockTimeoutError(message) from None
+    try:
+        ledger.sync()
+        in_order = sorted(batches, key=lambda batch: batch.batch_id)
+        numbered = [one for batch in in_order if (one := number(ledger, batch))]
+        if not numbered:
+            return None
+        commit = Commit(tuple(numbered), utc_now(), run_id)
+        write_commit(settings.home / "lake", commit)
+        ledger.record_commit(commit)
+        return commit
+    finally:
+        lock.release()
 
 
-def _failure(ledger: Ledger, file: ExportFile, error: Exception, max_attempts: int) -> FileFailure:
-    reason = f"{type(error).__name__}: {error}"
-    if isinstance(error, OSError):
-        # The text of an OSError repeats the whole path of this machine.
-        reason = f"{type(error).__name__}: {error.strerror or 'cannot be read'}"
-    attempts = ledger.record_failure(file, reason)
-    is_last = attempts >= max_attempts
-    after = "It is parked now." if is_last else f"Attempt {attempts} of {max_attempts}."
-    return FileFailure(file.source, file.path, f"{reason} {after}")
-
-
-def _portions(files: list[ExportFile], max_bytes: int) -> Iterator[list[ExportFile]]:
-    portion: list[ExportFile] = []
+def portions(jobs: Sequence[Job], max_bytes: int) -> Iterator[list[Job]]:
+    """Jobs in portions of at most so many bytes of files, one commit each."""
+    portion: list[Job] = []
     size = 0
-    for file in files:
-        if portion and (size + file.size_bytes > max_bytes or len(portion) >= _MAX_COMMIT_FILES):
+    for job in jobs:
+        is_full = size + job.file.size_bytes > max_bytes or len(portion) >= _MAX_COMMIT_FILES
+        if portion and is_full:
             yield portion
             portion, size = [], 0
-        portion.append(file)
-        size += file.size_bytes
+        portion.append(job)
+        size += job.file.size_bytes
     if portion:
         yield portion
 
 
-class _Workers:
-    """Processes that ingest files side by side, or this very process where there is little."""
-
-    def __init__(self, settings: SequenSettings, files: list[ExportFile]) -> None:
-        self._settings = settings
-        self._pool: Executor | None = None
-        size = sum(file.size_bytes for file in files)
-        if settings.workers > 1 and len(files) > 1 and size >= _MIN_POOL_BYTES:
-            # Spawned, not forked: a fork of a process with the engines' threads may hang.
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(
-                max_workers=min(settings.workers, len(files)), mp_context=context
-            )
-
-    def __enter__(self) -> "_Workers":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-
-    def ingest(self, files: Iterable[ExportFile], registered_at: datetime) -> Iterator[Outcome]:
-        if self._pool is None:
-            for file in files:
-                yield _ingested(file, self._settings, registered_at)
-            return
-        # The largest first, so that no long file is left for the end.
-        largest_first = sorted(files, key=lambda file: (-file.size_bytes, file.path))
-        futures: dict[Future[Outcome], ExportFile] = {
-            self._pool.submit(_ingested, file, self._settings, registered_at): file
-            for file in largest_first
-        }
-        for future in as_completed(futures):
-            try:
-                yield future.result()
-            except BrokenProcessPool as error:
-                yield futures[future], error
+def reason_of(error: Exception) -> str:
+    """Why a file could not be read, without places of this machine."""
+    if isinstance(error, OSError):
+        # The text of an OSError repeats the whole path of this machine.
+        return f"{type(error).__name__}: {error.strerror or 'cannot be read'}"
+    return f"{type(error).__name__}: {error}"
 
 
-def _ingested(file: ExportFile, settings: SequenSettings, registered_at: datetime) -> Outcome:
-    try:
-        return file, ingest_file(file, settings, registered_at=registered_at)
-    except (OSError, VanishedFileError) as error:
-        return file, error
+def _numbered(ledger: Ledger, batch: Batch) -> Batch | None:
+    version, batch_id = ledger.current(batch.source, batch.path)
+    if batch_id == batch.batch_id:
+        ledger.record_unchanged(replace(batch, version=version))
+        return None
+    return replace(batch, version=version + 1)
+
+
+def _failure(ledger: Ledger, file: ExportFile, error: Exception, max_attempts: int) -> FileFailure:
+    reason = reason_of(error)
+    attempts = ledger.record_failure(file, reason)
+    is_last = attempts >= max_attempts
+    after = "It is parked now." if is_last else f"Attempt {attempts} of {max_attempts}."
+    return FileFailure(file.source, file.path, f"{reason} {after}")

@@ -8,7 +8,7 @@ import os
 import shutil
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -82,16 +82,30 @@ class Tally:
         )
 
 
-def ingest_file(file: ExportFile, settings: SequenSettings, *, registered_at: datetime) -> Batch:
+def contract_fingerprint(settings: SequenSettings) -> str:
+    """Names what judges files by these settings: the contract and the limits of reading.
+
+    A batch with another fingerprint is stale: it was judged by other rules.
+    """
+    contract = EventContract(max_depth=settings.max_depth)
+    return fingerprint(
+        {"contract": contract.fingerprint, "limits": asdict(ReadLimits.of(settings))}
+    )
+
+
+def ingest_file(
+    file: ExportFile, settings: SequenSettings, *, registered_at: datetime, version: int = 0
+) -> Batch:
     """Read a file once, judge every record, and write both kinds of rows.
 
     Args:
         file: the file as listed.
         settings: limits, and the home that holds the lake.
         registered_at: when this version was first met, UTC without zone.
+        version: the number of the version where it is known before; 0 leaves it to the committer.
 
     Returns:
-        The batch, with version 0: the committer knows which one it is.
+        The batch.
 
     Raises:
         VanishedFileError: the file is gone, or changed while it was read.
@@ -105,21 +119,23 @@ def ingest_file(file: ExportFile, settings: SequenSettings, *, registered_at: da
         tally, sha256, size_bytes = judge_file(reader, contract, origin, writer)
         _check_unchanged(file, size_bytes)
         batch_id = batch_id_of(file.source, file.path, sha256)
-        # Names what decided the rows, so that a second try writes the same file again.
-        name = fingerprint({"contract": contract.fingerprint, "receipt": received_at.isoformat()})
-        events, quarantine = writer.publish(batch_id, name)
+        judged_by = contract_fingerprint(settings)
+        # Names what decided the rows: a second try writes the same file again, and a batch that is
+        # judged again leaves the rows alone that older commits name.
+        decided = {"contract": judged_by, "receipt": received_at.isoformat(), "version": version}
+        events, quarantine = writer.publish(batch_id, fingerprint(decided))
     return Batch(
         batch_id=batch_id,
         source=file.source,
         path=file.path,
-        version=0,
+        version=version,
         file_format=reader.file_format,
         file_sha256=sha256,
         file_bytes=size_bytes,
         modified_at=file.modified_at,
         received_at=received_at,
         registered_at=registered_at,
-        contract_fingerprint=contract.fingerprint,
+        contract_fingerprint=judged_by,
         books=tally.books,
         rule_counts=tally.rule_counts(),
         events=events,

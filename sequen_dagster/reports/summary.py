@@ -11,10 +11,12 @@ from typing import Any, Final
 import duckdb
 
 from sequen_dagster.contract.contract import CONTRACT_VERSION
+from sequen_dagster.lake.ingest import contract_fingerprint
 from sequen_dagster.reports.publish import serving_dir, snapshot_path
 from sequen_dagster.settings import RULES_VERSION, SequenSettings
 
 REPORT_VERSION: Final = 1
+_SHOWN_PATHS: Final = 5
 
 Summary = dict[str, Any]  # Any: JSON; the queries below say what is where
 
@@ -110,7 +112,18 @@ def summarize(settings: SequenSettings) -> Summary:
             names = [column[0] for column in result.description]
             rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
             summary[section] = rows[0] if section in _SINGLE else rows
+        summary["stale"] = _stale(snapshot, contract_fingerprint(settings))
     return summary
+
+
+def _stale(snapshot: duckdb.DuckDBPyConnection, judge: str) -> Summary:
+    """How many batches another contract has judged, and the paths of the first few."""
+    paths = snapshot.execute(
+        "select path from rpt_batches where is_current and contract_fingerprint <> ?"
+        " order by source, path",
+        [judge],
+    ).fetchall()
+    return {"batches": len(paths), "paths": [path for (path,) in paths[:_SHOWN_PATHS]]}
 
 
 def write_report(settings: SequenSettings, summary: Summary) -> Path:

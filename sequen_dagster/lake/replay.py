@@ -1,0 +1,188 @@
+"""Lake: judge files again that were judged before, after the contract has changed.
+
+In: the commits, and the exports places, where the files still lie. Out: commits that hold the
+same batches in their next version. Nothing is ever judged again unless somebody asks.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from sequen_dagster.errors import VanishedFileError
+from sequen_dagster.exports.files import list_files
+from sequen_dagster.lake.commits import Batch, Commit, current_batches
+from sequen_dagster.lake.drain import (
+    FileFailure,
+    Progress,
+    commit_batches,
+    portions,
+    reason_of,
+)
+from sequen_dagster.lake.ingest import contract_fingerprint
+from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.lake.workers import Job, Workers
+from sequen_dagster.settings import SequenSettings
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which batches to judge again; as it stands, none.
+
+    Attributes:
+        is_stale: those that another contract has judged.
+        paths: patterns of paths, or of source/path; with `is_stale`, both have to hold.
+    """
+
+    is_stale: bool = False
+    paths: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it chooses nothing."""
+        return not (self.is_stale or self.paths)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a replay would do.
+
+    Attributes:
+        current: how many batches the tables are made of.
+        jobs: the files to judge again.
+        left: chosen, but gone or changed; they stay as they were judged.
+    """
+
+    current: int = 0
+    jobs: tuple[Job, ...] = ()
+    left: tuple[FileFailure, ...] = ()
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a replay has done.
+
+    Attributes:
+        commits: the commits written, in order.
+        left: chosen, but gone or changed; they stay as they were judged.
+        failures: files that could not be read.
+    """
+
+    commits: tuple[Commit, ...] = ()
+    left: tuple[FileFailure, ...] = ()
+    failures: tuple[FileFailure, ...] = ()
+
+    @property
+    def batches(self) -> list[Batch]:
+        """All batches, commit by commit."""
+        return [batch for commit in self.commits for batch in commit.batches]
+
+
+def plan_replay(settings: SequenSettings, choice: Choice) -> Plan:
+    """Find the batches to judge again and their files; nothing is written.
+
+    Only batches that the tables are made of are looked at: older versions stay as they are.
+
+    Raises:
+        ExportsError: an exports place cannot be listed.
+    """
+    current = current_batches(settings.home / "lake")
+    judge = contract_fingerprint(settings)
+    chosen = [batch for batch in current if _is_chosen(batch, choice, judge)]
+    listed = [file for source in settings.sources for file in list_files(source)]
+    files = {(file.source, file.path): file for file in listed}
+    jobs = []
+    left = []
+    for batch in chosen:
+        file = files.get((batch.source, batch.path))
+        if file is None:
+            left.append(FileFailure(batch.source, batch.path, "gone"))
+        elif file.size_bytes != batch.file_bytes:
+            left.append(FileFailure(batch.source, batch.path, "changed"))
+        else:
+            jobs.append(Job(file, batch.registered_at, again=batch))
+    return Plan(len(current), tuple(jobs), tuple(left))
+
+
+def replay(
+    settings: SequenSettings,
+    choice: Choice,
+    *,
+    run_id: str = "",
+    progress: Progress | None = None,
+) -> Replayed:
+    """Judge batches again by the contract of today and commit them as their next versions.
+
+    A batch keeps its id, its receipt and the time it was registered. The rows of the judgement
+    before stay where they are. Safe to run twice, or to break off: what was committed is not stale
+    any more, and the rest is judged next time.
+
+    Args:
+        settings: where to read and write, and the contract.
+        choice: which batches.
+        run_id: the run to name in the commits.
+        progress: called with (files done, files in all, path) after each file.
+
+    Returns:
+        What was committed, what was left, and what failed.
+
+    Raises:
+        ExportsError: an exports place cannot be listed.
+        LockTimeoutError: another run was committing for too long.
+    """
+    if choice.is_empty:
+        return Replayed()
+    ledger = Ledger(settings.make_home())
+    plan = plan_replay(settings, choice)
+    commits: list[Commit] = []
+    left = list(plan.left)
+    failures: list[FileFailure] = []
+    done = 0
+    with Workers(settings, plan.jobs) as workers:
+        for portion in portions(plan.jobs, settings.run_bytes):
+            batches: list[Batch] = []
+            for job, outcome in workers.judge(portion):
+                done += 1
+                if isinstance(outcome, Batch):
+                    batches.append(outcome)
+                elif isinstance(outcome, VanishedFileError):
+                    left.append(FileFailure(job.file.source, job.file.path, "changed"))
+                else:
+                    reason = reason_of(outcome)
+                    failures.append(FileFailure(job.file.source, job.file.path, reason))
+                if progress is not None:
+                    progress(done, len(plan.jobs), job.file.path)
+            commit = commit_batches(settings, ledger, batches, number=_still_next, run_id=run_id)
+            commits += [commit] if commit else []
+            kept = {batch.batch_id for batch in commit.batches} if commit else set()
+            left += [
+                FileFailure(batch.source, batch.path, "changed")
+                for batch in batches
+                if batch.batch_id not in kept
+            ]
+            _note_touched(ledger, commit, portion)
+    return Replayed(tuple(commits), tuple(left), tuple(failures))
+
+
+def _is_chosen(batch: Batch, choice: Choice, judge: str) -> bool:
+    if choice.is_empty or (choice.is_stale and batch.contract_fingerprint == judge):
+        return False
+    names = (batch.path, f"{batch.source}/{batch.path}")
+    return not choice.paths or any(
+        fnmatchcase(name, pattern) for name in names for pattern in choice.paths
+    )
+
+
+def _still_next(ledger: Ledger, batch: Batch) -> Batch | None:
+    """The batch, unless a run has committed another version of its path in the meantime."""
+    is_next = ledger.current(batch.source, batch.path) == (batch.version - 1, batch.batch_id)
+    return batch if is_next else None
+
+
+def _note_touched(ledger: Ledger, commit: Commit | None, jobs: Iterable[Job]) -> None:
+    """Spare the next drain the files that were only touched since they were taken in."""
+    batches = commit.batches if commit else ()
+    committed = {(batch.source, batch.path): batch for batch in batches}
+    for job in jobs:
+        batch = committed.get((job.file.source, job.file.path))
+        if batch is not None and batch.modified_at != job.file.modified_at:
+            ledger.record_unchanged(replace(batch, modified_at=job.file.modified_at))

@@ -1,0 +1,45 @@
+"""Real event sets that arrive file by file, in either order: the tables equal a full refresh."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from homes import settings_of
+from sequen_dagster.marts.verify import verify
+from sequen_dagster.run import run_pipeline
+
+# What is right by a separate reading of the sets; see the README beside them.
+SESSIONS = {"two_batch": 5, "ecommerce": 63, "ebnerd_test": 2_505, "online_retail": 19_969}
+# Sets of more files come in groups, so that a set takes minutes.
+MAX_BATCHES = 7
+
+
+def portions(files: list[Path]) -> list[list[Path]]:
+    """One file at a time, or as many at a time as make `MAX_BATCHES` portions."""
+    size = -(-len(files) // MAX_BATCHES)
+    return [files[start : start + size] for start in range(0, len(files), size)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("newest_first", [True, False], ids=["newest first", "in name order"])
+@pytest.mark.parametrize("name", SESSIONS)
+def test_files_that_arrive_one_by_one_give_the_tables_of_one_load(
+    test_data: Path, tmp_path: Path, name: str, newest_first: bool
+) -> None:
+    settings = settings_of(tmp_path)
+    files = sorted((test_data / name).glob("*.jsonl.gz"), reverse=newest_first)
+    builds = []
+    for portion in portions(files):
+        for file in portion:
+            shutil.copy2(file, settings.sources[0].exports)
+        outcome = run_pipeline(settings)
+        assert (outcome.failures, outcome.failed_checks) == ((), ())
+        builds.append(outcome.build)
+
+    verification = verify(settings)
+
+    assert set(builds[1:]) == {"incremental build"}
+    assert verification.differences == ()
+    assert verification.commits == len(builds)
+    assert outcome.summary["sessions"]["sessions"] == SESSIONS[name]

@@ -1,0 +1,293 @@
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from click.testing import CliRunner, Result
+
+from homes import RECEIPT, event, settings_of, touch, write_events
+from sequen_dagster.cli import main
+from sequen_dagster.lake import replay as module
+from sequen_dagster.lake.commits import Books, current_batches, read_commits
+from sequen_dagster.lake.drain import drain, pending_files
+from sequen_dagster.lake.replay import Choice, plan_replay, replay
+from sequen_dagster.marts.verify import verify
+from sequen_dagster.run import run_pipeline
+from sequen_dagster.settings import SequenSettings
+
+STALE = Choice(is_stale=True)
+DEEP = {"id": "deep", "note": {"a": {"b": 1}}}
+
+
+def stricter(settings: SequenSettings) -> SequenSettings:
+    """Another contract: it quarantines what is nested deeper than a list or an object."""
+    return settings.model_copy(update={"max_depth": 2})
+
+
+def taken_in(tmp_path: Path, **files: dict[str, Any]) -> SequenSettings:
+    """A home that has taken in one plain and one deep event a file."""
+    settings = settings_of(tmp_path)
+    for name, fields in (files or {"a": {}}).items():
+        deep = event(**{**DEEP, "id": f"deep {name}", **fields})
+        write_events(settings, f"{name}.jsonl", event(id=name), deep)
+    drain(settings)
+    return settings
+
+
+def accepted(settings: SequenSettings, files: tuple[str, ...]) -> list[str]:
+    lake = settings.home / "lake"
+    return [one for name in files for one in pl.read_parquet(lake / name)["id"].to_list()]
+
+
+def told(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+def test_nothing_is_stale_by_the_same_contract(tmp_path: Path) -> None:
+    settings = taken_in(tmp_path)
+
+    assert plan_replay(settings, STALE).jobs == ()
+    assert replay(settings, STALE).commits == ()
+    # Settings of the marts are none of the contract.
+    assert not plan_replay(settings.model_copy(update={"stitching": False}), STALE).jobs
+
+
+@pytest.mark.parametrize("limit", ["max_depth", "max_record_bytes", "max_compression_ratio"])
+def test_every_setting_of_the_contract_makes_batches_stale(tmp_path: Path, limit: str) -> None:
+    settings = taken_in(tmp_path)
+
+    assert len(plan_replay(settings.model_copy(update={limit: 99}), STALE).jobs) == 1
+
+
+def test_stale_batch_is_judged_again_as_its_next_version(tmp_path: Path) -> None:
+    settings = taken_in(tmp_path)
+    (before,) = current_batches(settings.home / "lake")
+
+    replayed = replay(stricter(settings), STALE, run_id="run-2")
+
+    (commit,) = replayed.commits
+    (after,) = commit.batches
+    assert (before.version, after.version, commit.run_id) == (1, 2, "run-2")
+    assert (before.books, after.books) == (
+        Books(records_read=2, accepted=2),
+        Books(records_read=2, accepted=1, quarantined=1),
+    )
+    assert after.contract_fingerprint != before.contract_fingerprint
+    judged = ("version", "books", "rule_counts", "contract_fingerprint", "events", "quarantine")
+    assert replace(after, **{name: getattr(before, name) for name in judged}) == before
+    # Both judgements can be read.
+    assert accepted(settings, before.events) == ["a", "deep a"]
+    assert accepted(settings, after.events) == ["a"]
+    assert current_batches(settings.home / "lake") == [after]
+
+
+def test_replay_again_does_nothing(tmp_path: Path) -> None:
+    settings = stricter(taken_in(tmp_path))
+    replay(settings, STALE)
+
+    assert replay(settings, STALE).batches == []
+    assert drain(settings).commits == ()
+    assert len(list(read_commits(settings.home / "lake"))) == 2
+
+
+def test_contract_that_comes_back_is_a_version_of_its_own(tmp_path: Path) -> None:
+    settings = taken_in(tmp_path)
+    (first,) = current_batches(settings.home / "lake")
+    replay(stricter(settings), STALE)
+
+    (third,) = replay(settings, STALE).batches
+
+    assert third.version == 3
+    assert third.events != first.events
+    assert accepted(settings, third.events) == accepted(settings, first.events)
+
+
+def test_gone_and_changed_files_are_named_and_left(tmp_path: Path) -> None:
+    settings = taken_in(tmp_path, a={}, b={}, c={}, d={})
+    (settings.sources[0].exports / "a.jsonl").unlink()
+    write_events(settings, "b.jsonl", event())
+    # As long as before, and of the same time: only its content tells.
+    write_events(settings, "c.jsonl", event(id="c"), event(**{**DEEP, "id": "DEEP c"}))
+
+    replayed = replay(stricter(settings), STALE)
+
+    assert [(one.path, one.reason) for one in replayed.left] == [
+        ("a.jsonl", "gone"),
+        ("b.jsonl", "changed"),
+        ("c.jsonl", "changed"),
+    ]
+    assert [batch.path for batch in replayed.batches] == ["d.jsonl"]
+    folders = {path.name for path in (settings.home / "lake" / "events").iterdir()}
+    batches = {f"batch_id={one.batch_id}" for one in current_batches(settings.home / "lake")}
+    assert folders == batches
+
+
+def test_touched_file_keeps_its_receipt_and_is_not_read_again(tmp_path: Path) -> None:
+    settings = stricter(taken_in(tmp_path))
+    touch(settings.sources[0].exports / "a.jsonl", RECEIPT + timedelta(days=1))
+
+    (batch,) = replay(settings, STALE).batches
+
+    assert (batch.modified_at, batch.received_at) == (RECEIPT, RECEIPT)
+    rows = pl.read_parquet(settings.home / "lake" / batch.events[0])
+    assert rows["received_at"].unique().to_list() == [RECEIPT]
+    assert pending_files(settings) == []
+
+
+def test_file_that_cannot_be_read_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sequen_dagster.lake import workers
+
+    settings = stricter(taken_in(tmp_path, a={}, b={}))
+    ingest = workers.ingest_file
+
+    def refuse(file: Any, *args: Any, **options: Any) -> Any:
+        if file.path == "a.jsonl":
+            raise PermissionError(13, "Permission denied", str(file.location))
+        return ingest(file, *args, **options)
+
+    monkeypatch.setattr(workers, "ingest_file", refuse)
+    replayed = replay(settings, STALE)
+
+    assert [one.reason for one in replayed.failures] == ["PermissionError: Permission denied"]
+    assert [batch.path for batch in replayed.batches] == ["b.jsonl"]
+    # It stays stale, and is no file that the drain gives up.
+    assert [job.file.path for job in plan_replay(settings, STALE).jobs] == ["a.jsonl"]
+
+
+def test_replay_that_broke_off_before_its_commit_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = taken_in(tmp_path)
+    there = tmp_path / "elsewhere"
+    shutil.copytree(settings.home, there)
+    (undisturbed,) = replay(stricter(settings), STALE).commits
+    settings = stricter(settings.model_copy(update={"home": there}))
+
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "commit_batches", die)
+        with pytest.raises(KeyboardInterrupt):
+            replay(settings, STALE)
+    (before,) = current_batches(there / "lake")
+    (commit,) = replay(settings, STALE).commits
+
+    assert before.version == 1
+    assert commit.commit_id == undisturbed.commit_id
+    assert commit.batches == undisturbed.batches
+    assert len(list((there / "lake" / "events").rglob("*.parquet"))) == 2
+
+
+def test_replay_works_without_the_ledger(tmp_path: Path) -> None:
+    settings = stricter(taken_in(tmp_path))
+    for part in settings.home.glob("ledger.sqlite*"):
+        part.unlink()
+
+    assert [batch.version for batch in replay(settings, STALE).batches] == [2]
+    assert pending_files(settings) == []
+
+
+def test_version_that_arrives_meanwhile_goes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = stricter(taken_in(tmp_path))
+    commit_batches = module.commit_batches
+
+    def overtaken(*args: Any, **options: Any) -> Any:
+        write_events(settings, "a.jsonl", event(id="new"))
+        assert [batch.version for batch in drain(settings).batches] == [2]
+        return commit_batches(*args, **options)
+
+    monkeypatch.setattr(module, "commit_batches", overtaken)
+    replayed = replay(settings, STALE)
+
+    assert replayed.commits == ()
+    assert [(one.path, one.reason) for one in replayed.left] == [("a.jsonl", "changed")]
+    (current,) = current_batches(settings.home / "lake")
+    assert accepted(settings, current.events) == ["new"]
+
+
+def test_older_versions_are_left_alone(tmp_path: Path) -> None:
+    settings = taken_in(tmp_path)
+    write_events(settings, "a.jsonl", event(id="new"))
+    drain(stricter(settings))
+
+    assert plan_replay(stricter(settings), STALE).jobs == ()
+
+
+def test_paths_choose_what_is_judged_again(tmp_path: Path) -> None:
+    settings = taken_in(tmp_path, a={}, ab={}, b={})
+
+    def chosen(choice: Choice) -> list[str]:
+        return [job.file.path for job in plan_replay(settings, choice).jobs]
+
+    assert chosen(Choice()) == []
+    assert chosen(Choice(paths=("a*",))) == ["a.jsonl", "ab.jsonl"]
+    assert chosen(Choice(paths=("default/b.jsonl", "a.jsonl"))) == ["a.jsonl", "b.jsonl"]
+    assert chosen(Choice(is_stale=True, paths=("a*",))) == []
+    (batch,) = replay(settings, Choice(paths=("b.jsonl",))).batches
+    assert (batch.path, batch.version) == ("b.jsonl", 2)
+
+
+def test_command_says_what_it_would_do(tmp_path: Path) -> None:
+    settings = taken_in(tmp_path, a={}, b={})
+    (settings.sources[0].exports / "b.jsonl").unlink()
+    places = ["--home", str(settings.home), "--exports", str(settings.sources[0].exports)]
+
+    def invoke(*more: str) -> Result:
+        return CliRunner().invoke(main, ["replay", *places, *more])
+
+    nothing = invoke("--stale")
+    plan = invoke("--stale", "--dry-run", "--set", "max_depth=2")
+    gone = invoke("--path", "b*")
+    wrong = invoke()
+
+    assert told(nothing) == "Nothing is stale: the tables are made of 2 batches."
+    assert told(plan) == "1 batch to judge again 'a.jsonl' 1 batch left as judged 'b.jsonl': gone"
+    assert told(gone) == "0 batches to judge again 1 batch left as judged 'b.jsonl': gone"
+    assert [one.exit_code for one in (nothing, plan, gone, wrong)] == [0, 0, 0, 2]
+    assert not (settings.home / "warehouse.duckdb").exists()
+
+
+def test_command_judges_again_and_builds(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event(id="a"), event(**DEEP))
+    assert run_pipeline(settings).summary["stale"] == {"batches": 0, "paths": []}
+    places = ["--home", str(settings.home), "--exports", str(settings.sources[0].exports)]
+
+    result = CliRunner().invoke(main, ["replay", "--stale", *places, "--set", "max_depth=2"])
+
+    assert result.exit_code == 0, result.output
+    assert "= 1 accepted + 1 quarantined + 0 skipped" in told(result)
+    assert "1 batch judged again" in told(result)
+    assert "full refresh" not in told(result)
+
+
+@pytest.mark.slow
+def test_stale_batches_are_told_until_they_are_judged_again(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event(id="a"), event(**DEEP))
+    write_events(settings, "b.jsonl", event(id="b", uid="u2"), event(id="deep", uid="u2"))
+    run_pipeline(settings)
+    (settings.sources[0].exports / "b.jsonl").unlink()
+    new = stricter(settings)
+    write_events(settings, "c.jsonl", event(id="c"))
+
+    told_stale = run_pipeline(new)
+    outcome = run_pipeline(new, replay=STALE)
+
+    assert told_stale.summary["stale"] == {"batches": 2, "paths": ["a.jsonl", "b.jsonl"]}
+    report = (settings.home / "serving" / "report.md").read_text()
+    assert "1 batch was judged by an older contract: `sequen-dagster replay --stale`" in report
+    assert (outcome.judged_again, outcome.left_as_judged) == (1, 1)
+    assert outcome.left_paths == ("'b.jsonl': gone",)
+    assert outcome.summary["stale"] == {"batches": 1, "paths": ["b.jsonl"]}
+    # The record that the contract now refuses had won its id; the other one takes its place.
+    assert outcome.build == "incremental build"
+    assert verify(new).is_equal
