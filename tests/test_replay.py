@@ -1,4 +1,6 @@
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -40,6 +42,11 @@ def taken_in(tmp_path: Path, **files: dict[str, Any]) -> SequenSettings:
 def accepted(settings: SequenSettings, files: tuple[str, ...]) -> list[str]:
     lake = settings.home / "lake"
     return [one for name in files for one in pl.read_parquet(lake / name)["id"].to_list()]
+
+
+def lose_ledger(settings: SequenSettings) -> None:
+    for part in settings.home.glob("ledger.sqlite*"):
+        part.unlink()
 
 
 def told(result: Result) -> str:
@@ -186,11 +193,18 @@ def test_replay_that_broke_off_before_its_commit_is_done_again(
 
 def test_replay_works_without_the_ledger(tmp_path: Path) -> None:
     settings = stricter(taken_in(tmp_path))
-    for part in settings.home.glob("ledger.sqlite*"):
-        part.unlink()
 
-    assert [batch.version for batch in replay(settings, STALE).batches] == [2]
-    assert pending_files(settings) == []
+    for version in (2, 3, 4, 5):
+        lose_ledger(settings)
+        (commit,) = replay(settings, Choice(paths=("*",))).commits
+        lose_ledger(settings)
+
+        assert [batch.version for batch in commit.batches] == [version]
+        assert pending_files(settings) == []
+        # Whatever the order of the commits' names, the last version is the one that is known.
+        with closing(sqlite3.connect(settings.home / "ledger.sqlite")) as ledger:
+            (row,) = ledger.execute("select version, commit_id from file_versions").fetchall()
+        assert row == (version, commit.commit_id)
 
 
 def test_version_that_arrives_meanwhile_goes_first(

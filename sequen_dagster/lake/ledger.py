@@ -161,8 +161,10 @@ class Ledger:
             "insert into file_versions (source, path, size_bytes, modified_at, state, version,"
             " batch_id, commit_id, updated_at) values (?, ?, ?, ?, 'committed', ?, ?, ?, ?)"
             " on conflict do update set state = 'committed', error = null,"
+            # Commits are indexed in the order of their names, not of the versions they hold.
             " version = max(version, excluded.version), batch_id = excluded.batch_id,"
-            " commit_id = coalesce(excluded.commit_id, commit_id),"
+            " commit_id = case when excluded.version < version or excluded.commit_id is null"
+            "   then commit_id else excluded.commit_id end,"
             " updated_at = excluded.updated_at",
             (
                 batch.source,
