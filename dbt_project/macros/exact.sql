@@ -68,16 +68,27 @@
 
 {#
   The changes of some columns alone: what went and came alike in them cancels out, however much else
-  of the rows has changed.
+  of the rows has changed. `is_new`: only what came (true) or what went (false).
 #}
-{% macro changes_of(name, columns) -%}
+{% macro changes_of(name, columns, is_new=none) -%}
     {%- do ref(name) -%}
     (
         select {{ columns | join(', ') }}
         from {{ sequen.changes_relation(name) }}
         group by {{ columns | join(', ') }}
-        having sum(case when is_new then 1 else -1 end) <> 0
+        having sum(case when is_new then 1 else -1 end)
+            {{ '<>' if is_new is none else ('>' if is_new else '<') }} 0
     )
+{%- endmacro %}
+
+{# For rpt_restatements: away with the rows of builds that did not run through. #}
+{% macro forget_unfinished_builds() -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }}
+        where publication in (
+            select build_number from {{ source('lake', 'builds') }} where not is_finished
+        )
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro changes_relation(name) -%}

@@ -9,7 +9,7 @@ stg_events as (
         source_item
     from {{ ref('stg_events') }}
     where
-        {% if tests_look_at_changes() %}
+        {% if not execute or tests_look_at_changes() %}
             batch_id in (
                 select stg_touched_batches.batch_id
                 from {{ ref('stg_touched_batches') }} as stg_touched_batches

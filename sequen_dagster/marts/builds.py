@@ -48,10 +48,6 @@ def begin_build(
     Returns:
         The build to run.
     """
-    warehouse.execute(
-        "create table if not exists raw.builds (build_number bigint, fingerprint varchar,"
-        " is_full boolean, is_finished boolean, started_at timestamp, finished_at timestamp)"
-    )
     builds = warehouse.execute(
         "select build_number, fingerprint, is_full, is_finished from raw.builds"
         " order by build_number"

@@ -52,6 +52,14 @@ _BATCH_COLUMNS: Final = {
     "registered_at": "timestamp",
     "committed_at": "timestamp",
 }
+_BUILD_COLUMNS: Final = {
+    "build_number": "bigint",
+    "fingerprint": "varchar",
+    "is_full": "boolean",
+    "is_finished": "boolean",
+    "started_at": "timestamp",
+    "finished_at": "timestamp",
+}
 _VIOLATION_COLUMNS: Final = {
     "batch_id": "varchar",
     "type": "varchar",
@@ -226,6 +234,7 @@ def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
         "commits": {"commit_id": "varchar", "committed_at": "timestamp"},
         "touched_ids": {"id": "varchar"},
         "touched_batches": {"batch_id": "varchar"},
+        "builds": _BUILD_COLUMNS,
     }
     for name, columns in tables.items():
         definitions = ", ".join(f"{column} {kind}" for column, kind in columns.items())
