@@ -15,7 +15,8 @@ from sequen_dagster.cli import main
 from sequen_dagster.lake import replay as module
 from sequen_dagster.lake.commits import Books, current_batches, read_commits
 from sequen_dagster.lake.drain import drain, pending_files
-from sequen_dagster.lake.replay import Choice, plan_replay, replay
+from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.lake.replay import Choice, Replayed, plan_replay, replay
 from sequen_dagster.marts.verify import verify
 from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
@@ -225,6 +226,40 @@ def test_version_that_arrives_meanwhile_goes_first(
     assert [(one.path, one.reason) for one in replayed.left] == [("a.jsonl", "changed")]
     (current,) = current_batches(settings.home / "lake")
     assert accepted(settings, current.events) == ["new"]
+
+
+def test_two_replays_at_a_time_commit_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = stricter(taken_in(tmp_path))
+    commit_batches = module.commit_batches
+    faster: list[Replayed] = []
+
+    def overtaken(*args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(module, "commit_batches", commit_batches)
+        faster.append(replay(settings, STALE))
+        return commit_batches(*args, **options)
+
+    monkeypatch.setattr(module, "commit_batches", overtaken)
+
+    assert replay(settings, STALE) == Replayed()
+    assert [batch.version for batch in faster[0].batches] == [2]
+
+
+def test_replay_that_died_after_its_commit_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = stricter(taken_in(tmp_path))
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "record_commit", die)
+        with pytest.raises(KeyboardInterrupt):
+            replay(settings, STALE)
+
+    assert plan_replay(settings, STALE).jobs == ()
+    assert pending_files(settings) == []
+    assert Ledger(settings.home).current("default", "a.jsonl")[0] == 2
 
 
 def test_older_versions_are_left_alone(tmp_path: Path) -> None:
