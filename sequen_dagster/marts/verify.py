@@ -132,6 +132,7 @@ def _copy_standing(settings: SequenSettings, copy: Path) -> set[str]:
 
 
 def _rebuild(scratch: SequenSettings) -> None:
+    report("verify", "rebuilding all tables")
     write_profile(scratch)
     no_tests = ("--full-refresh", "--exclude-resource-type", "test", "unit_test")
     with subprocess.Popen(  # noqa: S603  # our own interpreter and arguments
