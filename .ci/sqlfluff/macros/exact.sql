@@ -18,4 +18,4 @@
 
 {% macro tests_look_at_changes() %}{% endmacro %}
 
-{% macro changes_of(name, columns) %}(select {{ columns | join(', ') }} from changes.{{ name }}){% endmacro %}
+{% macro changes_of(name, columns, is_new=none) %}(select {{ columns | join(', ') }} from changes.{{ name }}){% endmacro %}
