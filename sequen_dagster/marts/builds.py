@@ -82,15 +82,12 @@ def why_behind(warehouse: duckdb.DuckDBPyConnection, fingerprint: str) -> str:
         warehouse: an open connection; hold `writer_lock`.
         fingerprint: names the settings and the SQL that the tables should be built by.
     """
-    is_built = warehouse.execute(
-        "select count(*) from duckdb_tables() where schema_name = 'raw' and table_name = 'builds'"
-    ).fetchone()
-    if is_built == (0,):
-        return "there is no build yet"
     last = warehouse.execute(
         "select fingerprint, is_finished from raw.builds order by build_number desc limit 1"
     ).fetchone()
-    if last is None or not last[1]:
+    if last is None:
+        return "there is no build yet"
+    if not last[1]:
         return "the last build did not run through"
     if last[0] != fingerprint:
         return "the last build was by other settings or rules"

@@ -32,6 +32,7 @@ from sequen_dagster.marts.project import (
 )
 from sequen_dagster.marts.warehouse import (
     connect,
+    create_raw_tables,
     load_commits,
     warehouse_path,
     writer_lock,
@@ -123,6 +124,7 @@ def _scratch(settings: SequenSettings) -> Iterator[SequenSettings]:
 def _copy_standing(settings: SequenSettings, copy: Path) -> set[str]:
     """Copy the tables to compare; return the ids of the commits that they are made of."""
     with writer_lock(settings), connect(settings, folders=[copy.parent]) as warehouse:
+        create_raw_tables(warehouse)
         reason = why_behind(warehouse, tables_fingerprint(settings))
         if reason:
             message = f"The tables cannot be verified: {reason}. Run `sequen-dagster run` first."
