@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.batches import BatchMeasured, batches_table, bench_batches
 from sequen_dagster.simulate import Simulation, simulate
 
 # Runs a command and prints its wall time and the largest resident size of any process below it.
@@ -68,17 +69,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benches named on the command line."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--events", type=int, nargs="+", default=[200_000, 1_000_000])
+    parser.add_argument("--histories", type=int, nargs="+", default=[500_000, 5_000_000])
+    parser.add_argument("--only", choices=["job", "batches"], help="one of the two benches")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args(arguments)
     print(f"{platform.platform()}, Python {platform.python_version()}, duckdb {version('duckdb')}")
     rows: list[Measured] = []
+    batches: list[BatchMeasured] = []
     with tempfile.TemporaryDirectory(prefix="sequen-bench-") as folder:
-        for events in options.events:
-            rows += bench_main_job(Path(folder) / str(events), events, options.rounds)
-    print(table(rows))
+        if options.only != "batches":
+            for events in options.events:
+                rows += bench_main_job(Path(folder) / str(events), events, options.rounds)
+            print(table(rows))
+        if options.only != "job":
+            batches = bench_batches(Path(folder) / "batches", options.histories, options.rounds)
+            print(batches_table(batches))
     if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+        figures = [*map(asdict, rows), *map(asdict, batches)]
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 def bench_main_job(folder: Path, events: int, rounds: int) -> list[Measured]:

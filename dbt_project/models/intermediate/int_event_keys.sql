@@ -6,6 +6,7 @@ with
 int_events_deduplicated as (
     select
         id,
+        id_hash,
         type,
         uid,
         sid,

@@ -10,7 +10,7 @@ int_event_keys as (
         cid,
         original_timestamp
     from {{ ref('int_event_keys') }}
-    where {{ touched(['id']) }}
+    where {{ touched_records() }}
 ),
 
 int_sessions_identified as (

@@ -17,7 +17,13 @@ int_event_keys as (
         id,
         property_shape
     from {{ ref('int_event_keys') }}
-    where type = 'page_view'
+    where
+        type = 'page_view'
+        {%- if not is_full_build() %}
+            and id_hash in (
+                select {{ text_hash('fct_page_views.id') }} from fct_page_views
+            )
+        {%- endif %}
 ),
 
 page_views_marked as (
