@@ -72,6 +72,8 @@ def render_verification(verification: Verification) -> Text:
     commits = counted(verification.commits, "commit")
     differing = len(verification.differences)
     lines.append(f"{equal} equal{f', {differing} differ' if differing else ''} ({commits})")
+    if differing:
+        lines.append("`sequen-dagster run --full-refresh` mends them. Please report what you saw.")
     return Text("\n".join(lines))
 
 

@@ -87,7 +87,8 @@ def test_damaged_rows_are_found(damaged: SequenSettings) -> None:
     assert "fct_events: 1 missing" in told
     assert "    missing id='e1'" in told
     assert "quarantined_events: 1 unexpected" in told
-    assert told[-1].endswith("3 differ (2 commits)")
+    assert told[-2].endswith("3 differ (2 commits)")
+    assert "run --full-refresh" in told[-1]
 
 
 @pytest.mark.slow
