@@ -135,6 +135,8 @@ def run_dbt(
         sql = event["data"]["sql"].partition("*/")[2].strip().rstrip(";")
         # What dbt only looks up has no effect.
         is_a_look = sql.lower().startswith(("select", "describe"))
+        # dbt's own scratch tables are named after the moment: this one is made again and again.
+        sql = sql.replace("create temporary table", "create or replace temporary table")
         if sql and not is_a_look and node["resource_type"] != "seed":
             statements.append((node["node_name"], sql))
     return statements
