@@ -1,12 +1,15 @@
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
-from homes import settings_of
+from homes import event, settings_of, write_events
+from sequen_dagster.lake.drain import drain
+from sequen_dagster.marts.assets import build_marts_assets
 from sequen_dagster.marts.builds import Build, begin_build, finish_build
 from sequen_dagster.marts.project import tables_fingerprint
-from sequen_dagster.marts.warehouse import create_raw_tables
+from sequen_dagster.marts.warehouse import connect, create_raw_tables
 
 
 @pytest.fixture
@@ -70,3 +73,35 @@ def test_fingerprint_follows_the_settings_of_the_marts(tmp_path: Path) -> None:
     assert tables_fingerprint(settings_of(tmp_path, session_timeout_minutes=31)) != plain
     assert tables_fingerprint(settings_of(tmp_path, stitching=False)) != plain
     assert tables_fingerprint(settings_of(tmp_path, max_attempts=9)) == plain
+
+
+@pytest.mark.slow
+def test_build_of_some_tables_leaves_the_others_their_notes(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event(id="a"))
+    drain(settings)
+    marts = build_marts_assets(settings)
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert dg.materialize([marts], instance=instance).success
+        write_events(settings, "b.jsonl", event(id="b"))
+        drain(settings)
+
+        some = dg.materialize(
+            [marts], instance=instance, selection=dg.AssetSelection.assets("dim_visitors")
+        )
+        with connect(settings) as warehouse:
+            assert warehouse.execute("select id from raw.touched_ids").fetchall() == [("b",)]
+            assert warehouse.execute("select count(*) from fct_events").fetchone() == (1,)
+        whole = dg.materialize([marts], instance=instance)
+
+    assert some.success
+    assert whole.success
+    with connect(settings) as warehouse:
+        assert warehouse.execute("select event_count from dim_visitors").fetchall() == [(2,)]
+        assert warehouse.execute("select id from raw.touched_ids").fetchall() == []
+        finished = "select is_full, is_finished from raw.builds order by build_number"
+        assert warehouse.execute(finished).fetchall() == [
+            (True, True),
+            (False, False),
+            (False, True),
+        ]
