@@ -12,9 +12,10 @@
   Makes the model exact. `key`: columns that identify a row. `scope`: columns that rows are recomputed
   by, the key where left out. `touched_by`: texts '<model>.<expressions>', one expression a scope
   column: of an exact model the changes are meant, of any other its rows. `unlogged`: columns too wide
-  for the changes, which no later model looks at.
+  for the changes, which no later model looks at. `is_hashed`: the table stores `id_hash`, by which its
+  rows are found.
 #}
-{% macro exact(key, touched_by, scope=none, unlogged=()) -%}
+{% macro exact(key, touched_by, scope=none, unlogged=(), is_hashed=false) -%}
     {#- While parsing only: a unit test gives the inputs of the SELECT, not what touches it. -#}
     {%- if not execute -%}
         {%- for entry in touched_by %}{% do ref(entry.split('.')[0]) %}{% endfor -%}
@@ -22,7 +23,11 @@
     {{ config(
         materialized='exact',
         exact={
-            'key': key, 'scope': scope or key, 'touched_by': touched_by, 'unlogged': unlogged
+            'key': key,
+            'scope': scope or key,
+            'touched_by': touched_by,
+            'unlogged': unlogged,
+            'is_hashed': is_hashed,
         },
     ) }}
 {%- endmacro %}
@@ -33,18 +38,23 @@
         true
     {%- else -%}
         ({{ columns | join(', ') }}) in (
-            select * from {{ sequen.scratch(model.name, 'touched') }}
+            select {{ sequen.scope_columns() }} from {{ sequen.scratch(model.name, 'touched') }}
         )
     {%- endif -%}
 {%- endmacro %}
 
-{# The same for records, found by the number that stands for their id. #}
+{# While parsing, the scope is not known yet. #}
+{% macro scope_columns() -%}
+    {{ (config.get('exact') or {'scope': ['*']}).scope | join(', ') }}
+{%- endmacro %}
+
+{#
+  The same by id, where the input stores `id_hash`: a number is found many times faster than a text, and
+  spares the engine from reading the rows beside it.
+#}
 {% macro touched_records() -%}
     {%- if not sequen.is_full_build() -%}
-        id_hash in (
-            select {{ sequen.text_hash('id') }} from {{ sequen.scratch(model.name, 'touched') }}
-        )
-        and {% endif -%}
+        id_hash in (select id_hash from {{ sequen.scratch(model.name, 'touched') }}) and {% endif -%}
     {{ sequen.touched(['id']) }}
 {%- endmacro %}
 
@@ -135,9 +145,6 @@
         {% call statement('touched') -%}
             {{ sequen.create_touched(settings) }}
         {%- endcall %}
-        {%- if config.get('contract').enforced -%}
-            {%- do get_assert_columns_equivalent(sql) -%}
-        {%- endif -%}
         {% call statement('main') -%}
             {{ sequen.write_differences(this, changes, settings, sql) }}
         {%- endcall %}
@@ -150,7 +157,12 @@
 
 {% macro create_touched(settings) -%}
     create or replace temp table {{ sequen.scratch(model.name, 'touched') }} as
-    select distinct * from (
+    select distinct
+        *
+        {%- if settings.scope in (['id'], ['conversion_id']) %},
+            {{ sequen.text_hash(settings.scope[0]) }} as id_hash
+        {%- endif %}
+    from (
         {%- for entry in settings.touched_by %}
             {%- set name = entry.split('.')[0] %}
             select {{ sequen.touching_columns(entry[(name | length) + 1:], settings.scope) }}
@@ -191,9 +203,7 @@
     ;
     create or replace temp table {{ old_rows }} as
     select * from {{ relation }}
-    where ({{ settings.scope | join(', ') }}) in (
-        select * from {{ sequen.scratch(model.name, 'touched') }}
-    )
+    where {{ sequen.touched_records() if settings.is_hashed else sequen.touched(settings.scope) }}
     ;
     create or replace temp table {{ gone }} as
     select * from {{ old_rows }} except select * from {{ new_rows }}
@@ -212,6 +222,9 @@
             {{ relation.identifier }}.{{ column }} is not distinct from {{ gone }}.{{ column }}
             {{ 'and' if not loop.last }}
         {%- endfor %}
+        {%- if settings.is_hashed %}
+            and {{ relation.identifier }}.id_hash = {{ gone }}.id_hash
+        {%- endif %}
     ;
     insert into {{ relation }} select * from {{ come }}
     ;

@@ -1,6 +1,6 @@
 {# Stands in for macros/exact.sql, whose materialization only dbt can read: an incremental build. #}
 
-{% macro exact(key, touched_by, scope=none, unlogged=()) %}{% endmacro %}
+{% macro exact(key, touched_by, scope=none, unlogged=(), is_hashed=false) %}{% endmacro %}
 
 {% macro touched(columns) -%}
     ({{ columns | join(', ') }}) in (select * from touched_rows)

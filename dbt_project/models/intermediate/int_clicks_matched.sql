@@ -17,7 +17,7 @@ clicks as (
         linked_impression_id,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'click' and {{ touched(['id']) }}
+    where type = 'click' and {{ touched_records() }}
 ),
 
 impressions as (

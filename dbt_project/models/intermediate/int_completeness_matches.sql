@@ -22,7 +22,7 @@ with
 
 fct_events as (
     select * from {{ ref('fct_events') }}
-    where {{ touched(['id']) }}
+    where {{ touched_records() }}
 ),
 
 int_completeness_scopes as (

@@ -11,7 +11,7 @@ conversions as (
         id,
         item_ids
     from {{ ref('fct_events') }}
-    where type = 'conversion' and {{ touched(['id']) }}
+    where type = 'conversion' and {{ touched_records() }}
 ),
 
 int_property_numbers as (

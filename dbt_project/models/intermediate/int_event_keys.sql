@@ -1,5 +1,5 @@
 {# What stitching, sessions and links look at, stored apart: they search the whole history by it. #}
-{{ exact(key=['id'], touched_by=['stg_touched_ids.id']) }}
+{{ exact(key=['id'], touched_by=['stg_touched_ids.id'], is_hashed=true) }}
 
 with
 

@@ -8,7 +8,7 @@ events_without_session as (
         visitor_key,
         case when '{{ var("sequen_session_rule") }}' = 'given' then sid end as sid
     from {{ ref('int_events_stitched') }}
-    where {{ touched(['id']) }}
+    where {{ touched_records() }}
 ),
 
 events as (
@@ -19,7 +19,7 @@ events as (
         cast(null as varchar) as known_session_key,
         {{ epoch_micros('original_timestamp') }} as happened_at_us
     from {{ ref('int_events_stitched') }}
-    where {{ touched(['id']) }}
+    where {{ touched_records() }}
 ),
 {%- if not is_full_build() %}
 

@@ -1,10 +1,11 @@
-{{ exact(key=['id'], touched_by=['int_touched_stitches.id']) }}
+{{ exact(key=['id'], touched_by=['int_touched_stitches.id'], is_hashed=true) }}
 
 with
 
 int_event_keys as (
     select
         id,
+        id_hash,
         uid,
         sid,
         cid,
@@ -24,6 +25,7 @@ int_devices_identified as (
 events_stitched as (
     select
         int_event_keys.id,
+        int_event_keys.id_hash,
         int_event_keys.sid,
         coalesce(
             'uid:' || coalesce(

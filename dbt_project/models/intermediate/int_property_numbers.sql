@@ -11,7 +11,7 @@ conversions as (
         id,
         properties
     from {{ ref('fct_events') }}
-    where type = 'conversion' and {{ touched(['id']) }}
+    where type = 'conversion' and {{ touched_records() }}
 ),
 
 scrolls as (
@@ -19,7 +19,7 @@ scrolls as (
         id,
         properties
     from {{ ref('fct_events') }}
-    where type = 'scroll' and linked_page_view_id is not null and {{ touched(['id']) }}
+    where type = 'scroll' and linked_page_view_id is not null and {{ touched_records() }}
 ),
 
 texts_found as (

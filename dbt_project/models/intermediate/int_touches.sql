@@ -19,7 +19,7 @@ conversions as (
         linked_impression_id,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'conversion' and {{ touched(['id']) }}
+    where type = 'conversion' and {{ touched_records() }}
 ),
 
 linked_impressions as (

@@ -9,7 +9,7 @@ conversions as (
         batch_id,
         {{ json_text('properties', var('sequen_value_field')) }} as written_value
     from {{ ref('fct_events') }}
-    where type = 'conversion' and {{ touched(['id']) }}
+    where type = 'conversion' and {{ touched_records() }}
 ),
 
 conversions_without_value as (

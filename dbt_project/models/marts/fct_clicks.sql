@@ -19,7 +19,7 @@ clicks as (
         rank,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'click' and {{ touched(['id']) }}
+    where type = 'click' and {{ touched_records() }}
 ),
 
 int_clicks_matched as (

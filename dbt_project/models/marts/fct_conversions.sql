@@ -13,7 +13,7 @@ conversions as (
         properties,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'conversion' and {{ touched(['id']) }}
+    where type = 'conversion' and {{ touched_records() }}
 ),
 
 int_property_numbers as (

@@ -7,6 +7,7 @@
         'int_touched_links.id',
     ],
     unlogged=['properties'],
+    is_hashed=true,
 ) }}
 {%- set kinds = ['page_view', 'module_view', 'impression'] -%}
 
@@ -22,7 +23,7 @@ int_events_stitched as (
         id,
         visitor_key
     from {{ ref('int_events_stitched') }}
-    where {{ touched(['id']) }}
+    where {{ touched_records() }}
 ),
 
 int_events_sessionized as (
@@ -92,7 +93,8 @@ events_linked as (
         int_events_deduplicated.original_timestamp,
         int_events_deduplicated.server_timestamp,
         int_events_deduplicated.ingest_timestamp,
-        int_events_deduplicated.received_at
+        int_events_deduplicated.received_at,
+        int_events_deduplicated.id_hash
     from int_events_deduplicated
     inner join int_events_stitched on int_events_deduplicated.id = int_events_stitched.id
     left join int_events_sessionized on int_events_deduplicated.id = int_events_sessionized.id

@@ -18,7 +18,7 @@ impressions as (
         rank,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'impression' and {{ touched(['id']) }}
+    where type = 'impression' and {{ touched_records() }}
 ),
 
 module_views as (

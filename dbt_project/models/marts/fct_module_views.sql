@@ -17,7 +17,7 @@ module_views as (
         rank,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'module_view' and {{ touched(['id']) }}
+    where type = 'module_view' and {{ touched_records() }}
 ),
 
 fct_impressions as (

@@ -19,7 +19,7 @@ page_views as (
         source,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'page_view' and {{ touched(['id']) }}
+    where type = 'page_view' and {{ touched_records() }}
 ),
 
 dwell_times as (
