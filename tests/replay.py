@@ -35,6 +35,8 @@ from sequen_dagster.marts.warehouse import ID_HASH, create_raw_tables, current_b
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 # History, or a build's own scratch: what a full refresh need not repeat.
 HISTORY = {"rpt_restatements"}
+# Where dbt names its invocation.
+BUILD_ID = "<this build>"
 Statement = tuple[str, str]
 
 
@@ -137,6 +139,8 @@ def run_dbt(
         is_a_look = sql.lower().startswith(("select", "describe"))
         # dbt's own scratch tables are named after the moment: this one is made again and again.
         sql = sql.replace("create temporary table", "create or replace temporary table")
+        # Another one for each build, see `SmallWarehouse.build`.
+        sql = sql.replace(event["info"]["invocation_id"], BUILD_ID)
         if sql and not is_a_look and node["resource_type"] != "seed":
             statements.append((node["node_name"], sql))
     return statements
@@ -160,6 +164,7 @@ class SmallWarehouse:
             self.connection.execute(f"create table main.{seed} as from seeds.main.{seed}")
         self.connection.execute("detach seeds")
         self.is_built = False
+        self.builds = 0
 
     def __enter__(self) -> Self:
         return self
@@ -212,6 +217,7 @@ class SmallWarehouse:
         # Interrupted in full, a build is asked for in full again.
         assert self.is_built or not (until or failing)
         self.is_built = True
+        self.builds += 1
         skipped = self.recording.downstream(failing) if failing else ()
         for model, sql in statements:
             if model == until:
@@ -220,7 +226,7 @@ class SmallWarehouse:
             if model in skipped:
                 continue
             try:
-                self.connection.execute(sql)
+                self.connection.execute(sql.replace(BUILD_ID, str(self.builds)))
             except duckdb.Error as error:
                 error.add_note(f"in {model}")
                 raise

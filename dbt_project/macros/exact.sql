@@ -77,17 +77,28 @@
 {%- endmacro %}
 
 {#
-  The changes of some columns alone: what went and came alike in them cancels out, however much else
-  of the rows has changed. `is_new`: only what came (true) or what went (false).
+  The changes of some columns alone: what went and came alike in them within one build cancels out,
+  however much else of the rows has changed. Not across builds: if one broke off, the next models may
+  have seen the state in between.
 #}
-{% macro changes_of(name, columns, is_new=none) -%}
+{% macro changes_of(name, columns) -%}
+    {%- do ref(name) -%}
+    (
+        select {{ columns | join(', ') }}
+        from {{ sequen.changes_relation(name) }}
+        group by {{ columns | join(', ') }}, build
+        having sum(case when is_new then 1 else -1 end) <> 0
+    )
+{%- endmacro %}
+
+{# What is gone (is_new false) or has come (true), in some columns, since a build ran through. #}
+{% macro changes_since(name, columns, is_new) -%}
     {%- do ref(name) -%}
     (
         select {{ columns | join(', ') }}
         from {{ sequen.changes_relation(name) }}
         group by {{ columns | join(', ') }}
-        having sum(case when is_new then 1 else -1 end)
-            {{ '<>' if is_new is none else ('>' if is_new else '<') }} 0
+        having sum(case when is_new then 1 else -1 end) {{ '>' if is_new else '<' }} 0
     )
 {%- endmacro %}
 
@@ -137,7 +148,10 @@
         {%- endcall %}
         {% call statement('changes') -%}
             create or replace table {{ changes }} as
-            select {{ sequen.logged_columns(settings.unlogged) }}, true as is_new
+            select
+                {{ sequen.logged_columns(settings.unlogged) }},
+                true as is_new,
+                '{{ invocation_id }}' as build
             from {{ this }}
             where false
         {%- endcall %}
@@ -212,9 +226,9 @@
     select * from {{ new_rows }} except select * from {{ old_rows }}
     ;
     insert into {{ changes }}
-    select {{ logged }}, false as is_new from {{ gone }}
+    select {{ logged }}, false as is_new, '{{ invocation_id }}' as build from {{ gone }}
     union all
-    select {{ logged }}, true as is_new from {{ come }}
+    select {{ logged }}, true as is_new, '{{ invocation_id }}' as build from {{ come }}
     ;
     delete from {{ relation }} using {{ gone }}
     where

@@ -18,4 +18,6 @@
 
 {% macro tests_look_at_changes() %}{% endmacro %}
 
-{% macro changes_of(name, columns, is_new=none) %}(select {{ columns | join(', ') }} from changes.{{ name }}){% endmacro %}
+{% macro changes_of(name, columns) %}(select {{ columns | join(', ') }} from changes.{{ name }}){% endmacro %}
+
+{% macro changes_since(name, columns, is_new) %}(select {{ columns | join(', ') }} from changes.{{ name }}){% endmacro %}

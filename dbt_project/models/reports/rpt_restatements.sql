@@ -20,32 +20,32 @@ events_before as (
     select
         id,
         session_key
-    from {{ changes_of('fct_events', ['id', 'session_key'], is_new=false) }} as gone
+    from {{ changes_since('fct_events', ['id', 'session_key'], is_new=false) }} as gone
 ),
 
 events_now as (
     select
         id,
         session_key
-    from {{ changes_of('fct_events', ['id', 'session_key'], is_new=true) }} as come
+    from {{ changes_since('fct_events', ['id', 'session_key'], is_new=true) }} as come
 ),
 
 sessions_before as (
     select
         session_key,
         event_count
-    from {{ changes_of('fct_sessions', ['session_key', 'event_count'], is_new=false) }} as gone
+    from {{ changes_since('fct_sessions', ['session_key', 'event_count'], is_new=false) }} as gone
 ),
 
 sessions_now as (
     select
         session_key,
         event_count
-    from {{ changes_of('fct_sessions', ['session_key', 'event_count'], is_new=true) }} as come
+    from {{ changes_since('fct_sessions', ['session_key', 'event_count'], is_new=true) }} as come
 ),
 
 attributions_before as (
-    select * from {{ changes_of('fct_attributions', [
+    select * from {{ changes_since('fct_attributions', [
         'conversion_id', 'item_id', 'touch_id', 'currency', 'last_touch_value',
         'first_touch_credit', 'last_touch_credit', 'linear_credit', 'position_based_credit',
         'time_decay_credit',
