@@ -304,6 +304,7 @@ def test_command_says_what_it_would_do(tmp_path: Path) -> None:
     assert not (settings.home / "warehouse.duckdb").exists()
 
 
+@pytest.mark.slow
 def test_command_judges_again_and_builds(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(id="a"), event(**DEEP))

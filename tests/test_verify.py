@@ -65,6 +65,7 @@ def damaged(built: SequenSettings) -> Iterator[SequenSettings]:
             warehouse.execute(f"drop table raw.kept_{table}")
 
 
+@pytest.mark.slow
 def test_tables_of_several_builds_equal_a_full_refresh(built: SequenSettings) -> None:
     write_events(built, "not taken in yet.jsonl", event(id="e9"))
 
@@ -78,6 +79,7 @@ def test_tables_of_several_builds_equal_a_full_refresh(built: SequenSettings) ->
     assert len(list((built.home / "lake" / "commits").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_damaged_rows_are_found(damaged: SequenSettings) -> None:
     result = invoke(damaged)
 

@@ -18,6 +18,7 @@ UNIQUE = {
     ("int_property_numbers", "place"): "an event has one number for each field",
     ("rpt_batches", "batch_id"): "it is the key of stg_batches",
     ("rpt_late_events", "lateness_seconds"): "the rows before are grouped by it",
+    ("rpt_restatements", "build_number"): "builds are counted",
 }
 # These give the same for a whole partition, in whatever order it is read.
 ORDERLESS = (exp.Count, exp.Max, exp.Min, exp.Sum)
@@ -46,7 +47,7 @@ OF_ONE_ENGINE = {
 }
 # Functions, and words before a bracket, that both engines take for the same.
 PORTABLE = {
-    "and", "as", "cast", "coalesce", "count", "decimal", "exists", "filter", "first_value",
+    "abs", "and", "as", "cast", "coalesce", "count", "decimal", "exists", "filter", "first_value",
     "floor", "greatest", "in", "lag", "least", "length", "max", "max_by", "min", "min_by",
     "nullif", "on", "or", "over", "power", "regexp_extract", "regexp_replace", "replace",
     "round", "row_number", "rpad", "sets", "split_part", "substr", "sum", "trim", "when",
