@@ -54,9 +54,23 @@ def test_other_rules_are_a_full_refresh_once(warehouse: duckdb.DuckDBPyConnectio
     assert begin_build(warehouse, "f").is_full
 
 
+def test_table_that_is_gone_is_a_full_refresh(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute("create schema changes")
+    for table in ("fct_clicks", "fct_events"):
+        warehouse.execute(f"create table {table} (id varchar)")
+        warehouse.execute(f"create table changes.{table} (id varchar)")
+    finish_build(warehouse, begin_build(warehouse, "f"))
+    assert not begin_build(warehouse, "f").is_full
+
+    warehouse.execute("drop table fct_clicks")
+
+    assert begin_build(warehouse, "f").reason == "fct_clicks is not there"
+
+
 def test_finished_build_forgets_what_was_touched(warehouse: duckdb.DuckDBPyConnection) -> None:
     warehouse.execute("create schema changes")
     warehouse.execute("create table changes.fct_events as select 1 as id")
+    warehouse.execute("create table fct_events as select 1 as id")
     warehouse.execute("insert into raw.touched_ids values ('a')")
     warehouse.execute("insert into raw.touched_batches values ('b')")
     build = begin_build(warehouse, "f")

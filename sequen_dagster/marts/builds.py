@@ -2,7 +2,7 @@
 
 A build is incremental: it looks again at what batches touched since the last build that ran
 through. It is a full refresh where there is nothing to go on from: no build yet, one by other
-settings or other SQL, or a full refresh that did not run through.
+settings or other SQL, a full refresh that did not run through, or a table that is gone.
 """
 
 from dataclasses import dataclass
@@ -53,6 +53,7 @@ def begin_build(
         " order by build_number"
     ).fetchall()
     reason = "it was asked for" if is_full else _reason_for_full(builds, fingerprint)
+    reason = reason or _reason_by_tables(warehouse)
     build = Build(builds[-1][0] + 1 if builds else 1, bool(reason), reason)
     warehouse.execute(
         "insert into raw.builds values (?, ?, ?, false, ?, null)",
@@ -104,6 +105,16 @@ def _reason_for_full(builds: list[tuple[int, str, bool, bool]], fingerprint: str
     if builds[finished[-1]][1] != fingerprint:
         return "the settings or the rules of the marts are others than those of the last build"
     return ""
+
+
+def _reason_by_tables(warehouse: duckdb.DuckDBPyConnection) -> str:
+    """A table that somebody dropped: built anew by itself, it would not tell the others of it."""
+    gone = warehouse.execute(
+        "select table_name from duckdb_tables() where schema_name = 'changes' and table_name not in"
+        " (select table_name from duckdb_tables() where schema_name in ('main', 'intermediate'))"
+        " order by table_name"
+    ).fetchall()
+    return f"{', '.join(name for (name,) in gone)} is not there" if gone else ""
 
 
 def _now() -> datetime:

@@ -1,0 +1,127 @@
+{# How an exact model is built: see exact.sql for the rule. What is the engine's own stands here. #}
+
+{% materialization exact, adapter='duckdb' %}
+    {%- set settings = config.get('exact') -%}
+    {%- set changes = sequen.changes_relation(model.name) -%}
+    {{ run_hooks(pre_hooks) }}
+
+    {%- if sequen.is_full_build() -%}
+        {%- set existing = load_relation(this) -%}
+        {% call statement('main') -%}
+            {%- if existing is not none %}
+                drop {{ existing.type }} if exists {{ existing }};
+            {%- endif %}
+            {{ create_table_as(False, this, sql) }}
+        {%- endcall %}
+        {% call statement('changes') -%}
+            create or replace table {{ changes }} as
+            select
+                {{ sequen.logged_columns(settings.unlogged) }},
+                true as is_new,
+                '{{ invocation_id }}' as build
+            from {{ this }}
+            where false
+        {%- endcall %}
+    {%- else -%}
+        {% call statement('touched') -%}
+            {{ sequen.create_touched(settings) }}
+        {%- endcall %}
+        {% call statement('main') -%}
+            {{ sequen.write_differences(this, changes, settings, sql) }}
+        {%- endcall %}
+    {%- endif -%}
+
+    {{ run_hooks(post_hooks) }}
+    {{ adapter.commit() }}
+    {{ return({'relations': [this]}) }}
+{% endmaterialization %}
+
+{% macro create_touched(settings) -%}
+    create or replace temp table {{ sequen.scratch(model.name, 'touched') }} as
+    select distinct
+        *
+        {%- if settings.scope in (['id'], ['conversion_id']) %},
+            {{ sequen.text_hash(settings.scope[0]) }} as id_hash
+        {%- endif %}
+    from (
+        {%- for entry in settings.touched_by %}
+            {%- set name = entry.split('.')[0] %}
+            select {{ sequen.touching_columns(entry[(name | length) + 1:], settings.scope) }}
+            from {{ sequen.rows_that_touch(name) }}
+            {{ 'union all' if not loop.last }}
+        {%- endfor %}
+    ) as touching_rows
+    where
+        {%- for column in settings.scope %}
+            {{ column }} is not null {{ 'and' if not loop.last }}
+        {%- endfor %}
+{%- endmacro %}
+
+{# 'a; b' as the scope columns. #}
+{% macro touching_columns(expressions, scope) -%}
+    {%- for expression in expressions.split(';') -%}
+        {{ expression | trim }} as {{ scope[loop.index0] }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro logged_columns(unlogged) -%}
+    {# DuckDB's spelling; an engine without it lists the columns of the model. #}
+    * {% if unlogged %}exclude ({{ unlogged | join(', ') }}){% endif %}
+{%- endmacro %}
+
+{#
+  One difference decides what goes and what comes. Were the two decided apart, a row delivered again
+  unchanged would be deleted as replaced and not inserted as the same.
+#}
+{% macro write_differences(relation, changes, settings, sql) -%}
+    {%- set new_rows = sequen.scratch(model.name, 'new') -%}
+    {%- set old_rows = sequen.scratch(model.name, 'old') -%}
+    {%- set gone = sequen.scratch(model.name, 'gone') -%}
+    {%- set come = sequen.scratch(model.name, 'come') -%}
+    {%- set logged = sequen.logged_columns(settings.unlogged) -%}
+    create or replace temp table {{ new_rows }} as
+    {{ sql }}
+    ;
+    create or replace temp table {{ old_rows }} as
+    select * from {{ relation }}
+    where {{ sequen.touched_records() if settings.is_hashed else sequen.touched(settings.scope) }}
+    ;
+    create or replace temp table {{ gone }} as
+    select * from {{ old_rows }} except select * from {{ new_rows }}
+    ;
+    create or replace temp table {{ come }} as
+    select * from {{ new_rows }} except select * from {{ old_rows }}
+    ;
+    insert into {{ changes }}
+    select {{ logged }}, false as is_new, '{{ invocation_id }}' as build from {{ gone }}
+    union all
+    select {{ logged }}, true as is_new, '{{ invocation_id }}' as build from {{ come }}
+    ;
+    delete from {{ relation }} using {{ gone }}
+    where
+        {%- for column in settings.key %}
+            {{ relation.identifier }}.{{ column }} is not distinct from {{ gone }}.{{ column }}
+            {{ 'and' if not loop.last }}
+        {%- endfor %}
+        {%- if settings.is_hashed %}
+            and {{ relation.identifier }}.id_hash = {{ gone }}.id_hash
+        {%- endif %}
+    ;
+    insert into {{ relation }} select * from {{ come }}
+    ;
+    drop table {{ new_rows }};
+    drop table {{ old_rows }};
+    drop table {{ gone }};
+    drop table {{ come }}
+{%- endmacro %}
+
+{# Where a `touched_by` text looks. #}
+{% macro rows_that_touch(name) -%}
+    {%- for node in graph.nodes.values()
+        if node.resource_type == 'model' and node.name == name -%}
+        {%- if node.config.materialized == 'exact' -%}
+            {{ return(sequen.changes_relation(name)) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(ref(name)) }}
+{%- endmacro %}
