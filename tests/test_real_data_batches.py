@@ -1,11 +1,15 @@
 """Real event sets that arrive file by file, in either order: the tables equal a full refresh."""
 
+import gzip
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from homes import settings_of
+from oracle import Number
+from replay import Build, Load, Recording, Step, shared_recording, wrong_rows
 from sequen_dagster.marts.verify import verify
 from sequen_dagster.run import run_pipeline
 
@@ -21,8 +25,38 @@ def portions(files: list[Path]) -> list[list[Path]]:
     return [files[start : start + size] for start in range(0, len(files), size)]
 
 
+IN_ANY_ORDER = pytest.mark.parametrize(
+    "newest_first", [True, False], ids=["newest first", "in name order"]
+)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Recording:
+    return shared_recording(tmp_path_factory, worker_id, "defaults")
+
+
+def load_of(file: Path) -> Load:
+    lines = gzip.decompress(file.read_bytes()).decode().splitlines()
+    rows = (json.loads(line, parse_float=Number, parse_int=Number) for line in lines)
+    return Load(file.name, tuple(rows))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("newest_first", [True, False], ids=["newest first", "in name order"])
+@IN_ANY_ORDER
+@pytest.mark.parametrize("name", SESSIONS)
+def test_each_file_a_batch_of_its_own_gives_the_tables_of_one_load(
+    test_data: Path, recording: Recording, name: str, newest_first: bool
+) -> None:
+    files = sorted((test_data / name).glob("*.jsonl.gz"), reverse=newest_first)
+    steps: list[Step] = []
+    for file in files:
+        steps += [load_of(file), Build()]
+
+    assert wrong_rows(recording, steps, every=len(steps)) == []
+
+
+@pytest.mark.slow
+@IN_ANY_ORDER
 @pytest.mark.parametrize("name", SESSIONS)
 def test_files_that_arrive_one_by_one_give_the_tables_of_one_load(
     test_data: Path, tmp_path: Path, name: str, newest_first: bool
