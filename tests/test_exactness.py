@@ -129,21 +129,22 @@ def plans(draw: st.DrawFn, models: list[str], histories: int, builds: int) -> li
     return steps if steps[-1] == Build() else [*steps, Build()]
 
 
-@plans_tried(2)
-@given(data=st.data())
-def test_tables_equal_a_full_refresh_after_every_build(
-    recording: Recording, data: st.DataObject
-) -> None:
-    assert_exact(recording, data.draw(plans(recording.models, histories=6, builds=3)))
+def assert_plans_are_exact(recording: Recording, count: int, histories: int, builds: int) -> None:
+    @plans_tried(count)
+    @given(steps=plans(recording.models, histories, builds))
+    def holds(steps: list[Step]) -> None:
+        assert_exact(recording, steps)
+
+    holds()
+
+
+def test_tables_equal_a_full_refresh_after_every_build(recording: Recording) -> None:
+    assert_plans_are_exact(recording, count=2, histories=6, builds=3)
 
 
 @pytest.mark.slow
-@plans_tried(15)
-@given(data=st.data())
-def test_tables_equal_a_full_refresh_after_every_build_of_many(
-    recording: Recording, data: st.DataObject
-) -> None:
-    assert_exact(recording, data.draw(plans(recording.models, histories=12, builds=6)))
+def test_tables_equal_a_full_refresh_after_every_build_of_many(recording: Recording) -> None:
+    assert_plans_are_exact(recording, count=15, histories=12, builds=6)
 
 
 @pytest.mark.slow
@@ -153,12 +154,7 @@ def test_tables_equal_a_full_refresh_under_other_settings(
 ) -> None:
     recording = shared_recording(tmp_path_factory, worker_id, name, **variables_of(RULES[name]))
 
-    @plans_tried(4)
-    @given(steps=plans(recording.models, histories=12, builds=6))
-    def holds(steps: list[Step]) -> None:
-        assert_exact(recording, steps)
-
-    holds()
+    assert_plans_are_exact(recording, count=4, histories=12, builds=6)
 
 
 def small_batches(dice: random.Random, count: int) -> Iterator[Step]:
