@@ -6,10 +6,10 @@ settings or other SQL, a full refresh that did not run through, or a table that 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import duckdb
 
+from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.marts.warehouse import transaction
 
 _TOUCHED = ("raw.touched_ids", "raw.touched_batches")
@@ -57,7 +57,7 @@ def begin_build(
     build = Build(builds[-1][0] + 1 if builds else 1, bool(reason), reason)
     warehouse.execute(
         "insert into raw.builds values (?, ?, ?, false, ?, null)",
-        [build.number, fingerprint, build.is_full, _now()],
+        [build.number, fingerprint, build.is_full, utc_now()],
     )
     return build
 
@@ -72,7 +72,7 @@ def finish_build(warehouse: duckdb.DuckDBPyConnection, build: Build) -> None:
             warehouse.execute(f"truncate {table}")
         warehouse.execute(
             "update raw.builds set is_finished = true, finished_at = ? where build_number = ?",
-            [_now(), build.number],
+            [utc_now(), build.number],
         )
 
 
@@ -115,7 +115,3 @@ def _reason_by_tables(warehouse: duckdb.DuckDBPyConnection) -> str:
         " order by table_name"
     ).fetchall()
     return f"{', '.join(name for (name,) in gone)} is not there" if gone else ""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
