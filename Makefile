@@ -84,7 +84,7 @@ build: setup ## build the wheel into dist/
 
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile pyproject.toml --universal \
-		--python-version 3.11 --extra webserver --group test --group lint --group build \
+		--python-version 3.11 --extra webserver --extra s3 --group test --group lint --group build \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 		--quiet --output-file requirements.lock $(LOCK_ARGS)
 

@@ -8,43 +8,31 @@ import json
 import sys
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
-from sequen_dagster.errors import ExportsError, LockTimeoutError, SequenError, SettingsError
-from sequen_dagster.settings import SequenSettings, load_settings
+from sequen_dagster.commands.common import (
+    EXIT_FAILED,
+    EXIT_LOCKED,
+    EXIT_USAGE,
+    console,
+    dry_run_option,
+    errors,
+    exit_code,
+    exports_option,
+    fail,
+    home_option,
+    set_option,
+    settings_of,
+    strict_option,
+)
+from sequen_dagster.errors import ExportsError, SequenError
+from sequen_dagster.settings import SequenSettings
 
 if TYPE_CHECKING:
     # Pandera and polars take seconds to import; `--help` does not wait for them.
     from sequen_dagster.lake.replay import Choice
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_LOCKED = 3
-
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
-
-_exports = click.option(
-    "--exports",
-    type=click.Path(path_type=Path),
-    help="Folder that holds the export files, or one file (default exports, or SEQUEN_EXPORTS).",
-)
-_home = click.option(
-    "--home",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Directory for everything that is written (default .sequen, or SEQUEN_HOME).",
-)
-_set = click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a setting, such as session_timeout_minutes=45.",
-)
-_strict = click.option("--strict", is_flag=True, help="Exit 1 if any record is quarantined.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,27 +42,27 @@ def main() -> None:
 
 
 @main.command()
-@_exports
-@_home
-@_set
-@_strict
+@exports_option
+@home_option
+@set_option
+@strict_option
 @click.option("--full-refresh", is_flag=True, help="Build all tables from nothing.")
 def run(
-    exports: Path | None,
+    exports: str | None,
     home: Path | None,
     overrides: tuple[str, ...],
     strict: bool,
     full_refresh: bool,
 ) -> None:
     """Take in what is new, build all tables, publish and report."""
-    settings = _settings(overrides, home=home, exports=exports)
+    settings = settings_of(overrides, home=home, exports=exports)
     sys.exit(_run(settings, strict=strict, full_refresh=full_refresh))
 
 
 @main.command()
-@_exports
-@_home
-@_set
+@exports_option
+@home_option
+@set_option
 @click.option("--stale", is_flag=True, help="All batches that another contract has judged.")
 @click.option(
     "--path",
@@ -83,9 +71,9 @@ def run(
     metavar="PATTERN",
     help="Batches of these paths under the exports place (or source/path); * and ? are wild.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would be judged again.")
+@dry_run_option
 def replay(
-    exports: Path | None,
+    exports: str | None,
     home: Path | None,
     overrides: tuple[str, ...],
     stale: bool,
@@ -96,9 +84,9 @@ def replay(
 
     Files that are gone from the exports place, or have changed, are named and left.
     """
-    settings = _settings(overrides, home=home, exports=exports)
+    settings = settings_of(overrides, home=home, exports=exports)
     if not (stale or paths):
-        _fail("Say what to judge again: --stale, or --path PATTERN.", EXIT_USAGE)
+        fail("Say what to judge again: --stale, or --path PATTERN.", EXIT_USAGE)
     with errors.status("looking for batches to judge again"):
         from sequen_dagster.lake.replay import Choice, plan_replay
         from sequen_dagster.terminal import render_plan
@@ -107,7 +95,7 @@ def replay(
         try:
             plan = plan_replay(settings, choice)
         except SequenError as error:
-            _fail(str(error), _exit_code(error))
+            fail(str(error), exit_code(error))
     if dry_run or not plan.jobs:
         console.print(render_plan(plan, choice), soft_wrap=True)
         sys.exit(0)
@@ -115,8 +103,8 @@ def replay(
 
 
 @main.command()
-@_home
-@_set
+@home_option
+@set_option
 def verify(home: Path | None, overrides: tuple[str, ...]) -> None:
     """Prove that the tables equal a full refresh; exit 1 if a row differs.
 
@@ -124,7 +112,7 @@ def verify(home: Path | None, overrides: tuple[str, ...]) -> None:
     warehouse holds, and compares them row for row. Nothing is changed. Give the settings that the
     tables were built by.
     """
-    settings = _settings(overrides, needs_exports=False, home=home)
+    settings = settings_of(overrides, needs_exports=False, home=home)
     with errors.status("starting") as status:
         from sequen_dagster.marts.verify import verify as rebuild_and_compare
         from sequen_dagster.progress import watching
@@ -134,7 +122,7 @@ def verify(home: Path | None, overrides: tuple[str, ...]) -> None:
             with watching(lambda stage, message: status.update(f"{stage}: {message}")):
                 verification = rebuild_and_compare(settings)
         except SequenError as error:
-            _fail(str(error), _exit_code(error))
+            fail(str(error), exit_code(error))
     console.print(render_verification(verification), soft_wrap=True)
     sys.exit(0 if verification.is_equal else EXIT_FAILED)
 
@@ -157,7 +145,7 @@ def demo(home: Path, events: int) -> None:
         with errors.status("simulating a shop"):
             truth = simulate(Simulation(events=events, days=6, formats=DEMO_FORMATS), home)
         console.print(f"Simulated {truth.records:,} records of a shop in {exports}.")
-    settings = _settings((), home=home, exports=exports)
+    settings = settings_of((), home=home, exports=exports)
     sys.exit(_run(settings, strict=False))
 
 
@@ -174,16 +162,16 @@ DEMO_FORMATS = ("jsonl.gz", "jsonl", "json", "csv", "parquet", "jsonl.zst")
     show_default=True,
     help="How to print; github gives annotations for its checks.",
 )
-@_strict
+@strict_option
 def validate(path: Path, form: str, strict: bool) -> None:
     """Judge export files by the contract alone; nothing is written."""
     from sequen_dagster.validation import render_github, render_human, validate_path
 
-    settings = _settings((), exports=path.resolve())
+    settings = settings_of((), exports=path.resolve())
     try:
         outcome = validate_path(settings)
     except ExportsError as error:
-        _fail(str(error), EXIT_USAGE)
+        fail(str(error), EXIT_USAGE)
     match form:
         case "json":
             click.echo(json.dumps(outcome.as_json(), indent=2))
@@ -239,7 +227,7 @@ def simulate(
         with errors.status("simulating"):
             truth = write(simulation, out)
     except (ValueError, FileExistsError) as error:
-        _fail(str(error), EXIT_USAGE)
+        fail(str(error), EXIT_USAGE)
     console.print(
         f"{truth.records:,} records in {len(truth.files)} files: {out / 'exports'} "
         f"({truth.accepted:,} to be accepted, {truth.quarantined:,} broken; see truth.json)."
@@ -265,7 +253,7 @@ def _run(
                 watcher=lambda stage, message: status.update(f"{stage}: {message}"),
             )
         except SequenError as error:
-            _fail(str(error), _exit_code(error))
+            fail(str(error), exit_code(error))
     from sequen_dagster.terminal import render_outcome
 
     console.print(render_outcome(settings, outcome))
@@ -276,41 +264,6 @@ def _run(
     if not outcome.is_success or outcome.failed_checks:
         return EXIT_FAILED
     return EXIT_FAILED if strict and outcome.summary["books"]["quarantined"] else 0
-
-
-def _exit_code(error: SequenError) -> int:
-    if isinstance(error, LockTimeoutError):
-        return EXIT_LOCKED
-    return EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILED
-
-
-def _settings(
-    overrides: tuple[str, ...], *, needs_exports: bool = True, **given: Any
-) -> SequenSettings:
-    # Any: settings of all types; load_settings checks them.
-    values = dict(given)
-    for override in overrides:
-        name, separator, value = override.partition("=")
-        if not separator:
-            _fail(f"--set takes KEY=VALUE, not {override!r}.", EXIT_USAGE)
-        values[name] = value
-    try:
-        settings = load_settings(Path.cwd(), **values)
-    except SettingsError as error:
-        _fail(str(error), EXIT_USAGE)
-    missing = [source for source in settings.sources if not source.exports.exists()]
-    for source in missing if needs_exports else []:
-        _fail(
-            f"Exports place {str(source.exports)!r} does not exist. Name the folder that holds "
-            "your export files with --exports.",
-            EXIT_USAGE,
-        )
-    return settings
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    errors.print(f"[red]error[/red] {message}", soft_wrap=True)
-    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,14 @@ class VanishedFileError(SequenError):
     """A file was listed but is gone, or is no regular file any more, when it is opened."""
 
 
+class HomeError(SequenError):
+    """The home is damaged, or of a newer release; `sequen-dagster doctor` says what to do."""
+
+
+class StorageError(SequenError):
+    """The home cannot be written (full, read-only, broken); nothing half done was committed."""
+
+
 class BooksError(SequenError):
     """The books of a batch do not balance; the file fails and nothing of it is committed."""
 

@@ -73,7 +73,9 @@ def run_pipeline(
     Returns:
         The outcome; a failed stage is an outcome, not an exception.
     """
-    job = build_definitions(settings).resolve_job_def(FULL_JOB)
+    # Whoever waits at a terminal is told at once, and tries again.
+    at_once = settings.model_copy(update={"step_retries": 0})
+    job = build_definitions(at_once).resolve_job_def(FULL_JOB)
     choice = replay or Choice()
     again = {"replay_stale": choice.is_stale, "replay_paths": list(choice.paths)}
     asked = {

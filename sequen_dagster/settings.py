@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
+import fsspec
 import pydantic
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from upath import UPath
 
 from sequen_dagster.errors import SettingsError
 
@@ -17,10 +19,38 @@ RULES_VERSION: Final = 1
 NAME_PATTERN: Final = r"^[a-z][a-z0-9_]{0,62}$"
 FIELD_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62}){0,3}$"
 
+# `local` is what a path without a scheme means.
+STORES: Final = ("s3", "gs", "abfs")
+_EXTRAS: Final = {"s3": "s3", "gs": "gcs", "abfs": "azure"}
+
 SessionRule = Literal["given", "inactivity"]
+CompleteWhen = Literal["settled", "success_marker", "manifest"]
 Name = Annotated[str, pydantic.Field(pattern=NAME_PATTERN)]
 FieldPath = Annotated[str, pydantic.Field(pattern=FIELD_PATTERN)]
 Positive = Annotated[int, pydantic.Field(gt=0)]
+
+
+def _place(given: Any) -> Any:
+    # Any: whatever a user may have written; pydantic refuses what is no path.
+    text = os.fspath(given) if isinstance(given, os.PathLike) else given
+    if not isinstance(text, str) or "://" not in text:
+        return given
+    scheme, _, rest = text.partition("://")
+    if scheme not in STORES:
+        message = f"must be a folder or begin with one of {', '.join(STORES)}; got {scheme}://"
+        raise ValueError(message)
+    if "@" in rest.partition("/")[0] and scheme != "abfs":
+        message = "must hold no user or key; give the store's credentials by its own variables"
+        raise ValueError(message)
+    try:
+        fsspec.get_filesystem_class(scheme)
+    except ImportError as error:
+        message = f"{scheme}:// needs an extra: pip install 'sequen-dagster[{_EXTRAS[scheme]}]'"
+        raise ValueError(message) from error
+    return UPath(text)
+
+
+Place = Annotated[Path | UPath, pydantic.BeforeValidator(_place)]
 
 
 class Source(pydantic.BaseModel):
@@ -28,17 +58,22 @@ class Source(pydantic.BaseModel):
 
     Attributes:
         name: what `source` says on every event; lower case, letters, digits and underscores.
-        exports: the folder, searched recursively; or one file.
+        exports: the folder, searched recursively; or one file; or `s3://`, `gs://`, `abfs://` and
+            a prefix, with the store's credentials taken from its own environment variables.
         include: file name patterns that are read (of the name, or of the path under `exports`).
         exclude: patterns that are passed over, such as markers and unfinished uploads.
+        complete_when: how the sensor knows that a file is whole: `settled` (it rests),
+            `success_marker` (a folder on its way holds `_SUCCESS`), or `manifest` (a
+            `_manifest.json` in its folder names it with its size).
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
     name: Name = "default"
-    exports: Path = Path("exports")
+    exports: Place = Path("exports")
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = (".*", "_*", "*.tmp", "*.part", "*.crc", "*.md")
+    complete_when: CompleteWhen = "settled"
 
 
 class SequenSettings(pydantic.BaseModel):
@@ -109,6 +144,9 @@ class SequenSettings(pydantic.BaseModel):
     min_accepted_percent: Annotated[int, pydantic.Field(ge=0, le=100)] = pydantic.Field(
         95, description="Accepted share, in percent, below which no tier is reached."
     )
+    fail_below_accepted_percent: Annotated[int, pydantic.Field(ge=0, le=100)] = pydantic.Field(
+        0, description="Accepted share, in percent, below which a run counts as failed."
+    )
     # running
     workers: Positive = pydantic.Field(
         min(os.cpu_count() or 1, 8), description="Processes that read and judge files side by side."
@@ -119,14 +157,44 @@ class SequenSettings(pydantic.BaseModel):
     run_bytes: Positive = pydantic.Field(
         8 * 1024**3, description="Most bytes of files that one commit takes; the rest follow."
     )
+    run_files: Positive = pydantic.Field(
+        5_000, description="Most files that one commit takes; the rest follow."
+    )
     max_attempts: Positive = pydantic.Field(
         3, description="Failures after which a file is parked and no longer retried."
+    )
+    step_retries: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
+        2, description="How often Dagster tries a failed step again; never in `sequen-dagster run`."
+    )
+    quarantine_days: Positive | None = pydantic.Field(
+        None, description="Days after which the text of quarantined records is dropped."
     )
     lock_timeout_seconds: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
         600, description="How long to wait for another writer, in seconds."
     )
     sensors: bool = pydantic.Field(
         True, description="Whether sensors and the daily schedule start switched on."
+    )
+    tick_seconds: Positive = pydantic.Field(
+        30, description="How often the sensors look, in seconds."
+    )
+    settle_seconds: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
+        30, description="How long a file must look the same before a sensor takes it, in seconds."
+    )
+    runs_per_tick: Positive = pydantic.Field(
+        2, description="Most runs that take in files at a time when a sensor starts them."
+    )
+    retry_seconds: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
+        60, description="Wait before a failed file is tried again, doubled with each failure."
+    )
+    publish_minutes: Positive = pydantic.Field(
+        5, description="Least time between two publications that sensors start, in minutes."
+    )
+    fresh_within_hours: Positive = pydantic.Field(
+        26, description="Age of the newest commit and publication above which a check warns."
+    )
+    failure_webhook: pydantic.SecretStr | None = pydantic.Field(
+        None, description="Address that gets a JSON message when a run fails."
     )
     daily_at: Annotated[str, pydantic.Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = pydantic.Field(
         "04:00", description="When the daily run starts, hh:mm UTC."
@@ -144,6 +212,8 @@ class SequenSettings(pydantic.BaseModel):
         """A copy whose paths are absolute, counted from `base`."""
         sources = tuple(
             source.model_copy(update={"exports": (base / source.exports).resolve()})
+            if isinstance(source.exports, Path)
+            else source
             for source in self.sources
         )
         return self.model_copy(update={"home": (base / self.home).resolve(), "sources": sources})
@@ -182,7 +252,7 @@ class SequenSettings(pydantic.BaseModel):
 class _EnvironmentSettings(SequenSettings, BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SEQUEN_", frozen=True, extra="ignore")
 
-    exports: Path | None = None
+    exports: Place | None = None
 
 
 def load_settings(base: Path, **overrides: Any) -> SequenSettings:

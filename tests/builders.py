@@ -87,7 +87,7 @@ def export(tmp_path: Path, content: str | bytes, name: str = "a.jsonl") -> Expor
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     os.utime(path, (RECEIPT.replace(tzinfo=UTC).timestamp(),) * 2)
-    return ExportFile("default", name, path, path.stat().st_size, RECEIPT)
+    return ExportFile("default", name, str(path), path.stat().st_size, RECEIPT)
 
 
 def chunks_of(

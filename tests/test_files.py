@@ -100,19 +100,20 @@ def test_links_pipes_and_folders_are_no_exports(tmp_path: Path) -> None:
 
 def test_what_became_a_link_or_a_pipe_is_not_opened(tmp_path: Path) -> None:
     file = export(tmp_path, "{}")
+    location = Path(file.location)
     for replace in (lambda path: path.symlink_to("/etc/passwd"), os.mkfifo, Path.mkdir):
-        if file.location.is_dir():
-            file.location.rmdir()
+        if location.is_dir():
+            location.rmdir()
         else:
-            file.location.unlink()
-        replace(file.location)
+            location.unlink()
+        replace(location)
         with pytest.raises(VanishedFileError, match=r"a\.jsonl"):
             open_file(file)
 
 
 def test_vanished_file_says_so(tmp_path: Path) -> None:
     file = export(tmp_path, "{}")
-    file.location.unlink()
+    Path(file.location).unlink()
 
     with pytest.raises(VanishedFileError, match="vanished"):
         open_file(file)
@@ -126,7 +127,7 @@ def test_missing_exports_place_says_what_to_do(tmp_path: Path) -> None:
 def test_single_file_is_a_place_of_its_own(tmp_path: Path) -> None:
     file = export(tmp_path, "{}")
 
-    assert paths(file.location) == ["a.jsonl"]
+    assert paths(Path(file.location)) == ["a.jsonl"]
 
 
 def test_closed_folder_does_not_hold_back_others(

@@ -180,7 +180,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
                 out.write((row % (number, "x" * 900)).encode() * 1000)
             out.write(b'{{"a": "' + b"x" * 20_000_000 + b'"}}\\n')
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        file = ExportFile("default", "big", path, path.stat().st_size, RECEIPT)
+        file = ExportFile("default", "big", str(path), path.stat().st_size, RECEIPT)
         with ExportReader(file, ReadLimits(max_compression_ratio=10_000)) as reader:
             origin = Origin(received_at=RECEIPT)
             splits = EventContract().judge(reader.chunks(), origin)

@@ -84,7 +84,15 @@ def test_stale_batch_is_judged_again_as_its_next_version(tmp_path: Path) -> None
         Books(records_read=2, accepted=1, quarantined=1),
     )
     assert after.contract_fingerprint != before.contract_fingerprint
-    judged = ("version", "books", "rule_counts", "contract_fingerprint", "events", "quarantine")
+    judged = (
+        "version",
+        "books",
+        "rule_counts",
+        "contract_fingerprint",
+        "events",
+        "quarantine",
+        "first_error",
+    )
     assert replace(after, **{name: getattr(before, name) for name in judged}) == before
     # Both judgements can be read.
     assert accepted(settings, before.events) == ["a", "deep a"]

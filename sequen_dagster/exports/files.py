@@ -1,6 +1,7 @@
 """Exports: find the files of a source, and open one safely.
 
-In: a source (a folder with include and exclude patterns). Out: `ExportFile`s, in path order.
+In: a source (a folder or an address, with include and exclude patterns). Out: `ExportFile`s, in
+path order.
 """
 
 import logging
@@ -14,7 +15,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
+from upath import UPath
+
 from sequen_dagster.errors import ExportsError, VanishedFileError
+from sequen_dagster.exports.stores import (
+    etag_of,
+    info_of,
+    list_objects,
+    modified_at,
+    open_object,
+    size_of,
+)
 from sequen_dagster.settings import Source
 
 _logger = logging.getLogger(__name__)
@@ -27,16 +38,19 @@ class ExportFile:
     Attributes:
         source: name of the source.
         path: path under the exports place, with forward slashes.
-        location: where to open it.
+        location: where to open it: a path of this machine, or an address in a store.
         size_bytes: its size when it was listed.
         modified_at: its modified time, UTC without zone.
+        etag: what else tells two versions apart: the store's own tag, or the time of the last
+            change of the file's record, which nobody can set back as they can the modified time.
     """
 
     source: str
     path: str
-    location: Path
+    location: str
     size_bytes: int
     modified_at: datetime
+    etag: str = ""
 
 
 def list_files(source: Source) -> list[ExportFile]:
@@ -52,11 +66,13 @@ def list_files(source: Source) -> list[ExportFile]:
         The files that match `include` and not `exclude`.
 
     Raises:
-        ExportsError: the exports place does not exist or is no folder.
+        ExportsError: the exports place does not exist, is no folder, or cannot be reached.
     """
     root = source.exports
+    if not isinstance(root, Path):
+        return _list_store(source, root)
     if root.is_file():
-        return [_export_file(source, root.name, root, root.stat())]
+        return [_export_file(source, root.name, str(root), root.stat())]
     if not root.is_dir():
         message = (
             f"Exports place {str(root)!r} of source {source.name!r} is no folder. "
@@ -69,7 +85,7 @@ def list_files(source: Source) -> list[ExportFile]:
             # A file that vanishes while we list is no file any more.
             with suppress(FileNotFoundError):
                 status = entry.stat(follow_symlinks=False)
-                found.append(_export_file(source, relative, Path(entry.path), status))
+                found.append(_export_file(source, relative, entry.path, status))
     return sorted(found)
 
 
@@ -86,6 +102,8 @@ def open_file(file: ExportFile) -> BinaryIO:
         VanishedFileError: it is gone, or has become something else than a regular file.
         PermissionError: this process may not read it.
     """
+    if _is_in_store(file):
+        return open_object(file.location, file.path)
     try:
         descriptor = os.open(file.location, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except PermissionError:
@@ -98,6 +116,43 @@ def open_file(file: ExportFile) -> BinaryIO:
         message = f"File {file.path!r} is no regular file. Put the export itself there."
         raise VanishedFileError(message)
     return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def check_unchanged(file: ExportFile, handle: BinaryIO, size_bytes: int) -> None:
+    """Refuse a file that was written to while it was read: the listing no longer describes it.
+
+    A file that another has taken the place of is fine: what was read is the listed one, whole.
+
+    Args:
+        file: the file as listed.
+        handle: what it was read through, still open.
+        size_bytes: how many bytes were read.
+
+    Raises:
+        VanishedFileError: it differs from the listing.
+    """
+    if _is_in_store(file):
+        # Objects are replaced whole, but a long read may see two of them.
+        info = info_of(file.location)
+        is_same = bool(info) and (size_of(info), etag_of(info)) == (file.size_bytes, file.etag)
+    else:
+        status = os.fstat(handle.fileno())
+        is_same = (status.st_size, _modified_at(status)) == (file.size_bytes, file.modified_at)
+    if not is_same or size_bytes != file.size_bytes:
+        message = f"File {file.path!r} changed while it was read. It is read again when it rests."
+        raise VanishedFileError(message)
+
+
+def _is_in_store(file: ExportFile) -> bool:
+    return "://" in file.location
+
+
+def _list_store(source: Source, place: UPath) -> list[ExportFile]:
+    return sorted(
+        ExportFile(source.name, relative, address, size_of(info), modified_at(info), etag_of(info))
+        for relative, address, info in list_objects(place)
+        if _is_wanted(relative, source)
+    )
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -129,13 +184,17 @@ def _is_wanted(relative: str, source: Source) -> bool:
 
 
 def _export_file(
-    source: Source, relative: str, location: Path, status: os.stat_result
+    source: Source, relative: str, location: str, status: os.stat_result
 ) -> ExportFile:
-    # Whole microseconds from the integer nanoseconds: the float st_mtime rounds differently.
-    micros = status.st_mtime_ns // 1000
-    modified_at = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(
-        microsecond=micros % 1_000_000, tzinfo=None
-    )
     # A name may hold any bytes; a path is text that can be stored.
     path = os.fsencode(relative).decode("utf-8", "backslashreplace")
-    return ExportFile(source.name, path, location, status.st_size, modified_at)
+    etag = str(status.st_ctime_ns)
+    return ExportFile(source.name, path, location, status.st_size, _modified_at(status), etag)
+
+
+def _modified_at(status: os.stat_result) -> datetime:
+    # Whole microseconds from the integer nanoseconds: the float st_mtime rounds differently.
+    micros = status.st_mtime_ns // 1000
+    return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(
+        microsecond=micros % 1_000_000, tzinfo=None
+    )

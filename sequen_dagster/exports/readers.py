@@ -10,7 +10,7 @@ from typing import Final, Literal, Self
 
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.compression import ByteStream, HashingReader, plain_stream
-from sequen_dagster.exports.files import ExportFile, open_file
+from sequen_dagster.exports.files import ExportFile, check_unchanged, open_file
 from sequen_dagster.exports.lines import (
     begins_json,
     is_envelope,
@@ -127,6 +127,14 @@ class ExportReader:
     def finish(self) -> tuple[str, int]:
         """The sha256 (hex) and the number of the bytes that were read, to the end of the file."""
         return self._raw.finish(), self._raw.bytes_read
+
+    def check_unchanged(self) -> None:
+        """Refuse the file if it was written to since it was listed.
+
+        Raises:
+            VanishedFileError: the listing no longer describes it.
+        """
+        check_unchanged(self.file, self._handle, self._raw.bytes_read)
 
     def _text(self, plain: "_Peekable") -> Chunks:
         limit = self._limits.max_record_bytes

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
+from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.errors import BooksError
 
 SCHEMA_VERSION: Final = 1
@@ -62,6 +63,19 @@ class RuleCount:
 
 
 @dataclass(frozen=True)
+class FirstError:
+    """Where a file first broke the contract.
+
+    Attributes:
+        line: physical line where the record starts; 0 for a whole file.
+        rule: the first rule that it broke.
+    """
+
+    line: int
+    rule: str
+
+
+@dataclass(frozen=True)
 class Batch:
     """One version of one file, judged.
 
@@ -81,6 +95,11 @@ class Batch:
         rule_counts: rules broken and warnings, by type.
         events: Parquet files of accepted rows, relative to the lake.
         quarantine: Parquet files of quarantined rows, likewise.
+        etag: what else the store says of the content, see `ExportFile`.
+        first_error: the first quarantined record, if there is one.
+        erasures: names the list of erased people that was applied; empty where there was none.
+        revision: how often its rows were rewritten, to erase somebody or to drop old raw text.
+        is_raw_dropped: whether the raw text of its quarantined records is gone for its age.
     """
 
     batch_id: str
@@ -98,16 +117,23 @@ class Batch:
     rule_counts: tuple[RuleCount, ...] = ()
     events: tuple[str, ...] = ()
     quarantine: tuple[str, ...] = ()
+    etag: str = ""
+    first_error: FirstError | None = None
+    erasures: str = ""
+    revision: int = 0
+    is_raw_dropped: bool = False
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read a batch as a manifest holds it."""
         times = ("modified_at", "received_at", "registered_at")
+        first_error = value.get("first_error")
         return cls(
             **{
                 **value,
                 **{name: datetime.fromisoformat(value[name]) for name in times},
                 "books": Books(**value["books"]),
+                "first_error": FirstError(**first_error) if first_error else None,
                 "rule_counts": tuple(RuleCount(**one) for one in value["rule_counts"]),
                 "events": tuple(value["events"]),
                 "quarantine": tuple(value["quarantine"]),
@@ -181,8 +207,10 @@ def write_commit(lake: Path, commit: Commit) -> Path:
         json.dump(content, handle, default=_iso, separators=(",", ":"))
         handle.flush()
         os.fsync(handle.fileno())
+    checkpoint("lake.manifest_written")
     unfinished.replace(target)
     fsync_folder(folder)
+    checkpoint("lake.committed")
     return target
 
 

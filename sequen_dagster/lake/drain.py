@@ -9,6 +9,7 @@ from typing import Final
 
 import filelock
 
+from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import LockTimeoutError
 from sequen_dagster.exports.files import ExportFile, list_files
@@ -147,6 +148,7 @@ def commit_batches(
         commit = Commit(tuple(numbered), utc_now(), run_id)
         write_commit(settings.home / "lake", commit)
         ledger.record_commit(commit)
+        checkpoint("lake.indexed")
         return commit
     finally:
         lock.release()

@@ -17,6 +17,7 @@ from typing import Final, Protocol, Self
 import polars as pl
 import pyarrow.parquet as pq
 
+from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract import (
     EventContract,
     Origin,
@@ -24,7 +25,7 @@ from sequen_dagster.contract import (
     unreadable_file,
 )
 from sequen_dagster.contract.warnings import Counts
-from sequen_dagster.errors import UnreadableFileError, VanishedFileError
+from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.exports.records import Chunks
@@ -32,6 +33,7 @@ from sequen_dagster.lake.commits import (
     SCHEMA_VERSION,
     Batch,
     Books,
+    FirstError,
     RuleCount,
     batch_id_of,
     fsync_folder,
@@ -59,6 +61,7 @@ class Tally:
     books: Books = field(default_factory=Books)
     errors: Counts = field(default_factory=Counter)
     warnings: Counts = field(default_factory=Counter)
+    first_error: FirstError | None = None
 
     def counting(self, chunks: Chunks) -> Chunks:
         """Hand chunks on, counting what was read, apart from what the contract gives back."""
@@ -72,6 +75,9 @@ class Tally:
         self.books += Books(accepted=len(split.accepted), quarantined=len(split.quarantined))
         self.errors += split.errors
         self.warnings += split.warnings
+        if self.first_error is None and len(split.quarantined):
+            line, rules = split.quarantined.select("source_line", "rules").row(0)
+            self.first_error = FirstError(line, rules[0])
 
     def rule_counts(self) -> tuple[RuleCount, ...]:
         """Errors and warnings in one sorted list."""
@@ -94,7 +100,12 @@ def contract_fingerprint(settings: SequenSettings) -> str:
 
 
 def ingest_file(
-    file: ExportFile, settings: SequenSettings, *, registered_at: datetime, version: int = 0
+    file: ExportFile,
+    settings: SequenSettings,
+    *,
+    registered_at: datetime,
+    modified_at: datetime | None = None,
+    version: int = 0,
 ) -> Batch:
     """Read a file once, judge every record, and write both kinds of rows.
 
@@ -102,6 +113,7 @@ def ingest_file(
         file: the file as listed.
         settings: limits, and the home that holds the lake.
         registered_at: when this version was first met, UTC without zone.
+        modified_at: the modified time of then, where the file was only touched since.
         version: the number of the version where it is known before; 0 leaves it to the committer.
 
     Returns:
@@ -112,18 +124,20 @@ def ingest_file(
         PermissionError: it may not be read.
     """
     contract = EventContract(max_depth=settings.max_depth)
-    received_at = min(file.modified_at, registered_at)
+    modified_at = modified_at or file.modified_at
+    received_at = min(modified_at, registered_at)
     origin = Origin(file.source, file.path, received_at)
     lake = settings.home / "lake"
     with ExportReader(file, ReadLimits.of(settings)) as reader, _Writer(lake) as writer:
         tally, sha256, size_bytes = judge_file(reader, contract, origin, writer)
-        _check_unchanged(file, size_bytes)
+        reader.check_unchanged()
         batch_id = batch_id_of(file.source, file.path, sha256)
         judged_by = contract_fingerprint(settings)
         # Names what decided the rows: a second try writes the same file again, and a batch that is
         # judged again leaves the rows alone that older commits name.
         decided = {"contract": judged_by, "receipt": received_at.isoformat(), "version": version}
         events, quarantine = writer.publish(batch_id, fingerprint(decided))
+        checkpoint("lake.rows_moved")
     return Batch(
         batch_id=batch_id,
         source=file.source,
@@ -132,7 +146,7 @@ def ingest_file(
         file_format=reader.file_format,
         file_sha256=sha256,
         file_bytes=size_bytes,
-        modified_at=file.modified_at,
+        modified_at=modified_at,
         received_at=received_at,
         registered_at=registered_at,
         contract_fingerprint=judged_by,
@@ -140,6 +154,8 @@ def ingest_file(
         rule_counts=tally.rule_counts(),
         events=events,
         quarantine=quarantine,
+        etag=file.etag,
+        first_error=tally.first_error,
     )
 
 
@@ -171,14 +187,6 @@ def judge_file(
         tally.count_split(whole)
         sink.write(whole)
         return tally, sha256, size_bytes
-
-
-def _check_unchanged(file: ExportFile, size_bytes: int) -> None:
-    """Refuse a file that was written to while it was read: the listing no longer describes it."""
-    status = file.location.lstat()
-    if size_bytes != file.size_bytes or status.st_size != file.size_bytes:
-        message = f"File {file.path!r} changed while it was read. It is read again when it rests."
-        raise VanishedFileError(message)
 
 
 class _Writer:
@@ -216,6 +224,7 @@ class _Writer:
     def publish(self, batch_id: str, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Move the finished files to their place; return their paths relative to the lake."""
         self._close()
+        checkpoint("lake.rows_written")
         return self._moved("events", batch_id, name), self._moved("quarantine", batch_id, name)
 
     def _append(self, kind: str, rows: pl.DataFrame) -> None:

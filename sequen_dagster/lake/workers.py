@@ -8,7 +8,7 @@ import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
@@ -99,9 +99,12 @@ def _judged_again(file: ExportFile, again: Batch, settings: SequenSettings) -> B
     # Known before a row is written: what is written for other bytes would lie about for ever.
     if _sha256_of(file) == again.file_sha256:
         # Its times are those of the first time, even if the file was touched since.
-        as_then = replace(file, modified_at=again.modified_at)
         batch = ingest_file(
-            as_then, settings, registered_at=again.registered_at, version=again.version + 1
+            file,
+            settings,
+            registered_at=again.registered_at,
+            modified_at=again.modified_at,
+            version=again.version + 1,
         )
         if batch.batch_id == again.batch_id:
             return batch

@@ -1,0 +1,31 @@
+"""Names for the places where a crash would hurt most, so that tests can crash there.
+
+`checkpoint("lake.committed")` does nothing, unless `SEQUEN_CRASH_AT` names the very place: then
+the process kills itself there without a word, as a power cut or the kernel would.
+"""
+
+import os
+import signal
+from typing import Final
+
+# Every place, in the order in which a run comes by. A test goes through them one by one.
+CHECKPOINTS: Final = (
+    "lake.rows_written",
+    "lake.rows_moved",
+    "lake.manifest_written",
+    "lake.committed",
+    "lake.indexed",
+)
+_CRASH_AT: Final = "SEQUEN_CRASH_AT"
+# STOP instead of KILL makes a process that comes back later.
+_CRASH_SIGNAL: Final = "SEQUEN_CRASH_SIGNAL"
+
+
+def checkpoint(name: str) -> None:
+    """Die here if the environment says so.
+
+    Args:
+        name: one of `CHECKPOINTS`.
+    """
+    if os.environ.get(_CRASH_AT) == name:
+        os.kill(os.getpid(), signal.Signals[os.environ.get(_CRASH_SIGNAL, "SIGKILL")])

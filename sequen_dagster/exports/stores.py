@@ -1,0 +1,126 @@
+"""Exports: object stores, listed and opened through fsspec.
+
+In: a source whose exports are an address such as `s3://bucket/prefix`. Out: the same `ExportFile`s
+as of a folder. Credentials and endpoints come from the store's own environment variables.
+"""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, Final, cast
+
+import fsspec
+from upath import UPath
+
+from sequen_dagster.errors import ExportsError, VanishedFileError
+
+# What the clients raise beside OSError, by scheme; their libraries are extras.
+_CLIENT_ERRORS: Final = {
+    "s3": ("botocore.exceptions.BotoCoreError", "botocore.exceptions.ClientError"),
+    "gs": ("aiohttp.ClientError", "google.auth.exceptions.GoogleAuthError"),
+    "abfs": ("azure.core.exceptions.AzureError",),
+}
+# One name a store for each fact.
+_MODIFIED: Final = ("LastModified", "last_modified", "updated", "mtime", "created")
+_ETAG: Final = ("ETag", "etag", "generation")
+_BLOCK_BYTES: Final = 8 * 1024 * 1024
+
+# Any: what a store says of an object, differently for each store.
+Info = dict[str, Any]
+
+
+def list_objects(place: UPath) -> Iterator[tuple[str, str, Info]]:
+    """List every object under a place.
+
+    Args:
+        place: the address; or that of a single object.
+
+    Yields:
+        Of each object the path under the place, its own address, and what the store says of it.
+
+    Raises:
+        ExportsError: the store cannot be reached, or refuses.
+    """
+    root = place.path.rstrip("/")
+    store = place.fs
+    try:
+        # The clients remember listings; a file that came since would stay unseen.
+        store.invalidate_cache()
+        found = store.find(root, detail=True)
+    except _client_errors(place.protocol) as error:
+        message = (
+            f"Exports place {str(place)!r} cannot be listed: {type(error).__name__}. Check that "
+            "the bucket exists and that this process has the store's credentials and endpoint."
+        )
+        raise ExportsError(message) from error
+    for name, info in found.items():
+        relative = name[len(root) :].lstrip("/") if name != root else name.rpartition("/")[2]
+        # A key that ends in a slash is what consoles make for an empty folder.
+        if info.get("type") == "file" and not name.endswith("/"):
+            yield relative, f"{place.protocol}://{name.lstrip('/')}", info
+
+
+def size_of(info: Info) -> int:
+    """Size of an object in bytes."""
+    return int(info["size"])
+
+
+def modified_at(info: Info) -> datetime:
+    """Modified time of an object as the store tells it, UTC without zone."""
+    told = next(info[name] for name in _MODIFIED if info.get(name) is not None)
+    if isinstance(told, str):
+        told = datetime.fromisoformat(told)
+    if isinstance(told, int | float):
+        told = datetime.fromtimestamp(told, UTC)
+    moment = cast("datetime", told)
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def etag_of(info: Info) -> str:
+    """What the store says of an object's content; empty where it says nothing."""
+    return str(next((info[name] for name in _ETAG if info.get(name)), "")).strip('"')
+
+
+def open_object(address: str, path: str) -> BinaryIO:
+    """Open an object for reading; the caller closes it.
+
+    Raises:
+        VanishedFileError: it is gone.
+        OSError: it cannot be read.
+    """
+    store, key = fsspec.url_to_fs(address)
+    with _as_os_error(address):
+        try:
+            return cast("BinaryIO", store.open(key, "rb", block_size=_BLOCK_BYTES))
+        except FileNotFoundError as error:
+            message = f"File {path!r} vanished before it was read. It is retried when it is back."
+            raise VanishedFileError(message) from error
+
+
+def info_of(address: str) -> Info:
+    """What the store says of an object now; empty where it is gone."""
+    store, key = fsspec.url_to_fs(address)
+    with _as_os_error(address):
+        try:
+            store.invalidate_cache()
+            return cast("Info", store.info(key))
+        except FileNotFoundError:
+            return {}
+
+
+@contextmanager
+def _as_os_error(address: str) -> Iterator[None]:
+    """Have a client's own errors look like those of a disk."""
+    try:
+        yield
+    except _client_errors(address.partition("://")[0]) as error:
+        # Not its text: clients put addresses and request ids into it.
+        message = f"the store answered with {type(error).__name__}"
+        raise OSError(message) from error
+
+
+def _client_errors(scheme: str) -> tuple[type[Exception], ...]:
+    names = (name.rpartition(".") for name in _CLIENT_ERRORS[scheme])
+    own = (getattr(importlib.import_module(module), name) for module, _, name in names)
+    return (OSError, *own)
