@@ -51,3 +51,15 @@ class LockTimeoutError(SequenError):
 
 class BuildError(SequenError):
     """dbt could not build the marts; its log in the home says why."""
+
+
+class ParserCrashError(SequenError):
+    """Reading a file killed the process that did it; the file is parked until it changes.
+
+    Attributes:
+        signal: the number of the signal that ended the process, 0 where that is not known.
+    """
+
+    def __init__(self, message: str, signal: int = 0) -> None:
+        super().__init__(message)
+        self.signal = signal

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from upath import UPath
 
@@ -27,6 +27,9 @@ from sequen_dagster.exports.stores import (
     size_of,
 )
 from sequen_dagster.settings import Source
+
+# Names of the files that announce others, by how a source says that files are whole.
+MARKERS: Final = {"success_marker": "_SUCCESS", "manifest": "_manifest.json"}
 
 _logger = logging.getLogger(__name__)
 
@@ -53,7 +56,25 @@ class ExportFile:
     etag: str = ""
 
 
+@dataclass(frozen=True)
+class Listing:
+    """What an exports place holds.
+
+    Attributes:
+        files: the export files, in path order.
+        markers: files that say of others that they are whole, where the source works so.
+    """
+
+    files: list[ExportFile]
+    markers: list[ExportFile]
+
+
 def list_files(source: Source) -> list[ExportFile]:
+    """List the export files of a source, in path order: the files of `list_place`."""
+    return list_place(source).files
+
+
+def list_place(source: Source) -> Listing:
     """List the regular files of a source, recursively, in path order.
 
     Symlinks, directories, pipes and devices are passed over: following a link would let whoever
@@ -63,30 +84,29 @@ def list_files(source: Source) -> list[ExportFile]:
         source: the source to list.
 
     Returns:
-        The files that match `include` and not `exclude`.
+        The files that match `include` and not `exclude`, and the markers.
 
     Raises:
         ExportsError: the exports place does not exist, is no folder, or cannot be reached.
     """
     root = source.exports
     if not isinstance(root, Path):
-        return _list_store(source, root)
-    if root.is_file():
-        return [_export_file(source, root.name, str(root), root.stat())]
-    if not root.is_dir():
+        found = _list_store(source, root)
+    elif root.is_file():
+        return Listing([_export_file(source, root.name, str(root), root.stat())], [])
+    elif root.is_dir():
+        found = _list_folder(source, root)
+    else:
         message = (
             f"Exports place {str(root)!r} of source {source.name!r} is no folder. "
             "Create it, or point `exports` at the folder that holds the export files."
         )
         raise ExportsError(message)
-    found: list[ExportFile] = []
-    for relative, entry in _walk(root, ""):
-        if _is_wanted(relative, source):
-            # A file that vanishes while we list is no file any more.
-            with suppress(FileNotFoundError):
-                status = entry.stat(follow_symlinks=False)
-                found.append(_export_file(source, relative, entry.path, status))
-    return sorted(found)
+    files: list[ExportFile] = []
+    markers: list[ExportFile] = []
+    for file in found:
+        (markers if _is_marker(file.path, source) else files).append(file)
+    return Listing(sorted(files), sorted(markers))
 
 
 def open_file(file: ExportFile) -> BinaryIO:
@@ -147,12 +167,20 @@ def _is_in_store(file: ExportFile) -> bool:
     return "://" in file.location
 
 
-def _list_store(source: Source, place: UPath) -> list[ExportFile]:
-    return sorted(
-        ExportFile(source.name, relative, address, size_of(info), modified_at(info), etag_of(info))
-        for relative, address, info in list_objects(place)
-        if _is_wanted(relative, source)
-    )
+def _list_store(source: Source, place: UPath) -> Iterator[ExportFile]:
+    for relative, address, info in list_objects(place):
+        if _is_marker(relative, source) or _is_wanted(relative, source):
+            yield ExportFile(
+                source.name, relative, address, size_of(info), modified_at(info), etag_of(info)
+            )
+
+
+def _list_folder(source: Source, root: Path) -> Iterator[ExportFile]:
+    for relative, entry in _walk(root, ""):
+        if _is_marker(relative, source) or _is_wanted(relative, source):
+            # A file that vanishes while we list is no file any more.
+            with suppress(FileNotFoundError):
+                yield _export_file(source, relative, entry.path, entry.stat(follow_symlinks=False))
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -170,6 +198,10 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
             yield from _walk(Path(entry.path), f"{relative}/")
         elif entry.is_file(follow_symlinks=False):
             yield relative, entry
+
+
+def _is_marker(relative: str, source: Source) -> bool:
+    return relative.rpartition("/")[2] == MARKERS.get(source.complete_when)
 
 
 def _is_wanted(relative: str, source: Source) -> bool:

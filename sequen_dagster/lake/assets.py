@@ -11,7 +11,7 @@ from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.exports.assets import OWNERS, RAW_EVENTS
 from sequen_dagster.fields import FIELDS
 from sequen_dagster.lake.commits import Books
-from sequen_dagster.lake.drain import Drained, FileFailure, drain
+from sequen_dagster.lake.drain import Drained, FileFailure, Order, drain
 from sequen_dagster.lake.replay import Choice, Replayed, replay
 from sequen_dagster.progress import report
 from sequen_dagster.settings import SequenSettings
@@ -48,8 +48,12 @@ class LakeConfig(dg.Config):
         replay_stale: whether to judge again what another contract has judged.
         replay_paths: patterns of paths (or of source/path) to judge again; with `replay_stale`,
             only the stale ones among them.
+        portion: only the files that a sensor has set apart under this name.
+        only_settled: only files that are whole, as far as one can tell by looking twice.
     """
 
+    portion: str = pydantic.Field("", pattern=r"^([0-9a-f]{32})?$")
+    only_settled: bool = False
     replay_stale: bool = False
     replay_paths: list[str] = pydantic.Field(default_factory=list)
 
@@ -81,11 +85,14 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         started = time.perf_counter()
         choice = Choice(config.replay_stale, tuple(config.replay_paths))
         replayed = replay(settings, choice, run_id=context.run.run_id, progress=_report)
-        drained = drain(settings, run_id=context.run.run_id, progress=_report)
+        order = Order(config.portion, config.only_settled)
+        drained = drain(settings, order=order, run_id=context.run.run_id, progress=_report)
         seconds = time.perf_counter() - started
         failures = (*replayed.failures, *drained.failures)
         for failure in failures:
             context.log.warning("file %r was not read: %s", failure.path, failure.reason)
+        for one in drained.left:
+            context.log.info("file %r was left: %s", one.path, one.reason)
         if not choice.is_empty:
             _tell_replayed(context, replayed)
         context.log.info(
@@ -154,6 +161,7 @@ def _metadata(
         "dagster/uri": dg.MetadataValue.path(str(settings.home / "lake" / folder)),
         "files": len(drained.batches),
         "commits": len(drained.commits),
+        "files_left": len(drained.left),
         "bytes": sum(batch.file_bytes for batch in drained.batches),
         "records_read": drained.books.records_read,
         "accepted": drained.books.accepted,
@@ -180,6 +188,7 @@ def _checks(
     books = sum((batch.books for batch in batches), Books())
     judged = books.accepted + books.quarantined
     is_enough = 100 * books.accepted >= settings.min_accepted_percent * judged
+    is_far_below = 100 * books.accepted < settings.fail_below_accepted_percent * judged
     return [
         dg.AssetCheckResult(
             check_name="files_read",
@@ -198,8 +207,8 @@ def _checks(
         ),
         dg.AssetCheckResult(
             check_name="accepted_share",
-            passed=is_enough,
-            severity=dg.AssetCheckSeverity.WARN,
+            passed=is_enough and not is_far_below,
+            severity=dg.AssetCheckSeverity.ERROR if is_far_below else dg.AssetCheckSeverity.WARN,
             metadata={
                 "accepted_percent": 100 * books.accepted / judged if judged else 100.0,
                 "min_accepted_percent": settings.min_accepted_percent,

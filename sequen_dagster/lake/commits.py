@@ -162,6 +162,12 @@ class Commit:
         return hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
 
     @property
+    def name(self) -> str:
+        """The name of its manifest: its id, and how often rows of it were rewritten."""
+        revision = sum(batch.revision for batch in self.batches)
+        return f"{self.commit_id}.r{revision}" if revision else self.commit_id
+
+    @property
     def books(self) -> Books:
         """The books of all batches together."""
         return sum((batch.books for batch in self.batches), Books())
@@ -212,6 +218,12 @@ def write_commit(lake: Path, commit: Commit) -> Path:
     fsync_folder(folder)
     checkpoint("lake.committed")
     return target
+
+
+def commit_names(lake: Path) -> list[str]:
+    """The names of all commits of a lake, in order."""
+    folder = lake / "commits"
+    return sorted(path.stem for path in folder.glob("*.json")) if folder.is_dir() else []
 
 
 def read_commits(lake: Path, *, known: Iterable[str] = ()) -> Iterator[Commit]:

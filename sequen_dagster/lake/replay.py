@@ -138,7 +138,7 @@ def replay(
     failures: list[FileFailure] = []
     done = 0
     with Workers(settings, plan.jobs) as workers:
-        for portion in portions(plan.jobs, settings.run_bytes):
+        for portion in portions(plan.jobs, settings):
             batches: list[Batch] = []
             for job, outcome in workers.judge(portion):
                 done += 1
@@ -184,5 +184,7 @@ def _note_touched(ledger: Ledger, commit: Commit | None, jobs: Iterable[Job]) ->
     committed = {(batch.source, batch.path): batch for batch in batches}
     for job in jobs:
         batch = committed.get((job.file.source, job.file.path))
-        if batch is not None and batch.modified_at != job.file.modified_at:
-            ledger.record_unchanged(replace(batch, modified_at=job.file.modified_at))
+        found = (job.file.modified_at, job.file.etag)
+        if batch is not None and (batch.modified_at, batch.etag) != found:
+            touched = replace(batch, modified_at=job.file.modified_at, etag=job.file.etag)
+            ledger.record_unchanged(touched)

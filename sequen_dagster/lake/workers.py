@@ -8,7 +8,7 @@ import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Self
 
@@ -47,13 +47,17 @@ class Workers:
     Args:
         settings: the home, the limits, and how many processes.
         jobs: all that will be asked for.
+        isolate: never in this very process, which one of the files may have killed before.
     """
 
-    def __init__(self, settings: SequenSettings, jobs: Sequence[Job]) -> None:
+    def __init__(
+        self, settings: SequenSettings, jobs: Sequence[Job], *, isolate: bool = False
+    ) -> None:
         self._settings = settings
         self._pool: Executor | None = None
         size = sum(job.file.size_bytes for job in jobs)
-        if settings.workers > 1 and len(jobs) > 1 and size >= _MIN_POOL_BYTES:
+        is_much = settings.workers > 1 and len(jobs) > 1 and size >= _MIN_POOL_BYTES
+        if jobs and (isolate or is_much):
             # Spawned, not forked: a fork of a process with the engines' threads may hang.
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(
@@ -107,7 +111,7 @@ def _judged_again(file: ExportFile, again: Batch, settings: SequenSettings) -> B
             version=again.version + 1,
         )
         if batch.batch_id == again.batch_id:
-            return batch
+            return replace(batch, etag=again.etag)
     message = f"File {file.path!r} has changed since it was taken in."
     raise VanishedFileError(message)
 
