@@ -27,6 +27,20 @@ _CURRENT: Final = """
     from file_versions where state = 'committed'
     order by version, updated_at
 """
+_STATUS: Final = (
+    "state, first_seen_at, sightings, attempts, retry_at, begun_at is not null as is_begun,"
+    " portion, requests, error"
+)
+_OBSERVE: Final = f"""
+    insert into file_versions (
+        source, path, size_bytes, modified_at, etag, state, first_seen_at, sightings, updated_at
+    ) values (?, ?, ?, ?, ?, 'seen', ?, 1, ?)
+    on conflict do update set
+        sightings = sightings + 1,
+        -- A clock that was set back must not keep a file waiting.
+        first_seen_at = min(first_seen_at, excluded.first_seen_at)
+    returning {_STATUS}
+"""
 _RECORD: Final = """
     insert into file_versions (
         source, path, size_bytes, modified_at, etag, state, first_seen_at, version, batch_id,
@@ -138,20 +152,10 @@ class Ledger:
         """
         now = _now()
         with connect(self._path) as connection:
-            changed = _changed(connection, files)
-            connection.executemany(
-                "insert into file_versions (source, path, size_bytes, modified_at, etag, state,"
-                " first_seen_at, updated_at) values (?, ?, ?, ?, ?, 'seen', ?, ?)"
-                " on conflict do nothing",
-                [(*file_key(file), now, now) for file in changed],
-            )
-            connection.executemany(
-                "update file_versions set sightings = sightings + 1,"
-                # A clock that was set back must not keep a file waiting.
-                f" first_seen_at = min(first_seen_at, ?) where {_KEY}",
-                [(now, *file_key(file)) for file in changed],
-            )
-        return self.statuses(changed)
+            return [
+                _status(file, connection.execute(_OBSERVE, (*file_key(file), now, now)).fetchone())
+                for file in _changed(connection, files)
+            ]
 
     def statuses(self, files: Sequence[ExportFile]) -> list[FileStatus]:
         """What is known of files; those that were never observed are left out."""
@@ -314,22 +318,22 @@ class Ledger:
 
 def _changed(connection: sqlite3.Connection, files: Iterable[ExportFile]) -> list[ExportFile]:
     # In order of the versions, so that the newest stays.
-    current = {(row[0], row[1]): row for row in connection.execute(_CURRENT)}
+    current = {(row[0], row[1]): tuple(row) for row in connection.execute(_CURRENT)}
 
     def is_current(file: ExportFile) -> bool:
         held = current.get((file.source, file.path))
+        if held is None:
+            return False
+        key = file_key(file)
         # Commits of the first release say nothing of an etag.
-        return held is not None and tuple(held) in (file_key(file), (*file_key(file)[:4], ""))
+        return held == key or held == (*key[:4], "")
 
     return [file for file in files if not is_current(file)]
 
 
 def _select(where: str) -> str:
-    return (
-        "select source, path, size_bytes, modified_at, etag, state, first_seen_at, sightings,"
-        " attempts, retry_at, begun_at is not null as is_begun, portion, requests, error"
-        f" from file_versions where {where}"
-    )
+    key = "source, path, size_bytes, modified_at, etag"
+    return f"select {key}, {_STATUS} from file_versions where {where}"
 
 
 def _status(file: ExportFile, row: sqlite3.Row) -> FileStatus:

@@ -63,9 +63,11 @@ def _tick(
         except HomeError as error:
             return dg.SkipReason(str(error))
         statuses = ledger.observe(files)
-        running = _conclude_ended(context.instance, ledger, statuses, settings)
+        running, has_ended = _conclude_ended(context.instance, ledger, statuses, settings)
+        if has_ended:
+            statuses = ledger.statuses([status.file for status in statuses])
         plan = plan_requests(
-            ledger.statuses([status.file for status in statuses]),
+            statuses,
             settings,
             now=utc_now(),
             announced=announced,
@@ -111,19 +113,22 @@ def _conclude_ended(
     ledger: Ledger,
     statuses: Collection[FileStatus],
     settings: SequenSettings,
-) -> set[str]:
-    """Close the books on portions whose run has ended; return those under way."""
+) -> tuple[set[str], bool]:
+    """Close the books on portions whose run has ended; say which are under way, if any ended."""
     under_way = instance.get_runs(
         dg.RunsFilter(job_name=DRAIN_JOB, statuses=_UNDER_WAY), limit=_MAX_RUNS
     )
     running = {run.tags[PORTION] for run in under_way if PORTION in run.tags}
-    asked = {status.portion for status in statuses if status.portion} - running
-    for portion in sorted(asked):
-        # Without any run, Dagster has not got to it: the same request is made again.
-        if instance.get_runs(dg.RunsFilter(tags={PORTION: portion}), limit=1):
-            ledger.conclude(portion, retry_seconds=settings.retry_seconds)
-    mine = {status.portion for status in statuses if status.portion}
-    return running & mine
+    asked = {status.portion for status in statuses if status.portion}
+    # Without any run, Dagster has not got to it: the same request is made again.
+    ended = [
+        portion
+        for portion in sorted(asked - running)
+        if instance.get_runs(dg.RunsFilter(tags={PORTION: portion}), limit=1)
+    ]
+    for portion in ended:
+        ledger.conclude(portion, retry_seconds=settings.retry_seconds)
+    return running & asked, bool(ended)
 
 
 def _request(portion: Portion) -> dg.RunRequest:
