@@ -120,6 +120,17 @@ class Ledger:
         missing = list(read_commits(self._lake, known=known))
         for commit in missing:
             self.record_commit(commit)
+        self.check_lake()
+        return len(missing)
+
+    def check_lake(self) -> None:
+        """Stop where commits that were indexed are gone.
+
+        Raises:
+            HomeError: they are.
+        """
+        with connect(self._path) as connection:
+            known = [row[0] for row in connection.execute("select commit_id from commits")]
         present = {name.partition(".")[0] for name in commit_names(self._lake)}
         lost = [name for name in known if name.partition(".")[0] not in present]
         if lost:
@@ -129,7 +140,6 @@ class Ledger:
                 "that is meant, run `sequen-dagster doctor --rebuild`."
             )
             raise HomeError(message)
-        return len(missing)
 
     def pending(self, files: Iterable[ExportFile]) -> list[ExportFile]:
         """Those of `files` that are not committed as they lie there now, but for parked ones.

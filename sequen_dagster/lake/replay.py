@@ -6,10 +6,11 @@ same batches in their next version. Nothing is ever judged again unless somebody
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import date
 from fnmatch import fnmatchcase
 
 from sequen_dagster.errors import VanishedFileError
-from sequen_dagster.exports.files import list_files
+from sequen_dagster.exports.files import ExportFile, list_files
 from sequen_dagster.lake.commits import Batch, Commit, current_batches
 from sequen_dagster.lake.drain import (
     FileFailure,
@@ -30,16 +31,24 @@ class Choice:
 
     Attributes:
         is_stale: those that another contract has judged.
-        paths: patterns of paths, or of source/path; with `is_stale`, both have to hold.
+        paths: those of these paths, or of these source/path; `*` and `?` are wild.
+        since: those received on this day (UTC) or later.
+        until: those received on this day or earlier.
+        has_quarantined: those with quarantined records.
+
+    Of several conditions, all have to hold.
     """
 
     is_stale: bool = False
     paths: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
+    has_quarantined: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether it chooses nothing."""
-        return not (self.is_stale or self.paths)
+        return self == Choice()
 
 
 @dataclass(frozen=True)
@@ -163,8 +172,34 @@ def replay(
     return Replayed(tuple(commits), tuple(left), tuple(failures))
 
 
+def parked_files(settings: SequenSettings) -> list[ExportFile]:
+    """The files that lie there as they were when they were parked.
+
+    Raises:
+        ExportsError: an exports place cannot be listed.
+    """
+    listed = [file for source in settings.sources for file in list_files(source)]
+    statuses = Ledger(settings.make_home()).statuses(listed)
+    return [status.file for status in statuses if status.state == "parked"]
+
+
+def release_parked(settings: SequenSettings) -> int:
+    """Have the next drain try parked files again; return how many these are.
+
+    Use it after what stood in the way was mended outside of the files themselves.
+    """
+    files = parked_files(settings)
+    Ledger(settings.home).release(files)
+    return len(files)
+
+
 def _is_chosen(batch: Batch, choice: Choice, judge: str) -> bool:
     if choice.is_empty or (choice.is_stale and batch.contract_fingerprint == judge):
+        return False
+    if choice.has_quarantined and not batch.books.quarantined:
+        return False
+    day = batch.received_at.date()
+    if not (choice.since or day) <= day <= (choice.until or day):
         return False
     names = (batch.path, f"{batch.source}/{batch.path}")
     return not choice.paths or any(
