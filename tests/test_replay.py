@@ -398,7 +398,7 @@ def test_parked_files_are_released_on_demand(tmp_path: Path) -> None:
     assert release_parked(settings) == 0
 
 
-def test_run_config_asks_for_the_same_batches(tmp_path: Path) -> None:
+def test_run_config_asks_for_the_same_batches() -> None:
     choice = Choice(True, ("a*",), date(2025, 7, 1), date(2025, 7, 2), has_quarantined=True)
 
     assert LakeConfig.asking(choice).choice() == choice
