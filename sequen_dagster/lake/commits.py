@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.errors import BooksError
+from sequen_dagster.lake.storage import writing
 
 SCHEMA_VERSION: Final = 1
 
@@ -190,6 +191,7 @@ def write_commit(lake: Path, commit: Commit) -> Path:
 
     Raises:
         BooksError: the books of a batch do not balance; nothing is written.
+        StorageError: the lake cannot be written; nothing was committed.
     """
     for batch in commit.batches:
         if not batch.books.is_balanced:
@@ -199,7 +201,6 @@ def write_commit(lake: Path, commit: Commit) -> Path:
             )
             raise BooksError(message)
     folder = lake / "commits"
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{commit.commit_id}.json"
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -208,14 +209,20 @@ def write_commit(lake: Path, commit: Commit) -> Path:
         "run_id": commit.run_id,
         "batches": [asdict(batch) for batch in commit.batches],
     }
+    text = json.dumps(content, default=_iso, separators=(",", ":"))
     unfinished = folder / f".{commit.commit_id}.{os.getpid()}.tmp"
-    with unfinished.open("w", encoding="utf-8") as handle:
-        json.dump(content, handle, default=_iso, separators=(",", ":"))
-        handle.flush()
-        os.fsync(handle.fileno())
-    checkpoint("lake.manifest_written")
-    unfinished.replace(target)
-    fsync_folder(folder)
+    with writing("the manifest of a commit", lake, about_bytes=len(text)):
+        make_folder(folder)
+        try:
+            with unfinished.open("w", encoding="utf-8") as handle:
+                handle.write(text)
+                handle.flush()
+                os.fsync(handle.fileno())
+            checkpoint("lake.manifest_written")
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        fsync_folder(folder)
     checkpoint("lake.committed")
     return target
 
@@ -262,6 +269,14 @@ def read_commit(manifest: Path) -> Commit:
         datetime.fromisoformat(content["committed_at"]),
         content["run_id"],
     )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, so that they survive a power loss."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        fsync_folder(folder.parent)
 
 
 def fsync_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import uuid
 from collections import Counter
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -37,7 +38,9 @@ from sequen_dagster.lake.commits import (
     RuleCount,
     batch_id_of,
     fsync_folder,
+    make_folder,
 )
+from sequen_dagster.lake.storage import writing
 from sequen_dagster.settings import SequenSettings, fingerprint
 
 _METADATA: Final = {b"schema_version": str(SCHEMA_VERSION).encode()}
@@ -122,13 +125,15 @@ def ingest_file(
     Raises:
         VanishedFileError: the file is gone, or changed while it was read.
         PermissionError: it may not be read.
+        StorageError: the lake cannot be written.
     """
     contract = EventContract(max_depth=settings.max_depth)
     modified_at = modified_at or file.modified_at
     received_at = min(modified_at, registered_at)
     origin = Origin(file.source, file.path, received_at)
     lake = settings.home / "lake"
-    with ExportReader(file, ReadLimits.of(settings)) as reader, _Writer(lake) as writer:
+    with ExportReader(file, ReadLimits.of(settings)) as reader, _Writer(lake, file) as writer:
+        checkpoint("lake.file_opened", file.path)
         tally, sha256, size_bytes = judge_file(reader, contract, origin, writer)
         reader.check_unchanged()
         batch_id = batch_id_of(file.source, file.path, sha256)
@@ -137,7 +142,7 @@ def ingest_file(
         # judged again leaves the rows alone that older commits name.
         decided = {"contract": judged_by, "receipt": received_at.isoformat(), "version": version}
         events, quarantine = writer.publish(batch_id, fingerprint(decided))
-        checkpoint("lake.rows_moved")
+        checkpoint("lake.rows_moved", file.path)
     return Batch(
         batch_id=batch_id,
         source=file.source,
@@ -190,15 +195,21 @@ def judge_file(
 
 
 class _Writer:
-    """Writes the rows of one file into a folder of its own, then moves them into the lake."""
+    """Writes the rows of one file into a folder of its own, then moves them into the lake.
 
-    def __init__(self, lake: Path) -> None:
+    Whatever goes wrong in here is a `StorageError`: the lake cannot be written, and another file
+    would fare no better.
+    """
+
+    def __init__(self, lake: Path, file: ExportFile) -> None:
         self._lake = lake
+        self._file = file
         self._folder = lake / _INCOMING / uuid.uuid4().hex
         self._open: dict[str, pq.ParquetWriter] = {}
 
     def __enter__(self) -> Self:
-        self._folder.mkdir(parents=True)
+        with self._writing():
+            self._folder.mkdir(parents=True)
         return self
 
     def __exit__(
@@ -207,25 +218,35 @@ class _Writer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._close()
+        # Rows that nobody will name; the error on the way, if there is one, says more.
+        with suppress(OSError):
+            self._close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def write(self, split: Split) -> None:
         """Append the rows of a split."""
-        self._append("events", split.accepted)
-        self._append("quarantine", split.quarantined)
+        with self._writing():
+            self._append("events", split.accepted)
+            self._append("quarantine", split.quarantined)
 
     def restart(self) -> None:
         """Forget what was written."""
-        self._close()
-        for part in self._folder.iterdir():
-            part.unlink()
+        with self._writing():
+            self._close()
+            for part in self._folder.iterdir():
+                part.unlink()
 
     def publish(self, batch_id: str, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Move the finished files to their place; return their paths relative to the lake."""
-        self._close()
-        checkpoint("lake.rows_written")
-        return self._moved("events", batch_id, name), self._moved("quarantine", batch_id, name)
+        with self._writing():
+            self._close()
+            checkpoint("lake.rows_written", self._file.path)
+            return self._moved("events", batch_id, name), self._moved("quarantine", batch_id, name)
+
+    def _writing(self) -> AbstractContextManager[None]:
+        what = f"the rows of {self._file.path!r}"
+        # Rows take about the room of the file they come from.
+        return writing(what, self._lake, about_bytes=self._file.size_bytes)
 
     def _append(self, kind: str, rows: pl.DataFrame) -> None:
         if rows.is_empty():
@@ -252,7 +273,7 @@ class _Writer:
         with written.open("rb") as handle:
             os.fsync(handle.fileno())
         folder = self._lake / kind / f"batch_id={batch_id}"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         written.replace(folder / f"{name}.parquet")
         fsync_folder(folder)
         return (f"{kind}/batch_id={batch_id}/{name}.parquet",)

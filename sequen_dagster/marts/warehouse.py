@@ -17,9 +17,11 @@ import duckdb
 import filelock
 import polars as pl
 
+from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.errors import LockTimeoutError, SettingsError
 from sequen_dagster.lake.commits import Batch, Commit, read_commits
+from sequen_dagster.marts.opening import opened
 from sequen_dagster.settings import SequenSettings
 
 _TYPES: Final = {
@@ -142,18 +144,20 @@ def connect(
 
     Yields:
         A connection, closed at the end.
+
+    Raises:
+        LockTimeoutError: another program had the file open past `lock_timeout_seconds`.
+        StorageError: the disk is full, or refuses for another reason.
     """
     locks = ("enable_external_access", "lock_configuration")
     options = {name: value for name, value in engine_options(settings).items() if name not in locks}
-    connection = duckdb.connect(warehouse_path(settings), config=options)
-    try:
+    path = warehouse_path(settings)
+    with opened(path, options, timeout_seconds=settings.lock_timeout_seconds) as connection:
         # Only a running database takes this, so the two locks follow it.
         connection.execute("set allowed_directories = ?", [[f"{folder}/" for folder in folders]])
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         yield connection
-    finally:
-        connection.close()
 
 
 def load_commits(
@@ -191,6 +195,8 @@ def load_commits(
                 warehouse.execute(
                     "insert into raw.commits values (?, ?)", [commit.commit_id, commit.committed_at]
                 )
+                checkpoint("marts.rows_loaded")
+            checkpoint("marts.loaded")
             loaded = Loaded(
                 loaded.commits + 1, loaded.batches + len(commit.batches), loaded.events + events
             )
