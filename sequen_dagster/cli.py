@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.markup import escape
 
 from sequen_dagster.commands.common import (
     EXIT_FAILED,
@@ -23,6 +24,7 @@ from sequen_dagster.commands.common import (
     exports_option,
     fail,
     home_option,
+    progress_of,
     set_option,
     settings_of,
     strict_option,
@@ -119,7 +121,7 @@ def verify(home: Path | None, overrides: tuple[str, ...]) -> None:
         from sequen_dagster.terminal import render_verification
 
         try:
-            with watching(lambda stage, message: status.update(f"{stage}: {message}")):
+            with watching(lambda stage, message: status.update(progress_of(stage, message))):
                 verification = rebuild_and_compare(settings)
         except SequenError as error:
             fail(str(error), exit_code(error))
@@ -250,7 +252,7 @@ def _run(
                 settings,
                 full_refresh=full_refresh,
                 replay=choice,
-                watcher=lambda stage, message: status.update(f"{stage}: {message}"),
+                watcher=lambda stage, message: status.update(progress_of(stage, message)),
             )
         except SequenError as error:
             fail(str(error), exit_code(error))
@@ -258,7 +260,7 @@ def _run(
 
     console.print(render_outcome(settings, outcome))
     for failure in (*outcome.failures, *outcome.failed_checks):
-        errors.print(f"[red]failed[/red] {failure}", markup=True)
+        errors.print(f"[red]failed[/red] {escape(failure)}", markup=True)
     if outcome.is_lock_timeout:
         return EXIT_LOCKED
     if not outcome.is_success or outcome.failed_checks:

@@ -12,7 +12,16 @@ import sequen_dagster
 PACKAGE = Path(sequen_dagster.__file__).parent
 STAGES = ["exports", "contract", "lake", "marts", "reports", "triggers"]
 # What every stage may use.
-COMMON = {"checkpoints", "errors", "fields", "orphans", "private", "progress", "settings", "wording"}
+COMMON = {
+    "checkpoints",
+    "errors",
+    "fields",
+    "orphans",
+    "private",
+    "progress",
+    "settings",
+    "wording",
+}
 # The thin shell: these may import Dagster.
 SHELL = {"definitions", "run", "triggers"}
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))

@@ -14,6 +14,7 @@ import fsspec
 from upath import UPath
 
 from sequen_dagster.errors import ExportsError, VanishedFileError
+from sequen_dagster.wording import quoted
 
 # What the clients raise beside OSError, by scheme; their libraries are extras.
 _CLIENT_ERRORS: Final = {
@@ -94,7 +95,9 @@ def open_object(address: str, path: str) -> BinaryIO:
         try:
             return cast("BinaryIO", store.open(key, "rb", block_size=_BLOCK_BYTES))
         except FileNotFoundError as error:
-            message = f"File {path!r} vanished before it was read. It is retried when it is back."
+            message = (
+                f"File {quoted(path)} vanished before it was read. It is retried when it is back."
+            )
             raise VanishedFileError(message) from error
 
 
