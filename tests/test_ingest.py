@@ -79,6 +79,21 @@ def test_batch_is_named_by_its_content(tmp_path: Path) -> None:
     assert batch.events[0].startswith(f"events/batch_id={batch.batch_id}/")
 
 
+def test_types_of_a_batch_are_told_apart_up_to_a_limit(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    many = [event(type=f"type{number}", uid=None) for number in range(1_500)]
+    broken = event(page_type=None)
+    write_events(settings, "a.jsonl", event(type="x" * 201, uid=None), *many, broken)
+
+    counts = {(one.type, one.rule): one.records for one in ingest(settings).rule_counts}
+
+    # Seven standard types and `(none)` have their places from the start.
+    assert len(counts) == (1_000 - 8) + len(["(other)", "page_view"])
+    assert counts["(other)", "missing_identity"] == 1 + 1_500 - 992
+    assert counts["page_view", "missing_page_type"] == 1
+    assert ingest(settings).rule_counts == ingest(settings).rule_counts
+
+
 def test_second_try_writes_the_same_files(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(), event(id=None), event(id=None))

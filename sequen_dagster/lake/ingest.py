@@ -24,11 +24,12 @@ from sequen_dagster.contract import (
     Split,
     unreadable_file,
 )
-from sequen_dagster.contract.warnings import Counts
+from sequen_dagster.contract.warnings import NO_TYPE, Counts
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.exports.records import Chunks
+from sequen_dagster.fields import STANDARD_TYPES
 from sequen_dagster.lake.commits import (
     SCHEMA_VERSION,
     Batch,
@@ -42,6 +43,10 @@ from sequen_dagster.settings import SequenSettings, fingerprint
 
 _METADATA: Final = {b"schema_version": str(SCHEMA_VERSION).encode()}
 _INCOMING: Final = ".incoming"
+# Types that a batch tells apart; a manifest must not grow with what is sent.
+MAX_COUNTED_TYPES: Final = 1_000
+_MAX_TYPE_LENGTH: Final = 200
+OTHER_TYPES: Final = "(other)"
 
 
 class Sink(Protocol):
@@ -56,12 +61,20 @@ class Sink(Protocol):
 
 @dataclass
 class Tally:
-    """The books of a file while it is read."""
+    """The books of a file while it is read.
+
+    Attributes:
+        books: what was read, accepted, quarantined.
+        errors: records by (type, rule); types beyond the first thousand are `(other)`.
+        warnings: records by (type, warning), likewise.
+        first_error: the first quarantined record.
+    """
 
     books: Books = field(default_factory=Books)
     errors: Counts = field(default_factory=Counter)
     warnings: Counts = field(default_factory=Counter)
     first_error: FirstError | None = None
+    _types: set[str] = field(default_factory=lambda: {NO_TYPE, *STANDARD_TYPES})
 
     def counting(self, chunks: Chunks) -> Chunks:
         """Hand chunks on, counting what was read, apart from what the contract gives back."""
@@ -73,11 +86,19 @@ class Tally:
     def count_split(self, split: Split) -> None:
         """Add what the contract said."""
         self.books += Books(accepted=len(split.accepted), quarantined=len(split.quarantined))
-        self.errors += split.errors
-        self.warnings += split.warnings
+        self._count(self.errors, split.errors)
+        self._count(self.warnings, split.warnings)
         if self.first_error is None and len(split.quarantined):
             line, rules = split.quarantined.select("source_line", "rules").row(0)
             self.first_error = FirstError(line, rules[0])
+
+    def _count(self, total: Counts, more: Counts) -> None:
+        # Sorted, so that every try tells the same types apart.
+        for (event_type, rule), records in sorted(more.items()):
+            if len(self._types) < MAX_COUNTED_TYPES and len(event_type) <= _MAX_TYPE_LENGTH:
+                self._types.add(event_type)
+            name = event_type if event_type in self._types else OTHER_TYPES
+            total[name, rule] += records
 
     def rule_counts(self) -> tuple[RuleCount, ...]:
         """Errors and warnings in one sorted list."""
