@@ -84,6 +84,7 @@ def test_unreadable_file_fails_alone_and_loads_later(tmp_path: Path) -> None:
     assert [batch.path for batch in drain(settings).batches] == ["b.jsonl"]
 
 
+@pytest.mark.bad_input(36)
 def test_failures_do_not_name_places_of_the_machine(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     target = write_events(settings, "a.jsonl", event())

@@ -113,6 +113,8 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert list((settings.home / "lake" / ".incoming").iterdir()) == []
 
 
+@pytest.mark.fault(15)
+@pytest.mark.bad_input(3)
 def test_unreadable_file_is_one_quarantined_record(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     target = write_text(settings, "a.jsonl.gz", "")
@@ -140,6 +142,8 @@ def test_parquet_file_is_a_batch_like_any_other(tmp_path: Path) -> None:
     assert batch.books == Books(records_read=2, accepted=2)
 
 
+@pytest.mark.fault(13)
+@pytest.mark.bad_input(1)
 def test_empty_file_is_a_batch_without_rows(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_text(settings, "a.jsonl", "")
