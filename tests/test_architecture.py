@@ -19,6 +19,7 @@ COMMON = {
     "orphans",
     "private",
     "progress",
+    "secrecy",
     "settings",
     "wording",
 }

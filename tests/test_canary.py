@@ -143,3 +143,41 @@ def test_every_file_of_a_home_is_private(ran: Ran) -> None:
 
     assert len(modes) > 10
     assert loose == {}
+
+
+# Faults of our own, of the kind whose text would show a value.
+CONTRACT_FAILS = """
+    from sequen_dagster.contract import contract
+    convert = contract.convert
+    contract.convert = lambda *given, **options: convert(*given, **options).with_columns(rank="uid")
+"""
+LOADING_FAILS = """
+    from sequen_dagster.marts import warehouse
+    warehouse.ID_HASH = "id::bigint"
+"""
+DBT_FAILS = """
+    import shutil, tempfile
+    from pathlib import Path
+    from sequen_dagster.marts import dbt, project
+    copy = Path(tempfile.mkdtemp()) / "project"
+    shutil.copytree(project.project_dir(), copy)
+    model = copy / "models" / "marts" / "failing.sql"
+    model.write_text("select uid::integer as uid from {{ ref('stg_events') }}")
+    project.project_dir = dbt.project_dir = lambda: copy
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.bad_input(61, 62)
+@pytest.mark.parametrize(
+    ("step", "before"),
+    [("lake", CONTRACT_FAILS), ("marts", LOADING_FAILS), ("marts", DBT_FAILS)],
+    ids=["contract", "loading", "dbt"],
+)
+def test_failure_tells_no_value(tmp_path: Path, step: str, before: str) -> None:
+    ran = run(fill(tmp_path), tmp_path, before=before)
+
+    assert ran.returncode == 1, ran.printed
+    assert f"failed {step}: " in ran.printed
+    for value in (*VALUES, *SECRETS.values()):
+        assert (value, ran.places_of(value, without=DATA_FILES)) == (value, [])

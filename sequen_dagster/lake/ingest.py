@@ -39,6 +39,7 @@ from sequen_dagster.lake.commits import (
     batch_id_of,
     fsync_folder,
 )
+from sequen_dagster.secrecy import values_kept_in
 from sequen_dagster.settings import SequenSettings, fingerprint
 
 _METADATA: Final = {b"schema_version": str(SCHEMA_VERSION).encode()}
@@ -143,13 +144,18 @@ def ingest_file(
     Raises:
         VanishedFileError: the file is gone, or changed while it was read.
         PermissionError: it may not be read.
+        FaultError: our own code failed on it.
     """
     contract = EventContract(max_depth=settings.max_depth)
     modified_at = modified_at or file.modified_at
     received_at = min(modified_at, registered_at)
     origin = Origin(file.source, file.path, received_at)
     lake = settings.home / "lake"
-    with ExportReader(file, ReadLimits.of(settings)) as reader, _Writer(lake) as writer:
+    with (
+        values_kept_in(),
+        ExportReader(file, ReadLimits.of(settings)) as reader,
+        _Writer(lake) as writer,
+    ):
         tally, sha256, size_bytes = judge_file(reader, contract, origin, writer)
         reader.check_unchanged()
         batch_id = batch_id_of(file.source, file.path, sha256)
