@@ -21,6 +21,7 @@ from sequen_dagster.commands.common import (
     exports_option,
     fail,
     home_option,
+    progress_of,
     set_option,
     settings_of,
     strict_option,
@@ -72,7 +73,7 @@ def verify(home: Path | None, overrides: tuple[str, ...]) -> None:
         from sequen_dagster.terminal import render_verification
 
         try:
-            with watching(lambda stage, message: status.update(f"{stage}: {message}")):
+            with watching(lambda stage, message: status.update(progress_of(stage, message))):
                 verification = rebuild_and_compare(settings)
         except SequenError as error:
             fail(str(error), exit_code(error))

@@ -30,7 +30,7 @@ from sequen_dagster.marts.project import project_dir, tables_fingerprint
 from sequen_dagster.marts.warehouse import connect, create_raw_tables, warehouse_path, writer_lock
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.wording import counted
+from sequen_dagster.wording import counted, quoted
 
 Level = Literal["ok", "warning", "error"]
 
@@ -268,4 +268,4 @@ def _triggers() -> Iterator[Finding]:
 
 
 def _few(names: list[str]) -> str:
-    return ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+    return ", ".join(map(quoted, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")

@@ -61,6 +61,10 @@ class BooksError(SequenError):
     """The books of a batch do not balance; the file fails and nothing of it is committed."""
 
 
+class FaultError(SequenError):
+    """A fault of sequen-dagster itself; the message names a place in its code, and no value."""
+
+
 class LockTimeoutError(SequenError):
     """Another writer held the home's lock past `lock_timeout_seconds`."""
 

@@ -15,6 +15,7 @@ from sequen_dagster.lake.assets import JUDGED_AGAIN, LEFT_AS_JUDGED, LEFT_PATHS,
 from sequen_dagster.lake.replay import Choice
 from sequen_dagster.marts.assets import BUILD
 from sequen_dagster.marts.project import profiles_dir
+from sequen_dagster.private import private_files
 from sequen_dagster.progress import watching
 from sequen_dagster.reports.publish import serving_dir
 from sequen_dagster.reports.summary import Summary
@@ -53,6 +54,7 @@ class RunOutcome:
     is_lock_timeout: bool = False
 
 
+@private_files()
 def run_pipeline(
     settings: SequenSettings,
     *,

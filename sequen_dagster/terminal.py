@@ -15,7 +15,7 @@ from sequen_dagster.marts.warehouse import warehouse_path
 from sequen_dagster.reports.publish import serving_dir
 from sequen_dagster.run import RunOutcome
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.wording import counted
+from sequen_dagster.wording import counted, quoted
 
 _TIERS: Final = ("good", "better", "best")
 _SHOWN_FILES: Final = 20
@@ -93,13 +93,13 @@ def render_plan(plan: Plan, choice: Choice, *, parked: Sequence[ExportFile] = ()
     lines = []
     if parked:
         lines.append(f"{counted(len(parked), 'parked file')} to try again")
-        lines += _first([repr(file.path) for file in parked])
+        lines += _first([quoted(file.path) for file in parked])
     if plan.jobs or plan.left:
         lines.append(f"{counted(len(plan.jobs), 'batch')} to judge again")
-        lines += _first([repr(job.file.path) for job in plan.jobs])
+        lines += _first([quoted(job.file.path) for job in plan.jobs])
     if plan.left:
         lines.append(f"{counted(len(plan.left), 'batch')} left as judged")
-        lines += _first([f"{one.path!r}: {one.reason}" for one in plan.left])
+        lines += _first([f"{quoted(one.path)}: {one.reason}" for one in plan.left])
     if not lines:
         which = "stale" if choice == Choice(is_stale=True) else "to be judged again"
         batches = counted(plan.current, "batch")

@@ -180,6 +180,7 @@ def test_file_without_permission_fails_and_loads_once_it_may_be_read(
     assert drain(settings).books.accepted == 1
 
 
+@pytest.mark.bad_input(36)
 def test_failures_do_not_name_places_of_the_machine(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     target = write_events(settings, "a.jsonl", event())

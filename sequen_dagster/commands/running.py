@@ -11,6 +11,7 @@ from sequen_dagster.commands.common import (
     errors,
     exit_code,
     fail,
+    progress_of,
 )
 from sequen_dagster.errors import SequenError
 from sequen_dagster.settings import SequenSettings
@@ -47,7 +48,7 @@ def run_and_tell(
                 full_refresh=full_refresh,
                 replay=choice,
                 release_parked=release_parked,
-                watcher=lambda stage, message: status.update(escape(f"{stage}: {message}")),
+                watcher=lambda stage, message: status.update(progress_of(stage, message)),
             )
         except SequenError as error:
             fail(str(error), exit_code(error))

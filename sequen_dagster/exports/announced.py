@@ -11,6 +11,7 @@ from typing import Any, Final
 from sequen_dagster.errors import VanishedFileError
 from sequen_dagster.exports.files import ExportFile, Listing, open_file
 from sequen_dagster.settings import Source
+from sequen_dagster.wording import quoted
 
 _MAX_MANIFEST_BYTES: Final = 16 * 1024 * 1024
 
@@ -40,7 +41,9 @@ def announced_files(source: Source, listing: Listing) -> tuple[set[ExportFile], 
         try:
             named.update(_read_manifest(marker))
         except (OSError, VanishedFileError, ValueError, TypeError, KeyError) as error:
-            problems.append(f"manifest {marker.path!r} cannot be read ({type(error).__name__})")
+            problems.append(
+                f"manifest {quoted(marker.path)} cannot be read ({type(error).__name__})"
+            )
     return {file for file in listing.files if (file.path, file.size_bytes) in named}, problems
 
 

@@ -29,6 +29,7 @@ from sequen_dagster.exports.stores import (
     size_of,
 )
 from sequen_dagster.settings import Source
+from sequen_dagster.wording import quoted
 
 # Names of the files that announce others, by how a source says that files are whole.
 MARKERS: Final = {"success_marker": "_SUCCESS", "manifest": "_manifest.json"}
@@ -132,11 +133,13 @@ def open_file(file: ExportFile) -> BinaryIO:
     except PermissionError:
         raise
     except OSError as error:
-        message = f"File {file.path!r} vanished before it was read. It is retried when it is back."
+        message = (
+            f"File {quoted(file.path)} vanished before it was read. It is retried when it is back."
+        )
         raise VanishedFileError(message) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        message = f"File {file.path!r} is no regular file. Put the export itself there."
+        message = f"File {quoted(file.path)} is no regular file. Put the export itself there."
         raise VanishedFileError(message)
     return os.fdopen(descriptor, "rb", buffering=0)
 
@@ -162,7 +165,9 @@ def check_unchanged(file: ExportFile, handle: BinaryIO, size_bytes: int) -> None
         status = os.fstat(handle.fileno())
         is_same = (status.st_size, _modified_at(status)) == (file.size_bytes, file.modified_at)
     if not is_same or size_bytes != file.size_bytes:
-        message = f"File {file.path!r} changed while it was read. It is read again when it rests."
+        message = (
+            f"File {quoted(file.path)} changed while it was read. It is read again when it rests."
+        )
         raise VanishedFileError(message)
 
 
@@ -195,7 +200,9 @@ def _walk(
         return
     except PermissionError:
         # One closed folder must not hold back the others.
-        _logger.warning("folder %r in the exports place may not be read; passed over", prefix)
+        _logger.warning(
+            "folder %s in the exports place may not be read; passed over", quoted(prefix)
+        )
         return
     for entry in entries:
         relative = f"{prefix}{entry.name}"

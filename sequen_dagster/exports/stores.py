@@ -16,6 +16,7 @@ import fsspec
 from upath import UPath
 
 from sequen_dagster.errors import ExportsError, VanishedFileError
+from sequen_dagster.wording import quoted
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # in collections.abc from Python 3.12 on
@@ -151,12 +152,14 @@ def _answering(address: str, path: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        message = f"File {path!r} vanished before it was read. It is retried when it is back."
+        message = f"File {quoted(path)} vanished before it was read. It is retried when it is back."
         raise VanishedFileError(message) from error
     except _client_errors(address.partition("://")[0]) as error:
         # How s3fs tells that the object is no longer the one that was opened.
         if isinstance(error, OSError) and error.errno == errno.EBUSY:
-            message = f"File {path!r} changed while it was read. It is read again when it rests."
+            message = (
+                f"File {quoted(path)} changed while it was read. It is read again when it rests."
+            )
             raise VanishedFileError(message) from error
         # Not its text: clients put addresses and request ids into it.
         message = f"the store answered with {type(error).__name__}"

@@ -17,6 +17,7 @@ from sequen_dagster.lake.drain import Drained, FileFailure, Order, drain
 from sequen_dagster.lake.replay import Choice, Replayed, release_parked, replay
 from sequen_dagster.progress import report
 from sequen_dagster.settings import SequenSettings
+from sequen_dagster.wording import quoted
 
 VALIDATED_EVENTS = dg.AssetKey("validated_events")
 QUARANTINED_EVENTS = dg.AssetKey("quarantined_events")
@@ -126,9 +127,9 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         seconds = time.perf_counter() - started
         failures = (*replayed.failures, *drained.failures)
         for failure in failures:
-            context.log.warning("file %r was not read: %s", failure.path, failure.reason)
+            context.log.warning("file %s was not read: %s", quoted(failure.path), failure.reason)
         for one in drained.left:
-            context.log.info("file %r was left: %s", one.path, one.reason)
+            context.log.info("file %s was left: %s", quoted(one.path), one.reason)
         if not choice.is_empty:
             _tell_replayed(context, replayed)
         context.log.info(
@@ -158,7 +159,7 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
 
 def _tell_replayed(context: dg.AssetExecutionContext, replayed: Replayed) -> None:
     for one in replayed.left:
-        context.log.warning("file %r was not judged again: %s", one.path, one.reason)
+        context.log.warning("file %s was not judged again: %s", quoted(one.path), one.reason)
     context.log.info(
         "%d batches judged again in %d commits, %d left as they were",
         len(replayed.batches),
@@ -206,7 +207,7 @@ def _metadata(
 
 
 def _replay_metadata(replayed: Replayed) -> dict[str, dg.MetadataValue | int]:
-    left = [f"{one.path!r}: {one.reason}" for one in replayed.left[:20]]
+    left = [f"{quoted(one.path)}: {one.reason}" for one in replayed.left[:20]]
     return {
         JUDGED_AGAIN: len(replayed.batches),
         LEFT_AS_JUDGED: len(replayed.left),
@@ -232,7 +233,7 @@ def _checks(
             severity=dg.AssetCheckSeverity.ERROR,
             metadata={
                 "failed_files": len(failures),
-                "reasons": [f"{one.path!r}: {one.reason}" for one in failures[:20]],
+                "reasons": [f"{quoted(one.path)}: {one.reason}" for one in failures[:20]],
             },
         ),
         dg.AssetCheckResult(

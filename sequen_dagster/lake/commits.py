@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.errors import BooksError
 from sequen_dagster.lake.storage import writing
+from sequen_dagster.wording import quoted
 
 SCHEMA_VERSION: Final = 1
 
@@ -196,7 +197,7 @@ def write_commit(lake: Path, commit: Commit) -> Path:
     for batch in commit.batches:
         if not batch.books.is_balanced:
             message = (
-                f"The books of {batch.path!r} do not balance: {asdict(batch.books)}. Nothing of "
+                f"The books of {quoted(batch.path)} do not balance: {asdict(batch.books)}. Nothing of "
                 "it was committed; this is a fault of sequen-dagster, please report it."
             )
             raise BooksError(message)

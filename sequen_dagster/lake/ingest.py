@@ -25,11 +25,12 @@ from sequen_dagster.contract import (
     Split,
     unreadable_file,
 )
-from sequen_dagster.contract.warnings import Counts
+from sequen_dagster.contract.warnings import NO_TYPE, Counts
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.exports.records import Chunks
+from sequen_dagster.fields import STANDARD_TYPES
 from sequen_dagster.lake.commits import (
     SCHEMA_VERSION,
     Batch,
@@ -41,10 +42,16 @@ from sequen_dagster.lake.commits import (
     make_folder,
 )
 from sequen_dagster.lake.storage import writing
+from sequen_dagster.secrecy import values_kept_in
 from sequen_dagster.settings import SequenSettings, fingerprint
+from sequen_dagster.wording import quoted
 
 _METADATA: Final = {b"schema_version": str(SCHEMA_VERSION).encode()}
 _INCOMING: Final = ".incoming"
+# Types that a batch tells apart; a manifest must not grow with what is sent.
+MAX_COUNTED_TYPES: Final = 1_000
+_MAX_TYPE_LENGTH: Final = 200
+OTHER_TYPES: Final = "(other)"
 
 
 class Sink(Protocol):
@@ -59,12 +66,20 @@ class Sink(Protocol):
 
 @dataclass
 class Tally:
-    """The books of a file while it is read."""
+    """The books of a file while it is read.
+
+    Attributes:
+        books: what was read, accepted, quarantined.
+        errors: records by (type, rule); types beyond the first thousand are `(other)`.
+        warnings: records by (type, warning), likewise.
+        first_error: the first quarantined record.
+    """
 
     books: Books = field(default_factory=Books)
     errors: Counts = field(default_factory=Counter)
     warnings: Counts = field(default_factory=Counter)
     first_error: FirstError | None = None
+    _types: set[str] = field(default_factory=lambda: {NO_TYPE, *STANDARD_TYPES})
 
     def counting(self, chunks: Chunks) -> Chunks:
         """Hand chunks on, counting what was read, apart from what the contract gives back."""
@@ -76,11 +91,19 @@ class Tally:
     def count_split(self, split: Split) -> None:
         """Add what the contract said."""
         self.books += Books(accepted=len(split.accepted), quarantined=len(split.quarantined))
-        self.errors += split.errors
-        self.warnings += split.warnings
+        self._count(self.errors, split.errors)
+        self._count(self.warnings, split.warnings)
         if self.first_error is None and len(split.quarantined):
             line, rules = split.quarantined.select("source_line", "rules").row(0)
             self.first_error = FirstError(line, rules[0])
+
+    def _count(self, total: Counts, more: Counts) -> None:
+        # Sorted, so that every try tells the same types apart.
+        for (event_type, rule), records in sorted(more.items()):
+            if len(self._types) < MAX_COUNTED_TYPES and len(event_type) <= _MAX_TYPE_LENGTH:
+                self._types.add(event_type)
+            name = event_type if event_type in self._types else OTHER_TYPES
+            total[name, rule] += records
 
     def rule_counts(self) -> tuple[RuleCount, ...]:
         """Errors and warnings in one sorted list."""
@@ -126,13 +149,18 @@ def ingest_file(
         VanishedFileError: the file is gone, or changed while it was read.
         PermissionError: it may not be read.
         StorageError: the lake cannot be written.
+        FaultError: our own code failed on it.
     """
     contract = EventContract(max_depth=settings.max_depth)
     modified_at = modified_at or file.modified_at
     received_at = min(modified_at, registered_at)
     origin = Origin(file.source, file.path, received_at)
     lake = settings.home / "lake"
-    with ExportReader(file, ReadLimits.of(settings)) as reader, _Writer(lake, file) as writer:
+    with (
+        values_kept_in(),
+        ExportReader(file, ReadLimits.of(settings)) as reader,
+        _Writer(lake, file) as writer,
+    ):
         checkpoint("lake.file_opened", file.path)
         tally, sha256, size_bytes = judge_file(reader, contract, origin, writer)
         reader.check_unchanged()
@@ -244,7 +272,7 @@ class _Writer:
             return self._moved("events", batch_id, name), self._moved("quarantine", batch_id, name)
 
     def _writing(self) -> AbstractContextManager[None]:
-        what = f"the rows of {self._file.path!r}"
+        what = f"the rows of {quoted(self._file.path)}"
         # Rows take about the room of the file they come from.
         return writing(what, self._lake, about_bytes=self._file.size_bytes)
 

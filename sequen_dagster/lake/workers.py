@@ -16,12 +16,13 @@ from datetime import datetime
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, Final, Self
 
-from sequen_dagster.errors import ParserCrashError, VanishedFileError
+from sequen_dagster.errors import FaultError, ParserCrashError, VanishedFileError
 from sequen_dagster.exports.files import ExportFile, open_file
 from sequen_dagster.lake.commits import Batch
 from sequen_dagster.lake.ingest import ingest_file
 from sequen_dagster.orphans import die_with_parent
 from sequen_dagster.settings import SequenSettings
+from sequen_dagster.wording import quoted
 
 # Below this, starting worker processes costs more than they save.
 _MIN_POOL_BYTES: Final = 4 * 1024 * 1024
@@ -171,7 +172,7 @@ def _judged(job: Job, settings: SequenSettings) -> Outcome:
         if job.again is not None:
             return job, _judged_again(job.file, job.again, settings)
         return job, ingest_file(job.file, settings, registered_at=job.registered_at)
-    except (OSError, VanishedFileError) as error:
+    except (OSError, VanishedFileError, FaultError) as error:
         return job, error
 
 
@@ -189,7 +190,7 @@ def _judged_again(file: ExportFile, again: Batch, settings: SequenSettings) -> B
         )
         if batch.batch_id == again.batch_id:
             return replace(batch, etag=again.etag)
-    message = f"File {file.path!r} has changed since it was taken in."
+    message = f"File {quoted(file.path)} has changed since it was taken in."
     raise VanishedFileError(message)
 
 

@@ -17,7 +17,7 @@ from sequen_dagster.exports.files import ExportFile, list_place
 from sequen_dagster.lake.ledger import FileStatus, Ledger
 from sequen_dagster.lake.requests import Plan, Portion, plan_requests
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.wording import counted
+from sequen_dagster.wording import counted, quoted
 
 DRAIN_JOB: Final = "sequen_drain"
 # Tag of a run: the portion of files that it was asked to take in.
@@ -175,7 +175,7 @@ def _named(what: str, statuses: Collection[FileStatus], *, with_error: bool = Fa
     if not statuses:
         return ""
     first = [
-        f"{status.file.path!r}" + (f" ({status.error})" if with_error and status.error else "")
+        quoted(status.file.path) + (f" ({status.error})" if with_error and status.error else "")
         for status in list(statuses)[:_MAX_NAMED]
     ]
     more = ", ..." if len(statuses) > _MAX_NAMED else ""
