@@ -1,5 +1,6 @@
 import json
 import os
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.lake.commits import current_batches
 from sequen_dagster.lake.drain import drain, pending_files
 from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.lake.ledger_file import connect, ledger_path
 from sequen_dagster.settings import SequenSettings, Source, load_settings
 
 
@@ -333,3 +335,26 @@ def test_what_a_person_has_taken_in_is_not_asked_for(tmp_path: Path) -> None:
 
     assert [daemon.tick(), daemon.tick()] == [[], []]
     assert committed(daemon.settings) == ["a.jsonl"]
+
+
+@pytest.mark.slow
+@pytest.mark.fault(40)
+def test_look_at_a_hundred_thousand_files_fits_a_tick(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+    exports = daemon.settings.sources[0].exports
+    for number in range(100_000):
+        folder = exports / f"day={number % 100}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{number:06}.jsonl").write_bytes(b"{}\n")
+
+    def seconds() -> float:
+        started = time.perf_counter()
+        daemon.evaluate()
+        return time.perf_counter() - started
+
+    # Dagster ends an evaluation after 60 s.
+    assert max(seconds(), seconds()) < 50
+    with connect(ledger_path(daemon.settings.home)) as ledger:
+        ledger.execute("update file_versions set state = 'committed', version = 1, portion = null")
+    assert seconds() < 25
+    assert daemon.message == "No file is new. 100,000 files seen."

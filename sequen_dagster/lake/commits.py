@@ -197,8 +197,8 @@ def write_commit(lake: Path, commit: Commit) -> Path:
     for batch in commit.batches:
         if not batch.books.is_balanced:
             message = (
-                f"The books of {quoted(batch.path)} do not balance: {asdict(batch.books)}. Nothing of "
-                "it was committed; this is a fault of sequen-dagster, please report it."
+                f"The books of {quoted(batch.path)} do not balance: {asdict(batch.books)}. Nothing "
+                "of it was committed; this is a fault of sequen-dagster, please report it."
             )
             raise BooksError(message)
     folder = lake / "commits"
