@@ -13,6 +13,7 @@ from sequen_dagster.fields import FIELDS
 from sequen_dagster.lake.commits import Books
 from sequen_dagster.lake.drain import Drained, FileFailure, drain
 from sequen_dagster.lake.replay import Choice, Replayed, replay
+from sequen_dagster.lake.rewrites import drop_old_raw_text
 from sequen_dagster.progress import report
 from sequen_dagster.settings import SequenSettings
 
@@ -82,6 +83,7 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         choice = Choice(config.replay_stale, tuple(config.replay_paths))
         replayed = replay(settings, choice, run_id=context.run.run_id, progress=_report)
         drained = drain(settings, run_id=context.run.run_id, progress=_report)
+        drop_old_raw_text(settings)
         seconds = time.perf_counter() - started
         failures = (*replayed.failures, *drained.failures)
         for failure in failures:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+import filelock
 import polars as pl
 import pyarrow.parquet as pq
 
@@ -24,6 +25,7 @@ from sequen_dagster.contract import (
     Split,
     unreadable_file,
 )
+from sequen_dagster.contract.erasures import NOBODY, Erasures, split_without_erased
 from sequen_dagster.contract.warnings import Counts
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.files import ExportFile
@@ -38,10 +40,11 @@ from sequen_dagster.lake.commits import (
     batch_id_of,
     fsync_folder,
 )
+from sequen_dagster.lake.erasures import read_erasures
 from sequen_dagster.settings import SequenSettings, fingerprint
 
 _METADATA: Final = {b"schema_version": str(SCHEMA_VERSION).encode()}
-_INCOMING: Final = ".incoming"
+INCOMING: Final = ".incoming"
 
 
 class Sink(Protocol):
@@ -61,6 +64,7 @@ class Tally:
     books: Books = field(default_factory=Books)
     errors: Counts = field(default_factory=Counter)
     warnings: Counts = field(default_factory=Counter)
+    skipped: Counts = field(default_factory=Counter)
     first_error: FirstError | None = None
 
     def counting(self, chunks: Chunks) -> Chunks:
@@ -70,20 +74,29 @@ class Tally:
             self.books += Books(records_read=read, blank_lines=chunk.blank_lines)
             yield chunk
 
-    def count_split(self, split: Split) -> None:
-        """Add what the contract said."""
-        self.books += Books(accepted=len(split.accepted), quarantined=len(split.quarantined))
+    def count_split(self, split: Split, skipped: Counts) -> None:
+        """Add what the contract said, and what was left out of it."""
+        self.books += Books(
+            accepted=len(split.accepted),
+            quarantined=len(split.quarantined),
+            skipped=skipped.total(),
+        )
         self.errors += split.errors
         self.warnings += split.warnings
+        self.skipped += skipped
         if self.first_error is None and len(split.quarantined):
             line, rules = split.quarantined.select("source_line", "rules").row(0)
             self.first_error = FirstError(line, rules[0])
 
     def rule_counts(self) -> tuple[RuleCount, ...]:
-        """Errors and warnings in one sorted list."""
+        """Errors, warnings and reasons for leaving records out, in one sorted list."""
         return tuple(
             RuleCount(event_type, rule, severity, records)
-            for severity, counts in (("error", self.errors), ("warning", self.warnings))
+            for severity, counts in (
+                ("error", self.errors),
+                ("warning", self.warnings),
+                ("skipped", self.skipped),
+            )
             for (event_type, rule), records in sorted(counts.items())
         )
 
@@ -128,14 +141,16 @@ def ingest_file(
     received_at = min(modified_at, registered_at)
     origin = Origin(file.source, file.path, received_at)
     lake = settings.home / "lake"
-    with ExportReader(file, ReadLimits.of(settings)) as reader, _Writer(lake) as writer:
-        tally, sha256, size_bytes = judge_file(reader, contract, origin, writer)
+    erasures = read_erasures(lake)
+    with ExportReader(file, ReadLimits.of(settings)) as reader, RowWriter(lake) as writer:
+        tally, sha256, size_bytes = judge_file(reader, contract, origin, writer, erasures=erasures)
         reader.check_unchanged()
         batch_id = batch_id_of(file.source, file.path, sha256)
         judged_by = contract_fingerprint(settings)
         # Names what decided the rows: a second try writes the same file again, and a batch that is
         # judged again leaves the rows alone that older commits name.
         decided = {"contract": judged_by, "receipt": received_at.isoformat(), "version": version}
+        decided |= {"erasures": erasures.fingerprint} if erasures.digests else {}
         events, quarantine = writer.publish(batch_id, fingerprint(decided))
         checkpoint("lake.rows_moved")
     return Batch(
@@ -156,11 +171,17 @@ def ingest_file(
         quarantine=quarantine,
         etag=file.etag,
         first_error=tally.first_error,
+        erasures=erasures.fingerprint,
     )
 
 
 def judge_file(
-    reader: ExportReader, contract: EventContract, origin: Origin, sink: Sink
+    reader: ExportReader,
+    contract: EventContract,
+    origin: Origin,
+    sink: Sink,
+    *,
+    erasures: Erasures = NOBODY,
 ) -> tuple[Tally, str, int]:
     """Judge every record of an open file, handing what the contract says to a sink.
 
@@ -169,6 +190,7 @@ def judge_file(
         contract: what judges.
         origin: lineage of the records.
         sink: gets every split; told to start over where the file turns out to be unreadable.
+        erasures: people whose records are left out.
 
     Returns:
         The books and rule counts, and sha256 and size of the bytes that were read.
@@ -176,29 +198,38 @@ def judge_file(
     tally = Tally()
     try:
         for split in contract.judge(tally.counting(reader.chunks()), origin):
-            tally.count_split(split)
-            sink.write(split)
+            kept, erased = split_without_erased(split, erasures)
+            tally.count_split(kept, erased)
+            sink.write(kept)
         return tally, *reader.finish()
     except UnreadableFileError as error:
         sha256, size_bytes = reader.finish()
         sink.restart()
         whole = unreadable_file(error.rule, size_bytes, sha256, origin)
         tally = Tally(Books(records_read=1))
-        tally.count_split(whole)
+        tally.count_split(whole, Counter())
         sink.write(whole)
         return tally, sha256, size_bytes
 
 
-class _Writer:
-    """Writes the rows of one file into a folder of its own, then moves them into the lake."""
+class RowWriter:
+    """Writes the rows of one batch into a folder of its own, then moves them into the lake.
+
+    Args:
+        lake: the lake's directory.
+    """
 
     def __init__(self, lake: Path) -> None:
         self._lake = lake
-        self._folder = lake / _INCOMING / uuid.uuid4().hex
+        self._folder = lake / INCOMING / uuid.uuid4().hex
+        # Held for as long as the folder is somebody's; one that nobody holds was left behind.
+        self._alive = filelock.FileLock(self._folder.with_suffix(".lock"))
         self._open: dict[str, pq.ParquetWriter] = {}
 
     def __enter__(self) -> Self:
-        self._folder.mkdir(parents=True)
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        self._alive.acquire()
+        self._folder.mkdir()
         return self
 
     def __exit__(
@@ -209,6 +240,8 @@ class _Writer:
     ) -> None:
         self._close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._alive.release()
+        Path(self._alive.lock_file).unlink(missing_ok=True)
 
     def write(self, split: Split) -> None:
         """Append the rows of a split."""
