@@ -27,6 +27,7 @@ from sequen_dagster.commands.common import (
     settings_of,
     strict_option,
 )
+from sequen_dagster.commands.erase import erase
 from sequen_dagster.errors import ExportsError, SequenError
 from sequen_dagster.settings import SequenSettings
 
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 @click.version_option(package_name="sequen-dagster")
 def main() -> None:
     """Raw event exports to sessionized, attributed tables and a completeness report."""
+
+
+main.add_command(erase)
 
 
 @main.command()

@@ -9,12 +9,24 @@ import filelock
 from sequen_dagster.errors import LockTimeoutError
 from sequen_dagster.settings import SequenSettings
 
+_COMMIT: Final = {"commit.lock": "another run that commits"}
 # In the order in which they are taken, so that no two wait for each other.
-_LOCKS: Final = {
+_ALL: Final = {
     "verify.lock": "a verify",
     "writer.lock": "a build or a publication",
-    "commit.lock": "another run that commits",
+    **_COMMIT,
 }
+
+
+@contextmanager
+def commit_lock(settings: SequenSettings) -> Iterator[None]:
+    """Hold the right to commit to the lake.
+
+    Raises:
+        LockTimeoutError: another run was committing for too long.
+    """
+    with _held(settings, _COMMIT, settings.lock_timeout_seconds):
+        yield
 
 
 @contextmanager
@@ -30,9 +42,17 @@ def quiet_home(settings: SequenSettings, *, timeout_seconds: float) -> Iterator[
     Raises:
         LockTimeoutError: somebody was at work for too long.
     """
+    with _held(settings, _ALL, timeout_seconds):
+        yield
+
+
+@contextmanager
+def _held(
+    settings: SequenSettings, locks: dict[str, str], timeout_seconds: float
+) -> Iterator[None]:
     home = settings.make_home()
     with ExitStack() as held:
-        for name, holder in _LOCKS.items():
+        for name, holder in locks.items():
             lock = filelock.FileLock(home / name)
             try:
                 lock.acquire(timeout=timeout_seconds)
