@@ -329,8 +329,9 @@ def _remove_replaced(lake: Path, erasures: Erasures) -> None:
         )
         if is_replaced or _has_erased(lake, name, erasures):
             file.unlink()
-    # Last, since a manifest that is left over tells that this was not finished.
-    for manifest in _outdated_manifests(lake):
+    # Last, since a manifest that is left over tells that this was not finished. The unfinished ones
+    # are of the dead: whoever lives and commits holds the lock.
+    for manifest in _outdated_manifests(lake) | set((lake / "commits").glob(".*.tmp")):
         manifest.unlink()
 
 
