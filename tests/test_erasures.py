@@ -120,6 +120,9 @@ def test_readable_quarantined_records_go_whole() -> None:
         f'[{{"uid": "{X}"}}]',
         json.dumps({"type": "scroll", "user": {"id": X}}),
         json.dumps({"type": "scroll", "note": X}),
+        json.dumps({"type": "scroll", "note": [["a", f"asked for {X}, twice"]]}),
+        json.dumps({"type": "scroll", X: True}),
+        f'{{"uid": "{X}", "uid": "u1", "type": "scroll"}}',
         '{"uid": "u_\\u0034432", broken',
         f"{X},click,2025-07-14",
         f'1;"{X}";x',
@@ -178,8 +181,9 @@ def test_nothing_more_is_taken_the_second_time() -> None:
     assert twice.quarantined.equals(once.quarantined)
 
 
-def test_deep_text_does_not_break_the_reading() -> None:
-    deep = "[" * 20_000 + f'"{X}"'
+@pytest.mark.parametrize("depth", [500, 990, 20_000])
+def test_deep_text_does_not_break_the_reading(depth: int) -> None:
+    deep = "[" * depth + f'"{X}"' + "]" * depth
 
     assert kept_of(ERASED, deep) == ([], [None], 0)
 

@@ -8,8 +8,9 @@ import hmac
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Final, Literal
 
 import polars as pl
@@ -26,12 +27,9 @@ ERASABLE: Final[tuple[ErasableField, ...]] = ("uid", "cid", "id")
 ERASED: Final = "erased"
 
 # Between them stand values, in whatever a record that cannot be read may be.
-_CUTS: Final = (
-    re.compile('"'),
-    re.compile(r"[\s,;|{}\[\]\"']+"),
-    re.compile(r"[\s,;|{}\[\]\"':=&]+"),
-    *(re.compile(re.escape(delimiter)) for delimiter in ",;|\t"),
-)
+_WORDS: Final = re.compile(r"[\s,;|{}\[\]\"']+")
+_NARROW_WORDS: Final = re.compile(r"[\s,;|{}\[\]\"':=&]+")
+_DELIMITERS: Final = '",;|\t'
 _ESCAPED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)', re.DOTALL)
 
 
@@ -108,8 +106,10 @@ def split_without_erased(split: Split, erasures: Erasures) -> tuple[Split, Count
     if not erasures.digests:
         return split, Counter()
     is_erased = erased_rows(split.accepted, erasures)
+    # Names of fields and the like come again in every record, so that most are hashed once.
+    is_mention = cache(lambda value: any(erasures.holds(name, value) for name in erasures.fields))
     texts = split.quarantined.select("raw", "raw_bytes")
-    fates = [_fate(raw, size, erasures) for raw, size in texts.iter_rows()]
+    fates = [_fate(raw, size, erasures, is_mention) for raw, size in texts.iter_rows()]
     is_out = pl.Series([fate == "out" for fate in fates], dtype=pl.Boolean)
     is_mute = pl.Series([fate == "mute" for fate in fates], dtype=pl.Boolean)
     types = [*split.accepted["type"].filter(is_erased), *split.quarantined["type"].filter(is_out)]
@@ -152,23 +152,49 @@ def without_text(quarantined: pl.DataFrame, is_mute: pl.Series) -> pl.DataFrame:
     return quarantined.with_columns(texts) if is_mute.any() else quarantined
 
 
-def _fate(raw: str | None, size: int, erasures: Erasures) -> Literal["stay", "mute", "out"]:
+def _fate(
+    raw: str | None, size: int, erasures: Erasures, is_mention: Callable[[str], bool]
+) -> Literal["stay", "mute", "out"]:
     if not raw:
         return "stay"
-    if any(erasures.holds(name, value) for name, value in _named(raw)):
+    read = _read(raw)
+    if read is None:
+        is_mentioned = any(map(is_mention, _values_of_text(raw)))
+    elif any(erasures.holds(name, value) for name, value in _named(read[0])):
         return "out"
-    is_cut_off = size > RAW_KEPT_BYTES
-    fields = erasures.fields
-    is_mentioned = any(erasures.holds(name, value) for value in _values(raw) for name in fields)
-    return "mute" if is_cut_off or is_mentioned else "stay"
+    else:
+        is_mentioned = any(map(is_mention, read[1]))
+    return "mute" if is_mentioned or size > RAW_KEPT_BYTES else "stay"
 
 
-def _named(raw: str) -> Iterator[tuple[str, str]]:
-    """The fields by which a record that is a JSON object says who it is about."""
+def _read(raw: str) -> tuple[object, set[str]] | None:
+    """A text that is JSON: what it says, and all names and values in it, repeated ones included."""
+    found: set[str] = set()
+
+    def note(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        for pair in pairs:
+            _note_texts(pair, found)
+        return dict(pairs)
+
     try:
-        record = json.loads(raw, parse_int=_digits)
+        value = json.loads(raw, object_pairs_hook=note, parse_int=_digits, parse_float=str)
+        _note_texts((value,), found)
     except (ValueError, RecursionError):
-        return
+        return None
+    return value, found
+
+
+def _note_texts(values: Iterable[object], found: set[str]) -> None:
+    for value in values:
+        if isinstance(value, str):
+            found.add(value)
+            found.update(_NARROW_WORDS.split(value))
+        elif isinstance(value, list):
+            _note_texts(value, found)
+
+
+def _named(record: object) -> Iterator[tuple[str, str]]:
+    """The fields by which a record says who it is about."""
     for key, value in record.items() if isinstance(record, dict) else ():
         name = ALIASES.get(key, key)
         if name in ERASABLE and isinstance(value, str):
@@ -179,10 +205,12 @@ def _digits(digits: str) -> str:
     return "0" if digits == "-0" else digits
 
 
-def _values(raw: str) -> set[str]:
+def _values_of_text(raw: str) -> set[str]:
     """All that might be a value in a text, whatever it is a text of."""
-    found = {part for cut in _CUTS for part in cut.split(raw)}
-    found |= {part.strip().strip('"').replace('""', '"') for part in found if '"' in part}
+    found = {*_WORDS.split(raw), *_NARROW_WORDS.split(raw)}
+    cells = {cell for delimiter in _DELIMITERS for cell in raw.split(delimiter)}
+    found |= cells
+    found |= {cell.strip().strip('"').replace('""', '"') for cell in cells if '"' in cell}
     for inner in _ESCAPED.findall(raw) if "\\" in raw else ():
         try:
             found.add(json.loads(f'"{inner}"', strict=False))
