@@ -25,6 +25,14 @@ CHECKPOINTS: Final = (
     "reports.snapshot_replaced",
     "reports.report_written",
     "reports.report_replaced",
+    "erase.noted",
+    "erase.rows_rewritten",
+    "erase.manifest_replaced",
+    "erase.old_removed",
+    "erase.loaded",
+    "erase.copied",
+    "erase.compacted",
+    "erase.built",
 )
 _CRASH_AT: Final = "SEQUEN_CRASH_AT"
 # STOP instead of KILL makes a process that comes back later.

@@ -27,6 +27,7 @@ from sequen_dagster.commands.common import (
     strict_option,
 )
 from sequen_dagster.commands.doctor import doctor
+from sequen_dagster.commands.erase import erase
 from sequen_dagster.commands.replay import replay
 from sequen_dagster.commands.running import run_and_tell
 from sequen_dagster.errors import ExportsError, SequenError
@@ -36,6 +37,9 @@ from sequen_dagster.errors import ExportsError, SequenError
 @click.version_option(package_name="sequen-dagster")
 def main() -> None:
     """Raw event exports to sessionized, attributed tables and a completeness report."""
+
+
+main.add_command(erase)
 
 
 @main.command()

@@ -19,6 +19,8 @@ from sequen_dagster.lake.storage import writing
 from sequen_dagster.wording import quoted
 
 SCHEMA_VERSION: Final = 1
+# Between the id of a commit and its revision.
+_REVISION: Final = ".r"
 
 
 @dataclass(frozen=True)
@@ -164,10 +166,14 @@ class Commit:
         return hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
 
     @property
+    def revision(self) -> int:
+        """How often rows of it were rewritten."""
+        return sum(batch.revision for batch in self.batches)
+
+    @property
     def name(self) -> str:
-        """The name of its manifest: its id, and how often rows of it were rewritten."""
-        revision = sum(batch.revision for batch in self.batches)
-        return f"{self.commit_id}.r{revision}" if revision else self.commit_id
+        """Names the commit as it is now: its id, and its revision where rows were rewritten."""
+        return f"{self.commit_id}{_REVISION}{self.revision}" if self.revision else self.commit_id
 
     @property
     def books(self) -> Books:
@@ -182,6 +188,8 @@ def batch_id_of(source: str, path: str, file_sha256: str) -> str:
 
 def write_commit(lake: Path, commit: Commit) -> Path:
     """Make a commit real: write its manifest beside the others and rename it into place.
+
+    A commit whose rows were rewritten gets a manifest of its next name, and counts from then on.
 
     Args:
         lake: the lake's directory; every Parquet file the commit names is already there.
@@ -202,7 +210,7 @@ def write_commit(lake: Path, commit: Commit) -> Path:
             )
             raise BooksError(message)
     folder = lake / "commits"
-    target = folder / f"{commit.commit_id}.json"
+    target = folder / f"{commit.name}.json"
     content = {
         "schema_version": SCHEMA_VERSION,
         "commit_id": commit.commit_id,
@@ -211,7 +219,7 @@ def write_commit(lake: Path, commit: Commit) -> Path:
         "batches": [asdict(batch) for batch in commit.batches],
     }
     text = json.dumps(content, default=_iso, separators=(",", ":"))
-    unfinished = folder / f".{commit.commit_id}.{os.getpid()}.tmp"
+    unfinished = folder / f".{commit.name}.{os.getpid()}.tmp"
     with writing("the manifest of a commit", lake, about_bytes=len(text)):
         make_folder(folder)
         try:
@@ -235,14 +243,31 @@ def commit_names(lake: Path) -> list[str]:
 
 
 def read_commits(lake: Path, *, known: Iterable[str] = ()) -> Iterator[Commit]:
-    """Read the commits of a lake in order of their names, except the `known` ones."""
+    """Read the commits of a lake in order of their ids, each in its latest revision.
+
+    Args:
+        lake: the lake's directory.
+        known: names of commits to pass over.
+    """
     seen = set(known)
-    folder = lake / "commits"
-    if not folder.is_dir():
-        return
-    for manifest in sorted(folder.glob("*.json")):
-        if manifest.stem not in seen:
+    for commit_id, manifest in sorted(latest_manifests(lake).items()):
+        if manifest.stem in seen:
+            continue
+        try:
             yield read_commit(manifest)
+        except FileNotFoundError:
+            # Rows were rewritten since the folder was listed.
+            yield read_commit(latest_manifests(lake)[commit_id])
+
+
+def latest_manifests(lake: Path) -> dict[str, Path]:
+    """The manifest that counts of every commit, by its id; the name of the file is the commit's."""
+    revisions: dict[str, tuple[int, Path]] = {}
+    for manifest in (lake / "commits").glob("*.json"):
+        commit_id, _, revision = manifest.stem.partition(_REVISION)
+        place = (int(revision or 0), manifest)
+        revisions[commit_id] = max(place, revisions.get(commit_id, place))
+    return {commit_id: manifest for commit_id, (_, manifest) in revisions.items()}
 
 
 def current_batches(lake: Path) -> list[Batch]:

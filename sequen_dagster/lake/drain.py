@@ -14,7 +14,9 @@ from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import LockTimeoutError, ParserCrashError, VanishedFileError
 from sequen_dagster.exports.files import ExportFile, list_files
 from sequen_dagster.lake.commits import Batch, Books, Commit, write_commit
+from sequen_dagster.lake.erasures import read_erasures
 from sequen_dagster.lake.ledger import Ledger, file_key
+from sequen_dagster.lake.rewrites import remove_uncommitted
 from sequen_dagster.lake.workers import Job, Workers
 from sequen_dagster.settings import SequenSettings
 
@@ -180,12 +182,19 @@ def commit_batches(
         raise LockTimeoutError(message) from None
     try:
         ledger.sync()
-        in_order = sorted(batches, key=lambda batch: batch.batch_id)
+        lake = settings.home / "lake"
+        erased = read_erasures(lake).fingerprint
+        # Judged before somebody was erased, a file is judged again: it is still pending.
+        remove_uncommitted(lake, [batch for batch in batches if batch.erasures != erased])
+        in_order = sorted(
+            (batch for batch in batches if batch.erasures == erased),
+            key=lambda batch: batch.batch_id,
+        )
         numbered = [one for batch in in_order if (one := number(ledger, batch))]
         if not numbered:
             return None
         commit = Commit(tuple(numbered), utc_now(), run_id)
-        write_commit(settings.home / "lake", commit)
+        write_commit(lake, commit)
         ledger.record_commit(commit)
         checkpoint("lake.indexed")
         return commit

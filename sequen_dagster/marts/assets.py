@@ -16,6 +16,7 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.marts.builds import Build, begin_build, finish_build
+from sequen_dagster.marts.compaction import compact
 from sequen_dagster.marts.dbt import dbt_of
 from sequen_dagster.marts.project import (
     manifest_path,
@@ -157,6 +158,8 @@ def _with_row_counts(
             finish_build(warehouse, build)
         counts = row_counts(warehouse)
     checkpoint("marts.build_finished")
+    if failure is None and not context.is_subset and compact(settings):
+        report("marts", "compacted the warehouse")
     for event in events:
         if isinstance(event, dg.Output):
             table = context.asset_key_for_output(event.output_name).path[-1]
