@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from sequen_dagster.errors import ExportsError, HomeError, LockTimeoutError
 from sequen_dagster.exports.files import list_files
 from sequen_dagster.lake.commits import commit_names, current_batches
+from sequen_dagster.lake.erasures import read_noted
 from sequen_dagster.lake.ingest import contract_fingerprint
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_file import connect as connect_ledger
@@ -173,6 +174,10 @@ def _lake(settings: SequenSettings) -> Iterator[Finding]:
             "`sequen-dagster doctor --clean` removes them."
         )
         yield Finding("lake", "warning", message)
+    unfinished = read_noted(settings.home / "lake").unfinished
+    if unfinished:
+        message = f"{counted(unfinished, 'erasure')} broke off. Run the same `erase` command again."
+        yield Finding("lake", "error", message)
     judge = contract_fingerprint(settings)
     stale = [batch.path for batch in batches if batch.contract_fingerprint != judge]
     if stale:
