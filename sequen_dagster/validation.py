@@ -16,7 +16,7 @@ from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.lake.commits import Books
 from sequen_dagster.lake.ingest import Tally, judge_file
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.wording import counted
+from sequen_dagster.wording import counted, printable, quoted
 
 # Findings shown of a file; the counts are always complete.
 _MAX_FINDINGS: Final = 20
@@ -120,7 +120,9 @@ def render_human(outcome: Validation) -> Group:
         for column in ("file", "line", "item", "rules"):
             table.add_column(column)
         for one in outcome.findings[:_MAX_FINDINGS]:
-            table.add_row(Text(one.path), str(one.line), str(one.item), ", ".join(one.rules))
+            table.add_row(
+                Text(quoted(one.path)), str(one.line), str(one.item), ", ".join(one.rules)
+            )
         parts.append(table)
     return Group(*parts)
 
@@ -128,7 +130,8 @@ def render_human(outcome: Validation) -> Group:
 def render_github(outcome: Validation) -> Iterator[str]:
     """One GitHub workflow command a finding."""
     for one in outcome.findings:
-        path = _escaped(one.path).replace(":", "%3A").replace(",", "%2C")
+        # A path that needs spelling out marks no file then, and breaks out of no line either.
+        path = printable(one.path).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
         yield f"::error file={path},line={max(one.line, 1)}::{', '.join(one.rules)}"
 
 
@@ -138,7 +141,7 @@ def _table(title: str, counts: Counts) -> Table:
     table.add_column("rule")
     table.add_column("records", justify="right")
     for (event_type, rule), records in counts.most_common():
-        table.add_row(Text(event_type), rule, f"{records:,}")
+        table.add_row(Text(printable(event_type)), rule, f"{records:,}")
     return table
 
 
@@ -147,7 +150,3 @@ def _listed(counts: Counts) -> list[dict[str, Any]]:
         {"type": event_type, "rule": rule, "records": records}
         for (event_type, rule), records in sorted(counts.items())
     ]
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,4 +1,8 @@
-"""Numbers in sentences."""
+"""Numbers in sentences, and names that others chose: files, event types."""
+
+from typing import Final
+
+_MOST_CHARACTERS: Final = 200
 
 
 def counted(number: int, noun: str) -> str:
@@ -10,3 +14,33 @@ def counted(number: int, noun: str) -> str:
     """
     ending = "" if number == 1 else "es" if noun.endswith("ch") else "s"
     return f"{number:,} {noun}{ending}"
+
+
+def quoted(name: str) -> str:
+    r"""A name that somebody else chose, in quotes, for a log line or a message.
+
+    A file name may hold a newline that begins a forged log line, or signs that a terminal obeys;
+    here they are spelt out. Cut to 200 characters.
+
+    Example:
+        >>> print(quoted("a\n\x1b[31m.jsonl"))
+        'a\n\x1b[31m.jsonl'
+    """
+    return repr(_cut(name))
+
+
+def printable(text: str) -> str:
+    r"""A line that holds names which others chose, with nothing in it that a terminal obeys.
+
+    Example:
+        >>> print(printable("1/2 a\n\x1b[31m.jsonl"))
+        1/2 a\n\x1b[31m.jsonl
+    """
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode()
+        for sign in _cut(text)
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"

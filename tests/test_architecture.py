@@ -12,7 +12,17 @@ import sequen_dagster
 PACKAGE = Path(sequen_dagster.__file__).parent
 STAGES = ["exports", "contract", "lake", "marts", "reports", "triggers"]
 # What every stage may use.
-COMMON = {"checkpoints", "errors", "fields", "orphans", "settings", "progress", "wording"}
+COMMON = {
+    "checkpoints",
+    "errors",
+    "fields",
+    "orphans",
+    "private",
+    "progress",
+    "secrecy",
+    "settings",
+    "wording",
+}
 # The thin shell: these may import Dagster.
 SHELL = {"definitions", "run", "triggers"}
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))

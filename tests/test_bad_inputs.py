@@ -71,6 +71,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.bad_input(19, 37, 38, 39, 40, 44, 45, 50, 51)
 @pytest.mark.parametrize("name", CASES)
 def test_bad_line_is_quarantined_with_its_reason_and_nothing_else(
     tmp_path: Path, name: str
@@ -82,6 +83,7 @@ def test_bad_line_is_quarantined_with_its_reason_and_nothing_else(
     assert verdict.bad_places == [(2, 1, " ".join(rules))]
 
 
+@pytest.mark.bad_input(42, 43, 46, 47, 49, 51, 52, 53, 54, 55, 56, 57)
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_odd_but_valid_record_is_kept_whole(tmp_path: Path, name: str) -> None:
     fields = ACCEPTED[name]
@@ -95,6 +97,7 @@ def test_odd_but_valid_record_is_kept_whole(tmp_path: Path, name: str) -> None:
         assert row[key] == (str(fields[key]) if isinstance(fields[key], int) else fields[key])
 
 
+@pytest.mark.bad_input(50)
 @pytest.mark.parametrize("seconds", [0, 1.5])
 def test_units_of_unix_time(tmp_path: Path, seconds: float) -> None:
     base = 1_752_484_522 + seconds
@@ -106,6 +109,7 @@ def test_units_of_unix_time(tmp_path: Path, seconds: float) -> None:
     assert [row["original_timestamp"] for row in verdict.accepted] == [expected] * 4
 
 
+@pytest.mark.bad_input(20, 21, 22)
 def test_line_ends_of_every_kind(tmp_path: Path) -> None:
     for end in ("\n", "\r\n", "\r"):
         content = end.join([good(1), good(2), good(3)])
@@ -119,6 +123,7 @@ def test_many_bad_records_take_the_same_path(tmp_path: Path) -> None:
     assert verdict.errors == {("scroll", "invalid_uid"): 3000, ("scroll", "invalid_rank"): 3000}
 
 
+@pytest.mark.bad_input(61)
 def test_own_fault_shows_no_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # Where a converted column does not fit the schema, Pandera's report would hold records.
 

@@ -7,6 +7,7 @@ from click.testing import CliRunner, Result
 
 from homes import event, settings_of, write_events, write_text
 from sequen_dagster.cli import main
+from sequen_dagster.commands.common import progress_of
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -104,6 +105,27 @@ def test_names_of_files_are_no_markup(tmp_path: Path) -> None:
     result = invoke("validate", settings.sources[0].exports)
 
     assert "[red]x.jsonl" in result.output
+
+
+@pytest.mark.bad_input(33)
+@pytest.mark.parametrize("form", ["human", "github", "json"])
+def test_nothing_in_names_and_types_is_obeyed_by_a_terminal(tmp_path: Path, form: str) -> None:
+    settings = settings_of(tmp_path)
+    red = event(type="\x1b[31m\u202ered", uid=None)
+    write_events(settings, "two\n::error::\x1b[2J\u202e.jsonl", red)
+
+    result = invoke("validate", settings.sources[0].exports, "--format", form)
+
+    assert "missing_identity" in result.output
+    assert [line for line in result.output.splitlines() if line.startswith("::error::")] == []
+    assert not set(result.output) & set("\x1b\u202e\r")
+
+
+@pytest.mark.bad_input(33)
+def test_progress_of_a_run_is_no_markup() -> None:
+    assert progress_of("lake", "1/2 [/b]\x1b[2J\n.jsonl").plain == (
+        "lake: 1/2 [/b]\\x1b[2J\\n.jsonl"
+    )
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ def zipped(name: str) -> bytes:
     return content.getvalue()
 
 
+@pytest.mark.fault(15)
+@pytest.mark.bad_input(7, 8, 9)
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl", "a.zst", "a"])
 @pytest.mark.parametrize(
     "content",
@@ -51,6 +53,8 @@ def test_kind_is_told_by_content(tmp_path: Path, name: str, content: bytes) -> N
     assert (len(verdict.accepted), verdict.rules, verdict.file_format) == (200, [], "jsonl")
 
 
+@pytest.mark.fault(15)
+@pytest.mark.bad_input(3, 4, 5, 6, 12, 13, 18)
 @pytest.mark.parametrize(
     ("content", "rule"),
     [
@@ -73,6 +77,8 @@ def test_unreadable_file_has_its_rule(tmp_path: Path, content: bytes, rule: str)
     assert refused_as(tmp_path, content) == rule
 
 
+@pytest.mark.fault(13)
+@pytest.mark.bad_input(1, 2)
 @pytest.mark.parametrize("content", [b"", gzip.compress(b"", mtime=0), b"\xef\xbb\xbf", b"\n"])
 def test_empty_file_has_no_records(tmp_path: Path, content: bytes) -> None:
     verdict = judge_file(tmp_path, content)
@@ -84,6 +90,7 @@ def test_text_that_begins_like_an_archive_is_text(tmp_path: Path) -> None:
     assert judge_file(tmp_path, "ORC_id,uid\n1,u1\n", "a.csv").records == 1
 
 
+@pytest.mark.bad_input(10, 11)
 @pytest.mark.parametrize("content", [b'{"a":"%s"}\n' % (b"x" * 1000) * 90_000, b"a" * 90_000_000])
 def test_bomb_is_too_compressed(tmp_path: Path, content: bytes) -> None:
     assert refused_as(tmp_path, gzip.compress(content, mtime=0)) == "too_compressed"

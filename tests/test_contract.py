@@ -156,6 +156,7 @@ def test_every_violation_is_reported_with_its_fields() -> None:
     assert verdict.errors == {("click", rule): 1 for rule in row["rules"]}
 
 
+@pytest.mark.bad_input(47)
 @pytest.mark.parametrize("value", ["undefined", "NULL", "none", "NaN", " ", []])
 @pytest.mark.parametrize("field", IDENTITY_FIELDS)
 def test_placeholder_is_no_identity(field: str, value: Any) -> None:
@@ -173,12 +174,14 @@ def test_one_identity_is_enough_and_an_invalid_one_is_invalid_alone(field: str) 
     assert rules_of(**{"uid": ..., field: 1.5}) == [f"invalid_{field}"]
 
 
+@pytest.mark.bad_input(47, 49, 56, 57)
 @pytest.mark.parametrize("value", ["00123", "1e5", "true", "NaN", "null", "=cmd|'/C calc'!A0",
                                    "<script>", " padded ", "\x1f", "x" * 1_000_000])  # fmt: skip
 def test_text_is_never_changed(value: str) -> None:
     assert accepted(item_id=value)["item_id"] == value
 
 
+@pytest.mark.bad_input(45, 46)
 @pytest.mark.parametrize(
     ("number", "text"),
     [("9007199254740993", "9007199254740993"), ("1" + "0" * 22, "1" + "0" * 22), ("-0", "0"),
@@ -191,6 +194,8 @@ def test_integer_id_is_its_digits_and_warns(number: str, text: str) -> None:
     assert verdict.warnings == {("scroll", "coerced"): 1}
 
 
+@pytest.mark.fault(21)
+@pytest.mark.bad_input(48)
 def test_id_type_may_change_within_a_file() -> None:
     verdict = judge_texts(*(json.dumps(event(uid=uid)) for uid in ("u", 7, 10**22, None, 1.5)))
 
@@ -222,6 +227,8 @@ def test_dwell_is_exact_to_six_digits(text: str, value: str) -> None:
     assert verdict.warned == ({"coerced"} if '"' in text else set())
 
 
+@pytest.mark.fault(34)
+@pytest.mark.bad_input(50)
 def test_time_range_is_exact_to_the_microsecond() -> None:
     latest = RECEIPT + timedelta(hours=24)
     micro = timedelta(microseconds=1)
@@ -271,6 +278,7 @@ def test_alias_is_read_where_its_field_is_absent(
     assert verdict.warned == warned
 
 
+@pytest.mark.bad_input(41)
 def test_last_of_duplicate_keys_counts() -> None:
     text = json.dumps(event())
     verdict = judge_texts(text[:-1] + ', "uid": "u2", "a": {"b": 1, "b": 2}}')
@@ -280,6 +288,7 @@ def test_last_of_duplicate_keys_counts() -> None:
     assert verdict.warnings == {("scroll", "duplicate_key"): 1}
 
 
+@pytest.mark.bad_input(42, 43, 45, 55)
 def test_custom_fields_keep_their_digits_and_their_names() -> None:
     custom = (
         '"price":1.10,"big":100000000000000000000.10,"exp":1E5,"zero":-0,"__proto__":1,"":2,'
@@ -290,6 +299,7 @@ def test_custom_fields_keep_their_digits_and_their_names() -> None:
     assert verdict.accepted[0]["properties"] == f"{{{custom}}}"
 
 
+@pytest.mark.bad_input(40)
 def test_lone_surrogate_in_a_custom_field_is_replaced_and_warned() -> None:
     verdict = judge_event(note="a\ud800", **{"k\udc00": {"x": ["\ud801"]}}, page="\U0001f600")
 
@@ -299,6 +309,7 @@ def test_lone_surrogate_in_a_custom_field_is_replaced_and_warned() -> None:
     assert verdict.warnings == {("scroll", "lone_surrogate"): 1}
 
 
+@pytest.mark.bad_input(43, 53, 54)
 def test_many_and_large_custom_fields_are_kept() -> None:
     fields: dict[str, Any] = {f"field_{number}": number for number in range(10_000)}
     row = accepted(**fields, basket=["x"] * 100_000, **{"k" * 10_000: 1})
@@ -306,6 +317,7 @@ def test_many_and_large_custom_fields_are_kept() -> None:
     assert len(json.loads(row["properties"])) == 10_002
 
 
+@pytest.mark.bad_input(37, 38, 44, 45)
 @pytest.mark.parametrize(
     ("text", "rule"),
     [

@@ -32,6 +32,7 @@ def paths(folder: Path, **patterns: tuple[str, ...]) -> list[str]:
     return [file.path for file in list_files(Source(exports=folder, **patterns))]
 
 
+@pytest.mark.bad_input(27, 28, 29, 30, 31, 32, 33)
 @pytest.mark.parametrize("name", STRANGE)
 def test_strange_name_is_one_file_that_opens(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"{}\n")
@@ -89,6 +90,8 @@ def test_patterns_match_name_or_path(tmp_path: Path) -> None:
     assert paths(tmp_path, exclude=("web",)) == ["b.jsonl"]
 
 
+@pytest.mark.fault(11)
+@pytest.mark.bad_input(34, 35)
 def test_links_pipes_and_folders_are_no_exports(tmp_path: Path) -> None:
     (tmp_path / "passwd.jsonl").symlink_to("/etc/passwd")
     (tmp_path / "folder.jsonl").mkdir()
@@ -98,6 +101,8 @@ def test_links_pipes_and_folders_are_no_exports(tmp_path: Path) -> None:
     assert paths(tmp_path) == []
 
 
+@pytest.mark.fault(11)
+@pytest.mark.bad_input(34, 35)
 def test_what_became_a_link_or_a_pipe_is_not_opened(tmp_path: Path) -> None:
     file = export(tmp_path, "{}")
     location = Path(file.location)
@@ -148,6 +153,7 @@ def test_closed_folder_does_not_hold_back_others(
     assert "closed/" in caplog.text
 
 
+@pytest.mark.bad_input(36)
 def test_file_that_may_not_be_read_raises_permission_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

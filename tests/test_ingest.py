@@ -79,6 +79,21 @@ def test_batch_is_named_by_its_content(tmp_path: Path) -> None:
     assert batch.events[0].startswith(f"events/batch_id={batch.batch_id}/")
 
 
+def test_types_of_a_batch_are_told_apart_up_to_a_limit(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    many = [event(type=f"type{number}", uid=None) for number in range(1_500)]
+    broken = event(page_type=None)
+    write_events(settings, "a.jsonl", event(type="x" * 201, uid=None), *many, broken)
+
+    counts = {(one.type, one.rule): one.records for one in ingest(settings).rule_counts}
+
+    # Seven standard types and `(none)` have their places from the start.
+    assert len(counts) == (1_000 - 8) + len(["(other)", "page_view"])
+    assert counts["(other)", "missing_identity"] == 1 + 1_500 - 992
+    assert counts["page_view", "missing_page_type"] == 1
+    assert ingest(settings).rule_counts == ingest(settings).rule_counts
+
+
 def test_second_try_writes_the_same_files(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(), event(id=None), event(id=None))
@@ -98,6 +113,8 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert list((settings.home / "lake" / ".incoming").iterdir()) == []
 
 
+@pytest.mark.fault(15)
+@pytest.mark.bad_input(3)
 def test_unreadable_file_is_one_quarantined_record(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     target = write_text(settings, "a.jsonl.gz", "")
@@ -125,6 +142,8 @@ def test_parquet_file_is_a_batch_like_any_other(tmp_path: Path) -> None:
     assert batch.books == Books(records_read=2, accepted=2)
 
 
+@pytest.mark.fault(13)
+@pytest.mark.bad_input(1)
 def test_empty_file_is_a_batch_without_rows(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_text(settings, "a.jsonl", "")

@@ -41,15 +41,19 @@ def test_stale_batches_are_listed(stale: dict[str, Any], told: str) -> None:
     assert told in text
 
 
+@pytest.mark.bad_input(33, 57)
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
         ("plain name", "plain name"),
         ("<script>", r"\<script\>"),
         ("a|b", r"a\|b"),
-        ("[x](javascript:y)", r"\[x\]\(javascript:y\)"),
+        ("[x](javascript:y)", r"\[x\]\(javascript\:y\)"),
         ("two\nlines\x1b[31m", r"two lines \[31m"),
         ("`code` *bold* _it_", r"\`code\` \*bold\* \_it\_"),
+        ("https://x.y www.x.y a@x.y", r"https\://x.y www\.x.y a\@x.y"),
+        ("&lt;b&gt; $x$", r"\&lt;b\&gt; \$x\$"),
+        ("\u202elnosj.\x9b31m\u2028", " lnosj. 31m "),
     ],
 )
 def test_names_from_events_cannot_become_markup(name: str, shown: str) -> None:

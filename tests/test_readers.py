@@ -17,6 +17,8 @@ ONE, TWO, THREE = good(1), good(2), good(3)
 PRETTY = json.dumps(event(), indent=2)
 
 
+@pytest.mark.fault(14)
+@pytest.mark.bad_input(17, 20, 21, 22, 25)
 @pytest.mark.parametrize(
     ("content", "file_format", "places"),
     [
@@ -41,6 +43,8 @@ def test_format_and_lineage(
     assert (verdict.file_format, verdict.places, verdict.rules) == (file_format, places, [])
 
 
+@pytest.mark.fault(14)
+@pytest.mark.bad_input(26)
 @pytest.mark.parametrize(
     ("content", "places", "bad"),
     [
@@ -71,6 +75,7 @@ def test_bad_record_does_not_cost_the_others(
     assert (verdict.places, verdict.bad_places) == (places, bad)
 
 
+@pytest.mark.fault(13)
 @pytest.mark.parametrize(
     ("content", "blank_lines"),
     [("\n \n\t\r\n", 3), ("  ", 1), ("[]\n", 1), ('{"events":[]}\n', 1), ("[\n]\n", 1), ("", 0)],
@@ -103,6 +108,7 @@ def test_line_beside_the_limit(tmp_path: Path) -> None:
     assert verdict.bad_places == [(2, 1, "too_large")]
 
 
+@pytest.mark.bad_input(23)
 @pytest.mark.parametrize("begin", ["", f"{ONE}\n"])
 def test_20_mb_line_is_passed_over(tmp_path: Path, begin: str) -> None:
     huge = json.dumps({"a": "x" * 20_000_000})
@@ -164,6 +170,7 @@ def test_chunks_are_cut_and_lines_go_on(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
+@pytest.mark.fault(40)
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     script = f"""
         import gzip, resource, sys

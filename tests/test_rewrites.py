@@ -334,6 +334,8 @@ def test_file_judged_before_the_erasure_is_judged_again(
     monkeypatch.undo()
     assert bool(held_in_lake(settings)) is is_late
 
+    Ledger(settings.home).begin([file])
+
     committed = commit_batches(
         settings,
         Ledger(settings.home),
@@ -345,6 +347,8 @@ def test_file_judged_before_the_erasure_is_judged_again(
     assert committed is None
     assert not list((settings.home / "lake").rglob("*.parquet"))
     assert pending_files(settings) == [file]
+    # Nobody died over it.
+    assert Ledger(settings.home).begin([file]) is False
     (commit,) = drain(settings).commits
     assert commit.books == Books(records_read=2, accepted=1, skipped=1)
     assert held_in_lake(settings) == []
@@ -392,7 +396,7 @@ def test_half_written_rows_go_unless_somebody_writes_them(tmp_path: Path) -> Non
     left.mkdir(parents=True)
     (left / "events.parquet").write_text(X)
 
-    with RowWriter(lake):
+    with RowWriter(lake, "d.jsonl", about_bytes=0):
         erase(settings)
 
         assert len([path for path in (lake / ".incoming").iterdir() if path.is_dir()]) == 1

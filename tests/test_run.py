@@ -112,6 +112,7 @@ def test_home_without_any_event_still_gives_all_tables(tmp_path: Path) -> None:
     assert outcome.summary["books"]["quarantined"] == 1
 
 
+@pytest.mark.bad_input(36)
 @pytest.mark.slow
 def test_file_that_cannot_be_read_fails_the_run_but_not_the_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -66,6 +66,7 @@ def test_source_names_must_differ(tmp_path: Path) -> None:
         load_settings(tmp_path, sources=twice)
 
 
+@pytest.mark.bad_input(30)
 def test_no_text_of_a_user_becomes_a_string_var() -> None:
     # dbt renders string vars as Jinja; only closed words may be strings.
     texts = {

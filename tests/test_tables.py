@@ -31,6 +31,7 @@ def parquet(tmp_path: Path, **columns: pa.Array) -> bytes:
     return content
 
 
+@pytest.mark.bad_input(58)
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("name", ["a.csv", "A.TSV", "a.csv.gz"])
 def test_delimiter_is_the_most_frequent_of_the_header(
@@ -41,6 +42,7 @@ def test_delimiter_is_the_most_frequent_of_the_header(
     assert texts(tmp_path, content, name) == [{"type": "x", "uid": "1"}]
 
 
+@pytest.mark.bad_input(56, 58)
 def test_cells_are_text_and_quotes_are_read(tmp_path: Path) -> None:
     content = 'a,b,c\n007,"x,""y""\nz",\n"","1.0",=cmd\n'
 
@@ -55,6 +57,8 @@ def test_lineage_counts_physical_lines(tmp_path: Path) -> None:
     assert (verdict.blank_lines, verdict.file_format) == (3, "csv")
 
 
+@pytest.mark.fault(14)
+@pytest.mark.bad_input(58)
 @pytest.mark.parametrize(
     ("bad", "rule"),
     [
@@ -84,11 +88,14 @@ def test_carriage_returns_end_lines(tmp_path: Path) -> None:
     assert texts(tmp_path, "a,b\r\n1,2\r\n") == [{"a": "1", "b": "2"}]
 
 
+@pytest.mark.fault(13)
+@pytest.mark.bad_input(58)
 @pytest.mark.parametrize("content", ["", "a,b\n", "a,b"])
 def test_header_alone_holds_no_records(tmp_path: Path, content: str) -> None:
     assert judge_file(tmp_path, content, "a.csv").records == 0
 
 
+@pytest.mark.bad_input(58)
 def test_duplicate_header_keeps_the_last_and_warns(tmp_path: Path) -> None:
     content = "type,original_timestamp,uid,uid\nscroll,2025-07-14,u1,u2\n"
     verdict = judge_file(tmp_path, content, "a.csv")
@@ -180,6 +187,7 @@ def test_parquet_rows_are_judged_and_numbered(tmp_path: Path) -> None:
     assert row["original_timestamp"] == datetime(2025, 7, 14, 9, 15, 22)
 
 
+@pytest.mark.bad_input(16)
 def test_parquet_of_wrong_types_is_quarantined_by_row(tmp_path: Path) -> None:
     content = parquet(
         tmp_path,
@@ -200,6 +208,7 @@ def test_parquet_text_that_is_not_utf8_is_one_bad_row(tmp_path: Path) -> None:
     assert verdict.bad_places[1] == (2, 1, "bad_encoding")
 
 
+@pytest.mark.bad_input(15)
 def test_cut_parquet_is_corrupt(tmp_path: Path) -> None:
     content = parquet(tmp_path, type=pa.array(["scroll"] * 100))
 
@@ -207,6 +216,7 @@ def test_cut_parquet_is_corrupt(tmp_path: Path) -> None:
         assert refused_as(tmp_path, cut, "a.parquet") == "corrupt_parquet"
 
 
+@pytest.mark.bad_input(24)
 def test_parquet_of_endless_rows_is_too_compressed(tmp_path: Path) -> None:
     indices = pa.array(np.zeros(70_000_000, np.int8))
     column = pa.DictionaryArray.from_arrays(indices, ["scroll"])

@@ -1,10 +1,11 @@
 """Warnings: counted by type, never a reason to quarantine."""
 
+import json
 from typing import Any
 
 import pytest
 
-from builders import judge_event
+from builders import event, judge_event, judge_texts
 from sequen_dagster.contract.rules import WARNINGS
 from sequen_dagster.contract.warnings import is_card_number, is_near_standard
 
@@ -48,3 +49,11 @@ def test_warning_codes(fields: dict[str, Any], codes: set[str]) -> None:
 def test_card_numbers_pass_the_check() -> None:
     assert is_card_number("5500-0000-0000-0004")
     assert not is_card_number("5500-0000-0000-0005")
+
+
+def test_many_types_cost_no_more_than_the_frequent_ones() -> None:
+    rare = [json.dumps(event(f"custom{number}")) for number in range(2_000)]
+    verdict = judge_texts(*rare, *[json.dumps(event("pageview"))] * 2)
+
+    assert verdict.warnings == {("pageview", "near_standard_type"): 2}
+    assert is_near_standard.cache_info().maxsize == 8_000

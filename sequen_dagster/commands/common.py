@@ -7,9 +7,11 @@ from typing import Any, Final, NoReturn
 import click
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from sequen_dagster.errors import LockTimeoutError, SequenError, SettingsError
 from sequen_dagster.settings import SequenSettings, load_settings
+from sequen_dagster.wording import printable
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
@@ -69,6 +71,11 @@ def settings_of(
             EXIT_USAGE,
         )
     return settings
+
+
+def progress_of(stage: str, message: str) -> Text:
+    """What a run tells of itself, for the status line: names of files are no markup there."""
+    return Text(printable(f"{stage}: {message}"))
 
 
 def exit_code(error: SequenError) -> int:

@@ -2,9 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from difflib import SequenceMatcher
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 import polars as pl
@@ -16,6 +15,9 @@ NO_TYPE: Final = "(none)"
 Counts = Counter[tuple[str, str]]
 
 _MIN_LIKENESS: Final = 0.85
+# Comparing is slow, and whoever sends very many types has not misspelt them: the frequent ones do.
+_MAX_COMPARED_TYPES: Final = 1_000
+_MAX_COMPARED_LENGTH: Final = 64
 _EMAIL: Final = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"
 _CARD: Final = r"\b[3-6][0-9]{3}(?:[ -]?[0-9]){10,15}\b"
 
@@ -39,7 +41,7 @@ def count_warnings(
             *(pl.col(state_of(name)) == PLACEHOLDER for name in IDENTITY_FIELDS),
             pl.int_range(pl.len()).is_in(replaced),
         ),
-        "near_standard_type": pl.col("type").is_in(_near_types(converted["type"].unique())),
+        "near_standard_type": pl.col("type").is_in(_near_types(converted["type"])),
         "possible_personal_data": pl.Series(_personal_rows(converted)),
     }
     if not is_text_format:
@@ -64,7 +66,7 @@ def count_warnings(
     return counts
 
 
-@cache
+@lru_cache(maxsize=8 * _MAX_COMPARED_TYPES)
 def is_near_standard(event_type: str) -> bool:
     """Whether a custom type looks like a standard one that was misspelt.
 
@@ -93,9 +95,10 @@ def is_card_number(text: str) -> bool:
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
-def _near_types(types: Iterable[str | None]) -> list[str]:
-    # Very long type names are no misspellings, and comparing them is slow.
-    return [name for name in types if name and len(name) < 64 and is_near_standard(name)]
+def _near_types(types: pl.Series) -> list[str]:
+    short = types.filter(types.str.len_chars() < _MAX_COMPARED_LENGTH).rename("type")
+    frequent = short.value_counts().sort(["count", "type"], descending=[True, False])
+    return [name for name in frequent["type"].head(_MAX_COMPARED_TYPES) if is_near_standard(name)]
 
 
 def _personal_rows(converted: pl.DataFrame) -> pl.Series:

@@ -15,6 +15,8 @@ from typing import Any, Final, Self
 
 from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.errors import BooksError
+from sequen_dagster.lake.storage import writing
+from sequen_dagster.wording import quoted
 
 SCHEMA_VERSION: Final = 1
 # Between the id of a commit and its revision.
@@ -198,16 +200,16 @@ def write_commit(lake: Path, commit: Commit) -> Path:
 
     Raises:
         BooksError: the books of a batch do not balance; nothing is written.
+        StorageError: the lake cannot be written; nothing was committed.
     """
     for batch in commit.batches:
         if not batch.books.is_balanced:
             message = (
-                f"The books of {batch.path!r} do not balance: {asdict(batch.books)}. Nothing of "
-                "it was committed; this is a fault of sequen-dagster, please report it."
+                f"The books of {quoted(batch.path)} do not balance: {asdict(batch.books)}. Nothing "
+                "of it was committed; this is a fault of sequen-dagster, please report it."
             )
             raise BooksError(message)
     folder = lake / "commits"
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{commit.name}.json"
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -216,16 +218,27 @@ def write_commit(lake: Path, commit: Commit) -> Path:
         "run_id": commit.run_id,
         "batches": [asdict(batch) for batch in commit.batches],
     }
+    text = json.dumps(content, default=_iso, separators=(",", ":"))
     unfinished = folder / f".{commit.name}.{os.getpid()}.tmp"
-    with unfinished.open("w", encoding="utf-8") as handle:
-        json.dump(content, handle, default=_iso, separators=(",", ":"))
-        handle.flush()
-        os.fsync(handle.fileno())
-    checkpoint("lake.manifest_written")
-    unfinished.replace(target)
-    fsync_folder(folder)
+    with writing("the manifest of a commit", lake, about_bytes=len(text)):
+        make_folder(folder)
+        try:
+            with unfinished.open("w", encoding="utf-8") as handle:
+                handle.write(text)
+                handle.flush()
+                os.fsync(handle.fileno())
+            checkpoint("lake.manifest_written")
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        fsync_folder(folder)
     checkpoint("lake.committed")
     return target
+
+
+def commit_names(lake: Path) -> list[str]:
+    """The names of all commits of a lake, in order, each in its latest revision."""
+    return sorted(manifest.stem for manifest in latest_manifests(lake).values())
 
 
 def read_commits(lake: Path, *, known: Iterable[str] = ()) -> Iterator[Commit]:
@@ -281,6 +294,14 @@ def read_commit(manifest: Path) -> Commit:
         datetime.fromisoformat(content["committed_at"]),
         content["run_id"],
     )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, so that they survive a power loss."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        fsync_folder(folder.parent)
 
 
 def fsync_folder(folder: Path) -> None:

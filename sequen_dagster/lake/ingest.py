@@ -8,6 +8,7 @@ import os
 import shutil
 import uuid
 from collections import Counter
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,11 +27,12 @@ from sequen_dagster.contract import (
     unreadable_file,
 )
 from sequen_dagster.contract.erasures import NOBODY, Erasures, split_without_erased
-from sequen_dagster.contract.warnings import Counts
+from sequen_dagster.contract.warnings import NO_TYPE, Counts
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.exports.records import Chunks
+from sequen_dagster.fields import STANDARD_TYPES
 from sequen_dagster.lake.commits import (
     SCHEMA_VERSION,
     Batch,
@@ -39,12 +41,20 @@ from sequen_dagster.lake.commits import (
     RuleCount,
     batch_id_of,
     fsync_folder,
+    make_folder,
 )
 from sequen_dagster.lake.erasures import read_erasures
+from sequen_dagster.lake.storage import writing
+from sequen_dagster.secrecy import values_kept_in
 from sequen_dagster.settings import SequenSettings, fingerprint
+from sequen_dagster.wording import quoted
 
 _METADATA: Final = {b"schema_version": str(SCHEMA_VERSION).encode()}
 INCOMING: Final = ".incoming"
+# Types that a batch tells apart; a manifest must not grow with what is sent.
+MAX_COUNTED_TYPES: Final = 1_000
+_MAX_TYPE_LENGTH: Final = 200
+OTHER_TYPES: Final = "(other)"
 
 
 class Sink(Protocol):
@@ -59,13 +69,21 @@ class Sink(Protocol):
 
 @dataclass
 class Tally:
-    """The books of a file while it is read."""
+    """The books of a file while it is read.
+
+    Attributes:
+        books: what was read, accepted, quarantined.
+        errors: records by (type, rule); types beyond the first thousand are `(other)`.
+        warnings: records by (type, warning), likewise.
+        first_error: the first quarantined record.
+    """
 
     books: Books = field(default_factory=Books)
     errors: Counts = field(default_factory=Counter)
     warnings: Counts = field(default_factory=Counter)
     skipped: Counts = field(default_factory=Counter)
     first_error: FirstError | None = None
+    _types: set[str] = field(default_factory=lambda: {NO_TYPE, *STANDARD_TYPES})
 
     def counting(self, chunks: Chunks) -> Chunks:
         """Hand chunks on, counting what was read, apart from what the contract gives back."""
@@ -81,12 +99,20 @@ class Tally:
             quarantined=len(split.quarantined),
             skipped=skipped.total(),
         )
-        self.errors += split.errors
-        self.warnings += split.warnings
-        self.skipped += skipped
+        self._count(self.errors, split.errors)
+        self._count(self.warnings, split.warnings)
+        self._count(self.skipped, skipped)
         if self.first_error is None and len(split.quarantined):
             line, rules = split.quarantined.select("source_line", "rules").row(0)
             self.first_error = FirstError(line, rules[0])
+
+    def _count(self, total: Counts, more: Counts) -> None:
+        # Sorted, so that every try tells the same types apart.
+        for (event_type, rule), records in sorted(more.items()):
+            if len(self._types) < MAX_COUNTED_TYPES and len(event_type) <= _MAX_TYPE_LENGTH:
+                self._types.add(event_type)
+            name = event_type if event_type in self._types else OTHER_TYPES
+            total[name, rule] += records
 
     def rule_counts(self) -> tuple[RuleCount, ...]:
         """Errors, warnings and reasons for leaving records out, in one sorted list."""
@@ -135,6 +161,8 @@ def ingest_file(
     Raises:
         VanishedFileError: the file is gone, or changed while it was read.
         PermissionError: it may not be read.
+        StorageError: the lake cannot be written.
+        FaultError: our own code failed on it.
     """
     contract = EventContract(max_depth=settings.max_depth)
     modified_at = modified_at or file.modified_at
@@ -142,7 +170,12 @@ def ingest_file(
     origin = Origin(file.source, file.path, received_at)
     lake = settings.home / "lake"
     erasures = read_erasures(lake)
-    with ExportReader(file, ReadLimits.of(settings)) as reader, RowWriter(lake) as writer:
+    with (
+        values_kept_in(),
+        ExportReader(file, ReadLimits.of(settings)) as reader,
+        RowWriter(lake, file.path, about_bytes=file.size_bytes) as writer,
+    ):
+        checkpoint("lake.file_opened", file.path)
         tally, sha256, size_bytes = judge_file(reader, contract, origin, writer, erasures=erasures)
         reader.check_unchanged()
         batch_id = batch_id_of(file.source, file.path, sha256)
@@ -152,7 +185,7 @@ def ingest_file(
         decided = {"contract": judged_by, "receipt": received_at.isoformat(), "version": version}
         decided |= {"erasures": erasures.fingerprint} if erasures.digests else {}
         events, quarantine = writer.publish(batch_id, fingerprint(decided))
-        checkpoint("lake.rows_moved")
+        checkpoint("lake.rows_moved", file.path)
     return Batch(
         batch_id=batch_id,
         source=file.source,
@@ -215,21 +248,30 @@ def judge_file(
 class RowWriter:
     """Writes the rows of one batch into a folder of its own, then moves them into the lake.
 
+    Whatever goes wrong in here is a `StorageError`: the lake cannot be written, and another file
+    would fare no better.
+
     Args:
         lake: the lake's directory.
+        path: the file that the rows come from, as its export is named.
+        about_bytes: about how much room they take.
     """
 
-    def __init__(self, lake: Path) -> None:
+    def __init__(self, lake: Path, path: str, *, about_bytes: int) -> None:
         self._lake = lake
+        self._path = path
+        # Rows take about the room of the file they come from.
+        self._about_bytes = about_bytes
         self._folder = lake / INCOMING / uuid.uuid4().hex
         # Held for as long as the folder is somebody's; one that nobody holds was left behind.
         self._alive = filelock.FileLock(self._folder.with_suffix(".lock"))
         self._open: dict[str, pq.ParquetWriter] = {}
 
     def __enter__(self) -> Self:
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
-        self._alive.acquire()
-        self._folder.mkdir()
+        with self._writing():
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+            self._alive.acquire()
+            self._folder.mkdir()
         return self
 
     def __exit__(
@@ -238,27 +280,36 @@ class RowWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._close()
+        # Rows that nobody will name; the error on the way, if there is one, says more.
+        with suppress(OSError):
+            self._close()
         shutil.rmtree(self._folder, ignore_errors=True)
         self._alive.release()
         Path(self._alive.lock_file).unlink(missing_ok=True)
 
     def write(self, split: Split) -> None:
         """Append the rows of a split."""
-        self._append("events", split.accepted)
-        self._append("quarantine", split.quarantined)
+        with self._writing():
+            self._append("events", split.accepted)
+            self._append("quarantine", split.quarantined)
 
     def restart(self) -> None:
         """Forget what was written."""
-        self._close()
-        for part in self._folder.iterdir():
-            part.unlink()
+        with self._writing():
+            self._close()
+            for part in self._folder.iterdir():
+                part.unlink()
 
     def publish(self, batch_id: str, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Move the finished files to their place; return their paths relative to the lake."""
-        self._close()
-        checkpoint("lake.rows_written")
-        return self._moved("events", batch_id, name), self._moved("quarantine", batch_id, name)
+        with self._writing():
+            self._close()
+            checkpoint("lake.rows_written", self._path)
+            return self._moved("events", batch_id, name), self._moved("quarantine", batch_id, name)
+
+    def _writing(self) -> AbstractContextManager[None]:
+        what = f"the rows of {quoted(self._path)}"
+        return writing(what, self._lake, about_bytes=self._about_bytes)
 
     def _append(self, kind: str, rows: pl.DataFrame) -> None:
         if rows.is_empty():
@@ -285,7 +336,7 @@ class RowWriter:
         with written.open("rb") as handle:
             os.fsync(handle.fileno())
         folder = self._lake / kind / f"batch_id={batch_id}"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         written.replace(folder / f"{name}.parquet")
         fsync_folder(folder)
         return (f"{kind}/batch_id={batch_id}/{name}.parquet",)

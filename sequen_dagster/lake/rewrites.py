@@ -231,7 +231,7 @@ def _rewritten(lake: Path, batch: Batch, change: Change, found: Rewritten) -> Ba
         *(batch.quarantine if has_new_quarantine else ()),
     ]
     tally = Tally(warnings=_counts(batch, "warning"), skipped=_counts(batch, "skipped"))
-    with RowWriter(lake) as writer:
+    with RowWriter(lake, batch.path, about_bytes=batch.file_bytes) as writer:
         for split in _rows(lake, names):
             kept, erased = change.made_in(split)
             tally.count_split(kept, erased)

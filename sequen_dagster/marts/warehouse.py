@@ -21,6 +21,7 @@ from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.errors import LockTimeoutError, SettingsError
 from sequen_dagster.lake.commits import Batch, Commit, read_commits
+from sequen_dagster.marts.opening import opened
 from sequen_dagster.settings import SequenSettings
 
 _TYPES: Final = {
@@ -146,18 +147,20 @@ def connect(
 
     Yields:
         A connection, closed at the end.
+
+    Raises:
+        LockTimeoutError: another program had the file open past `lock_timeout_seconds`.
+        StorageError: the disk is full, or refuses for another reason.
     """
     locks = ("enable_external_access", "lock_configuration")
     options = {name: value for name, value in engine_options(settings).items() if name not in locks}
-    connection = duckdb.connect(warehouse_path(settings), config=options)
-    try:
+    path = warehouse_path(settings)
+    with opened(path, options, timeout_seconds=settings.lock_timeout_seconds) as connection:
         # Only a running database takes this, so the two locks follow it.
         connection.execute("set allowed_directories = ?", [[f"{folder}/" for folder in folders]])
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         yield connection
-    finally:
-        connection.close()
 
 
 def load_commits(
@@ -193,7 +196,11 @@ def load_commits(
                 events = sum(
                     _load_batch(warehouse, lake, commit, batch) for batch in commit.batches
                 )
-                _note_commit(warehouse, commit)
+                row = [commit.commit_id, commit.name, commit.committed_at]
+                warehouse.execute("delete from raw.commits where commit_id = ?", row[:1])
+                warehouse.execute("insert into raw.commits values (?, ?, ?)", row)
+                checkpoint("marts.rows_loaded")
+            checkpoint("marts.loaded")
             is_rewritten = commit.commit_id in held.values()
             if is_rewritten:
                 checkpoint("erase.loaded")
@@ -307,14 +314,6 @@ def _touch(warehouse: duckdb.DuckDBPyConnection, batch_id: str | None) -> None:
     )
     if batch_id is not None:
         warehouse.execute("insert into raw.touched_batches values (?)", [batch_id])
-
-
-def _note_commit(warehouse: duckdb.DuckDBPyConnection, commit: Commit) -> None:
-    warehouse.execute("delete from raw.commits where commit_id = ?", [commit.commit_id])
-    warehouse.execute(
-        "insert into raw.commits values (?, ?, ?)",
-        [commit.commit_id, commit.name, commit.committed_at],
-    )
 
 
 def _load_rows(

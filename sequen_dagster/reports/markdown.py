@@ -42,9 +42,12 @@ def escape_markdown(text: object) -> str:
         >>> escape_markdown("a|b<script>")
         'a\\|b\\<script\\>'
     """
-    one_line = re.sub(r"[\x00-\x1f\x7f]+", " ", str(text))
+    # Control signs and those that turn the direction of writing; then what begins a link by itself.
+    one_line = re.sub(
+        r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f]+", " ", str(text)
+    )
     shown = one_line if len(one_line) <= 80 else f"{one_line[:79]}…"
-    return re.sub(r"([\\`*_{}\[\]<>()#+\-!|~])", r"\\\1", shown)
+    return re.sub(r"([\\`*_{}\[\]<>()#+\-!|~:@&$]|(?<=www)\.)", r"\\\1", shown)
 
 
 def _finalize(value: Any) -> Any:  # Any: whatever a template prints

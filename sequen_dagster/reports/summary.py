@@ -4,14 +4,18 @@ In: the published snapshot. Out: a plain dictionary, written as `serving/report.
 """
 
 import json
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
+from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract.contract import CONTRACT_VERSION
+from sequen_dagster.lake.commits import fsync_folder
 from sequen_dagster.lake.ingest import contract_fingerprint
+from sequen_dagster.lake.storage import writing
 from sequen_dagster.reports.publish import serving_dir, snapshot_path
 from sequen_dagster.settings import RULES_VERSION, SequenSettings
 
@@ -20,7 +24,8 @@ _SHOWN_PATHS: Final = 5
 
 Summary = dict[str, Any]  # Any: JSON; the queries below say what is where
 
-# One query a section. `(all)` stands for all sources together.
+# One query a section. `(all)` stands for all sources together, `(other)` for what is no currency's
+# code, since a field that somebody filled may hold anything, and for types beyond the first 50.
 _QUERIES: Final = {
     "books": """
         select count(*) as files, coalesce(sum(records_read), 0)::bigint as records_read,
@@ -43,7 +48,13 @@ _QUERIES: Final = {
         group by rule order by records desc, rule
     """,
     "events_by_type": """
-        select type, count(*) as events from fct_events group by type order by events desc, type
+        with types as (
+            select type, count(*) as events,
+                row_number() over (order by count(*) desc, type) <= 50 as is_shown
+            from fct_events group by type
+        )
+        select if(is_shown, type, '(other)') as type, sum(events)::bigint as events
+        from types group by is_shown, 1 order by is_shown desc, events desc, type
     """,
     "events": """
         select count(*) as events, min(original_timestamp) as first_at,
@@ -73,9 +84,14 @@ _QUERIES: Final = {
         from fct_attributions group by basis order by units desc, basis
     """,
     "value_by_currency": """
-        select coalesce(currency, '') as currency, count(*) as conversions,
-            sum(value)::varchar as value
-        from fct_conversions where value is not null group by 1 order by conversions desc, 1
+        with codes as (
+            select value, regexp_full_match(coalesce(currency, ''), '([A-Za-z]{3})?') as is_code,
+                if(is_code, coalesce(currency, ''), '(other)') as currency
+            from fct_conversions where value is not null
+        )
+        select currency, count(*) as conversions,
+            if(bool_and(is_code), sum(value)::varchar, null) as value
+        from codes group by currency order by conversions desc, currency
     """,
     "tiers": """
         select * from rpt_completeness_tiers where period = 'recent' order by source, tier
@@ -134,7 +150,21 @@ def write_report(settings: SequenSettings, summary: Summary) -> Path:
 
 
 def write_in_place(target: Path, text: str) -> None:
-    """Replace a text file so that readers see the old or the new one, never a part."""
+    """Replace a text file so that readers see the old or the new one, never a part.
+
+    Raises:
+        StorageError: it cannot be written; the old one is still in place.
+    """
     unfinished = target.with_name(f".{target.name}.tmp")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(target)
+    with writing(f"the file {target.name}", target.parent, about_bytes=len(text)):
+        try:
+            with unfinished.open("w", encoding="utf-8") as handle:
+                handle.write(text)
+                handle.flush()
+                os.fsync(handle.fileno())
+            checkpoint("reports.report_written", target.name)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        fsync_folder(target.parent)
+    checkpoint("reports.report_replaced", target.name)

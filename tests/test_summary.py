@@ -1,0 +1,40 @@
+"""What the report shows of names that others chose."""
+
+from typing import Any
+
+import duckdb
+
+from sequen_dagster.reports.summary import _QUERIES
+
+
+def section(name: str, table: str, columns: str, rows: list[tuple[Any, ...]]) -> list[Any]:
+    with duckdb.connect() as connection:
+        connection.execute(f"create table {table} ({columns})")
+        marks = ", ".join("?" for _ in rows[0])
+        connection.executemany(f"insert into {table} values ({marks})", rows)
+        return connection.execute(_QUERIES[name]).fetchall()
+
+
+def test_types_beyond_the_first_fifty_are_counted_together() -> None:
+    types = [("scroll",)] * 3 + [(f"t{number:03}",) for number in range(80)]
+
+    shown = section("events_by_type", "fct_events", "type varchar", types)
+
+    assert shown[:2] == [("scroll", 3), ("t000", 1)]
+    assert shown[-2:] == [("t048", 1), ("(other)", 31)]
+    assert len(shown) == 51
+
+
+def test_types_that_fit_are_all_shown() -> None:
+    shown = section("events_by_type", "fct_events", "type varchar", [("a",), ("b",), ("b",)])
+
+    assert shown == [("b", 2), ("a", 1)]
+
+
+def test_what_is_no_code_of_a_currency_is_not_shown() -> None:
+    columns = "value decimal(38, 6), currency varchar"
+    values = [(1, "EUR"), (2, "EUR"), (3, None), (4, "jo@example.com"), (5, "EURO"), (None, "USD")]
+
+    shown = section("value_by_currency", "fct_conversions", columns, values)
+
+    assert shown == [("(other)", 2, None), ("EUR", 2, "3.000000"), ("", 1, "3.000000")]
