@@ -192,7 +192,8 @@ def _erasures(settings: SequenSettings) -> Iterator[Finding]:
         yield Finding("lake", "error", str(error))
         return
     if unfinished:
-        message = f"{counted(unfinished, 'erasure')} broke off. Run the same `sequen-dagster erase` again."
+        count = counted(unfinished, "erasure")
+        message = f"{count} broke off. Run the same `sequen-dagster erase` again."
         yield Finding("lake", "warning", message)
 
 
