@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 
 from sequen_dagster.errors import ExportsError, HomeError, LockTimeoutError
 from sequen_dagster.exports.files import list_files
-from sequen_dagster.lake.commits import commit_names, current_batches
+from sequen_dagster.lake.commits import Batch, commit_names, current_batches
 from sequen_dagster.lake.erasures import read_noted
 from sequen_dagster.lake.ingest import contract_fingerprint
 from sequen_dagster.lake.ledger import Ledger
@@ -174,7 +174,7 @@ def _lake(settings: SequenSettings) -> Iterator[Finding]:
             "`sequen-dagster doctor --clean` removes them."
         )
         yield Finding("lake", "warning", message)
-    yield from _erasures(settings)
+    yield from _erasures(settings, batches)
     judge = contract_fingerprint(settings)
     stale = [batch.path for batch in batches if batch.contract_fingerprint != judge]
     if stale:
@@ -185,14 +185,20 @@ def _lake(settings: SequenSettings) -> Iterator[Finding]:
         yield Finding("lake", "warning", message)
 
 
-def _erasures(settings: SequenSettings) -> Iterator[Finding]:
+def _erasures(settings: SequenSettings, batches: list[Batch]) -> Iterator[Finding]:
     try:
-        unfinished = read_noted(settings.home / "lake").unfinished
+        noted = read_noted(settings.home / "lake")
     except HomeError as error:
         yield Finding("lake", "error", str(error))
         return
-    if unfinished:
-        count = counted(unfinished, "erasure")
+    if not noted.notes and any(batch.erasures for batch in batches):
+        message = (
+            "The list of erased people (`lake/erasures.json`) is gone, so new files bring them "
+            "back. Restore it from a backup, or erase them again."
+        )
+        yield Finding("lake", "error", message)
+    if noted.unfinished:
+        count = counted(noted.unfinished, "erasure")
         message = f"{count} broke off. Run the same `sequen-dagster erase` again."
         yield Finding("lake", "warning", message)
 
