@@ -39,9 +39,6 @@ def main() -> None:
     """Raw event exports to sessionized, attributed tables and a completeness report."""
 
 
-main.add_command(erase)
-
-
 @main.command()
 @exports_option
 @home_option
@@ -194,6 +191,7 @@ def simulate(
 
 main.add_command(replay)
 main.add_command(doctor)
+main.add_command(erase)
 
 
 if __name__ == "__main__":

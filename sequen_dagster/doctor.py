@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 
 from sequen_dagster.errors import ExportsError, HomeError, LockTimeoutError
 from sequen_dagster.exports.files import list_files
-from sequen_dagster.lake.commits import commit_names, current_batches
+from sequen_dagster.lake.commits import Batch, commit_names, current_batches
 from sequen_dagster.lake.erasures import read_noted
 from sequen_dagster.lake.ingest import contract_fingerprint
 from sequen_dagster.lake.ledger import Ledger
@@ -174,10 +174,7 @@ def _lake(settings: SequenSettings) -> Iterator[Finding]:
             "`sequen-dagster doctor --clean` removes them."
         )
         yield Finding("lake", "warning", message)
-    unfinished = read_noted(settings.home / "lake").unfinished
-    if unfinished:
-        message = f"{counted(unfinished, 'erasure')} broke off. Run the same `erase` command again."
-        yield Finding("lake", "error", message)
+    yield from _erasures(settings, batches)
     judge = contract_fingerprint(settings)
     stale = [batch.path for batch in batches if batch.contract_fingerprint != judge]
     if stale:
@@ -185,6 +182,24 @@ def _lake(settings: SequenSettings) -> Iterator[Finding]:
             f"{counted(len(stale), 'batch')} judged by another contract ({_few(stale)}). "
             "`sequen-dagster replay --stale` judges them again."
         )
+        yield Finding("lake", "warning", message)
+
+
+def _erasures(settings: SequenSettings, batches: list[Batch]) -> Iterator[Finding]:
+    try:
+        noted = read_noted(settings.home / "lake")
+    except HomeError as error:
+        yield Finding("lake", "error", str(error))
+        return
+    if not noted.notes and any(batch.erasures for batch in batches):
+        message = (
+            "The list of erased people (`lake/erasures.json`) is gone, so new files bring them "
+            "back. Restore it from a backup, or erase them again."
+        )
+        yield Finding("lake", "error", message)
+    if noted.unfinished:
+        count = counted(noted.unfinished, "erasure")
+        message = f"{count} broke off. Run the same `sequen-dagster erase` again."
         yield Finding("lake", "warning", message)
 
 
@@ -227,7 +242,7 @@ def _marts(settings: SequenSettings) -> Iterator[Finding]:
         with writer_lock(impatient), connect(impatient) as warehouse:
             create_raw_tables(warehouse)
             behind = why_behind(warehouse, tables_fingerprint(settings))
-            rows = warehouse.execute("select commit_id from raw.commits").fetchall()
+            rows = warehouse.execute("select name from raw.commits").fetchall()
     except LockTimeoutError as error:
         yield Finding("marts", "warning", f"not looked at: {error}")
         return
@@ -241,8 +256,12 @@ def _marts(settings: SequenSettings) -> Iterator[Finding]:
         return
     loaded = {name for (name,) in rows}
     present = set(commit_names(settings.home / "lake"))
-    if loaded - present:
-        count = counted(len(loaded - present), "commit")
+    # By their ids: rows of a commit that is there may have been rewritten since it was loaded.
+    lost = {name.partition(".")[0] for name in loaded} - {
+        name.partition(".")[0] for name in present
+    }
+    if lost:
+        count = counted(len(lost), "commit")
         yield Finding("marts", "error", f"{count} that the warehouse holds are not in the lake")
     if behind or present - loaded:
         reason = behind or f"{counted(len(present - loaded), 'commit')} to load"

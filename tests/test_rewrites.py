@@ -13,6 +13,7 @@ import pytest
 
 from homes import event, settings_of, write_events, write_text
 from sequen_dagster.contract.erasures import NOBODY, Erasures
+from sequen_dagster.doctor import examine
 from sequen_dagster.errors import BuildError, LockTimeoutError
 from sequen_dagster.exports import records
 from sequen_dagster.lake import ingest
@@ -25,7 +26,7 @@ from sequen_dagster.lake.commits import (
     write_commit,
 )
 from sequen_dagster.lake.drain import commit_batches, drain, pending_files
-from sequen_dagster.lake.erasures import note_erasures, read_erasures
+from sequen_dagster.lake.erasures import finish_erasures, note_erasures, read_erasures
 from sequen_dagster.lake.ingest import RowWriter
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.locks import quiet_home
@@ -334,6 +335,8 @@ def test_file_judged_before_the_erasure_is_judged_again(
     monkeypatch.undo()
     assert bool(held_in_lake(settings)) is is_late
 
+    Ledger(settings.home).begin([file])
+
     committed = commit_batches(
         settings,
         Ledger(settings.home),
@@ -345,6 +348,8 @@ def test_file_judged_before_the_erasure_is_judged_again(
     assert committed is None
     assert not list((settings.home / "lake").rglob("*.parquet"))
     assert pending_files(settings) == [file]
+    # Nobody died over it.
+    assert Ledger(settings.home).begin([file]) is False
     (commit,) = drain(settings).commits
     assert commit.books == Books(records_read=2, accepted=1, skipped=1)
     assert held_in_lake(settings) == []
@@ -392,7 +397,7 @@ def test_half_written_rows_go_unless_somebody_writes_them(tmp_path: Path) -> Non
     left.mkdir(parents=True)
     (left / "events.parquet").write_text(X)
 
-    with RowWriter(lake, "a.jsonl", about_bytes=1):
+    with RowWriter(lake, "d.jsonl", about_bytes=0):
         erase(settings)
 
         assert len([path for path in (lake / ".incoming").iterdir() if path.is_dir()]) == 1
@@ -459,6 +464,25 @@ def test_replaced_rows_that_were_left_go_the_next_time(tmp_path: Path) -> None:
 
     assert len(list((lake / "commits").iterdir())) == 1
     assert len(list((lake / "quarantine").rglob("*.parquet"))) == 2
+
+
+def test_doctor_tells_of_a_list_that_is_unfinished_damaged_or_gone(tmp_path: Path) -> None:
+    settings = taken_in(tmp_path)
+    listed = settings.home / "lake" / "erasures.json"
+
+    def wrong() -> list[tuple[str, str]]:
+        found = [one for one in examine(settings) if one.area == "lake" and one.level != "ok"]
+        return [(one.level, " ".join(one.message.split()[:2])) for one in found]
+
+    assert wrong() == []
+    erase(settings)
+    assert wrong() == [("warning", "1 erasure")]
+    finish_erasures(settings.home / "lake")
+    assert wrong() == []
+    listed.write_text("{")
+    assert wrong() == [("error", "The list")]
+    listed.unlink()
+    assert wrong() == [("error", "The list")]
 
 
 @pytest.mark.parametrize("name", ["verify.lock", "writer.lock", "commit.lock"])

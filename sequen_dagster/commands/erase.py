@@ -23,12 +23,13 @@ from sequen_dagster.commands.common import (
     exports_option,
     fail,
     home_option,
+    progress_of,
     set_option,
     settings_of,
 )
 from sequen_dagster.errors import SequenError
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.wording import counted
+from sequen_dagster.wording import counted, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,9 +127,16 @@ def erase_people(
     from sequen_dagster.lake.locks import quiet_home
     from sequen_dagster.lake.rewrites import count_erased, erase_rows
     from sequen_dagster.marts.visitors import anonymous_events
+    from sequen_dagster.private import private_files
+    from sequen_dagster.secrecy import values_kept_in
 
     lake = settings.home / "lake"
-    with quiet_home(settings, timeout_seconds=settings.lock_timeout_seconds):
+    timeout_seconds = settings.lock_timeout_seconds
+    with (
+        private_files(),
+        values_kept_in(),
+        quiet_home(settings, timeout_seconds=timeout_seconds),
+    ):
         before = read_noted(lake)
         keys = [f"{name}:{value}" for name, value in people]
         events = anonymous_events(settings, keys) if is_visitor else []
@@ -182,7 +190,8 @@ def _restate(settings: SequenSettings) -> int:
     with errors.status("starting") as status:
         try:
             outcome = run_pipeline(
-                settings, watcher=lambda stage, message: status.update(f"{stage}: {message}")
+                settings,
+                watcher=lambda stage, message: status.update(progress_of(stage, message)),
             )
             if outcome.is_success:
                 checkpoint("erase.built")
@@ -224,5 +233,5 @@ def _told(erased: Erased, *, is_dry_run: bool) -> Text:
     ]
     if erased.files:
         lines.append(f"    {counted(len(erased.files), 'export file')}:")
-        lines += [f"        {path!r}" for path in erased.files]
+        lines += [f"        {quoted(path)}" for path in erased.files]
     return Text("\n".join(lines))

@@ -136,7 +136,9 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
                 context.log.info("%d parked files are tried again", release_parked(settings))
             replayed = replay(settings, choice, run_id=context.run.run_id, progress=_report)
             drained = drain(settings, order=order, run_id=context.run.run_id, progress=_report)
-            drop_old_raw_text(settings)
+            dropped = drop_old_raw_text(settings)
+        if dropped.raw_texts:
+            context.log.info("text of %d old quarantined records dropped", dropped.raw_texts)
         seconds = time.perf_counter() - started
         failures = (*replayed.failures, *drained.failures)
         for failure in failures:

@@ -237,9 +237,8 @@ def write_commit(lake: Path, commit: Commit) -> Path:
 
 
 def commit_names(lake: Path) -> list[str]:
-    """The names of all commits of a lake, in order."""
-    folder = lake / "commits"
-    return sorted(path.stem for path in folder.glob("*.json")) if folder.is_dir() else []
+    """The names of all commits of a lake, in order, each in its latest revision."""
+    return sorted(manifest.stem for manifest in latest_manifests(lake).values())
 
 
 def read_commits(lake: Path, *, known: Iterable[str] = ()) -> Iterator[Commit]:

@@ -6,6 +6,7 @@ In: the exports places of a home. Out: commits, and the files that failed with t
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import filelock
 
@@ -185,7 +186,7 @@ def commit_batches(
         lake = settings.home / "lake"
         erased = read_erasures(lake).fingerprint
         # Judged before somebody was erased, a file is judged again: it is still pending.
-        remove_uncommitted(lake, [batch for batch in batches if batch.erasures != erased])
+        _leave(ledger, lake, [batch for batch in batches if batch.erasures != erased])
         in_order = sorted(
             (batch for batch in batches if batch.erasures == erased),
             key=lambda batch: batch.batch_id,
@@ -223,6 +224,14 @@ def reason_of(error: Exception) -> str:
         # The text of an OSError repeats the whole path of this machine.
         return f"{type(error).__name__}: {error.strerror or 'cannot be read'}"
     return f"{type(error).__name__}: {error}"
+
+
+def _leave(ledger: Ledger, lake: Path, batches: Sequence[Batch]) -> None:
+    remove_uncommitted(lake, batches)
+    for one in batches:
+        ledger.record_left(
+            ExportFile(one.source, one.path, "", one.file_bytes, one.modified_at, one.etag)
+        )
 
 
 def _numbered(ledger: Ledger, batch: Batch) -> Batch | None:

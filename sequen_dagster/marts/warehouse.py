@@ -196,7 +196,9 @@ def load_commits(
                 events = sum(
                     _load_batch(warehouse, lake, commit, batch) for batch in commit.batches
                 )
-                _note_commit(warehouse, commit)
+                row = [commit.commit_id, commit.name, commit.committed_at]
+                warehouse.execute("delete from raw.commits where commit_id = ?", row[:1])
+                warehouse.execute("insert into raw.commits values (?, ?, ?)", row)
                 checkpoint("marts.rows_loaded")
             checkpoint("marts.loaded")
             is_rewritten = commit.commit_id in held.values()
@@ -312,14 +314,6 @@ def _touch(warehouse: duckdb.DuckDBPyConnection, batch_id: str | None) -> None:
     )
     if batch_id is not None:
         warehouse.execute("insert into raw.touched_batches values (?)", [batch_id])
-
-
-def _note_commit(warehouse: duckdb.DuckDBPyConnection, commit: Commit) -> None:
-    warehouse.execute("delete from raw.commits where commit_id = ?", [commit.commit_id])
-    warehouse.execute(
-        "insert into raw.commits values (?, ?, ?)",
-        [commit.commit_id, commit.name, commit.committed_at],
-    )
 
 
 def _load_rows(
