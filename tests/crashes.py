@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -115,14 +115,16 @@ def is_free(settings: SequenSettings) -> bool:
     return True
 
 
-def check_lake(settings: SequenSettings) -> None:
-    """Every commit that is there is whole: books that balance, and rows that fit them."""
+def check_lake(settings: SequenSettings, *, known: Iterable[str] = ()) -> list[str]:
+    """Every commit but the known ones is whole: its books balance, its rows fit; their ids."""
     lake = settings.home / "lake"
-    for commit in read_commits(lake):
+    commits = list(read_commits(lake, known=known))
+    for commit in commits:
         for batch in commit.batches:
             assert batch.books.is_balanced
             assert rows_on_disk(lake, batch.events) == batch.books.accepted
             assert rows_on_disk(lake, batch.quarantine) == batch.books.quarantined
+    return [commit.commit_id for commit in commits]
 
 
 def rows_on_disk(lake: Path, files: tuple[str, ...]) -> int:
