@@ -17,7 +17,7 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-slow test-all lint format bench build lock clean
+.PHONY: help setup demo dev test test-slow test-all lint format reliability bench build lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ format: setup ## apply what can be mended by machine
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --processes 0 dbt_project/models dbt_project/tests
+
+reliability: setup ## write docs/reliability.md anew from the marks that tests carry
+	$(BIN)/python tests/reliability.py
 
 bench: setup ## measure speed and memory beside DuckDB's bare read (BENCH_ARGS="...")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.batches import BatchMeasured, batches_table, bench_batches
+from benchmarks.listing import ListingMeasured, bench_listing, listing_table
 from sequen_dagster.simulate import Simulation, simulate
 
 # Runs a command and prints its wall time and the largest resident size of any process below it.
@@ -70,23 +71,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--events", type=int, nargs="+", default=[200_000, 1_000_000])
     parser.add_argument("--histories", type=int, nargs="+", default=[500_000, 5_000_000])
-    parser.add_argument("--only", choices=["job", "batches"], help="one of the two benches")
+    parser.add_argument("--files", type=int, default=100_000)
+    parser.add_argument("--only", choices=["job", "batches", "listing"], help="one of the benches")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args(arguments)
     print(f"{platform.platform()}, Python {platform.python_version()}, duckdb {version('duckdb')}")
     rows: list[Measured] = []
     batches: list[BatchMeasured] = []
+    listings: list[ListingMeasured] = []
     with tempfile.TemporaryDirectory(prefix="sequen-bench-") as folder:
-        if options.only != "batches":
+        if options.only in (None, "job"):
             for events in options.events:
                 rows += bench_main_job(Path(folder) / str(events), events, options.rounds)
             print(table(rows))
-        if options.only != "job":
+        if options.only in (None, "batches"):
             batches = bench_batches(Path(folder) / "batches", options.histories, options.rounds)
             print(batches_table(batches))
+        if options.only in (None, "listing"):
+            listings = bench_listing(Path(folder) / "listing", options.files, options.rounds)
+            print(listing_table(listings))
     if options.json:
-        figures = [*map(asdict, rows), *map(asdict, batches)]
+        figures = [asdict(row) for row in (*rows, *batches, *listings)]
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 

@@ -10,22 +10,43 @@ from typing import Final
 
 # Every place, in the order in which a run comes by. A test goes through them one by one.
 CHECKPOINTS: Final = (
+    "lake.file_opened",
     "lake.rows_written",
     "lake.rows_moved",
     "lake.manifest_written",
     "lake.committed",
     "lake.indexed",
+    "marts.rows_loaded",
+    "marts.loaded",
+    "marts.build_begun",
+    "marts.built",
+    "marts.build_finished",
+    "reports.snapshot_written",
+    "reports.snapshot_replaced",
+    "reports.report_written",
+    "reports.report_replaced",
+    "erase.noted",
+    "erase.rows_rewritten",
+    "erase.manifest_replaced",
+    "erase.old_removed",
+    "erase.loaded",
+    "erase.copied",
+    "erase.compacted",
+    "erase.built",
 )
 _CRASH_AT: Final = "SEQUEN_CRASH_AT"
 # STOP instead of KILL makes a process that comes back later.
 _CRASH_SIGNAL: Final = "SEQUEN_CRASH_SIGNAL"
+# Only where this file is at hand: a file that kills whoever reads it.
+_CRASH_PATH: Final = "SEQUEN_CRASH_PATH"
 
 
-def checkpoint(name: str) -> None:
+def checkpoint(name: str, path: str = "") -> None:
     """Die here if the environment says so.
 
     Args:
         name: one of `CHECKPOINTS`.
+        path: the file that is being worked on, if it is one.
     """
-    if os.environ.get(_CRASH_AT) == name:
+    if os.environ.get(_CRASH_AT) == name and os.environ.get(_CRASH_PATH, path) == path:
         os.kill(os.getpid(), signal.Signals[os.environ.get(_CRASH_SIGNAL, "SIGKILL")])

@@ -8,17 +8,14 @@ import json
 import sys
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-from rich.markup import escape
 
 from sequen_dagster.commands.common import (
     EXIT_FAILED,
-    EXIT_LOCKED,
     EXIT_USAGE,
     console,
-    dry_run_option,
     errors,
     exit_code,
     exports_option,
@@ -29,18 +26,20 @@ from sequen_dagster.commands.common import (
     settings_of,
     strict_option,
 )
+from sequen_dagster.commands.doctor import doctor
+from sequen_dagster.commands.erase import erase
+from sequen_dagster.commands.replay import replay
+from sequen_dagster.commands.running import run_and_tell
 from sequen_dagster.errors import ExportsError, SequenError
-from sequen_dagster.settings import SequenSettings
-
-if TYPE_CHECKING:
-    # Pandera and polars take seconds to import; `--help` does not wait for them.
-    from sequen_dagster.lake.replay import Choice
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sequen-dagster")
 def main() -> None:
     """Raw event exports to sessionized, attributed tables and a completeness report."""
+
+
+main.add_command(erase)
 
 
 @main.command()
@@ -58,50 +57,7 @@ def run(
 ) -> None:
     """Take in what is new, build all tables, publish and report."""
     settings = settings_of(overrides, home=home, exports=exports)
-    sys.exit(_run(settings, strict=strict, full_refresh=full_refresh))
-
-
-@main.command()
-@exports_option
-@home_option
-@set_option
-@click.option("--stale", is_flag=True, help="All batches that another contract has judged.")
-@click.option(
-    "--path",
-    "paths",
-    multiple=True,
-    metavar="PATTERN",
-    help="Batches of these paths under the exports place (or source/path); * and ? are wild.",
-)
-@dry_run_option
-def replay(
-    exports: str | None,
-    home: Path | None,
-    overrides: tuple[str, ...],
-    stale: bool,
-    paths: tuple[str, ...],
-    dry_run: bool,
-) -> None:
-    """Judge files again by the contract of today, then do what `run` does.
-
-    Files that are gone from the exports place, or have changed, are named and left.
-    """
-    settings = settings_of(overrides, home=home, exports=exports)
-    if not (stale or paths):
-        fail("Say what to judge again: --stale, or --path PATTERN.", EXIT_USAGE)
-    with errors.status("looking for batches to judge again"):
-        from sequen_dagster.lake.replay import Choice, plan_replay
-        from sequen_dagster.terminal import render_plan
-
-        choice = Choice(stale, paths)
-        try:
-            plan = plan_replay(settings, choice)
-        except SequenError as error:
-            fail(str(error), exit_code(error))
-    if dry_run or not plan.jobs:
-        console.print(render_plan(plan, choice), soft_wrap=True)
-        sys.exit(0)
-    sys.exit(_run(settings, strict=False, choice=choice))
+    sys.exit(run_and_tell(settings, strict=strict, full_refresh=full_refresh))
 
 
 @main.command()
@@ -148,7 +104,7 @@ def demo(home: Path, events: int) -> None:
             truth = simulate(Simulation(events=events, days=6, formats=DEMO_FORMATS), home)
         console.print(f"Simulated {truth.records:,} records of a shop in {exports}.")
     settings = settings_of((), home=home, exports=exports)
-    sys.exit(_run(settings, strict=False))
+    sys.exit(run_and_tell(settings))
 
 
 DEMO_FORMATS = ("jsonl.gz", "jsonl", "json", "csv", "parquet", "jsonl.zst")
@@ -236,36 +192,8 @@ def simulate(
     )
 
 
-def _run(
-    settings: SequenSettings,
-    *,
-    strict: bool,
-    full_refresh: bool = False,
-    choice: "Choice | None" = None,
-) -> int:
-    with errors.status("starting") as status:
-        # Dagster and dbt take seconds to import; the status line is up before.
-        from sequen_dagster.run import run_pipeline
-
-        try:
-            outcome = run_pipeline(
-                settings,
-                full_refresh=full_refresh,
-                replay=choice,
-                watcher=lambda stage, message: status.update(progress_of(stage, message)),
-            )
-        except SequenError as error:
-            fail(str(error), exit_code(error))
-    from sequen_dagster.terminal import render_outcome
-
-    console.print(render_outcome(settings, outcome))
-    for failure in (*outcome.failures, *outcome.failed_checks):
-        errors.print(f"[red]failed[/red] {escape(failure)}", markup=True)
-    if outcome.is_lock_timeout:
-        return EXIT_LOCKED
-    if not outcome.is_success or outcome.failed_checks:
-        return EXIT_FAILED
-    return EXIT_FAILED if strict and outcome.summary["books"]["quarantined"] else 0
+main.add_command(replay)
+main.add_command(doctor)
 
 
 if __name__ == "__main__":

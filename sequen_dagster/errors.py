@@ -41,6 +41,22 @@ class StorageError(SequenError):
     """The home cannot be written (full, read-only, broken); nothing half done was committed."""
 
 
+class ParserCrashError(SequenError):
+    """A file kills the process that reads it; it is parked, and the others are taken in.
+
+    Attributes:
+        signal: the signal that ended the process, or its exit code where there was none.
+    """
+
+    def __init__(self, signal: int, message: str) -> None:
+        super().__init__(signal, message)
+        self.signal = signal
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class BooksError(SequenError):
     """The books of a batch do not balance; the file fails and nothing of it is committed."""
 

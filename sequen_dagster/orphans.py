@@ -6,21 +6,44 @@ import threading
 import time
 from typing import Final
 
+_PARENT: Final = "SEQUEN_PARENT_PID"
 _LOOK_SECONDS: Final = 0.5
 
 
-def die_with_parent() -> None:
-    """Kill this process soon after its parent has died.
+def die_with_parent(parent: int) -> None:
+    """Kill this process soon after its parent has died, or at once if that has happened already.
 
     A parent that is killed takes no child with it: a worker would wait for work for ever, and dbt
     would go on writing to a database that the next run believes to be its own. Call it in the
     child, once; a thread looks twice a second.
+
+    Args:
+        parent: id of the process that has started this one. Not looked up here, since a parent
+            that dies while its child still starts is no longer to be seen.
     """
-    parent = os.getppid()
-    threading.Thread(target=_watch, args=(parent,), name="die-with-parent", daemon=True).start()
+    _die_without(parent)
+    thread = threading.Thread(target=_watch, args=(parent,), name="die-with-parent", daemon=True)
+    thread.start()
+
+
+def parent_in_environment() -> dict[str, str]:
+    """What a child gets into its environment, so that `die_with_named_parent` knows us."""
+    return {_PARENT: str(os.getpid())}
+
+
+def die_with_named_parent() -> None:
+    """`die_with_parent`, where the environment names one; else this process is on its own."""
+    parent = os.environ.get(_PARENT)
+    if parent:
+        die_with_parent(int(parent))
 
 
 def _watch(parent: int) -> None:
-    while os.getppid() == parent:
+    while True:
         time.sleep(_LOOK_SECONDS)
-    os.kill(os.getpid(), signal.SIGKILL)
+        _die_without(parent)
+
+
+def _die_without(parent: int) -> None:
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -11,7 +11,7 @@ import dagster as dg
 
 from sequen_dagster.definitions import build_definitions
 from sequen_dagster.errors import LockTimeoutError
-from sequen_dagster.lake.assets import JUDGED_AGAIN, LEFT_AS_JUDGED, LEFT_PATHS
+from sequen_dagster.lake.assets import JUDGED_AGAIN, LEFT_AS_JUDGED, LEFT_PATHS, LakeConfig
 from sequen_dagster.lake.replay import Choice
 from sequen_dagster.marts.assets import BUILD
 from sequen_dagster.marts.project import profiles_dir
@@ -60,6 +60,7 @@ def run_pipeline(
     *,
     full_refresh: bool = False,
     replay: Choice | None = None,
+    release_parked: bool = False,
     watcher: Callable[[str, str], None] | None = None,
 ) -> RunOutcome:
     """Register, ingest, build, publish and report, once.
@@ -70,6 +71,7 @@ def run_pipeline(
         settings: from `load_settings`.
         full_refresh: whether to build all tables from nothing.
         replay: batches to judge again first.
+        release_parked: whether to try files again that were given up.
         watcher: called with (stage, message) as work gets done.
 
     Returns:
@@ -78,12 +80,11 @@ def run_pipeline(
     # Whoever waits at a terminal is told at once, and tries again.
     at_once = settings.model_copy(update={"step_retries": 0})
     job = build_definitions(at_once).resolve_job_def(FULL_JOB)
-    choice = replay or Choice()
-    again = {"replay_stale": choice.is_stale, "replay_paths": list(choice.paths)}
+    again = LakeConfig.asking(replay or Choice(), release_parked=release_parked)
     asked = {
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         "ops": {
-            "lake": {"config": again},
+            "lake": {"config": again.model_dump()},
             "marts": {"config": {"full_refresh": full_refresh}},
         },
     }

@@ -1,5 +1,6 @@
 """What `sequen-dagster run` ends with: a summary that a person likes to read."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -7,13 +8,14 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake.replay import Choice, Plan
 from sequen_dagster.marts.verify import Verification
 from sequen_dagster.marts.warehouse import warehouse_path
 from sequen_dagster.reports.publish import serving_dir
 from sequen_dagster.run import RunOutcome
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.wording import counted
+from sequen_dagster.wording import counted, quoted
 
 _TIERS: Final = ("good", "better", "best")
 _SHOWN_FILES: Final = 20
@@ -77,28 +79,37 @@ def render_verification(verification: Verification) -> Text:
     return Text("\n".join(lines))
 
 
-def render_plan(plan: Plan, choice: Choice) -> Text:
+def render_plan(plan: Plan, choice: Choice, *, parked: Sequence[ExportFile] = ()) -> Text:
     """What `replay` would do.
 
     Args:
         plan: what `plan_replay` gave.
         choice: what it was asked for.
+        parked: files that would be tried again.
 
     Returns:
         A line that counts, and one for each file; of many, the first.
     """
-    if not plan.jobs and not plan.left:
-        which = "stale" if choice.is_stale else "to be judged again"
-        batches = counted(plan.current, "batch")
-        return Text(f"Nothing is {which}: the tables are made of {batches}.")
-    lines = [f"{counted(len(plan.jobs), 'batch')} to judge again"]
-    lines += [f"    {job.file.path!r}" for job in plan.jobs[:_SHOWN_FILES]]
-    lines += ["    …"] if len(plan.jobs) > _SHOWN_FILES else []
+    lines = []
+    if parked:
+        lines.append(f"{counted(len(parked), 'parked file')} to try again")
+        lines += _first([quoted(file.path) for file in parked])
+    if plan.jobs or plan.left:
+        lines.append(f"{counted(len(plan.jobs), 'batch')} to judge again")
+        lines += _first([quoted(job.file.path) for job in plan.jobs])
     if plan.left:
         lines.append(f"{counted(len(plan.left), 'batch')} left as judged")
-        lines += [f"    {one.path!r}: {one.reason}" for one in plan.left[:_SHOWN_FILES]]
-        lines += ["    …"] if len(plan.left) > _SHOWN_FILES else []
+        lines += _first([f"{quoted(one.path)}: {one.reason}" for one in plan.left])
+    if not lines:
+        which = "stale" if choice == Choice(is_stale=True) else "to be judged again"
+        batches = counted(plan.current, "batch")
+        lines.append(f"Nothing is {which}: the tables are made of {batches}.")
     return Text("\n".join(lines))
+
+
+def _first(lines: list[str]) -> list[str]:
+    more = ["    …"] if len(lines) > _SHOWN_FILES else []
+    return [f"    {line}" for line in lines[:_SHOWN_FILES]] + more
 
 
 def _books(outcome: RunOutcome) -> Panel:

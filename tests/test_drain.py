@@ -1,11 +1,21 @@
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from homes import event, settings_of, write_events, write_text
+from sequen_dagster.exports import readers
+from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake.commits import Books, read_commits
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.settings import Source, load_settings
+
+NOBODY = 65534
 
 
 def test_drain_commits_many_files_at_once(tmp_path: Path) -> None:
@@ -60,28 +70,114 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
     assert drained.failures == ()
 
 
-def test_unreadable_file_fails_alone_and_loads_later(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path)
+def swapped_on_open(
+    monkeypatch: pytest.MonkeyPatch, path: str, swap: Callable[[Path], object], *, after: bool
+) -> None:
+    """Have a file change at the very moment when it is opened."""
+    open_for_real = readers.open_file
+
+    def opened(file: ExportFile) -> BinaryIO:
+        if file.path != path:
+            return open_for_real(file)
+        if not after:
+            swap(Path(file.location))
+        handle = open_for_real(file)
+        if after:
+            swap(Path(file.location))
+        return handle
+
+    monkeypatch.setattr(readers, "open_file", opened)
+
+
+@pytest.mark.fault(9)
+def test_file_that_vanishes_before_it_is_opened_is_left_and_loads_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path, max_attempts=1)
     write_events(settings, "a.jsonl", event())
-    locked = write_events(settings, "b.jsonl", event(id="e2"))
-    moved = locked.rename(tmp_path / "away.jsonl")
-    from sequen_dagster.lake import drain as module
-
-    def vanish(*_: object) -> list[object]:
-        return [*found, gone]
-
-    moved.rename(locked)
-    found_all = module.pending_files(settings)
-    found, gone = found_all[:1], found_all[1]
-    locked.rename(tmp_path / "away.jsonl")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "pending_files", vanish)
+    gone = write_events(settings, "b.jsonl", event(id="e2"))
+    with monkeypatch.context() as patch:
+        swapped_on_open(patch, "b.jsonl", Path.unlink, after=False)
         drained = drain(settings)
 
-    assert [(one.path, "vanished" in one.reason) for one in drained.failures] == [("b.jsonl", True)]
+    assert drained.failures == ()
+    assert [(one.path, "vanished" in one.reason) for one in drained.left] == [("b.jsonl", True)]
     assert [batch.path for batch in drained.batches] == ["a.jsonl"]
-    moved.rename(locked)
+    write_events(settings, gone.name, event(id="e2"))
     assert [batch.path for batch in drain(settings).batches] == ["b.jsonl"]
+
+
+@pytest.mark.fault(10)
+def test_file_replaced_while_it_is_read_gives_both_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event())
+    before = write_events(settings, "a.jsonl", event()).read_bytes()
+
+    def replaced(path: Path) -> None:
+        write_events(settings, "new.tmp", event(), event(id="e2")).replace(path)
+
+    with monkeypatch.context() as patch:
+        swapped_on_open(patch, "a.jsonl", replaced, after=True)
+        (first,) = drain(settings).batches
+    (second,) = drain(settings).batches
+
+    assert first.file_sha256 == hashlib.sha256(before).hexdigest()
+    assert (first.version, first.books.accepted) == (1, 1)
+    assert (second.version, second.books.accepted) == (2, 2)
+
+
+@pytest.mark.fault(1)
+def test_file_written_to_while_it_is_read_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event())
+
+    def grown(path: Path) -> None:
+        with path.open("a") as handle:
+            handle.write(json.dumps(event(id="e2")) + "\n")
+
+    with monkeypatch.context() as patch:
+        swapped_on_open(patch, "a.jsonl", grown, after=True)
+        drained = drain(settings)
+
+    assert (drained.commits, drained.failures) == ((), ())
+    assert [(one.path, "changed while" in one.reason) for one in drained.left] == [
+        ("a.jsonl", True)
+    ]
+    assert drain(settings).books == Books(records_read=2, accepted=2)
+
+
+@pytest.fixture
+def folder_of_nobody() -> Iterator[Path]:
+    """A folder, and within the test a process, of somebody whom permissions bind."""
+    root = os.geteuid() == 0
+    with tempfile.TemporaryDirectory(dir=tempfile.gettempdir()) as name:
+        if root:
+            os.chown(name, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        try:
+            yield Path(name)
+        finally:
+            if root:
+                os.seteuid(0)
+
+
+@pytest.mark.fault(12)
+def test_file_without_permission_fails_and_loads_once_it_may_be_read(
+    folder_of_nobody: Path,
+) -> None:
+    settings = settings_of(folder_of_nobody, max_attempts=1)
+    closed = write_events(settings, "a.jsonl", event())
+    closed.chmod(0)
+    (failure,) = drain(settings).failures
+    assert failure.reason == "PermissionError: Permission denied It is parked now."
+
+    closed.chmod(0o600)
+
+    assert drain(settings).books.accepted == 1
 
 
 @pytest.mark.bad_input(36)

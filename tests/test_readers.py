@@ -170,6 +170,7 @@ def test_chunks_are_cut_and_lines_go_on(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
+@pytest.mark.fault(40)
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     script = f"""
         import gzip, resource, sys

@@ -2,7 +2,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,18 @@ from click.testing import CliRunner, Result
 from homes import RECEIPT, event, settings_of, touch, write_events
 from sequen_dagster.cli import main
 from sequen_dagster.lake import replay as module
+from sequen_dagster.lake.assets import LakeConfig
 from sequen_dagster.lake.commits import Books, current_batches, read_commits
 from sequen_dagster.lake.drain import drain, pending_files
 from sequen_dagster.lake.ledger import Ledger
-from sequen_dagster.lake.replay import Choice, Replayed, plan_replay, replay
+from sequen_dagster.lake.replay import (
+    Choice,
+    Replayed,
+    parked_files,
+    plan_replay,
+    release_parked,
+    replay,
+)
 from sequen_dagster.marts.verify import verify
 from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
@@ -349,3 +357,49 @@ def test_stale_batches_are_told_until_they_are_judged_again(tmp_path: Path) -> N
     # The record that the contract now refuses had won its id; the other one takes its place.
     assert outcome.build == "incremental build"
     assert verify(new).is_equal
+
+
+def chosen(settings: SequenSettings, **choice: Any) -> list[str]:
+    return [job.file.path for job in plan_replay(settings, Choice(**choice)).jobs]
+
+
+def test_batches_are_chosen_by_the_day_of_their_receipt(tmp_path: Path) -> None:
+    settings = taken_in(tmp_path, a={}, b={})
+    late = write_events(settings, "c.jsonl", event(id="c"))
+    touch(late, RECEIPT + timedelta(days=1))
+    drain(settings)
+    day, next_day = RECEIPT.date(), RECEIPT.date() + timedelta(days=1)
+
+    assert chosen(settings, since=day) == ["a.jsonl", "b.jsonl", "c.jsonl"]
+    assert chosen(settings, since=next_day) == chosen(settings, since=next_day, until=next_day)
+    assert chosen(settings, since=next_day) == ["c.jsonl"]
+    assert chosen(settings, until=day) == ["a.jsonl", "b.jsonl"]
+    assert chosen(settings, until=day, paths=("b*",)) == ["b.jsonl"]
+    assert chosen(settings, until=day - timedelta(days=1)) == []
+
+
+def test_batches_are_chosen_by_what_they_have_in_quarantine(tmp_path: Path) -> None:
+    settings = taken_in(tmp_path, a={}, b={"uid": None})
+
+    assert chosen(settings, has_quarantined=True) == ["b.jsonl"]
+
+
+def test_parked_files_are_released_on_demand(tmp_path: Path) -> None:
+    settings = taken_in(tmp_path, a={})
+    write_events(settings, "b.jsonl", event(id="b"))
+    (file,) = pending_files(settings)
+    Ledger(settings.home).record_failure(file, "why", max_attempts=1)
+    assert drain(settings).commits == ()
+    assert [one.path for one in parked_files(settings)] == ["b.jsonl"]
+
+    assert release_parked(settings) == 1
+
+    assert [batch.path for batch in drain(settings).batches] == ["b.jsonl"]
+    assert release_parked(settings) == 0
+
+
+def test_run_config_asks_for_the_same_batches() -> None:
+    choice = Choice(True, ("a*",), date(2025, 7, 1), date(2025, 7, 2), has_quarantined=True)
+
+    assert LakeConfig.asking(choice).choice() == choice
+    assert LakeConfig.asking(Choice()).choice().is_empty

@@ -5,84 +5,14 @@ import pytest
 
 from homes import event, settings_of, write_events
 from sequen_dagster.lake.assets import QUARANTINED_EVENTS, VALIDATED_EVENTS, build_lake_assets
-from sequen_dagster.lake.drain import drain
-from sequen_dagster.settings import SequenSettings
-from sequen_dagster.triggers.triggers import DRAIN_JOB, build_schedules, build_sensors
-
-
-def tick(settings: SequenSettings, instance: dg.DagsterInstance) -> dg.SensorResult | dg.SkipReason:
-    sensor = build_sensors(settings)[0]
-    with dg.build_sensor_context(instance=instance) as context:
-        result = sensor(context)
-    assert isinstance(result, dg.SensorResult | dg.SkipReason)
-    return result
-
-
-def reason(result: dg.SensorResult | dg.SkipReason) -> str:
-    assert isinstance(result, dg.SkipReason)
-    return result.skip_message or ""
+from sequen_dagster.lake.drain import pending_files
+from sequen_dagster.triggers.new_files import DRAIN_JOB
+from sequen_dagster.triggers.triggers import build_schedules, build_sensors
 
 
 @pytest.fixture
 def instance() -> dg.DagsterInstance:
     return dg.DagsterInstance.ephemeral()
-
-
-def test_tick_without_files_says_so(tmp_path: Path, instance: dg.DagsterInstance) -> None:
-    assert reason(tick(settings_of(tmp_path), instance)) == "No file is new."
-
-
-def test_tick_without_the_exports_place_says_so(
-    tmp_path: Path, instance: dg.DagsterInstance
-) -> None:
-    settings = settings_of(tmp_path)
-    settings.sources[0].exports.rmdir()
-
-    assert "is no folder" in reason(tick(settings, instance))
-
-
-def test_files_start_a_run_once_they_rest(tmp_path: Path, instance: dg.DagsterInstance) -> None:
-    settings = settings_of(tmp_path)
-    write_events(settings, "a.jsonl", event())
-
-    first, second = tick(settings, instance), tick(settings, instance)
-
-    assert reason(first) == "1 file first seen now; waiting until all rest."
-    assert isinstance(second, dg.SensorResult)
-    assert second.run_requests is not None
-    assert len(second.run_requests) == 1
-    (observation,) = second.asset_events
-    assert observation.metadata["files"].value == 1
-
-
-def test_file_that_still_grows_is_waited_for(tmp_path: Path, instance: dg.DagsterInstance) -> None:
-    settings = settings_of(tmp_path)
-    for size in (1, 2, 3):
-        write_events(settings, "a.jsonl", *(event(id=f"e{number}") for number in range(size)))
-
-        assert "waiting until all rest" in reason(tick(settings, instance))
-
-
-def test_two_ticks_ask_for_the_same_run(tmp_path: Path, instance: dg.DagsterInstance) -> None:
-    settings = settings_of(tmp_path)
-    write_events(settings, "a.jsonl", event())
-    tick(settings, instance)
-
-    keys = set()
-    for _ in range(2):
-        result = tick(settings, instance)
-        assert isinstance(result, dg.SensorResult)
-        keys |= {request.run_key for request in result.run_requests or ()}
-
-    assert len(keys) == 1
-
-
-def test_committed_files_start_nothing(tmp_path: Path, instance: dg.DagsterInstance) -> None:
-    settings = settings_of(tmp_path)
-    write_events(settings, "a.jsonl", event())
-    drain(settings)
-
-    assert reason(tick(settings, instance)) == "No file is new."
 
 
 def test_the_requested_job_drains(tmp_path: Path, instance: dg.DagsterInstance) -> None:
@@ -105,7 +35,7 @@ def test_the_requested_job_drains(tmp_path: Path, instance: dg.DagsterInstance) 
     assert accepted.metadata["quarantined"].value == 1
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
     assert checks == {"files_read": True, "books_balance": True, "accepted_share": False}
-    assert reason(tick(settings, instance)) == "No file is new."
+    assert pending_files(settings) == []
 
 
 @pytest.mark.parametrize(("is_on", "status"), [(True, "RUNNING"), (False, "STOPPED")])

@@ -231,7 +231,7 @@ def _judge_chunk(
     if envelopes_with_fields:
         warnings[NO_TYPE, "envelope_fields"] += envelopes_with_fields
     return Split(
-        _accepted_rows(converted, bad, ids), quarantined, _count_errors(quarantined), warnings
+        _accepted_rows(converted, bad, ids), quarantined, count_errors(quarantined), warnings
     )
 
 
@@ -321,7 +321,8 @@ def _with_fields(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _count_errors(quarantined: pl.DataFrame) -> Counts:
+def count_errors(quarantined: pl.DataFrame) -> Counts:
+    """Quarantined rows by (event type, rule code)."""
     counted = (
         quarantined.select(pl.col("type").fill_null(NO_TYPE), "rules")
         .explode("rules")

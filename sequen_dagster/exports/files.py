@@ -6,14 +6,16 @@ path order.
 
 import logging
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from datetime import datetime, timedelta
+from fnmatch import translate
+from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from upath import UPath
 
@@ -28,6 +30,10 @@ from sequen_dagster.exports.stores import (
 )
 from sequen_dagster.settings import Source
 from sequen_dagster.wording import quoted
+
+# Names of the files that announce others, by how a source says that files are whole.
+MARKERS: Final = {"success_marker": "_SUCCESS", "manifest": "_manifest.json"}
+_EPOCH: Final = datetime(1970, 1, 1)
 
 _logger = logging.getLogger(__name__)
 
@@ -54,7 +60,25 @@ class ExportFile:
     etag: str = ""
 
 
+@dataclass(frozen=True)
+class Listing:
+    """What an exports place holds.
+
+    Attributes:
+        files: the export files, in path order.
+        markers: files that say of others that they are whole, where the source works so.
+    """
+
+    files: list[ExportFile]
+    markers: list[ExportFile]
+
+
 def list_files(source: Source) -> list[ExportFile]:
+    """List the export files of a source, in path order: the files of `list_place`."""
+    return list_place(source).files
+
+
+def list_place(source: Source) -> Listing:
     """List the regular files of a source, recursively, in path order.
 
     Symlinks, directories, pipes and devices are passed over: following a link would let whoever
@@ -64,30 +88,29 @@ def list_files(source: Source) -> list[ExportFile]:
         source: the source to list.
 
     Returns:
-        The files that match `include` and not `exclude`.
+        The files that match `include` and not `exclude`, and the markers.
 
     Raises:
         ExportsError: the exports place does not exist, is no folder, or cannot be reached.
     """
     root = source.exports
     if not isinstance(root, Path):
-        return _list_store(source, root)
-    if root.is_file():
-        return [_export_file(source, root.name, str(root), root.stat())]
-    if not root.is_dir():
+        found = _list_store(source, root)
+    elif root.is_file():
+        return Listing([_export_file(source, root.name, str(root), root.stat())], [])
+    elif root.is_dir():
+        found = _list_folder(source, root)
+    else:
         message = (
             f"Exports place {str(root)!r} of source {source.name!r} is no folder. "
             "Create it, or point `exports` at the folder that holds the export files."
         )
         raise ExportsError(message)
-    found: list[ExportFile] = []
-    for relative, entry in _walk(root, ""):
-        if _is_wanted(relative, source):
-            # A file that vanishes while we list is no file any more.
-            with suppress(FileNotFoundError):
-                status = entry.stat(follow_symlinks=False)
-                found.append(_export_file(source, relative, entry.path, status))
-    return sorted(found)
+    files: list[ExportFile] = []
+    markers: list[ExportFile] = []
+    for file in found:
+        (markers if _is_marker(file.path, source) else files).append(file)
+    return Listing(sorted(files, key=_path_of), sorted(markers, key=_path_of))
 
 
 def open_file(file: ExportFile) -> BinaryIO:
@@ -152,15 +175,25 @@ def _is_in_store(file: ExportFile) -> bool:
     return "://" in file.location
 
 
-def _list_store(source: Source, place: UPath) -> list[ExportFile]:
-    return sorted(
-        ExportFile(source.name, relative, address, size_of(info), modified_at(info), etag_of(info))
-        for relative, address, info in list_objects(place)
-        if _is_wanted(relative, source)
-    )
+def _list_store(source: Source, place: UPath) -> Iterator[ExportFile]:
+    for relative, address, info in list_objects(place):
+        if _is_marker(relative, source) or _is_wanted(relative, source):
+            yield ExportFile(
+                source.name, relative, address, size_of(info), modified_at(info), etag_of(info)
+            )
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def _list_folder(source: Source, root: Path) -> Iterator[ExportFile]:
+    for relative, entry in _walk(root, "", _matching(source.exclude)):
+        if _is_marker(relative, source) or _is_wanted(relative, source):
+            # A file that vanishes while we list is no file any more.
+            with suppress(FileNotFoundError):
+                yield _export_file(source, relative, entry.path, entry.stat(follow_symlinks=False))
+
+
+def _walk(
+    folder: Path, prefix: str, is_excluded: Callable[[str], object]
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
     try:
         entries = list(os.scandir(folder))
     except FileNotFoundError:
@@ -174,34 +207,49 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     for entry in entries:
         relative = f"{prefix}{entry.name}"
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path), f"{relative}/")
+            # A folder that is excluded, such as Spark's _temporary, excludes all below it.
+            if not is_excluded(entry.name):
+                yield from _walk(Path(entry.path), f"{relative}/", is_excluded)
         elif entry.is_file(follow_symlinks=False):
             yield relative, entry
 
 
+def _is_marker(relative: str, source: Source) -> bool:
+    return relative.rpartition("/")[2] == MARKERS.get(source.complete_when)
+
+
 def _is_wanted(relative: str, source: Source) -> bool:
-    parts = relative.split("/")
+    name = relative.rpartition("/")[2]
+    is_included, is_excluded = _matching(source.include), _matching(source.exclude)
+    if not (is_included(name) or is_included(relative)):
+        return False
+    # In a store nobody has looked at the folders before.
+    folders = relative.split("/")[:-1] if isinstance(source.exports, UPath) else ()
+    return not (is_excluded(name) or is_excluded(relative) or any(map(is_excluded, folders)))
 
-    def matches(texts: list[str], patterns: tuple[str, ...]) -> bool:
-        return any(fnmatchcase(text, pattern) for text in texts for pattern in patterns)
 
-    # A folder that is excluded, such as Spark's _temporary, excludes all below it.
-    is_included = matches([parts[-1], relative], source.include)
-    return is_included and not matches([*parts, relative], source.exclude)
+@cache
+def _matching(patterns: tuple[str, ...]) -> Callable[[str], object]:
+    """Says whether a name matches one of the patterns, whatever its case on this machine."""
+    alternatives = "|".join(translate(pattern) for pattern in patterns)
+    return re.compile(alternatives or "(?!)").match
+
+
+def _path_of(file: ExportFile) -> str:
+    return file.path
 
 
 def _export_file(
     source: Source, relative: str, location: str, status: os.stat_result
 ) -> ExportFile:
-    # A name may hold any bytes; a path is text that can be stored.
-    path = os.fsencode(relative).decode("utf-8", "backslashreplace")
+    path = relative
+    if not relative.isascii():
+        # A name may hold any bytes; a path is text that can be stored.
+        path = os.fsencode(relative).decode("utf-8", "backslashreplace")
     etag = str(status.st_ctime_ns)
     return ExportFile(source.name, path, location, status.st_size, _modified_at(status), etag)
 
 
 def _modified_at(status: os.stat_result) -> datetime:
     # Whole microseconds from the integer nanoseconds: the float st_mtime rounds differently.
-    micros = status.st_mtime_ns // 1000
-    return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(
-        microsecond=micros % 1_000_000, tzinfo=None
-    )
+    return _EPOCH + timedelta(microseconds=status.st_mtime_ns // 1000)

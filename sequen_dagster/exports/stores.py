@@ -4,17 +4,22 @@ In: a source whose exports are an address such as `s3://bucket/prefix`. Out: the
 as of a folder. Credentials and endpoints come from the store's own environment variables.
 """
 
+import errno
 import importlib
+import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import fsspec
 from upath import UPath
 
 from sequen_dagster.errors import ExportsError, VanishedFileError
 from sequen_dagster.wording import quoted
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # in collections.abc from Python 3.12 on
 
 # What the clients raise beside OSError, by scheme; their libraries are extras.
 _CLIENT_ERRORS: Final = {
@@ -87,40 +92,78 @@ def open_object(address: str, path: str) -> BinaryIO:
     """Open an object for reading; the caller closes it.
 
     Raises:
-        VanishedFileError: it is gone.
-        OSError: it cannot be read.
+        VanishedFileError: it is gone; reading may say so, too.
+        OSError: it cannot be read, likewise.
     """
-    store, key = fsspec.url_to_fs(address)
-    with _as_os_error(address):
-        try:
-            return cast("BinaryIO", store.open(key, "rb", block_size=_BLOCK_BYTES))
-        except FileNotFoundError as error:
-            message = (
-                f"File {quoted(path)} vanished before it was read. It is retried when it is back."
-            )
-            raise VanishedFileError(message) from error
+    return cast("BinaryIO", _Object(address, path))
 
 
 def info_of(address: str) -> Info:
     """What the store says of an object now; empty where it is gone."""
     store, key = fsspec.url_to_fs(address)
-    with _as_os_error(address):
-        try:
-            store.invalidate_cache()
-            return cast("Info", store.info(key))
-        except FileNotFoundError:
-            return {}
+    with suppress(VanishedFileError), _answering(address, address):
+        store.invalidate_cache()
+        return cast("Info", store.info(key))
+    return {}
+
+
+class _Object(io.RawIOBase):
+    """An object as a file, whose errors look like those of a disk."""
+
+    def __init__(self, address: str, path: str) -> None:
+        self._address = address
+        self._path = path
+        store, key = fsspec.url_to_fs(address)
+        with self._answering():
+            self._opened = store.open(key, "rb", block_size=_BLOCK_BYTES)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "Buffer", /) -> int:
+        view = memoryview(buffer).cast("B")
+        with self._answering():
+            block = self._opened.read(len(view))
+        view[: len(block)] = block
+        return len(block)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return int(self._opened.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._opened.tell())
+
+    def close(self) -> None:
+        # Also called on an object that could not be opened.
+        if not self.closed and hasattr(self, "_opened"):
+            self._opened.close()
+        super().close()
+
+    def _answering(self) -> AbstractContextManager[None]:
+        return _answering(self._address, self._path)
 
 
 @contextmanager
-def _as_os_error(address: str) -> Iterator[None]:
+def _answering(address: str, path: str) -> Iterator[None]:
     """Have a client's own errors look like those of a disk."""
     try:
         yield
+    except FileNotFoundError as error:
+        message = f"File {quoted(path)} vanished before it was read. It is retried when it is back."
+        raise VanishedFileError(message) from error
     except _client_errors(address.partition("://")[0]) as error:
+        # How s3fs tells that the object is no longer the one that was opened.
+        if isinstance(error, OSError) and error.errno == errno.EBUSY:
+            message = (
+                f"File {quoted(path)} changed while it was read. It is read again when it rests."
+            )
+            raise VanishedFileError(message) from error
         # Not its text: clients put addresses and request ids into it.
         message = f"the store answered with {type(error).__name__}"
-        raise OSError(message) from error
+        raise OSError(errno.EIO, message) from error
 
 
 def _client_errors(scheme: str) -> tuple[type[Exception], ...]:

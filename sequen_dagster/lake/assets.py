@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator
+from datetime import date
+from typing import Annotated, Self
 
 import dagster as dg
 import polars as pl
@@ -11,14 +13,18 @@ from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.exports.assets import OWNERS, RAW_EVENTS
 from sequen_dagster.fields import FIELDS
 from sequen_dagster.lake.commits import Books
-from sequen_dagster.lake.drain import Drained, FileFailure, drain
-from sequen_dagster.lake.replay import Choice, Replayed, replay
+from sequen_dagster.lake.drain import Drained, FileFailure, Order, drain
+from sequen_dagster.lake.replay import Choice, Replayed, release_parked, replay
+from sequen_dagster.lake.rewrites import drop_old_raw_text
+from sequen_dagster.private import private_files
 from sequen_dagster.progress import report
 from sequen_dagster.settings import SequenSettings
+from sequen_dagster.wording import quoted
 
 VALIDATED_EVENTS = dg.AssetKey("validated_events")
 QUARANTINED_EVENTS = dg.AssetKey("quarantined_events")
 # Metadata of a run that was asked to judge batches again.
+DAY_PATTERN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
 JUDGED_AGAIN = "batches_judged_again"
 LEFT_AS_JUDGED = "batches_left_as_judged"
 LEFT_PATHS = "left_paths"
@@ -42,16 +48,51 @@ CHECKS = [
 
 
 class LakeConfig(dg.Config):
-    """What a run may ask of the lake.
+    """What a run may ask of the lake; as it stands, to take in every pending file.
 
     Attributes:
-        replay_stale: whether to judge again what another contract has judged.
-        replay_paths: patterns of paths (or of source/path) to judge again; with `replay_stale`,
-            only the stale ones among them.
+        portion: only the files that a sensor has set apart under this name.
+        only_settled: only files that are whole, as far as one can tell by looking twice.
+        replay_stale: judge again what another contract has judged.
+        replay_paths: judge again batches of these paths (or source/path); `*` and `?` are wild.
+        replay_since: judge again batches received on this day (UTC, YYYY-MM-DD) or later.
+        replay_until: judge again batches received on this day or earlier.
+        replay_quarantined: judge again batches with quarantined records.
+        release_parked: try files again that were given up.
+
+    Of several `replay_` conditions, all have to hold.
     """
 
+    portion: Annotated[str, pydantic.Field(pattern=r"^([0-9a-f]{32})?$")] = ""
+    only_settled: bool = False
     replay_stale: bool = False
     replay_paths: list[str] = pydantic.Field(default_factory=list)
+    replay_since: Annotated[str, pydantic.Field(pattern=DAY_PATTERN)] = ""
+    replay_until: Annotated[str, pydantic.Field(pattern=DAY_PATTERN)] = ""
+    replay_quarantined: bool = False
+    release_parked: bool = False
+
+    def choice(self) -> Choice:
+        """The batches to judge again."""
+        return Choice(
+            is_stale=self.replay_stale,
+            paths=tuple(self.replay_paths),
+            since=date.fromisoformat(self.replay_since) if self.replay_since else None,
+            until=date.fromisoformat(self.replay_until) if self.replay_until else None,
+            has_quarantined=self.replay_quarantined,
+        )
+
+    @classmethod
+    def asking(cls, choice: Choice, *, release_parked: bool = False) -> Self:
+        """The configuration that asks for these batches."""
+        return cls(
+            replay_stale=choice.is_stale,
+            replay_paths=list(choice.paths),
+            replay_since=choice.since.isoformat() if choice.since else "",
+            replay_until=choice.until.isoformat() if choice.until else "",
+            replay_quarantined=choice.has_quarantined,
+            release_parked=release_parked,
+        )
 
 
 def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
@@ -79,13 +120,20 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: LakeConfig
     ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
-        choice = Choice(config.replay_stale, tuple(config.replay_paths))
-        replayed = replay(settings, choice, run_id=context.run.run_id, progress=_report)
-        drained = drain(settings, run_id=context.run.run_id, progress=_report)
+        choice = config.choice()
+        order = Order(config.portion, config.only_settled)
+        with private_files():
+            if config.release_parked:
+                context.log.info("%d parked files are tried again", release_parked(settings))
+            replayed = replay(settings, choice, run_id=context.run.run_id, progress=_report)
+            drained = drain(settings, order=order, run_id=context.run.run_id, progress=_report)
+            drop_old_raw_text(settings)
         seconds = time.perf_counter() - started
         failures = (*replayed.failures, *drained.failures)
         for failure in failures:
-            context.log.warning("file %r was not read: %s", failure.path, failure.reason)
+            context.log.warning("file %s was not read: %s", quoted(failure.path), failure.reason)
+        for one in drained.left:
+            context.log.info("file %s was left: %s", quoted(one.path), one.reason)
         if not choice.is_empty:
             _tell_replayed(context, replayed)
         context.log.info(
@@ -115,7 +163,7 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
 
 def _tell_replayed(context: dg.AssetExecutionContext, replayed: Replayed) -> None:
     for one in replayed.left:
-        context.log.warning("file %r was not judged again: %s", one.path, one.reason)
+        context.log.warning("file %s was not judged again: %s", quoted(one.path), one.reason)
     context.log.info(
         "%d batches judged again in %d commits, %d left as they were",
         len(replayed.batches),
@@ -154,6 +202,7 @@ def _metadata(
         "dagster/uri": dg.MetadataValue.path(str(settings.home / "lake" / folder)),
         "files": len(drained.batches),
         "commits": len(drained.commits),
+        "files_left": len(drained.left),
         "bytes": sum(batch.file_bytes for batch in drained.batches),
         "records_read": drained.books.records_read,
         "accepted": drained.books.accepted,
@@ -162,7 +211,7 @@ def _metadata(
 
 
 def _replay_metadata(replayed: Replayed) -> dict[str, dg.MetadataValue | int]:
-    left = [f"{one.path!r}: {one.reason}" for one in replayed.left[:20]]
+    left = [f"{quoted(one.path)}: {one.reason}" for one in replayed.left[:20]]
     return {
         JUDGED_AGAIN: len(replayed.batches),
         LEFT_AS_JUDGED: len(replayed.left),
@@ -180,6 +229,7 @@ def _checks(
     books = sum((batch.books for batch in batches), Books())
     judged = books.accepted + books.quarantined
     is_enough = 100 * books.accepted >= settings.min_accepted_percent * judged
+    is_far_below = 100 * books.accepted < settings.fail_below_accepted_percent * judged
     return [
         dg.AssetCheckResult(
             check_name="files_read",
@@ -187,7 +237,7 @@ def _checks(
             severity=dg.AssetCheckSeverity.ERROR,
             metadata={
                 "failed_files": len(failures),
-                "reasons": [f"{one.path!r}: {one.reason}" for one in failures[:20]],
+                "reasons": [f"{quoted(one.path)}: {one.reason}" for one in failures[:20]],
             },
         ),
         dg.AssetCheckResult(
@@ -198,8 +248,8 @@ def _checks(
         ),
         dg.AssetCheckResult(
             check_name="accepted_share",
-            passed=is_enough,
-            severity=dg.AssetCheckSeverity.WARN,
+            passed=is_enough and not is_far_below,
+            severity=dg.AssetCheckSeverity.ERROR if is_far_below else dg.AssetCheckSeverity.WARN,
             metadata={
                 "accepted_percent": 100 * books.accepted / judged if judged else 100.0,
                 "min_accepted_percent": settings.min_accepted_percent,

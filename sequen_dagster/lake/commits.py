@@ -15,8 +15,12 @@ from typing import Any, Final, Self
 
 from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.errors import BooksError
+from sequen_dagster.lake.storage import writing
+from sequen_dagster.wording import quoted
 
 SCHEMA_VERSION: Final = 1
+# Between the id of a commit and its revision.
+_REVISION: Final = ".r"
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,16 @@ class Commit:
         return hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
 
     @property
+    def revision(self) -> int:
+        """How often rows of it were rewritten."""
+        return sum(batch.revision for batch in self.batches)
+
+    @property
+    def name(self) -> str:
+        """Names the commit as it is now: its id, and its revision where rows were rewritten."""
+        return f"{self.commit_id}{_REVISION}{self.revision}" if self.revision else self.commit_id
+
+    @property
     def books(self) -> Books:
         """The books of all batches together."""
         return sum((batch.books for batch in self.batches), Books())
@@ -175,6 +189,8 @@ def batch_id_of(source: str, path: str, file_sha256: str) -> str:
 def write_commit(lake: Path, commit: Commit) -> Path:
     """Make a commit real: write its manifest beside the others and rename it into place.
 
+    A commit whose rows were rewritten gets a manifest of its next name, and counts from then on.
+
     Args:
         lake: the lake's directory; every Parquet file the commit names is already there.
         commit: what to commit.
@@ -184,17 +200,17 @@ def write_commit(lake: Path, commit: Commit) -> Path:
 
     Raises:
         BooksError: the books of a batch do not balance; nothing is written.
+        StorageError: the lake cannot be written; nothing was committed.
     """
     for batch in commit.batches:
         if not batch.books.is_balanced:
             message = (
-                f"The books of {batch.path!r} do not balance: {asdict(batch.books)}. Nothing of "
-                "it was committed; this is a fault of sequen-dagster, please report it."
+                f"The books of {quoted(batch.path)} do not balance: {asdict(batch.books)}. Nothing "
+                "of it was committed; this is a fault of sequen-dagster, please report it."
             )
             raise BooksError(message)
     folder = lake / "commits"
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{commit.commit_id}.json"
+    target = folder / f"{commit.name}.json"
     content = {
         "schema_version": SCHEMA_VERSION,
         "commit_id": commit.commit_id,
@@ -202,27 +218,56 @@ def write_commit(lake: Path, commit: Commit) -> Path:
         "run_id": commit.run_id,
         "batches": [asdict(batch) for batch in commit.batches],
     }
-    unfinished = folder / f".{commit.commit_id}.{os.getpid()}.tmp"
-    with unfinished.open("w", encoding="utf-8") as handle:
-        json.dump(content, handle, default=_iso, separators=(",", ":"))
-        handle.flush()
-        os.fsync(handle.fileno())
-    checkpoint("lake.manifest_written")
-    unfinished.replace(target)
-    fsync_folder(folder)
+    text = json.dumps(content, default=_iso, separators=(",", ":"))
+    unfinished = folder / f".{commit.name}.{os.getpid()}.tmp"
+    with writing("the manifest of a commit", lake, about_bytes=len(text)):
+        make_folder(folder)
+        try:
+            with unfinished.open("w", encoding="utf-8") as handle:
+                handle.write(text)
+                handle.flush()
+                os.fsync(handle.fileno())
+            checkpoint("lake.manifest_written")
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        fsync_folder(folder)
     checkpoint("lake.committed")
     return target
 
 
-def read_commits(lake: Path, *, known: Iterable[str] = ()) -> Iterator[Commit]:
-    """Read the commits of a lake in order of their names, except the `known` ones."""
-    seen = set(known)
+def commit_names(lake: Path) -> list[str]:
+    """The names of all commits of a lake, in order."""
     folder = lake / "commits"
-    if not folder.is_dir():
-        return
-    for manifest in sorted(folder.glob("*.json")):
-        if manifest.stem not in seen:
+    return sorted(path.stem for path in folder.glob("*.json")) if folder.is_dir() else []
+
+
+def read_commits(lake: Path, *, known: Iterable[str] = ()) -> Iterator[Commit]:
+    """Read the commits of a lake in order of their ids, each in its latest revision.
+
+    Args:
+        lake: the lake's directory.
+        known: names of commits to pass over.
+    """
+    seen = set(known)
+    for commit_id, manifest in sorted(latest_manifests(lake).items()):
+        if manifest.stem in seen:
+            continue
+        try:
             yield read_commit(manifest)
+        except FileNotFoundError:
+            # Rows were rewritten since the folder was listed.
+            yield read_commit(latest_manifests(lake)[commit_id])
+
+
+def latest_manifests(lake: Path) -> dict[str, Path]:
+    """The manifest that counts of every commit, by its id; the name of the file is the commit's."""
+    revisions: dict[str, tuple[int, Path]] = {}
+    for manifest in (lake / "commits").glob("*.json"):
+        commit_id, _, revision = manifest.stem.partition(_REVISION)
+        place = (int(revision or 0), manifest)
+        revisions[commit_id] = max(place, revisions.get(commit_id, place))
+    return {commit_id: manifest for commit_id, (_, manifest) in revisions.items()}
 
 
 def current_batches(lake: Path) -> list[Batch]:
@@ -250,6 +295,14 @@ def read_commit(manifest: Path) -> Commit:
         datetime.fromisoformat(content["committed_at"]),
         content["run_id"],
     )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, so that they survive a power loss."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        fsync_folder(folder.parent)
 
 
 def fsync_folder(folder: Path) -> None:

@@ -3,22 +3,22 @@
 In: the exports places of a home. Out: commits, and the files that failed with the reason.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import filelock
 
 from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract.scalars import utc_now
-from sequen_dagster.errors import LockTimeoutError
+from sequen_dagster.errors import LockTimeoutError, ParserCrashError, VanishedFileError
 from sequen_dagster.exports.files import ExportFile, list_files
 from sequen_dagster.lake.commits import Batch, Books, Commit, write_commit
-from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.lake.erasures import read_erasures
+from sequen_dagster.lake.ledger import Ledger, file_key
+from sequen_dagster.lake.rewrites import remove_uncommitted
 from sequen_dagster.lake.workers import Job, Workers
 from sequen_dagster.settings import SequenSettings
-
-_MAX_COMMIT_FILES: Final = 5_000
 
 Progress = Callable[[int, int, str], None]
 
@@ -45,10 +45,12 @@ class Drained:
     Attributes:
         commits: the commits written, in order.
         failures: the files that failed; they are tried again next time.
+        left: the files that were gone or being written to; they are looked at again next time.
     """
 
     commits: tuple[Commit, ...] = ()
     failures: tuple[FileFailure, ...] = ()
+    left: tuple[FileFailure, ...] = ()
 
     @property
     def batches(self) -> list[Batch]:
@@ -61,53 +63,92 @@ class Drained:
         return sum((commit.books for commit in self.commits), Books())
 
 
-def pending_files(settings: SequenSettings) -> list[ExportFile]:
+@dataclass(frozen=True)
+class Order:
+    """Which of the pending files to take in; as it stands, all.
+
+    Attributes:
+        portion: only those that a sensor has set apart under this name.
+        is_settled: only those that are whole, as far as one can tell by looking twice.
+    """
+
+    portion: str = ""
+    is_settled: bool = False
+
+
+def pending_files(settings: SequenSettings, order: Order | None = None) -> list[ExportFile]:
     """The files of all sources that are not committed as they lie there now.
+
+    Args:
+        settings: the home and its sources.
+        order: which of them.
 
     Raises:
         ExportsError: an exports place cannot be listed.
+        HomeError: the ledger or the lake is damaged.
     """
     ledger = Ledger(settings.make_home())
     ledger.sync()
-    listed = [file for source in settings.sources for file in list_files(source)]
-    return ledger.pending(listed, max_attempts=settings.max_attempts)
+    order = order or Order()
+    pending = ledger.pending(_listed(settings))
+    if order.portion:
+        wanted = ledger.requested(order.portion)
+        return [file for file in pending if file_key(file) in wanted]
+    return _settled(settings, ledger, pending) if order.is_settled else pending
 
 
 def drain(
-    settings: SequenSettings, *, run_id: str = "", progress: Progress | None = None
+    settings: SequenSettings,
+    *,
+    order: Order | None = None,
+    run_id: str = "",
+    progress: Progress | None = None,
 ) -> Drained:
-    """Take in all pending files, at most `run_bytes` of them a commit.
+    """Take in pending files, at most `run_bytes` and `run_files` of them a commit.
 
     Safe to run twice, or twice at a time: the same files give the same commit.
 
     Args:
         settings: where to read and write.
+        order: which files; by default all.
         run_id: the run to name in the commits.
         progress: called with (files done, files in all, path) after each file.
 
     Returns:
-        What was committed and what failed.
+        What was committed, what failed, and what was left alone.
+
+    Raises:
+        ExportsError: an exports place cannot be listed.
+        HomeError: the ledger or the lake is damaged.
+        LockTimeoutError: another run was committing for too long.
+        StorageError: the home cannot be written.
     """
     ledger = Ledger(settings.make_home())
     now = utc_now()
-    jobs = [Job(file, now) for file in pending_files(settings)]
+    jobs = [Job(file, now) for file in pending_files(settings, order)]
     commits: list[Commit] = []
     failures: list[FileFailure] = []
+    left: list[FileFailure] = []
     done = 0
-    with Workers(settings, jobs) as workers:
-        for portion in portions(jobs, settings.run_bytes):
+    # A run that died over one of these files may die over it again: then only a child does.
+    is_suspect = ledger.begin([job.file for job in jobs])
+    with Workers(settings, jobs, isolate=is_suspect) as workers:
+        for portion in portions(jobs, settings):
             batches = []
             for job, outcome in workers.judge(portion):
                 done += 1
                 if isinstance(outcome, Batch):
                     batches.append(outcome)
+                elif isinstance(outcome, VanishedFileError):
+                    ledger.record_left(job.file)
+                    left.append(FileFailure(job.file.source, job.file.path, str(outcome)))
                 else:
-                    failures.append(_failure(ledger, job.file, outcome, settings.max_attempts))
+                    failures.append(_failure(ledger, job.file, outcome, settings))
                 if progress is not None:
                     progress(done, len(jobs), job.file.path)
             commit = commit_batches(settings, ledger, batches, number=_numbered, run_id=run_id)
             commits += [commit] if commit else []
-    return Drained(tuple(commits), tuple(failures))
+    return Drained(tuple(commits), tuple(failures), tuple(left))
 
 
 def commit_batches(
@@ -141,12 +182,19 @@ def commit_batches(
         raise LockTimeoutError(message) from None
     try:
         ledger.sync()
-        in_order = sorted(batches, key=lambda batch: batch.batch_id)
+        lake = settings.home / "lake"
+        erased = read_erasures(lake).fingerprint
+        # Judged before somebody was erased, a file is judged again: it is still pending.
+        remove_uncommitted(lake, [batch for batch in batches if batch.erasures != erased])
+        in_order = sorted(
+            (batch for batch in batches if batch.erasures == erased),
+            key=lambda batch: batch.batch_id,
+        )
         numbered = [one for batch in in_order if (one := number(ledger, batch))]
         if not numbered:
             return None
         commit = Commit(tuple(numbered), utc_now(), run_id)
-        write_commit(settings.home / "lake", commit)
+        write_commit(lake, commit)
         ledger.record_commit(commit)
         checkpoint("lake.indexed")
         return commit
@@ -154,13 +202,13 @@ def commit_batches(
         lock.release()
 
 
-def portions(jobs: Sequence[Job], max_bytes: int) -> Iterator[list[Job]]:
-    """Jobs in portions of at most so many bytes of files, one commit each."""
+def portions(jobs: Sequence[Job], settings: SequenSettings) -> Iterator[list[Job]]:
+    """Jobs in portions of at most `run_bytes` and `run_files`, one commit each."""
     portion: list[Job] = []
     size = 0
     for job in jobs:
-        is_full = size + job.file.size_bytes > max_bytes or len(portion) >= _MAX_COMMIT_FILES
-        if portion and is_full:
+        is_full = size + job.file.size_bytes > settings.run_bytes
+        if portion and (is_full or len(portion) >= settings.run_files):
             yield portion
             portion, size = [], 0
         portion.append(job)
@@ -185,9 +233,33 @@ def _numbered(ledger: Ledger, batch: Batch) -> Batch | None:
     return replace(batch, version=version + 1)
 
 
-def _failure(ledger: Ledger, file: ExportFile, error: Exception, max_attempts: int) -> FileFailure:
+def _failure(
+    ledger: Ledger, file: ExportFile, error: Exception, settings: SequenSettings
+) -> FileFailure:
     reason = reason_of(error)
-    attempts = ledger.record_failure(file, reason)
-    is_last = attempts >= max_attempts
-    after = "It is parked now." if is_last else f"Attempt {attempts} of {max_attempts}."
+    most = settings.max_attempts
+    # What kills its reader once does so every time.
+    attempts = ledger.record_failure(
+        file,
+        reason,
+        max_attempts=1 if isinstance(error, ParserCrashError) else most,
+        retry_seconds=settings.retry_seconds,
+    )
+    is_parked = attempts >= most or isinstance(error, ParserCrashError)
+    after = "It is parked now." if is_parked else f"Attempt {attempts} of {most}."
     return FileFailure(file.source, file.path, f"{reason} {after}")
+
+
+def _listed(settings: SequenSettings) -> list[ExportFile]:
+    return [file for source in settings.sources for file in list_files(source)]
+
+
+def _settled(
+    settings: SequenSettings, ledger: Ledger, pending: list[ExportFile]
+) -> list[ExportFile]:
+    """Those that a sensor has found whole, or that look the same some time later."""
+    known = {status.file: status.state for status in ledger.observe(pending)}
+    if any(known[file] == "seen" for file in pending):
+        time.sleep(settings.settle_seconds)
+    later = set(_listed(settings))
+    return [file for file in pending if file in later]

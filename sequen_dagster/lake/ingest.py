@@ -8,12 +8,14 @@ import os
 import shutil
 import uuid
 from collections import Counter
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+import filelock
 import polars as pl
 import pyarrow.parquet as pq
 
@@ -24,6 +26,7 @@ from sequen_dagster.contract import (
     Split,
     unreadable_file,
 )
+from sequen_dagster.contract.erasures import NOBODY, Erasures, split_without_erased
 from sequen_dagster.contract.warnings import NO_TYPE, Counts
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.files import ExportFile
@@ -38,12 +41,16 @@ from sequen_dagster.lake.commits import (
     RuleCount,
     batch_id_of,
     fsync_folder,
+    make_folder,
 )
+from sequen_dagster.lake.erasures import read_erasures
+from sequen_dagster.lake.storage import writing
 from sequen_dagster.secrecy import values_kept_in
 from sequen_dagster.settings import SequenSettings, fingerprint
+from sequen_dagster.wording import quoted
 
 _METADATA: Final = {b"schema_version": str(SCHEMA_VERSION).encode()}
-_INCOMING: Final = ".incoming"
+INCOMING: Final = ".incoming"
 # Types that a batch tells apart; a manifest must not grow with what is sent.
 MAX_COUNTED_TYPES: Final = 1_000
 _MAX_TYPE_LENGTH: Final = 200
@@ -74,6 +81,7 @@ class Tally:
     books: Books = field(default_factory=Books)
     errors: Counts = field(default_factory=Counter)
     warnings: Counts = field(default_factory=Counter)
+    skipped: Counts = field(default_factory=Counter)
     first_error: FirstError | None = None
     _types: set[str] = field(default_factory=lambda: {NO_TYPE, *STANDARD_TYPES})
 
@@ -84,11 +92,16 @@ class Tally:
             self.books += Books(records_read=read, blank_lines=chunk.blank_lines)
             yield chunk
 
-    def count_split(self, split: Split) -> None:
-        """Add what the contract said."""
-        self.books += Books(accepted=len(split.accepted), quarantined=len(split.quarantined))
+    def count_split(self, split: Split, skipped: Counts) -> None:
+        """Add what the contract said, and what was left out of it."""
+        self.books += Books(
+            accepted=len(split.accepted),
+            quarantined=len(split.quarantined),
+            skipped=skipped.total(),
+        )
         self._count(self.errors, split.errors)
         self._count(self.warnings, split.warnings)
+        self._count(self.skipped, skipped)
         if self.first_error is None and len(split.quarantined):
             line, rules = split.quarantined.select("source_line", "rules").row(0)
             self.first_error = FirstError(line, rules[0])
@@ -102,10 +115,14 @@ class Tally:
             total[name, rule] += records
 
     def rule_counts(self) -> tuple[RuleCount, ...]:
-        """Errors and warnings in one sorted list."""
+        """Errors, warnings and reasons for leaving records out, in one sorted list."""
         return tuple(
             RuleCount(event_type, rule, severity, records)
-            for severity, counts in (("error", self.errors), ("warning", self.warnings))
+            for severity, counts in (
+                ("error", self.errors),
+                ("warning", self.warnings),
+                ("skipped", self.skipped),
+            )
             for (event_type, rule), records in sorted(counts.items())
         )
 
@@ -144,6 +161,7 @@ def ingest_file(
     Raises:
         VanishedFileError: the file is gone, or changed while it was read.
         PermissionError: it may not be read.
+        StorageError: the lake cannot be written.
         FaultError: our own code failed on it.
     """
     contract = EventContract(max_depth=settings.max_depth)
@@ -151,20 +169,23 @@ def ingest_file(
     received_at = min(modified_at, registered_at)
     origin = Origin(file.source, file.path, received_at)
     lake = settings.home / "lake"
+    erasures = read_erasures(lake)
     with (
         values_kept_in(),
         ExportReader(file, ReadLimits.of(settings)) as reader,
-        _Writer(lake) as writer,
+        RowWriter(lake, file.path, about_bytes=file.size_bytes) as writer,
     ):
-        tally, sha256, size_bytes = judge_file(reader, contract, origin, writer)
+        checkpoint("lake.file_opened", file.path)
+        tally, sha256, size_bytes = judge_file(reader, contract, origin, writer, erasures=erasures)
         reader.check_unchanged()
         batch_id = batch_id_of(file.source, file.path, sha256)
         judged_by = contract_fingerprint(settings)
         # Names what decided the rows: a second try writes the same file again, and a batch that is
         # judged again leaves the rows alone that older commits name.
         decided = {"contract": judged_by, "receipt": received_at.isoformat(), "version": version}
+        decided |= {"erasures": erasures.fingerprint} if erasures.digests else {}
         events, quarantine = writer.publish(batch_id, fingerprint(decided))
-        checkpoint("lake.rows_moved")
+        checkpoint("lake.rows_moved", file.path)
     return Batch(
         batch_id=batch_id,
         source=file.source,
@@ -183,11 +204,17 @@ def ingest_file(
         quarantine=quarantine,
         etag=file.etag,
         first_error=tally.first_error,
+        erasures=erasures.fingerprint,
     )
 
 
 def judge_file(
-    reader: ExportReader, contract: EventContract, origin: Origin, sink: Sink
+    reader: ExportReader,
+    contract: EventContract,
+    origin: Origin,
+    sink: Sink,
+    *,
+    erasures: Erasures = NOBODY,
 ) -> tuple[Tally, str, int]:
     """Judge every record of an open file, handing what the contract says to a sink.
 
@@ -196,6 +223,7 @@ def judge_file(
         contract: what judges.
         origin: lineage of the records.
         sink: gets every split; told to start over where the file turns out to be unreadable.
+        erasures: people whose records are left out.
 
     Returns:
         The books and rule counts, and sha256 and size of the bytes that were read.
@@ -203,29 +231,46 @@ def judge_file(
     tally = Tally()
     try:
         for split in contract.judge(tally.counting(reader.chunks()), origin):
-            tally.count_split(split)
-            sink.write(split)
+            kept, erased = split_without_erased(split, erasures)
+            tally.count_split(kept, erased)
+            sink.write(kept)
         return tally, *reader.finish()
     except UnreadableFileError as error:
         sha256, size_bytes = reader.finish()
         sink.restart()
         whole = unreadable_file(error.rule, size_bytes, sha256, origin)
         tally = Tally(Books(records_read=1))
-        tally.count_split(whole)
+        tally.count_split(whole, Counter())
         sink.write(whole)
         return tally, sha256, size_bytes
 
 
-class _Writer:
-    """Writes the rows of one file into a folder of its own, then moves them into the lake."""
+class RowWriter:
+    """Writes the rows of one batch into a folder of its own, then moves them into the lake.
 
-    def __init__(self, lake: Path) -> None:
+    Whatever goes wrong in here is a `StorageError`: the lake cannot be written, and another file
+    would fare no better.
+
+    Args:
+        lake: the lake's directory.
+        path: path of the file, for messages.
+        about_bytes: how much there will be to write, likewise; about the size of the file.
+    """
+
+    def __init__(self, lake: Path, path: str, *, about_bytes: int) -> None:
         self._lake = lake
-        self._folder = lake / _INCOMING / uuid.uuid4().hex
+        self._path = path
+        self._about_bytes = about_bytes
+        self._folder = lake / INCOMING / uuid.uuid4().hex
+        # Held for as long as the folder is somebody's; one that nobody holds was left behind.
+        self._alive = filelock.FileLock(self._folder.with_suffix(".lock"))
         self._open: dict[str, pq.ParquetWriter] = {}
 
     def __enter__(self) -> Self:
-        self._folder.mkdir(parents=True)
+        with self._writing():
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+            self._alive.acquire()
+            self._folder.mkdir()
         return self
 
     def __exit__(
@@ -234,25 +279,36 @@ class _Writer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._close()
+        # Rows that nobody will name; the error on the way, if there is one, says more.
+        with suppress(OSError):
+            self._close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._alive.release()
+        Path(self._alive.lock_file).unlink(missing_ok=True)
 
     def write(self, split: Split) -> None:
         """Append the rows of a split."""
-        self._append("events", split.accepted)
-        self._append("quarantine", split.quarantined)
+        with self._writing():
+            self._append("events", split.accepted)
+            self._append("quarantine", split.quarantined)
 
     def restart(self) -> None:
         """Forget what was written."""
-        self._close()
-        for part in self._folder.iterdir():
-            part.unlink()
+        with self._writing():
+            self._close()
+            for part in self._folder.iterdir():
+                part.unlink()
 
     def publish(self, batch_id: str, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Move the finished files to their place; return their paths relative to the lake."""
-        self._close()
-        checkpoint("lake.rows_written")
-        return self._moved("events", batch_id, name), self._moved("quarantine", batch_id, name)
+        with self._writing():
+            self._close()
+            checkpoint("lake.rows_written", self._path)
+            return self._moved("events", batch_id, name), self._moved("quarantine", batch_id, name)
+
+    def _writing(self) -> AbstractContextManager[None]:
+        what = f"the rows of {quoted(self._path)}"
+        return writing(what, self._lake, about_bytes=self._about_bytes)
 
     def _append(self, kind: str, rows: pl.DataFrame) -> None:
         if rows.is_empty():
@@ -279,7 +335,7 @@ class _Writer:
         with written.open("rb") as handle:
             os.fsync(handle.fileno())
         folder = self._lake / kind / f"batch_id={batch_id}"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         written.replace(folder / f"{name}.parquet")
         fsync_folder(folder)
         return (f"{kind}/batch_id={batch_id}/{name}.parquet",)

@@ -1,48 +1,97 @@
 """Lake: the ledger, an index of the commits plus the state of files that are not committed yet.
 
 The commits are the truth: `sync` brings the ledger up to them, and an empty ledger fills itself.
+Whoever wants to know about a file asks the view `files` of `ledger.sqlite`, one row a version.
 """
 
 import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
 from sequen_dagster.contract.scalars import utc_now
+from sequen_dagster.errors import HomeError
 from sequen_dagster.exports.files import ExportFile
-from sequen_dagster.lake.commits import Batch, Commit, read_commits
+from sequen_dagster.lake.commits import Batch, Commit, commit_names, read_commits
+from sequen_dagster.lake.ledger_file import connect, ledger_path, prepare
 
-FileState = Literal["seen", "committed", "failed", "parked"]
+FileState = Literal["seen", "stable", "committed", "failed", "parked"]
 
-_SCHEMA: Final = """
-create table if not exists commits (
-    commit_id text primary key,
-    committed_at text not null
-);
-create table if not exists file_versions (
-    source text not null,
-    path text not null,
-    size_bytes integer not null,
-    modified_at text not null,
-    state text not null check (state in ('seen', 'committed', 'failed', 'parked')),
-    attempts integer not null default 0,
-    version integer not null default 0,
-    batch_id text,
-    commit_id text,
-    error text,
-    updated_at text not null,
-    primary key (source, path, size_bytes, modified_at)
-) without rowid;
-create index if not exists file_versions_by_batch on file_versions (batch_id);
+_SECOND: Final = timedelta(seconds=1)
+_MAX_BACKOFF: Final = timedelta(days=1)
+_KEY: Final = "(source, path, size_bytes, modified_at, etag) = (?, ?, ?, ?, ?)"
+_CURRENT: Final = """
+    select source, path, size_bytes, modified_at, etag
+    from file_versions where state = 'committed'
+    order by version, updated_at
 """
-_FIND_CURRENT: Final = """
-    select size_bytes, modified_at, version, batch_id
-    from file_versions
-    where source = ? and path = ? and state = 'committed'
-    order by version desc, updated_at desc
-    limit 1
+_STATUS: Final = (
+    "state, first_seen_at, sightings, attempts, retry_at, begun_at is not null as is_begun,"
+    " portion, requests, error"
+)
+_OBSERVE: Final = f"""
+    insert into file_versions (
+        source, path, size_bytes, modified_at, etag, state, first_seen_at, sightings, updated_at
+    ) values (?, ?, ?, ?, ?, 'seen', ?, 1, ?)
+    on conflict do update set
+        sightings = sightings + 1,
+        -- A clock that was set back must not keep a file waiting.
+        first_seen_at = min(first_seen_at, excluded.first_seen_at)
+    returning {_STATUS}
 """
+_RECORD: Final = """
+    insert into file_versions (
+        source, path, size_bytes, modified_at, etag, state, first_seen_at, version, batch_id,
+        file_sha256, commit_id, records_read, accepted, quarantined, skipped,
+        first_error_line, first_error_rule, updated_at
+    ) values (?, ?, ?, ?, ?, 'committed', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    on conflict do update set
+        state = 'committed', error = null, begun_at = null, portion = null, attempts = 0,
+        -- Commits are indexed in the order of their names, not of the versions they hold.
+        commit_id = case when excluded.version < version or excluded.commit_id is null
+            then commit_id else excluded.commit_id end,
+        version = max(version, excluded.version),
+        batch_id = excluded.batch_id,
+        file_sha256 = excluded.file_sha256,
+        records_read = excluded.records_read,
+        accepted = excluded.accepted,
+        quarantined = excluded.quarantined,
+        skipped = excluded.skipped,
+        first_error_line = excluded.first_error_line,
+        first_error_rule = excluded.first_error_rule,
+        updated_at = excluded.updated_at
+"""
+
+
+@dataclass(frozen=True)
+class FileStatus:
+    """What is known of a file that is not committed as it lies there.
+
+    Attributes:
+        file: the file as listed.
+        state: `seen`, `stable`, `failed` or `parked`; `committed` where an older version returned.
+        first_seen_at: when it was first seen looking like this.
+        sightings: how many looks at the place have found it like this.
+        attempts: how often it has failed.
+        retry_at: a sensor does not try it before; empty for at once.
+        is_begun: whether a run began to read it and has not said how that went.
+        portion: the run that was asked to take it in, until that has ended.
+        requests: how many such runs have ended.
+        error: why it failed last.
+    """
+
+    file: ExportFile
+    state: FileState
+    first_seen_at: str
+    sightings: int
+    attempts: int
+    retry_at: str
+    is_begun: bool
+    portion: str | None
+    requests: int
+    error: str | None
 
 
 class Ledger:
@@ -50,156 +99,284 @@ class Ledger:
 
     Args:
         home: the home; the ledger is its `ledger.sqlite`.
+
+    Raises:
+        HomeError: the ledger is damaged, or was made by a newer release.
     """
 
     def __init__(self, home: Path) -> None:
         self._lake = home / "lake"
-        self._path = home / "ledger.sqlite"
-        with self._connect() as connection:
-            connection.executescript(_SCHEMA)
+        self._path = ledger_path(home)
+        prepare(self._path)
 
     def sync(self) -> int:
-        """Index the commits that are not indexed yet; return how many these were."""
-        with self._connect() as connection:
-            known = [row[0] for row in connection.execute("select commit_id from commits")]
+        """Index the commits that are not indexed yet; return how many these were.
+
+        Raises:
+            HomeError: commits that were indexed are gone from the lake.
+        """
+        with connect(self._path) as connection:
+            known = {row[0] for row in connection.execute("select commit_id from commits")}
         missing = list(read_commits(self._lake, known=known))
         for commit in missing:
             self.record_commit(commit)
+        self.check_lake()
         return len(missing)
 
-    def pending(self, files: Iterable[ExportFile], *, max_attempts: int) -> list[ExportFile]:
-        """Those of `files` that are not committed as they lie there now.
+    def check_lake(self) -> None:
+        """Stop where commits that were indexed are gone.
+
+        Raises:
+            HomeError: they are.
+        """
+        with connect(self._path) as connection:
+            known = [row[0] for row in connection.execute("select commit_id from commits")]
+        present = {name.partition(".")[0] for name in commit_names(self._lake)}
+        lost = [name for name in known if name.partition(".")[0] not in present]
+        if lost:
+            message = (
+                f"The lake in {str(self._lake)!r} has lost {len(lost)} of its commits, so files "
+                "would be read again as if they were new. Restore the folder from a backup; or, if "
+                "that is meant, run `sequen-dagster doctor --rebuild`."
+            )
+            raise HomeError(message)
+
+    def pending(self, files: Iterable[ExportFile]) -> list[ExportFile]:
+        """Those of `files` that are not committed as they lie there now, but for parked ones.
 
         A file is compared with the newest version of its path, not with a time: one that becomes
         visible late, or goes back to an older content, is pending like any other.
+        """
+        with connect(self._path) as connection:
+            parked = {tuple(row)[:5] for row in connection.execute(_select("state = 'parked'"))}
+            return [file for file in _changed(connection, files) if file_key(file) not in parked]
+
+    def observe(self, files: Iterable[ExportFile]) -> list[FileStatus]:
+        """Note one look at the exports places; writes only of what is not committed yet.
 
         Args:
-            files: the files as listed now.
-            max_attempts: failures after which a version is left alone.
+            files: all files as listed now.
 
         Returns:
-            The files to take in, in the order given.
+            The status of each that is not committed as it lies there, in the order given.
         """
-        with self._connect() as connection:
-            current = {
-                (source, path): (size, modified_at)
-                for source, path, size, modified_at, _ in connection.execute(
-                    "select source, path, size_bytes, modified_at, row_number() over ("
-                    " partition by source, path order by version desc, updated_at desc) as place"
-                    " from file_versions where state = 'committed' order by place desc"
-                )
-            }
-            given_up = set(
-                connection.execute(
-                    "select source, path, size_bytes, modified_at from file_versions"
-                    " where state = 'parked' or (state = 'failed' and attempts >= ?)",
-                    (max_attempts,),
-                )
-            )
-        return [
-            file
-            for file in files
-            if current.get((file.source, file.path)) != _stamp(file)
-            and (file.source, file.path, *_stamp(file)) not in given_up
-        ]
+        now = _now()
+        with connect(self._path) as connection:
+            return [
+                _status(file, connection.execute(_OBSERVE, (*file_key(file), now, now)).fetchone())
+                for file in _changed(connection, files)
+            ]
 
-    def see(self, files: Iterable[ExportFile]) -> list[ExportFile]:
-        """Note files that were seen; return those that had been seen the same way before."""
-        with self._connect() as connection:
-            return [file for file in files if not self._insert_seen(connection, file)]
+    def statuses(self, files: Sequence[ExportFile]) -> list[FileStatus]:
+        """What is known of files; those that were never observed are left out."""
+        with connect(self._path) as connection:
+            statement = _select(_KEY)
+            rows = [
+                (file, connection.execute(statement, file_key(file)).fetchone()) for file in files
+            ]
+        return [_status(file, row) for file, row in rows if row]
+
+    def mark_stable(self, files: Iterable[ExportFile]) -> None:
+        """Note that files are whole."""
+        self._update("state = 'stable'", files, where="state = 'seen'")
+
+    def request(self, portion: str, files: Iterable[ExportFile]) -> None:
+        """Note that a run was asked to take in files; asking twice is asking once."""
+        self._update("portion = ?", files, portion)
+
+    def conclude(self, portion: str, *, retry_seconds: int) -> None:
+        """Note that such a run has ended, whatever came of it.
+
+        What it had begun to read, and did not bring to an end, has cost it its life, maybe.
+        """
+        with connect(self._path) as connection:
+            begun = connection.execute(
+                _select("portion = ? and begun_at is not null"), (portion,)
+            ).fetchall()
+            for row in begun:
+                attempts = row["attempts"] + 1
+                connection.execute(
+                    "update file_versions set attempts = ?, retry_at = ?,"
+                    f" error = 'the run that read it has died' where {_KEY}",
+                    (attempts, _retry_at(attempts, retry_seconds), *row[:5]),
+                )
+            connection.execute(
+                "update file_versions set portion = null, requests = requests + 1, updated_at = ?"
+                " where portion = ?",
+                (_now(), portion),
+            )
+
+    def requested(self, portion: str) -> set[tuple[str, str, int, str, str]]:
+        """Keys of the files that a run was asked to take in: source, path, size, time, etag."""
+        with connect(self._path) as connection:
+            rows = connection.execute(_select("portion = ?"), (portion,))
+            return {tuple(row)[:5] for row in rows}
+
+    def begin(self, files: Sequence[ExportFile]) -> bool:
+        """Note that files are about to be read; return whether a run died reading one of them."""
+        suspects = any(status.is_begun for status in self.statuses(files))
+        with connect(self._path) as connection:
+            now = _now()
+            connection.executemany(
+                "insert into file_versions (source, path, size_bytes, modified_at, etag, state,"
+                " first_seen_at, begun_at, updated_at) values (?, ?, ?, ?, ?, 'seen', ?, ?, ?)"
+                " on conflict do update set begun_at = excluded.begun_at",
+                [(*file_key(file), now, now, now) for file in files],
+            )
+        return suspects
+
+    def record_failure(
+        self, file: ExportFile, error: str, *, max_attempts: int, retry_seconds: int = 0
+    ) -> int:
+        """Note a failure; return how often this version has failed now.
+
+        Args:
+            file: the file as listed.
+            error: why, without values of events.
+            max_attempts: with as many failures it is parked, and not tried again.
+            retry_seconds: the first wait; it doubles with every failure.
+        """
+        self.begin([file])
+        with connect(self._path) as connection:
+            (before,) = connection.execute(
+                f"select attempts from file_versions where {_KEY}", file_key(file)
+            ).fetchone()
+            attempts = int(before) + 1
+            connection.execute(
+                "update file_versions set state = ?, attempts = ?, error = ?, retry_at = ?,"
+                f" begun_at = null, portion = null, updated_at = ? where {_KEY}",
+                (
+                    "parked" if attempts >= max_attempts else "failed",
+                    attempts,
+                    error,
+                    _retry_at(attempts, retry_seconds),
+                    _now(),
+                    *file_key(file),
+                ),
+            )
+        return attempts
+
+    def record_left(self, file: ExportFile) -> None:
+        """Note that a file was left alone after all: gone, or not what it was when listed."""
+        self._update("begun_at = null", [file])
+
+    def release(self, files: Iterable[ExportFile]) -> None:
+        """Have parked files tried again."""
+        self._update("state = 'seen', attempts = 0, retry_at = ''", files, where="state = 'parked'")
 
     def current(self, source: str, path: str) -> tuple[int, str | None]:
         """The newest committed version of a path and its batch; (0, None) where there is none."""
-        with self._connect() as connection:
-            row = connection.execute(_FIND_CURRENT, (source, path)).fetchone()
-        return (row[2], row[3]) if row else (0, None)
+        with connect(self._path) as connection:
+            row = connection.execute(
+                "select version, batch_id from file_versions"
+                " where source = ? and path = ? and state = 'committed'"
+                " order by version desc, updated_at desc limit 1",
+                (source, path),
+            ).fetchone()
+        return (row[0], row[1]) if row else (0, None)
 
     def record_commit(self, commit: Commit) -> None:
-        """Index a commit."""
-        with self._connect() as connection:
+        """Index a commit, in place of an older form of it."""
+        with connect(self._path) as connection:
             for batch in commit.batches:
                 self._record(connection, batch, commit.commit_id)
             connection.execute(
-                "insert or ignore into commits values (?, ?)",
-                (commit.commit_id, commit.committed_at.isoformat()),
+                "delete from commits where commit_id = ? or commit_id like ? || '.%'",
+                (commit.commit_id, commit.commit_id),
+            )
+            connection.execute(
+                "insert into commits values (?, ?)", (commit.name, commit.committed_at.isoformat())
             )
 
     def record_unchanged(self, batch: Batch) -> None:
         """Note that a file was touched but holds what its newest version holds."""
-        with self._connect() as connection:
+        with connect(self._path) as connection:
             self._record(connection, batch, None)
 
-    def record_failure(self, file: ExportFile, error: str) -> int:
-        """Note a failure; return how often this version has failed now."""
-        with self._connect() as connection:
-            self._insert_seen(connection, file)
-            key = (file.source, file.path, *_stamp(file))
-            connection.execute(
-                "update file_versions set state = 'failed', attempts = attempts + 1, error = ?,"
-                " updated_at = ? where (source, path, size_bytes, modified_at) = (?, ?, ?, ?)",
-                (error, _now(), *key),
-            )
-            row = connection.execute(
-                "select attempts from file_versions"
-                " where (source, path, size_bytes, modified_at) = (?, ?, ?, ?)",
-                key,
-            ).fetchone()
-        return int(row[0])
-
-    def _insert_seen(self, connection: sqlite3.Connection, file: ExportFile) -> bool:
-        """Whether the version is new."""
-        cursor = connection.execute(
-            "insert or ignore into file_versions"
-            " (source, path, size_bytes, modified_at, state, updated_at)"
-            " values (?, ?, ?, ?, 'seen', ?)",
-            (file.source, file.path, *_stamp(file), _now()),
-        )
-        return cursor.rowcount > 0
-
     def _record(self, connection: sqlite3.Connection, batch: Batch, commit_id: str | None) -> None:
+        first = batch.first_error
         connection.execute(
-            "insert into file_versions (source, path, size_bytes, modified_at, state, version,"
-            " batch_id, commit_id, updated_at) values (?, ?, ?, ?, 'committed', ?, ?, ?, ?)"
-            " on conflict do update set state = 'committed', error = null,"
-            # Commits are indexed in the order of their names, not of the versions they hold.
-            " version = max(version, excluded.version), batch_id = excluded.batch_id,"
-            " commit_id = case when excluded.version < version or excluded.commit_id is null"
-            "   then commit_id else excluded.commit_id end,"
-            " updated_at = excluded.updated_at",
+            _RECORD,
             (
                 batch.source,
                 batch.path,
                 batch.file_bytes,
                 batch.modified_at.isoformat(),
+                batch.etag,
+                batch.registered_at.isoformat(),
                 batch.version,
                 batch.batch_id,
+                batch.file_sha256,
                 commit_id,
+                batch.books.records_read,
+                batch.books.accepted,
+                batch.books.quarantined,
+                batch.books.skipped,
+                first.line if first else None,
+                first.rule if first else None,
                 _now(),
             ),
         )
 
-    def _connect(self) -> "_Transaction":
-        return _Transaction(self._path)
+    def _update(
+        self, assignment: str, files: Iterable[ExportFile], *values: str, where: str = "true"
+    ) -> None:
+        statement = f"update file_versions set {assignment} where {where} and {_KEY}"
+        with connect(self._path) as connection:
+            connection.executemany(statement, [(*values, *file_key(file)) for file in files])
 
 
-class _Transaction:
-    """A connection that commits when its block ends well, and is always closed."""
+def _changed(connection: sqlite3.Connection, files: Iterable[ExportFile]) -> list[ExportFile]:
+    # In order of the versions, so that the newest stays.
+    current = {(row[0], row[1]): tuple(row) for row in connection.execute(_CURRENT)}
 
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, timeout=60)
+    def is_current(file: ExportFile) -> bool:
+        held = current.get((file.source, file.path))
+        if held is None:
+            return False
+        key = file_key(file)
+        # Commits of the first release say nothing of an etag.
+        return held == key or held == (*key[:4], "")
 
-    def __enter__(self) -> sqlite3.Connection:
-        self._connection.execute("pragma journal_mode = wal")
-        return self._connection.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        with closing(self._connection):
-            self._connection.__exit__(*error)  # type: ignore[arg-type]  # the three of __exit__
+    return [file for file in files if not is_current(file)]
 
 
-def _stamp(file: ExportFile) -> tuple[int, str]:
-    return file.size_bytes, file.modified_at.isoformat()
+def _select(where: str) -> str:
+    key = "source, path, size_bytes, modified_at, etag"
+    return f"select {key}, {_STATUS} from file_versions where {where}"
+
+
+def _status(file: ExportFile, row: sqlite3.Row) -> FileStatus:
+    return FileStatus(
+        file=file,
+        state=row["state"],
+        first_seen_at=row["first_seen_at"],
+        sightings=row["sightings"],
+        attempts=row["attempts"],
+        retry_at=row["retry_at"],
+        is_begun=bool(row["is_begun"]),
+        portion=row["portion"],
+        requests=row["requests"],
+        error=row["error"],
+    )
+
+
+def file_key(file: ExportFile) -> tuple[str, str, int, str, str]:
+    """What names a version of a file before it is read: source, path, size, time and etag."""
+    return (
+        file.source, file.path, file.size_bytes, file.modified_at.isoformat(), file.etag
+    )  # fmt: skip
+
+
+def _retry_at(attempts: int, retry_seconds: int) -> str:
+    wait: timedelta = retry_seconds * _SECOND * 2 ** min(attempts - 1, 16)
+    return (utc_now() + min(wait, _MAX_BACKOFF)).isoformat()
 
 
 def _now() -> str:
     return utc_now().isoformat()
+
+
+def is_due(moment: str, now: datetime) -> bool:
+    """Whether a moment of the ledger has come."""
+    return not moment or moment <= now.isoformat()

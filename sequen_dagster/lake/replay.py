@@ -6,10 +6,11 @@ same batches in their next version. Nothing is ever judged again unless somebody
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import date
 from fnmatch import fnmatchcase
 
 from sequen_dagster.errors import VanishedFileError
-from sequen_dagster.exports.files import list_files
+from sequen_dagster.exports.files import ExportFile, list_files
 from sequen_dagster.lake.commits import Batch, Commit, current_batches
 from sequen_dagster.lake.drain import (
     FileFailure,
@@ -30,16 +31,24 @@ class Choice:
 
     Attributes:
         is_stale: those that another contract has judged.
-        paths: patterns of paths, or of source/path; with `is_stale`, both have to hold.
+        paths: those of these paths, or of these source/path; `*` and `?` are wild.
+        since: those received on this day (UTC) or later.
+        until: those received on this day or earlier.
+        has_quarantined: those with quarantined records.
+
+    Of several conditions, all have to hold.
     """
 
     is_stale: bool = False
     paths: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
+    has_quarantined: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether it chooses nothing."""
-        return not (self.is_stale or self.paths)
+        return self == Choice()
 
 
 @dataclass(frozen=True)
@@ -138,7 +147,7 @@ def replay(
     failures: list[FileFailure] = []
     done = 0
     with Workers(settings, plan.jobs) as workers:
-        for portion in portions(plan.jobs, settings.run_bytes):
+        for portion in portions(plan.jobs, settings):
             batches: list[Batch] = []
             for job, outcome in workers.judge(portion):
                 done += 1
@@ -163,8 +172,34 @@ def replay(
     return Replayed(tuple(commits), tuple(left), tuple(failures))
 
 
+def parked_files(settings: SequenSettings) -> list[ExportFile]:
+    """The files that lie there as they were when they were parked.
+
+    Raises:
+        ExportsError: an exports place cannot be listed.
+    """
+    listed = [file for source in settings.sources for file in list_files(source)]
+    statuses = Ledger(settings.make_home()).statuses(listed)
+    return [status.file for status in statuses if status.state == "parked"]
+
+
+def release_parked(settings: SequenSettings) -> int:
+    """Have the next drain try parked files again; return how many these are.
+
+    Use it after what stood in the way was mended outside of the files themselves.
+    """
+    files = parked_files(settings)
+    Ledger(settings.home).release(files)
+    return len(files)
+
+
 def _is_chosen(batch: Batch, choice: Choice, judge: str) -> bool:
     if choice.is_empty or (choice.is_stale and batch.contract_fingerprint == judge):
+        return False
+    if choice.has_quarantined and not batch.books.quarantined:
+        return False
+    day = batch.received_at.date()
+    if not (choice.since or day) <= day <= (choice.until or day):
         return False
     names = (batch.path, f"{batch.source}/{batch.path}")
     return not choice.paths or any(
@@ -184,5 +219,7 @@ def _note_touched(ledger: Ledger, commit: Commit | None, jobs: Iterable[Job]) ->
     committed = {(batch.source, batch.path): batch for batch in batches}
     for job in jobs:
         batch = committed.get((job.file.source, job.file.path))
-        if batch is not None and batch.modified_at != job.file.modified_at:
-            ledger.record_unchanged(replace(batch, modified_at=job.file.modified_at))
+        found = (job.file.modified_at, job.file.etag)
+        if batch is not None and (batch.modified_at, batch.etag) != found:
+            touched = replace(batch, modified_at=job.file.modified_at, etag=job.file.etag)
+            ledger.record_unchanged(touched)

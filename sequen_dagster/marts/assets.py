@@ -13,8 +13,10 @@ from dagster_dbt import (
 )
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.marts.builds import Build, begin_build, finish_build
+from sequen_dagster.marts.compaction import compact
 from sequen_dagster.marts.dbt import dbt_of
 from sequen_dagster.marts.project import (
     manifest_path,
@@ -107,6 +109,7 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
             with connect(settings) as warehouse:
                 fingerprint = tables_fingerprint(settings)
                 build = begin_build(warehouse, fingerprint, is_full=config.full_refresh)
+            checkpoint("marts.build_begun")
             _tell(context, build)
             invocation = dbt_of(settings).cli(
                 [
@@ -148,11 +151,15 @@ def _with_row_counts(
     except DagsterDbtCliRuntimeError as error:
         # What was built before the failure is told all the same.
         failure = error
+    checkpoint("marts.built")
     with connect(settings) as warehouse:
         # Of a build of some tables only, the others have yet to hear what was touched.
         if failure is None and not context.is_subset:
             finish_build(warehouse, build)
         counts = row_counts(warehouse)
+    checkpoint("marts.build_finished")
+    if failure is None and not context.is_subset and compact(settings):
+        report("marts", "compacted the warehouse")
     for event in events:
         if isinstance(event, dg.Output):
             table = context.asset_key_for_output(event.output_name).path[-1]

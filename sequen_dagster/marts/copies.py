@@ -47,6 +47,11 @@ def attach_copy(warehouse: duckdb.DuckDBPyConnection, path: Path, name: str) -> 
     warehouse.execute(f"attach {_quoted(path)} as {name} (read_only)")
 
 
+def attach_new(warehouse: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
+    """Attach a file that is not there yet for writing, as the database `name`."""
+    warehouse.execute(f"attach {_quoted(path)} as {name}")
+
+
 def _quoted(path: Path) -> str:
     text = str(path).replace("'", "''")
     return f"'{text}'"

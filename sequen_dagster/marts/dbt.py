@@ -1,5 +1,6 @@
 """Marts: dbt of this very environment, called for a home."""
 
+import os
 import sysconfig
 from importlib.metadata import version
 from pathlib import Path
@@ -9,6 +10,7 @@ from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
 from sequen_dagster.marts.project import profiles_dir, project_dir
+from sequen_dagster.orphans import parent_in_environment
 from sequen_dagster.settings import SequenSettings
 
 
@@ -29,7 +31,9 @@ class HomeDbt(DbtCliResource):
 
 
 def dbt_of(settings: SequenSettings) -> HomeDbt:
-    """Dbt with the project of the package and the profile of the home."""
+    """Dbt with the package's project and the home's profile; it ends when this process is gone."""
+    # dagster_dbt hands on the environment as it is, and takes nothing besides.
+    os.environ.update(parent_in_environment())
     return HomeDbt(
         project_dir=str(project_dir()),
         profiles_dir=str(profiles_dir(settings)),

@@ -17,10 +17,12 @@ import yaml
 
 from sequen_dagster.errors import BuildError
 from sequen_dagster.marts.warehouse import engine_options, warehouse_path
+from sequen_dagster.orphans import parent_in_environment
 from sequen_dagster.settings import SequenSettings
 
 _SOURCES: Final = ("*.sql", "*.yml", "*.csv")
 _STAMP: Final = "sequen_sources"
+_PLUGIN: Final = "sequen_dagster.marts.dbt_plugin"
 
 
 @cache
@@ -54,6 +56,7 @@ def write_profile(settings: SequenSettings) -> Path:
         # As config_options, not settings: dbt-duckdb sets the latter again for every cursor, which
         # a locked configuration refuses.
         "config_options": engine_options(settings),
+        "plugins": [{"module": _PLUGIN}],
     }
     profile = {"sequen": {"target": "duckdb", "outputs": {"duckdb": output}}}
     (folder / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
@@ -102,9 +105,10 @@ def dbt_command(settings: SequenSettings, *arguments: str) -> list[str]:
 
 
 def dbt_environment(settings: SequenSettings) -> dict[str, str]:
-    """The environment that keeps dbt inside the home."""
+    """The environment that keeps dbt inside the home, and has it end with this process."""
     return {
         **os.environ,
+        **parent_in_environment(),
         "DBT_PROJECT_DIR": str(project_dir()),
         "DBT_PROFILES_DIR": str(profiles_dir(settings)),
         "DBT_TARGET_PATH": str(target_dir(settings)),

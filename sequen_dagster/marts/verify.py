@@ -15,6 +15,7 @@ from pathlib import Path
 import filelock
 
 from sequen_dagster.errors import BuildError, LockTimeoutError, SettingsError
+from sequen_dagster.lake.commits import latest_manifests
 from sequen_dagster.marts.builds import why_behind
 from sequen_dagster.marts.compare import (
     Difference,
@@ -122,15 +123,24 @@ def _scratch(settings: SequenSettings) -> Iterator[SequenSettings]:
 
 
 def _copy_standing(settings: SequenSettings, copy: Path) -> set[str]:
-    """Copy the tables to compare; return the ids of the commits that they are made of."""
+    """Copy the tables to compare; return the names of the commits that they are made of."""
     with writer_lock(settings), connect(settings, folders=[copy.parent]) as warehouse:
         create_raw_tables(warehouse)
+        names = dict(warehouse.execute("select commit_id, name from raw.commits").fetchall())
         reason = why_behind(warehouse, tables_fingerprint(settings))
+        reason = reason or _why_outdated(settings.home / "lake", names)
         if reason:
             message = f"The tables cannot be verified: {reason}. Run `sequen-dagster run` first."
             raise BuildError(message)
         copy_tables(warehouse, copy, is_wanted=is_compared)
-        return {row[0] for row in warehouse.execute("select commit_id from raw.commits").fetchall()}
+        return set(names.values())
+
+
+def _why_outdated(lake: Path, names: dict[str, str]) -> str:
+    """Rows that were rewritten since they were loaded are nothing to compare with."""
+    latest = latest_manifests(lake)
+    outdated = [one for one, name in names.items() if one in latest and latest[one].stem != name]
+    return "rows in the lake were rewritten since the last build" if outdated else ""
 
 
 def _rebuild(scratch: SequenSettings) -> None:

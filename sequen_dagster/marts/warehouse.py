@@ -17,9 +17,11 @@ import duckdb
 import filelock
 import polars as pl
 
+from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.errors import LockTimeoutError, SettingsError
 from sequen_dagster.lake.commits import Batch, Commit, read_commits
+from sequen_dagster.marts.opening import opened
 from sequen_dagster.settings import SequenSettings
 
 _TYPES: Final = {
@@ -42,6 +44,7 @@ _BATCH_COLUMNS: Final = {
     "commit_id": "varchar",
     "contract_fingerprint": "varchar",
     "version": "integer",
+    "revision": "integer",
     "file_bytes": "bigint",
     "records_read": "bigint",
     "accepted": "bigint",
@@ -77,11 +80,13 @@ class Loaded:
         commits: how many commits.
         batches: how many batches.
         events: how many rows of accepted events.
+        rewritten: how many of the commits replaced what was held of them before.
     """
 
     commits: int = 0
     batches: int = 0
     events: int = 0
+    rewritten: int = 0
 
 
 def engine_options(settings: SequenSettings) -> dict[str, Any]:
@@ -142,18 +147,20 @@ def connect(
 
     Yields:
         A connection, closed at the end.
+
+    Raises:
+        LockTimeoutError: another program had the file open past `lock_timeout_seconds`.
+        StorageError: the disk is full, or refuses for another reason.
     """
     locks = ("enable_external_access", "lock_configuration")
     options = {name: value for name, value in engine_options(settings).items() if name not in locks}
-    connection = duckdb.connect(warehouse_path(settings), config=options)
-    try:
+    path = warehouse_path(settings)
+    with opened(path, options, timeout_seconds=settings.lock_timeout_seconds) as connection:
         # Only a running database takes this, so the two locks follow it.
         connection.execute("set allowed_directories = ?", [[f"{folder}/" for folder in folders]])
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         yield connection
-    finally:
-        connection.close()
 
 
 def load_commits(
@@ -163,12 +170,13 @@ def load_commits(
 
     A batch that two commits hold counts as of its latest version (a file that came back, or was
     judged again), and of one version from the commit with the smaller name, as everywhere. What a
-    load changes is noted in the same transaction, for the next build to look at.
+    load changes is noted in the same transaction, for the next build to look at. A commit that was
+    rewritten takes the place of what is held of it.
 
     Args:
         settings: the home of the warehouse.
         lake: where the commits are; by default the home's own lake.
-        only: ids of the commits to load; by default all.
+        only: names of the commits to load; by default all.
 
     Returns:
         What came in.
@@ -180,19 +188,25 @@ def load_commits(
     lake = _checked(lake or settings.home / "lake")
     with connect(settings, folders=[lake]) as warehouse:
         create_raw_tables(warehouse)
-        rows = warehouse.execute("select commit_id from raw.commits").fetchall()
-        for commit in read_commits(lake, known=[row[0] for row in rows]):
-            if only is not None and commit.commit_id not in only:
+        held = dict(warehouse.execute("select name, commit_id from raw.commits").fetchall())
+        for commit in read_commits(lake, known=held):
+            if only is not None and commit.name not in only:
                 continue
             with transaction(warehouse):
                 events = sum(
                     _load_batch(warehouse, lake, commit, batch) for batch in commit.batches
                 )
-                warehouse.execute(
-                    "insert into raw.commits values (?, ?)", [commit.commit_id, commit.committed_at]
-                )
+                _note_commit(warehouse, commit)
+                checkpoint("marts.rows_loaded")
+            checkpoint("marts.loaded")
+            is_rewritten = commit.commit_id in held.values()
+            if is_rewritten:
+                checkpoint("erase.loaded")
             loaded = Loaded(
-                loaded.commits + 1, loaded.batches + len(commit.batches), loaded.events + events
+                loaded.commits + 1,
+                loaded.batches + len(commit.batches),
+                loaded.events + events,
+                loaded.rewritten + is_rewritten,
             )
     return loaded
 
@@ -215,10 +229,10 @@ def row_counts(warehouse: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
     """Make the tables that commits are loaded into, where they are not there."""
     held = warehouse.execute(
-        "select column_name from duckdb_columns()"
-        " where schema_name = 'raw' and table_name = 'events'"
+        "select table_name, column_name from duckdb_columns() where schema_name = 'raw'"
     ).fetchall()
-    if held and ("id_hash",) not in held:
+    is_old = bool(held) and not {("events", "id_hash"), ("batches", "revision")} <= set(held)
+    if is_old:
         # Made by an earlier release: all of it is in the lake, and is loaded again.
         warehouse.execute("drop schema raw cascade")
     warehouse.execute("create schema if not exists raw")
@@ -231,14 +245,18 @@ def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
         "quarantined_events": _sql_types(QUARANTINED_SCHEMA) | {"batch_id": "varchar"},
         "batches": _BATCH_COLUMNS,
         "violations": _VIOLATION_COLUMNS,
-        "commits": {"commit_id": "varchar", "committed_at": "timestamp"},
+        "commits": {"commit_id": "varchar", "name": "varchar", "committed_at": "timestamp"},
         "touched_ids": {"id": "varchar"},
         "touched_batches": {"batch_id": "varchar"},
+        # Rows of these that were rewritten in the lake may still lie in free blocks of the file.
+        "uncompacted_batches": {"batch_id": "varchar"},
         "builds": _BUILD_COLUMNS,
     }
     for name, columns in tables.items():
         definitions = ", ".join(f"{column} {kind}" for column, kind in columns.items())
         warehouse.execute(f"create table if not exists raw.{name} ({definitions})")
+    if is_old:
+        warehouse.execute("insert into raw.uncompacted_batches values ('')")
 
 
 def _sql_types(schema: pl.Schema) -> dict[str, str]:
@@ -296,16 +314,26 @@ def _touch(warehouse: duckdb.DuckDBPyConnection, batch_id: str | None) -> None:
         warehouse.execute("insert into raw.touched_batches values (?)", [batch_id])
 
 
+def _note_commit(warehouse: duckdb.DuckDBPyConnection, commit: Commit) -> None:
+    warehouse.execute("delete from raw.commits where commit_id = ?", [commit.commit_id])
+    warehouse.execute(
+        "insert into raw.commits values (?, ?, ?)",
+        [commit.commit_id, commit.name, commit.committed_at],
+    )
+
+
 def _load_rows(
     warehouse: duckdb.DuckDBPyConnection, lake: Path, commit: Commit, batch: Batch
 ) -> int:
     held = warehouse.execute(
-        "select version, commit_id from raw.batches where batch_id = ?", [batch.batch_id]
+        "select -version, commit_id, -revision from raw.batches where batch_id = ?",
+        [batch.batch_id],
     ).fetchone()
-    if held is not None and (-held[0], held[1]) <= (-batch.version, commit.commit_id):
+    if held is not None and held <= (-batch.version, commit.commit_id, -batch.revision):
         return 0
     if held is not None:
         _touch(warehouse, batch.batch_id)
+        warehouse.execute("insert into raw.uncompacted_batches values (?)", [batch.batch_id])
     for table in ("events", "quarantined_events", "batches", "violations"):
         statement = f"delete from raw.{table} where batch_id = ?"  # noqa: S608  # our own names
         warehouse.execute(statement, [batch.batch_id])
@@ -314,7 +342,6 @@ def _load_rows(
         **{name: getattr(batch, name, None) for name in _BATCH_COLUMNS},
         "commit_id": commit.commit_id,
         "committed_at": commit.committed_at,
-        "version": batch.version,
         "records_read": books.records_read,
         "accepted": books.accepted,
         "quarantined": books.quarantined,

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.errors import BuildError
-from sequen_dagster.lake.commits import fsync_folder
+from sequen_dagster.lake.commits import fsync_folder, make_folder
+from sequen_dagster.lake.storage import writing
 from sequen_dagster.marts.copies import copy_tables
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.settings import SequenSettings
@@ -50,14 +52,34 @@ def publish(settings: SequenSettings) -> Published:
 
     Raises:
         BuildError: the new file could not be closed cleanly; the old one is still in place.
+        StorageError: there is no room for the new file; the old one is still in place.
     """
     target = snapshot_path(settings)
-    target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".tmp")
-    unfinished.unlink(missing_ok=True)
     log = unfinished.with_name(f"{unfinished.name}.wal")
-    log.unlink(missing_ok=True)
-    with connect(settings, folders=[target.parent]) as warehouse:
+    try:
+        with writing("the snapshot", settings.home):
+            make_folder(target.parent)
+            # What a run that was killed has left.
+            unfinished.unlink(missing_ok=True)
+            log.unlink(missing_ok=True)
+        row_counts = _copy(settings, unfinished, log)
+        with writing("the snapshot", settings.home):
+            with unfinished.open("rb") as handle:
+                os.fsync(handle.fileno())
+            checkpoint("reports.snapshot_written")
+            unfinished.replace(target)
+            fsync_folder(target.parent)
+        checkpoint("reports.snapshot_replaced")
+    finally:
+        # Half a snapshot is of no use, and takes room that may be what is missing.
+        unfinished.unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
+    return Published(target, row_counts)
+
+
+def _copy(settings: SequenSettings, unfinished: Path, log: Path) -> dict[str, int]:
+    with connect(settings, folders=[unfinished.parent]) as warehouse:
         row_counts = copy_tables(
             warehouse, unfinished, is_wanted=lambda name: name.startswith(_PUBLIC_PREFIXES)
         )
@@ -67,8 +89,4 @@ def publish(settings: SequenSettings) -> Published:
             "rows. Run again; the published file was not touched."
         )
         raise BuildError(message)
-    with unfinished.open("rb") as handle:
-        os.fsync(handle.fileno())
-    unfinished.replace(target)
-    fsync_folder(target.parent)
-    return Published(target, row_counts)
+    return row_counts

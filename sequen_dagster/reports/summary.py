@@ -4,14 +4,18 @@ In: the published snapshot. Out: a plain dictionary, written as `serving/report.
 """
 
 import json
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
+from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract.contract import CONTRACT_VERSION
+from sequen_dagster.lake.commits import fsync_folder
 from sequen_dagster.lake.ingest import contract_fingerprint
+from sequen_dagster.lake.storage import writing
 from sequen_dagster.reports.publish import serving_dir, snapshot_path
 from sequen_dagster.settings import RULES_VERSION, SequenSettings
 
@@ -146,7 +150,21 @@ def write_report(settings: SequenSettings, summary: Summary) -> Path:
 
 
 def write_in_place(target: Path, text: str) -> None:
-    """Replace a text file so that readers see the old or the new one, never a part."""
+    """Replace a text file so that readers see the old or the new one, never a part.
+
+    Raises:
+        StorageError: it cannot be written; the old one is still in place.
+    """
     unfinished = target.with_name(f".{target.name}.tmp")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(target)
+    with writing(f"the file {target.name}", target.parent, about_bytes=len(text)):
+        try:
+            with unfinished.open("w", encoding="utf-8") as handle:
+                handle.write(text)
+                handle.flush()
+                os.fsync(handle.fileno())
+            checkpoint("reports.report_written", target.name)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        fsync_folder(target.parent)
+    checkpoint("reports.report_replaced", target.name)

@@ -1,24 +1,16 @@
 """Triggers: new export files start a drain, a drain starts the marts, a day starts everything."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import dagster as dg
 
-from sequen_dagster.errors import ExportsError
-from sequen_dagster.exports.assets import RAW_EVENTS
-from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake.assets import QUARANTINED_EVENTS, VALIDATED_EVENTS
-from sequen_dagster.lake.drain import pending_files
-from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.marts.checks import EQUALS_A_FULL_REFRESH
-from sequen_dagster.settings import SequenSettings, fingerprint
-from sequen_dagster.wording import counted
+from sequen_dagster.settings import SequenSettings
+from sequen_dagster.triggers.new_files import DRAIN_JOB, build_new_files_sensor
 
-DRAIN_JOB: Final = "sequen_drain"
 FULL_JOB: Final = "sequen_run"
 VERIFY_JOB: Final = "sequen_verify"
-_TICK_SECONDS: Final = 30
 
 
 def build_jobs() -> list[Any]:  # Any: Dagster has no public name for an asset job
@@ -49,18 +41,11 @@ def build_sensors(settings: SequenSettings) -> list[dg.SensorDefinition]:
     along with the state that `sensors` asks for.
     """
     status = dg.DefaultSensorStatus.RUNNING if settings.sensors else dg.DefaultSensorStatus.STOPPED
-    new_exports = dg.SensorDefinition(
-        name="sequen_new_exports",
-        job_name=DRAIN_JOB,
-        evaluation_fn=_new_exports(settings),
-        minimum_interval_seconds=_TICK_SECONDS,
-        default_status=status,
-        description="Starts a drain when files have arrived and rest.",
-    )
+    new_exports = build_new_files_sensor(settings, status)
     automation = dg.AutomationConditionSensorDefinition(
         name="sequen_automation",
         target=dg.AssetSelection.all(),
-        minimum_interval_seconds=_TICK_SECONDS,
+        minimum_interval_seconds=settings.tick_seconds,
         default_status=status,
         description="Builds marts and reports after new commits in the lake.",
     )
@@ -83,60 +68,3 @@ def build_schedules(settings: SequenSettings) -> list[dg.ScheduleDefinition]:
             description="The whole pipeline once a day, whatever the sensors have done.",
         )
     ]
-
-
-def _new_exports(
-    settings: SequenSettings,
-) -> Callable[[dg.SensorEvaluationContext], dg.SensorResult | dg.SkipReason]:
-    def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        try:
-            pending = pending_files(settings)
-        except ExportsError as error:
-            return dg.SkipReason(str(error))
-        if not pending:
-            return dg.SkipReason("No file is new.")
-        busy = context.instance.get_runs(
-            dg.RunsFilter(
-                job_name=DRAIN_JOB,
-                statuses=[
-                    dg.DagsterRunStatus.QUEUED,
-                    dg.DagsterRunStatus.NOT_STARTED,
-                    dg.DagsterRunStatus.STARTING,
-                    dg.DagsterRunStatus.STARTED,
-                ],
-            ),
-            limit=1,
-        )
-        if busy:
-            return dg.SkipReason(
-                f"A drain is running; {counted(len(pending), 'file')} to follow it."
-            )
-        # A file that is still being written looks different from tick to tick.
-        resting = Ledger(settings.home).see(pending)
-        if len(resting) < len(pending):
-            new = len(pending) - len(resting)
-            return dg.SkipReason(f"{counted(new, 'file')} first seen now; waiting until all rest.")
-        return _request(context, pending)
-
-    return evaluate
-
-
-def _request(context: dg.SensorEvaluationContext, pending: list[ExportFile]) -> dg.SensorResult:
-    last = context.instance.get_runs(dg.RunsFilter(job_name=DRAIN_JOB), limit=1)
-    # The last run is part of the key: a file that failed comes back, one tick asks only once.
-    key = fingerprint(
-        {
-            "files": [[file.source, file.path, str(file.modified_at)] for file in pending],
-            "after": last[0].run_id if last else "",
-        }
-    )
-    newest = max(file.modified_at for file in pending)
-    observation = dg.AssetObservation(
-        RAW_EVENTS,
-        metadata={
-            "files": len(pending),
-            "bytes": sum(file.size_bytes for file in pending),
-            "newest": newest.isoformat(),
-        },
-    )
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key)], asset_events=[observation])

@@ -1,0 +1,64 @@
+"""The part that `run`, `demo`, `replay` and others share: run everything once and tell of it."""
+
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from sequen_dagster.commands.common import (
+    EXIT_FAILED,
+    EXIT_LOCKED,
+    console,
+    errors,
+    exit_code,
+    fail,
+    progress_of,
+)
+from sequen_dagster.errors import SequenError
+from sequen_dagster.settings import SequenSettings
+
+if TYPE_CHECKING:
+    # Pandera and polars take seconds to import; `--help` does not wait for them.
+    from sequen_dagster.lake.replay import Choice
+
+
+def run_and_tell(
+    settings: SequenSettings,
+    *,
+    strict: bool = False,
+    full_refresh: bool = False,
+    choice: "Choice | None" = None,
+    release_parked: bool = False,
+) -> int:
+    """Run the whole pipeline, print how it went, and return the exit code.
+
+    Args:
+        settings: where to read and write.
+        strict: whether a quarantined record is a failure.
+        full_refresh: whether to build all tables from nothing.
+        choice: batches to judge again first.
+        release_parked: whether to try files again that were given up.
+    """
+    with errors.status("starting") as status:
+        # Dagster and dbt take seconds to import; the status line is up before.
+        from sequen_dagster.run import run_pipeline
+
+        try:
+            outcome = run_pipeline(
+                settings,
+                full_refresh=full_refresh,
+                replay=choice,
+                release_parked=release_parked,
+                watcher=lambda stage, message: status.update(progress_of(stage, message)),
+            )
+        except SequenError as error:
+            fail(str(error), exit_code(error))
+    from sequen_dagster.terminal import render_outcome
+
+    console.print(render_outcome(settings, outcome))
+    for failure in (*outcome.failures, *outcome.failed_checks):
+        errors.print(f"[red]failed[/red] {escape(failure)}")
+    if outcome.is_lock_timeout:
+        return EXIT_LOCKED
+    if not outcome.is_success or outcome.failed_checks:
+        return EXIT_FAILED
+    return EXIT_FAILED if strict and outcome.summary["books"]["quarantined"] else 0

@@ -1,0 +1,356 @@
+"""Lake: rows that have to go for good: those of erased people, and raw text past its time.
+
+In: the commits, and what has to go. Out: the same commits in their next revision, and nothing left
+of the rows before. Nothing else ever changes rows that were committed.
+"""
+
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import filelock
+import polars as pl
+import pyarrow.parquet as pq
+
+from sequen_dagster.checkpoints import checkpoint
+from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA, Split
+from sequen_dagster.contract.contract import count_errors
+from sequen_dagster.contract.erasures import (
+    NOBODY,
+    Erasures,
+    split_without_erased,
+    without_text,
+)
+from sequen_dagster.contract.scalars import utc_now
+from sequen_dagster.contract.warnings import Counts
+from sequen_dagster.errors import LockTimeoutError
+from sequen_dagster.lake.commits import (
+    Batch,
+    Commit,
+    latest_manifests,
+    read_commits,
+    write_commit,
+)
+from sequen_dagster.lake.erasures import read_erasures
+from sequen_dagster.lake.ingest import INCOMING, RowWriter, Tally
+from sequen_dagster.lake.locks import quiet_home
+from sequen_dagster.settings import SequenSettings
+
+_KINDS: Final = ("events", "quarantine")
+# A revision is part of the name of its rows.
+_NAME: Final = re.compile(r"(?P<stem>.+?)(-r(?P<revision>[0-9]+))?\.parquet")
+
+Wanted = Callable[[Batch], "Change | None"]
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What was taken out of the lake, or would be.
+
+    Attributes:
+        events: rows of accepted events, in all versions of all files.
+        quarantined: rows of quarantined records.
+        raw_texts: quarantined records that stay, without their text.
+        batches: batches that held any of these.
+        commits: commits that held one of those batches.
+        files: source and path of the export files that these batches are made of.
+    """
+
+    events: int = 0
+    quarantined: int = 0
+    raw_texts: int = 0
+    batches: int = 0
+    commits: int = 0
+    files: frozenset[tuple[str, str]] = frozenset()
+
+    def __add__(self, other: "Rewritten") -> "Rewritten":
+        return Rewritten(
+            self.events + other.events,
+            self.quarantined + other.quarantined,
+            self.raw_texts + other.raw_texts,
+            self.batches + other.batches,
+            self.commits + other.commits,
+            self.files | other.files,
+        )
+
+
+@dataclass(frozen=True)
+class Change:
+    """What has to go from the rows of a batch.
+
+    Attributes:
+        erasures: whose records.
+        is_raw_due: whether all raw text of quarantined records goes, whoever it is about.
+    """
+
+    erasures: Erasures = NOBODY
+    is_raw_due: bool = False
+
+    def made_in(self, split: Split) -> tuple[Split, Counts]:
+        """The rows without what has to go, and the records that were left out."""
+        kept, erased = split_without_erased(split, self.erasures)
+        if self.is_raw_due:
+            is_mute = kept.quarantined["raw"].is_not_null()
+            kept = replace(kept, quarantined=without_text(kept.quarantined, is_mute))
+        return kept, erased
+
+
+def count_erased(settings: SequenSettings, erasures: Erasures) -> Rewritten:
+    """What `erase_rows` would take out of the lake; nothing is written."""
+    lake = settings.home / "lake"
+    total = _Total()
+    for commit in read_commits(lake):
+        total.add(commit, [_found(lake, batch, Change(erasures)) for batch in commit.batches])
+    return total.rewritten
+
+
+def erase_rows(settings: SequenSettings, erasures: Erasures) -> Rewritten:
+    """Take the records of erased people out of every commit, old versions of files included.
+
+    Hold `quiet_home`. A run that breaks off is finished by the same call.
+
+    Args:
+        settings: the home.
+        erasures: the list as it is noted.
+
+    Returns:
+        What was taken out.
+    """
+    return _rewrite(settings.home / "lake", lambda _: Change(erasures), erasures)
+
+
+def drop_old_raw_text(settings: SequenSettings, *, now: datetime | None = None) -> Rewritten:
+    """Drop the text of quarantined records that were registered more than `quarantine_days` ago.
+
+    Rows, rules and lines stay. Whoever is in the way (a build, a commit) goes first: then nothing
+    is done until the next time. What killed runs have left half written, or replaced and not
+    removed, goes too.
+
+    Args:
+        settings: the home, and the days; without days, all text is kept.
+        now: this moment, UTC without zone.
+
+    Returns:
+        What was dropped.
+    """
+    lake = settings.home / "lake"
+    _remove_abandoned(lake)
+    days = settings.quarantine_days
+    oldest_kept = datetime.min if days is None else (now or utc_now()) - timedelta(days=days)
+
+    def wanted(batch: Batch) -> Change | None:
+        is_due = batch.registered_at < oldest_kept and batch.quarantine and not batch.is_raw_dropped
+        return Change(is_raw_due=True) if is_due else None
+
+    is_any_due = days is not None and any(
+        wanted(batch) for commit in read_commits(lake) for batch in commit.batches
+    )
+    if not is_any_due and not _outdated_manifests(lake):
+        return Rewritten()
+    try:
+        with quiet_home(settings, timeout_seconds=0):
+            return _rewrite(lake, wanted, read_erasures(lake))
+    except LockTimeoutError:
+        return Rewritten()
+
+
+def remove_uncommitted(lake: Path, batches: Iterable[Batch]) -> None:
+    """Remove the rows of batches that will not be committed; hold `commit.lock`.
+
+    Files that a commit names stay: the same batch may have been committed before.
+    """
+    doomed = {name for batch in batches for name in (*batch.events, *batch.quarantine)}
+    for name in doomed - _named(lake) if doomed else ():
+        (lake / name).unlink(missing_ok=True)
+
+
+class _Total:
+    """Adds up what is found; a batch that two commits hold counts once."""
+
+    def __init__(self) -> None:
+        self.rewritten = Rewritten()
+        self._seen: set[tuple[str, int]] = set()
+
+    def add(self, commit: Commit, found: Iterable[Rewritten | None]) -> None:
+        changed = [(batch, one) for batch, one in zip(commit.batches, found, strict=True) if one]
+        for batch, one in changed:
+            if (batch.batch_id, batch.version) not in self._seen:
+                self._seen.add((batch.batch_id, batch.version))
+                file = frozenset({(batch.source, batch.path)})
+                self.rewritten += replace(one, batches=1, files=file)
+        self.rewritten += Rewritten(commits=1 if changed else 0)
+
+
+def _rewrite(lake: Path, wanted: Wanted, erasures: Erasures) -> Rewritten:
+    total = _Total()
+    for commit in read_commits(lake):
+        changes = [wanted(batch) for batch in commit.batches]
+        found = [
+            _found(lake, batch, change) if change else None
+            for batch, change in zip(commit.batches, changes, strict=True)
+        ]
+        total.add(commit, found)
+        if not any(found):
+            continue
+        batches = tuple(
+            _rewritten(lake, batch, change, one) if change and one else batch
+            for batch, change, one in zip(commit.batches, changes, found, strict=True)
+        )
+        checkpoint("erase.rows_rewritten")
+        write_commit(lake, replace(commit, batches=batches))
+        checkpoint("erase.manifest_replaced")
+    # Only at the end: two commits may name the same rows.
+    _remove_replaced(lake, erasures)
+    _remove_abandoned(lake)
+    checkpoint("erase.old_removed")
+    return total.rewritten
+
+
+def _found(lake: Path, batch: Batch, change: Change) -> Rewritten | None:
+    """What has to go from a batch; None where it may stay as it is."""
+    columns = ["type", *change.erasures.fields]
+    # Events are read by these columns only, and not at all where only text has to go.
+    events = _rows(lake, batch.events if change.erasures.digests else (), columns=columns)
+    splits = chain(events, _rows(lake, batch.quarantine))
+    found = sum((_gone(split, change) for split in splits), Rewritten())
+    return found if change.is_raw_due or found != Rewritten() else None
+
+
+def _rewritten(lake: Path, batch: Batch, change: Change, found: Rewritten) -> Batch:
+    """Write the rows that stay; the rows before are left for `_remove_replaced`."""
+    has_new_events = found.events > 0
+    has_new_quarantine = change.is_raw_due or found.quarantined + found.raw_texts > 0
+    names = [
+        *(batch.events if has_new_events else ()),
+        *(batch.quarantine if has_new_quarantine else ()),
+    ]
+    tally = Tally(warnings=_counts(batch, "warning"), skipped=_counts(batch, "skipped"))
+    with RowWriter(lake, batch.path, about_bytes=batch.file_bytes) as writer:
+        for split in _rows(lake, names):
+            kept, erased = change.made_in(split)
+            tally.count_split(kept, erased)
+            writer.write(kept)
+        events, quarantine = writer.publish(batch.batch_id, _next_name(batch))
+    if not has_new_quarantine:
+        tally.errors, tally.first_error = _counts(batch, "error"), batch.first_error
+    old, new = batch.books, tally.books
+    return replace(
+        batch,
+        books=replace(
+            old,
+            accepted=new.accepted if has_new_events else old.accepted,
+            quarantined=new.quarantined if has_new_quarantine else old.quarantined,
+            skipped=old.skipped + new.skipped,
+        ),
+        rule_counts=tally.rule_counts(),
+        events=events if has_new_events else batch.events,
+        quarantine=quarantine if has_new_quarantine else batch.quarantine,
+        first_error=tally.first_error,
+        erasures=change.erasures.fingerprint or batch.erasures,
+        revision=batch.revision + 1,
+        is_raw_dropped=batch.is_raw_dropped or change.is_raw_due,
+    )
+
+
+def _gone(split: Split, change: Change) -> Rewritten:
+    """What of some rows has to go."""
+    kept, _ = change.made_in(split)
+    before, after = split.quarantined["raw"].null_count(), kept.quarantined["raw"].null_count()
+    return Rewritten(
+        events=len(split.accepted) - len(kept.accepted),
+        quarantined=len(split.quarantined) - len(kept.quarantined),
+        raw_texts=after - before,
+    )
+
+
+def _rows(lake: Path, names: Iterable[str], *, columns: list[str] | None = None) -> Iterator[Split]:
+    """The rows of Parquet files of the lake, one row group at a time, as the contract gave them."""
+    for name in names:
+        is_events = name.startswith("events/")
+        with pq.ParquetFile(lake / name) as file:
+            for group in range(file.num_row_groups):
+                rows = pl.DataFrame(file.read_row_group(group, columns))
+                if is_events:
+                    yield Split(rows, QUARANTINED_SCHEMA.to_frame(), Counter(), Counter())
+                else:
+                    yield Split(ACCEPTED_SCHEMA.to_frame(), rows, count_errors(rows), Counter())
+
+
+def _counts(batch: Batch, severity: str) -> Counts:
+    counts = [one for one in batch.rule_counts if one.severity == severity]
+    return Counter({(one.type, one.rule): one.records for one in counts})
+
+
+def _next_name(batch: Batch) -> str:
+    stem, _ = _named_as((*batch.events, *batch.quarantine)[0])
+    return f"{stem.rpartition('/')[2]}-r{batch.revision + 1}"
+
+
+def _named_as(name: str) -> tuple[str, int]:
+    """The name of a Parquet file without its revision, and that."""
+    parts = _NAME.fullmatch(name)
+    return (parts["stem"], int(parts["revision"] or 0)) if parts else (name, 0)
+
+
+def _named(lake: Path) -> set[str]:
+    """The Parquet files that commits name, relative to the lake."""
+    return {
+        name
+        for commit in read_commits(lake)
+        for batch in commit.batches
+        for name in (*batch.events, *batch.quarantine)
+    }
+
+
+def _remove_replaced(lake: Path, erasures: Erasures) -> None:
+    """Remove rows and manifests that a later revision has replaced, and unnamed rows of the erased.
+
+    Rows that no commit names may belong to a run that commits them later; those hold nobody who
+    is on the list, or will not be committed.
+    """
+    named = {_named_as(name): lake / name for name in sorted(_named(lake))}
+    latest: dict[str, int] = {}
+    for stem, revision in named:
+        latest[stem] = max(revision, latest.get(stem, 0))
+    for file in [file for kind in _KINDS for file in (lake / kind).glob("batch_id=*/*.parquet")]:
+        name = file.relative_to(lake).as_posix()
+        stem, revision = _named_as(name)
+        if (stem, revision) in named:
+            continue
+        # Written later under the name of old, it is of a run that is about to commit it.
+        is_replaced = revision < latest.get(stem, 0) and (
+            file.stat().st_mtime_ns <= named[stem, latest[stem]].stat().st_mtime_ns
+        )
+        if is_replaced or _has_erased(lake, name, erasures):
+            file.unlink()
+    # Last, since a manifest that is left over tells that this was not finished. The unfinished ones
+    # are of the dead: whoever lives and commits holds the lock.
+    for manifest in _outdated_manifests(lake) | set((lake / "commits").glob(".*.tmp")):
+        manifest.unlink()
+
+
+def _outdated_manifests(lake: Path) -> set[Path]:
+    return set((lake / "commits").glob("*.json")) - set(latest_manifests(lake).values())
+
+
+def _has_erased(lake: Path, name: str, erasures: Erasures) -> bool:
+    return any(_gone(split, Change(erasures)) != Rewritten() for split in _rows(lake, [name]))
+
+
+def _remove_abandoned(lake: Path) -> None:
+    """Remove what killed runs have written and not moved into the lake."""
+    for folder in (lake / INCOMING).glob("*/"):
+        alive = filelock.FileLock(folder.with_suffix(".lock"))
+        try:
+            alive.acquire(timeout=0)
+        except filelock.Timeout:
+            continue
+        shutil.rmtree(folder, ignore_errors=True)
+        alive.release()
+        Path(alive.lock_file).unlink(missing_ok=True)

@@ -1,0 +1,49 @@
+"""Triggers: what of a Dagster instance would keep runs from starting, or let them wait in vain."""
+
+import dagster as dg
+
+from sequen_dagster.marts.assets import POOL
+
+_SENSORS = ("sequen_new_exports", "sequen_automation")
+
+
+def instance_warnings(instance: dg.DagsterInstance) -> list[str]:
+    """What should be set otherwise in the instance that `DAGSTER_HOME` names.
+
+    Args:
+        instance: the instance.
+
+    Returns:
+        A sentence for each finding, with what to do.
+    """
+    found = []
+    limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
+    default = instance.get_concurrency_config().pool_config.default_pool_limit
+    limit = limits.get(POOL, default)
+    if limit is None:
+        found.append(
+            f"pool {POOL} has no limit, so runs wait for the file lock while they hold a worker. "
+            f"Run `dagster instance concurrency set {POOL} 1`, or set "
+            "`concurrency.pools.default_limit: 1` in dagster.yaml."
+        )
+    elif limit > 1:
+        found.append(
+            f"pool {POOL} admits {limit} writers, but the warehouse has room for one. "
+            f"Run `dagster instance concurrency set {POOL} 1`."
+        )
+    stopped = {
+        state.instigator_name
+        for state in instance.all_instigator_state()
+        if not state.is_running and state.instigator_name in _SENSORS
+    }
+    found += [
+        f"sensor {name} is stopped, so new files wait for a person. Switch it on in the UI."
+        for name in sorted(stopped)
+    ]
+    return found
+
+
+def warnings_of_this_instance() -> list[str]:
+    """The same for the instance that `DAGSTER_HOME` names."""
+    with dg.DagsterInstance.get() as instance:
+        return instance_warnings(instance)

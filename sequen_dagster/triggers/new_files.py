@@ -1,0 +1,184 @@
+"""Triggers: the sensor that sees new export files and asks for runs that take them in.
+
+What is known of files lies in the ledger, and which runs there are in Dagster's own storage; the
+sensor keeps nothing of its own. So a tick may be evaluated twice, or with any cursor at all.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+import dagster as dg
+
+from sequen_dagster.contract.scalars import utc_now
+from sequen_dagster.errors import ExportsError, HomeError
+from sequen_dagster.exports.announced import announced_files
+from sequen_dagster.exports.assets import RAW_EVENTS
+from sequen_dagster.exports.files import ExportFile, list_place
+from sequen_dagster.lake.ledger import FileStatus, Ledger
+from sequen_dagster.lake.requests import Plan, Portion, plan_requests
+from sequen_dagster.private import private_files
+from sequen_dagster.settings import SequenSettings
+from sequen_dagster.wording import counted, quoted
+
+DRAIN_JOB: Final = "sequen_drain"
+# Tag of a run: the portion of files that it was asked to take in.
+PORTION: Final = "sequen/portion"
+_MAX_NAMED: Final = 3
+_MAX_RUNS: Final = 1_000
+_UNDER_WAY: Final = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def build_new_files_sensor(
+    settings: SequenSettings, status: dg.DefaultSensorStatus
+) -> dg.SensorDefinition:
+    """The sensor `sequen_new_exports`.
+
+    Args:
+        settings: the exports places, the home, and the limits of a run.
+        status: whether it starts switched on.
+    """
+    return dg.SensorDefinition(
+        name="sequen_new_exports",
+        job_name=DRAIN_JOB,
+        evaluation_fn=_tick(settings),
+        minimum_interval_seconds=settings.tick_seconds,
+        default_status=status,
+        description="Starts runs that take in files which have arrived and are whole.",
+    )
+
+
+def _tick(
+    settings: SequenSettings,
+) -> Callable[[dg.SensorEvaluationContext], dg.SensorResult | dg.SkipReason]:
+    @private_files()
+    def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        files, announced, problems = _look(settings)
+        try:
+            ledger = Ledger(settings.make_home())
+            ledger.sync()
+        except HomeError as error:
+            return dg.SkipReason(str(error))
+        statuses = ledger.observe(files)
+        running, has_ended = _conclude_ended(context.instance, ledger, statuses, settings)
+        if has_ended:
+            statuses = ledger.statuses([status.file for status in statuses])
+        plan = plan_requests(
+            statuses,
+            settings,
+            now=utc_now(),
+            announced=announced,
+            running=running,
+        )
+        ledger.mark_stable(plan.whole)
+        for portion in plan.requests:
+            ledger.request(portion.name, portion.files)
+        if not plan.requests:
+            return dg.SkipReason(_explained(plan, len(files), problems))
+        for problem in problems:
+            context.log.warning(problem)
+        context.log.info(_explained(plan, len(files), []))
+        return dg.SensorResult(
+            run_requests=[_request(portion) for portion in plan.requests],
+            asset_events=[_observation(files, plan)],
+        )
+
+    return evaluate
+
+
+def _look(settings: SequenSettings) -> tuple[list[ExportFile], set[ExportFile], list[str]]:
+    """All files, those announced as whole, and what stood in the way of seeing more."""
+    files: list[ExportFile] = []
+    announced: set[ExportFile] = set()
+    problems: list[str] = []
+    for source in settings.sources:
+        try:
+            listing = list_place(source)
+        except ExportsError as error:
+            # One place that is gone must not hold back the others.
+            problems.append(str(error))
+            continue
+        whole, unread = announced_files(source, listing)
+        files += listing.files
+        announced |= whole
+        problems += unread
+    return files, announced, problems
+
+
+def _conclude_ended(
+    instance: dg.DagsterInstance,
+    ledger: Ledger,
+    statuses: Collection[FileStatus],
+    settings: SequenSettings,
+) -> tuple[set[str], bool]:
+    """Close the books on portions whose run has ended; say which are under way, if any ended."""
+    under_way = instance.get_runs(
+        dg.RunsFilter(job_name=DRAIN_JOB, statuses=_UNDER_WAY), limit=_MAX_RUNS
+    )
+    running = {run.tags[PORTION] for run in under_way if PORTION in run.tags}
+    asked = {status.portion for status in statuses if status.portion}
+    # Without any run, Dagster has not got to it: the same request is made again.
+    ended = [
+        portion
+        for portion in sorted(asked - running)
+        if instance.get_runs(dg.RunsFilter(tags={PORTION: portion}), limit=1)
+    ]
+    for portion in ended:
+        ledger.conclude(portion, retry_seconds=settings.retry_seconds)
+    return running & asked, bool(ended)
+
+
+def _request(portion: Portion) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=portion.name,
+        run_config={"ops": {"lake": {"config": {"portion": portion.name}}}},
+        tags={PORTION: portion.name},
+    )
+
+
+def _observation(files: list[ExportFile], plan: Plan) -> dg.AssetObservation:
+    return dg.AssetObservation(
+        RAW_EVENTS,
+        metadata={
+            "files": len(files),
+            "bytes": sum(file.size_bytes for file in files),
+            "newest": max(file.modified_at for file in files).isoformat(),
+            "files_requested": sum(len(portion.files) for portion in plan.requests),
+            "bytes_requested": sum(portion.size_bytes for portion in plan.requests),
+        },
+    )
+
+
+def _explained(plan: Plan, files: int, problems: list[str]) -> str:
+    """What a tick has seen, for the person who looks at it in the UI."""
+    requested = sum(len(portion.files) for portion in plan.requests)
+    parts = [
+        f"{counted(requested, 'file')} asked for in {counted(len(plan.requests), 'run')}"
+        if requested
+        else "",
+        _named("arriving or settling", plan.arriving),
+        _named("being taken in", plan.under_way),
+        _named("waiting for a run to end", plan.waiting),
+        _named("waiting for their next try", plan.resting, with_error=True),
+        _named("parked until they change", plan.parked, with_error=True),
+    ]
+    told = [part for part in parts if part]
+    seen = f"{counted(files, 'file')} seen"
+    summary = f"{seen}: {'; '.join(told)}." if told else f"No file is new. {seen}."
+    return " ".join([*problems, summary])
+
+
+def _named(what: str, statuses: Collection[FileStatus], *, with_error: bool = False) -> str:
+    if not statuses:
+        return ""
+    first = [
+        quoted(status.file.path) + (f" ({status.error})" if with_error and status.error else "")
+        for status in list(statuses)[:_MAX_NAMED]
+    ]
+    more = ", ..." if len(statuses) > _MAX_NAMED else ""
+    return f"{len(statuses):,} {what}: {', '.join(first)}{more}"

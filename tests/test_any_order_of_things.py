@@ -1,0 +1,172 @@
+"""Whatever happens to files, ticks, runs, ledger and cursor, in any order: nothing lost, nothing
+twice. A machine draws what happens; a model keeps what must come of it.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from homes import event, settings_of
+from sensing import Daemon
+from sequen_dagster.lake.commits import current_batches
+from sequen_dagster.lake.drain import drain
+
+PATHS = st.sampled_from(["a.jsonl", "b.jsonl", "day=1/a.jsonl"])
+ROWS = st.integers(0, 4)
+
+
+class Deployment(RuleBasedStateMachine):
+    """A home, its exports, and a daemon that may be anywhere in its work."""
+
+    portions = Bundle("portions")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self.daemon = Daemon(
+            settings_of(
+                Path(self._folder.name),
+                settle_seconds=0,
+                retry_seconds=0,
+                run_files=2,
+                runs_per_tick=2,
+            )
+        )
+        self.exports = self.daemon.settings.sources[0].exports
+        self.number = 0
+        # What lies there now: numbers of the records that can be read, and how many cannot.
+        self.files: dict[str, tuple[list[int], int]] = {}
+        self.bad = 0
+
+    def teardown(self) -> None:
+        """Let everything come to rest; then every file is in the lake as it lies there, once."""
+        for _ in range(8):
+            for portion in self.daemon.tick():
+                self.daemon.work(portion)
+            for portion in list(self.daemon.run_keys):
+                self.daemon.set_status(portion, dg.DagsterRunStatus.SUCCESS)
+        assert self.daemon.tick() == []
+        assert self.daemon.message.startswith("No file is new.")
+        batches = current_batches(self.daemon.settings.home / "lake")
+        held = {
+            batch.path: (self.ids_of(batch.events), batch.books.quarantined) for batch in batches
+        }
+        assert {path: held[path] for path in self.files} == {
+            path: ([f"e{number}" for number in rows], bad)
+            for path, (rows, bad) in self.files.items()
+        }
+        self._folder.cleanup()
+
+    def ids_of(self, files: tuple[str, ...]) -> list[str]:
+        lake = self.daemon.settings.home / "lake"
+        return [one for name in files for one in pl.read_parquet(lake / name)["id"].to_list()]
+
+    def write(self, path: str) -> None:
+        rows, bad = self.files[path]
+        lines = [json.dumps(event(id=f"e{number}")) for number in rows] + ["not json"] * bad
+        target = self.exports / path
+        target.parent.mkdir(exist_ok=True)
+        target.write_text("".join(f"{line}\n" for line in lines))
+
+    def new_rows(self, count: int) -> list[int]:
+        self.number += count
+        return list(range(self.number - count, self.number))
+
+    @rule(path=PATHS, rows=ROWS, bad=st.integers(0, 2))
+    def drop_or_overwrite(self, path: str, rows: int, bad: int) -> None:
+        self.files[path] = (self.new_rows(rows), bad)
+        self.write(path)
+
+    @rule(path=PATHS, rows=ROWS)
+    def append(self, path: str, rows: int) -> None:
+        before, bad = self.files.get(path, ([], 0))
+        self.files[path] = (before + self.new_rows(rows), bad)
+        self.write(path)
+
+    @rule(path=PATHS, other=PATHS)
+    def copy(self, path: str, other: str) -> None:
+        if path in self.files:
+            self.files[other] = self.files[path]
+            self.write(other)
+
+    @rule(path=PATHS)
+    def touch(self, path: str) -> None:
+        if path in self.files:
+            (self.exports / path).touch()
+
+    @rule(path=PATHS)
+    def vanish(self, path: str) -> None:
+        if self.files.pop(path, None):
+            (self.exports / path).unlink()
+
+    @rule(target=portions, cursor=st.sampled_from([None, "", "garbage"]))
+    def tick(self, cursor: str | None) -> list[str]:
+        return self.daemon.tick(cursor)
+
+    @rule()
+    def tick_that_dies_before_its_runs_are_made(self) -> None:
+        self.daemon.evaluate()
+
+    @rule(portions=portions)
+    def runs_do_their_work(self, portions: list[str]) -> None:
+        for portion in portions:
+            self.daemon.work(portion)
+
+    @rule(portions=portions, status=st.sampled_from(["FAILURE", "CANCELED"]))
+    def runs_die(self, portions: list[str], status: str) -> None:
+        for portion in portions:
+            self.daemon.set_status(portion, dg.DagsterRunStatus[status])
+
+    @rule()
+    def person_takes_everything_in(self) -> None:
+        drain(self.daemon.settings)
+
+    @rule()
+    def ledger_is_lost(self) -> None:
+        for part in self.daemon.settings.home.glob("ledger.sqlite*"):
+            part.unlink()
+
+    @rule()
+    def dagster_forgets_its_runs(self) -> None:
+        for run in self.daemon.instance.get_runs():
+            self.daemon.instance.delete_run(run.run_id)
+        self.daemon.run_keys.clear()
+
+    @invariant()
+    def books_balance_and_no_batch_is_there_twice(self) -> None:
+        batches = current_batches(self.daemon.settings.home / "lake")
+        assert all(batch.books.is_balanced for batch in batches)
+        assert len({batch.batch_id for batch in batches}) == len(batches)
+
+
+@pytest.mark.slow
+@pytest.mark.fault(2)
+@pytest.mark.fault(3)
+@pytest.mark.fault(4)
+@pytest.mark.fault(28)
+@pytest.mark.fault(29)
+@pytest.mark.fault(30)
+@pytest.mark.fault(31)
+def test_nothing_is_lost_and_nothing_is_there_twice() -> None:
+    run_state_machine_as_test(
+        Deployment,
+        settings=settings(
+            max_examples=80,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,247 @@
+"""Runs that are killed: at every named place once, and at random times under load."""
+
+import os
+import random
+import shutil
+import signal
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from crashes import (
+    Child,
+    check_lake,
+    contents_of,
+    differing_tables,
+    drained,
+    kill,
+    run_through,
+    start,
+    wait_until,
+    write_many,
+)
+from homes import RECEIPT, event, settings_of, touch, write_events
+from sequen_dagster.checkpoints import CHECKPOINTS
+from sequen_dagster.lake.commits import read_commits
+from sequen_dagster.lake.drain import drain
+from sequen_dagster.run import run_pipeline
+from sequen_dagster.settings import SequenSettings
+
+RANDOM_INGEST_KILLS: Final = 100
+# Of these, so many hit a run that reads in worker processes.
+KILLS_OF_WORKERS: Final = 5
+SEED: Final = 20_250_714
+LAKE = [name for name in CHECKPOINTS if name.startswith("lake.")]
+BEHIND_THE_LAKE = [name for name in CHECKPOINTS if not name.startswith("lake.")]
+ORDER = {"type": "conversion", "page_type": None, "conversion_type": "purchase", "item_ids": ["s"]}
+CLICK = {"type": "click", "page_type": None, "item_id": "s", "click_type": "open"}
+
+
+def drop_first_files(settings: SequenSettings) -> None:
+    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", uid=None))
+    write_events(settings, "b.jsonl", event(id="o1", **ORDER, order_total="9.99"), event(id="e3"))
+
+
+def drop_later_files(settings: SequenSettings) -> None:
+    """A file that is corrected, one that repeats an event, and a click that moves credit."""
+    write_events(settings, "b.jsonl", event(id="o1", **ORDER, order_total="5"))
+    earlier = "2025-07-14T08:00:00Z"
+    write_events(settings, "c.jsonl", event(id="c1", **CLICK, original_timestamp=earlier))
+    write_events(settings, "d.jsonl", event(id="e1"), event(id="e9", type=None))
+
+
+def clone(settings: SequenSettings, tmp_path: Path) -> SequenSettings:
+    """A copy of a home with its exports, in another place."""
+    shutil.copytree(settings.home.parent, tmp_path, dirs_exist_ok=True)
+    return settings_of(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
+    """A home that has run once."""
+    settings = settings_of(tmp_path_factory.mktemp("ready"))
+    drop_first_files(settings)
+    assert run_pipeline(settings).is_success
+    return settings
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ready: SequenSettings, tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
+    """The same home after one more run, on more files, that nobody disturbed."""
+    settings = clone(ready, tmp_path_factory.mktemp("undisturbed"))
+    drop_later_files(settings)
+    assert run_pipeline(settings).build == "incremental build"
+    return settings
+
+
+@pytest.mark.slow
+@pytest.mark.fault(22)
+@pytest.mark.parametrize("place", BEHIND_THE_LAKE)
+def test_run_killed_at_a_place_is_made_good_by_the_next(
+    place: str, ready: SequenSettings, undisturbed: SequenSettings, tmp_path: Path
+) -> None:
+    settings = clone(ready, tmp_path)
+    drop_later_files(settings)
+    killed = start(run_through, settings, SEQUEN_CRASH_AT=place)
+    killed.join(300)
+    assert killed.exitcode == -signal.SIGKILL
+
+    again = run_pipeline(settings)
+
+    assert (again.is_success, again.failures, again.failed_checks) == (True, (), ())
+    assert (again.new_files, again.build) == (0, "incremental build")
+    check_lake(settings)
+    assert contents_of(settings) == contents_of(undisturbed)
+    assert differing_tables(settings, undisturbed) == []
+
+
+@pytest.mark.slow
+@pytest.mark.fault(22)
+@pytest.mark.parametrize("place", LAKE)
+def test_drain_killed_at_a_place_is_made_good_by_the_next(place: str, tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    drop_first_files(settings)
+    drain(settings)
+    drop_later_files(settings)
+    killed = start(drained, settings, SEQUEN_CRASH_AT=place)
+    killed.join(60)
+    assert killed.exitcode == -signal.SIGKILL
+    is_committed = place in ("lake.committed", "lake.indexed")
+
+    again = drain(settings)
+
+    assert sorted(batch.path for batch in again.batches) == (
+        [] if is_committed else ["b.jsonl", "c.jsonl", "d.jsonl"]
+    )
+    assert drain(settings).batches == []
+    check_lake(settings)
+    assert len(list(read_commits(settings.home / "lake"))) == 2
+    assert contents_of(settings) == drained_alone(settings, tmp_path / "alone")
+
+
+@pytest.mark.slow
+@pytest.mark.fault(22)
+def test_ingest_survives_random_kills_under_load(tmp_path: Path) -> None:
+    seed = int(os.environ.get("SEQUEN_CRASH_SEED", SEED))
+    # Shown where the test fails.
+    print(f"SEQUEN_CRASH_SEED={seed}")  # noqa: T201
+    choice = random.Random(seed)
+    settings = settings_of(tmp_path, retry_seconds=0)
+    versions: dict[str, int] = {}
+    survived = half_way = 0
+    while survived < RANDOM_INGEST_KILLS:
+        is_pooled = survived % (RANDOM_INGEST_KILLS // KILLS_OF_WORKERS) == 0
+        drop_some_files(settings, versions, choice)
+        child = start(drained, settings.model_copy(update={"workers": 2 if is_pooled else 1}))
+        if choice.random() < 0.5:
+            time.sleep(choice.uniform(0, 0.1))
+            drop_some_files(settings, versions, choice)
+        has_died = was_killed_within(child, choice.uniform(0, choice.choice((0.2, 0.6, 2))))
+        survived += has_died
+        half_way += has_died and has_unfinished_rows(settings)
+        check_lake(settings)
+
+    last = drain(settings)
+
+    # The kills hit where it hurts, many while rows were being written, and yet work got done.
+    assert half_way >= RANDOM_INGEST_KILLS // 10
+    assert len(list(read_commits(settings.home / "lake"))) >= RANDOM_INGEST_KILLS // 10
+    assert last.failures == ()
+    assert drain(settings).batches == []
+    assert sorted(contents_of(settings)) == sorted(versions)
+    assert contents_of(settings) == drained_alone(settings, tmp_path / "alone")
+
+
+def has_unfinished_rows(settings: SequenSettings) -> bool:
+    """Whether a file was being written; what lies there is removed, so that the next can tell."""
+    incoming = settings.home / "lake" / ".incoming"
+    left = list(incoming.iterdir()) if incoming.exists() else []
+    for folder in left:
+        shutil.rmtree(folder)
+    return bool(left)
+
+
+def was_killed_within(child: Child, seconds: float) -> bool:
+    """Kill it after so long; whether it was still at work."""
+    child.join(seconds)
+    kill(child)
+    return child.exitcode == -signal.SIGKILL
+
+
+def drop_some_files(
+    settings: SequenSettings, versions: dict[str, int], choice: random.Random
+) -> None:
+    """Drop new files, or put another version in the place of old ones."""
+    for _ in range(choice.randint(1, 3)):
+        path = f"{choice.randrange(40):02}.jsonl"
+        versions[path] = versions.get(path, -1) + 1
+        unfinished = f"{path}.tmp"
+        write_many(settings, unfinished, events=choice.randint(1, 800), version=versions[path])
+        target = settings.sources[0].exports / unfinished
+        touch(target, RECEIPT + timedelta(seconds=sum(versions.values())))
+        target.replace(target.with_suffix(""))
+
+
+def drained_alone(settings: SequenSettings, home: Path) -> dict[str, object]:
+    """What a drain makes of the same files that nobody disturbs."""
+    alone = settings.model_copy(update={"home": home})
+    drain(alone)
+    return contents_of(alone)
+
+
+@pytest.mark.slow
+@pytest.mark.fault(27)
+@pytest.mark.parametrize("place", ["lake.rows_written", "lake.rows_moved"])
+def test_run_that_wakes_up_late_commits_nothing_twice(place: str, tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    drop_first_files(settings)
+    zombie = start(drained, settings, SEQUEN_CRASH_AT=place, SEQUEN_CRASH_SIGNAL="SIGSTOP")
+    wait_until(lambda: state_of(zombie) == "T", seconds=60)
+
+    other = drain(settings)
+    assert len(other.batches) == 2
+    before = contents_of(settings)
+    while zombie.is_alive():
+        # It comes by the place once a file.
+        signal_to(zombie, signal.SIGCONT)
+        zombie.join(0.2)
+
+    assert zombie.exitcode == 0
+    assert list(read_commits(settings.home / "lake")) == list(other.commits)
+    check_lake(settings)
+    assert contents_of(settings) == before
+    assert drain(settings).batches == []
+
+
+@pytest.mark.slow
+@pytest.mark.fault(27)
+def test_run_that_stops_while_it_commits_makes_others_wait(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    drop_first_files(settings)
+    zombie = start(
+        drained, settings, SEQUEN_CRASH_AT="lake.manifest_written", SEQUEN_CRASH_SIGNAL="SIGSTOP"
+    )
+    wait_until(lambda: state_of(zombie) == "T", seconds=60)
+    other = start(drained, settings)
+    other.join(1.5)
+    assert other.is_alive()
+
+    signal_to(zombie, signal.SIGCONT)
+    for child in (zombie, other):
+        child.join(60)
+
+    assert (zombie.exitcode, other.exitcode) == (0, 0)
+    assert len(list(read_commits(settings.home / "lake"))) == 1
+    assert contents_of(settings) == drained_alone(settings, tmp_path / "alone")
+
+
+def state_of(child: Child) -> str:
+    return Path(f"/proc/{child.pid}/stat").read_text().rpartition(") ")[2][0]
+
+
+def signal_to(child: Child, number: signal.Signals) -> None:
+    assert child.pid is not None
+    os.kill(child.pid, number)

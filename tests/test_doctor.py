@@ -1,0 +1,234 @@
+import os
+import time
+from contextlib import closing
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import filelock
+import pytest
+from click.testing import CliRunner, Result
+
+from homes import event, settings_of, write_events
+from sequen_dagster.cli import main
+from sequen_dagster.doctor import Finding, examine, rebuild_ledger
+from sequen_dagster.lake.drain import drain, pending_files
+from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.lake.tidying import find_orphans, missing_rows, remove_orphans
+from sequen_dagster.marts.warehouse import writer_lock
+from sequen_dagster.settings import SequenSettings
+from sequen_dagster.triggers.instance import instance_warnings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> SequenSettings:
+    """A home that has taken in one file."""
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event(), event(id="e2", uid=None))
+    drain(settings)
+    return settings
+
+
+def invoke(settings: SequenSettings, *arguments: str) -> Result:
+    places = ["--home", str(settings.home), "--exports", str(settings.sources[0].exports)]
+    return CliRunner().invoke(main, ["doctor", *places, *arguments])
+
+
+def wrong(settings: SequenSettings, area: str) -> list[tuple[str, str]]:
+    found = [one for one in examine(settings) if one.area == area]
+    return [(one.level, one.message) for one in found if one.level != "ok"]
+
+
+def age(path: Path, hours: float) -> None:
+    then = time.time() - hours * 3600
+    os.utime(path, (then, then))
+
+
+def test_sound_home_has_no_finding_but_good_ones(settings: SequenSettings) -> None:
+    findings = examine(settings)
+
+    assert [one for one in findings if one.level != "ok"] == []
+    assert Finding("exports", "ok", "default: 1 file, 0.00 GB") in findings
+    assert Finding("lake", "ok", "1 commit, 1 current batch") in findings
+    assert Finding("ledger", "ok", "1 commit indexed, 0 to come") in findings
+    assert invoke(settings).exit_code == 0
+
+
+def test_doctor_changes_nothing(settings: SequenSettings) -> None:
+    def state() -> dict[Path, bytes]:
+        parts = (path for path in settings.home.rglob("*") if path.is_file())
+        return {path: path.read_bytes() for path in parts if path.suffix != ".lock"}
+
+    before = state()
+    examine(settings)
+
+    assert state() == before
+
+
+def test_home_that_is_not_there_is_no_fault(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+
+    assert [one.level for one in examine(settings)] == ["ok"] * 3
+    assert not settings.home.exists()
+
+
+def test_missing_exports_place_is_an_error(settings: SequenSettings) -> None:
+    (settings.sources[0].exports / "a.jsonl").unlink()
+    settings.sources[0].exports.rmdir()
+
+    ((level, message),) = wrong(settings, "exports")
+    assert (level, "is no folder" in message) == ("error", True)
+    assert invoke(settings).exit_code == 1
+
+
+def test_home_open_to_others_is_told(settings: SequenSettings) -> None:
+    settings.home.chmod(0o750)
+
+    ((level, message),) = wrong(settings, "home")
+    assert (level, "chmod go=" in message) == ("warning", True)
+
+
+@pytest.mark.fault(26)
+def test_holder_of_a_lock_is_named(settings: SequenSettings) -> None:
+    with writer_lock(settings), filelock.FileLock(settings.home / "commit.lock"):
+        messages = [message for _, message in wrong(settings, "home")]
+
+    assert f"process {os.getpid()} on " in messages[0]
+    assert messages[1] == "a run is committing to the lake at this moment"
+
+
+@pytest.mark.fault(31)
+def test_damaged_ledger_is_an_error_and_rebuilt_on_demand(settings: SequenSettings) -> None:
+    ledger = settings.home / "ledger.sqlite"
+    ledger.write_bytes(b"garbage" * 1000)
+    ((level, message),) = wrong(settings, "ledger")
+    assert (level, "doctor --rebuild" in message) == ("error", True)
+
+    dry = invoke(settings, "--rebuild", "--dry-run")
+    assert "would be made anew from 1 commit." in dry.output
+    assert dry.exit_code == 1
+    result = invoke(settings, "--rebuild")
+
+    assert "was made anew from 1 commit; the old one is" in result.output.replace("\n", " ")
+    assert result.exit_code == 0
+    assert pending_files(settings) == []
+
+
+def test_rebuilding_twice_is_harmless(settings: SequenSettings) -> None:
+    first, second = rebuild_ledger(settings), rebuild_ledger(settings)
+
+    assert (first[1], second[1]) == (1, 1)
+    assert pending_files(settings) == []
+
+
+def test_lost_commits_are_an_error_until_somebody_says_that_they_are_meant_to_be_gone(
+    settings: SequenSettings,
+) -> None:
+    (manifest,) = (settings.home / "lake" / "commits").glob("*.json")
+    manifest.unlink()
+    ((level, message),) = wrong(settings, "ledger")
+    assert (level, "lost 1 of its commits" in message) == ("error", True)
+
+    rebuild_ledger(settings)
+
+    assert wrong(settings, "ledger") == []
+    assert [file.path for file in pending_files(settings)] == ["a.jsonl"]
+
+
+def test_files_that_failed_or_are_parked_are_named(settings: SequenSettings) -> None:
+    write_events(settings, "b.jsonl", event(id="e3"))
+    write_events(settings, "c.jsonl", event(id="e4"))
+    ledger = Ledger(settings.home)
+    failed, parked = pending_files(settings)
+    ledger.record_failure(failed, "why", max_attempts=2)
+    ledger.record_failure(parked, "why", max_attempts=1)
+
+    assert wrong(settings, "ledger") == [
+        ("warning", "1 file failed ('b.jsonl'); tried again"),
+        ("warning", "1 file parked ('c.jsonl'); tried again by `replay --parked`"),
+    ]
+
+
+def test_lost_row_files_are_an_error(settings: SequenSettings) -> None:
+    (rows,) = (settings.home / "lake" / "events").rglob("*.parquet")
+    rows.unlink()
+
+    assert missing_rows(settings) == [rows.relative_to(settings.home / "lake").as_posix()]
+    ((level, message),) = wrong(settings, "lake")
+    assert (level, message[:14]) == ("error", "1 row file tha")
+
+
+@pytest.mark.parametrize(("hours", "are_old"), [(23.9, False), (24.1, True)])
+def test_what_killed_runs_left_is_removed_once_it_is_a_day_old(
+    settings: SequenSettings, hours: float, are_old: bool
+) -> None:
+    lake = settings.home / "lake"
+    left = [
+        lake / "events" / f"batch_id={'0' * 32}" / "0123456789abcdef.parquet",
+        lake / ".incoming" / "abc" / "events.parquet",
+        lake / "commits" / ".abc.77.tmp",
+        settings.home / "serving" / "sequen.tmp",
+    ]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * 1000)
+        age(path, hours)
+        age(path.parent, hours)
+
+    assert len(find_orphans(settings)) == (4 if are_old else 0)
+    assert [level for level, _ in wrong(settings, "lake")] == (["warning"] if are_old else [])
+    assert "would be removed" in invoke(settings, "--clean", "--dry-run").output
+    assert all(path.exists() for path in left)
+    assert invoke(settings, "--clean").exit_code == 0
+
+    assert [path.exists() for path in left] == [not are_old] * 4
+    assert missing_rows(settings) == []
+
+
+def test_removing_twice_is_harmless(settings: SequenSettings) -> None:
+    stray = settings.home / "lake" / "commits" / ".abc.77.tmp"
+    stray.touch()
+    orphans = find_orphans(settings, older_than_seconds=-1)
+
+    remove_orphans(orphans)
+    remove_orphans(orphans)
+
+    assert [orphan.path for orphan in orphans] == [stray]
+    assert find_orphans(settings, older_than_seconds=-1) == []
+
+
+def test_stale_batches_are_told(settings: SequenSettings) -> None:
+    ((level, message),) = wrong(settings.model_copy(update={"max_depth": 9}), "lake")
+
+    assert (level, "replay --stale" in message) == ("warning", True)
+
+
+def test_tables_that_are_behind_are_told(settings: SequenSettings) -> None:
+    with closing(duckdb.connect(settings.home / "warehouse.duckdb")):
+        pass
+
+    assert wrong(settings, "marts") == [
+        (
+            "warning",
+            "the tables are behind: there is no build yet. The next run mends it.",
+        )
+    ]
+
+
+@pytest.mark.fault(42)
+def test_warehouse_that_cannot_be_opened_is_an_error(settings: SequenSettings) -> None:
+    (settings.home / "warehouse.duckdb").write_bytes(b"from the future" * 1000)
+
+    ((level, message),) = wrong(settings, "marts")
+    assert (level, "cannot be opened" in message) == ("error", True)
+
+
+def test_instance_without_limit_and_with_a_stopped_sensor_is_told(tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        (message,) = instance_warnings(instance)
+        assert "has no limit" in message
+        instance.event_log_storage.set_concurrency_slots("sequen_warehouse_writer", 2)
+        (message,) = instance_warnings(instance)
+        assert "admits 2 writers" in message
+        instance.event_log_storage.set_concurrency_slots("sequen_warehouse_writer", 1)
+        assert instance_warnings(instance) == []

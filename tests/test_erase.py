@@ -1,0 +1,419 @@
+"""`sequen-dagster erase`, from the command to the last byte of the home."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from click.testing import CliRunner, Result
+
+from homes import event, settings_of, write_events, write_text
+from sequen_dagster.cli import main
+from sequen_dagster.commands.erase import erase_people
+from sequen_dagster.lake.commits import current_batches, read_commits
+from sequen_dagster.lake.drain import drain
+from sequen_dagster.lake.erasures import read_erasures, read_noted
+from sequen_dagster.lake.rewrites import drop_old_raw_text
+from sequen_dagster.marts.compaction import compact
+from sequen_dagster.marts.verify import verify
+from sequen_dagster.marts.warehouse import connect, load_commits, warehouse_path
+from sequen_dagster.reports.publish import snapshot_path
+from sequen_dagster.run import run_pipeline
+from sequen_dagster.settings import SequenSettings
+
+# Long and without pattern, so that no compression hides it.
+X = f"zq{os.urandom(100).hex()}"
+DEVICE = f"zd{os.urandom(100).hex()}"
+NOTE = f"zn{os.urandom(100).hex()}"
+CONVERSION = {"type": "conversion", "page_type": None, "conversion_type": "purchase"}
+
+
+def at(minute: int) -> str:
+    return f"2025-07-14T09:{minute:02}:00Z"
+
+
+def write_exports(settings: SequenSettings) -> None:
+    """X on a device, before and after the login, beside others; in two versions of a file."""
+    write_events(settings, "a.jsonl", event(id="old", uid=X, original_timestamp=at(0)))
+    drain(settings)
+    write_events(
+        settings,
+        "a.jsonl",
+        event(id="before", uid=None, cid=DEVICE, original_timestamp=at(1)),
+        event(id="login", uid=X, cid=DEVICE, original_timestamp=at(2)),
+        event(id="buy", uid=X, **CONVERSION, item_ids=["sku"], original_timestamp=at(3)),
+        event(id="bad", uid=X, page_type=None),
+        event(id="other", uid="u2", original_timestamp=at(4)),
+    )
+    broken = f'{{"uid": "{X}", "cid": "{DEVICE}", broken\n{{"note": "{NOTE}"}}\n'
+    write_text(settings, "b.jsonl", broken)
+    write_events(settings, "c.jsonl", event(id="third", uid="u3", original_timestamp=at(5)))
+
+
+def arguments(settings: SequenSettings, *more: str) -> list[str]:
+    exports = str(settings.sources[0].exports)
+    return ["erase", "--home", str(settings.home), "--exports", exports, *more]
+
+
+def invoke(settings: SequenSettings, *more: str, given: str | None = None) -> Result:
+    return CliRunner().invoke(main, arguments(settings, *more), input=given)
+
+
+def told(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+def holders(folder: Path, value: str) -> list[str]:
+    """Files below a folder that hold a value, in whatever form they keep it."""
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and (value.encode() in path.read_bytes() or value in content(path))
+    )
+
+
+def content(path: Path) -> str:
+    """What a database or a Parquet file says, as text."""
+    if path.suffix == ".parquet":
+        return str(pl.read_parquet(path, hive_partitioning=False).to_dicts())
+    if path.suffix != ".duckdb":
+        return ""
+    with duckdb.connect(path, read_only=True) as database:
+        tables = database.execute(
+            "select table_schema, table_name from information_schema.tables"
+            " where table_type = 'BASE TABLE'"
+        ).fetchall()
+        return str([database.execute(f'from "{s}"."{t}"').fetchall() for s, t in tables])
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def rows(settings: SequenSettings, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(snapshot_path(settings), read_only=True) as snapshot:
+        return snapshot.execute(query).fetchall()
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that has taken everything in and built its tables; copied for each test."""
+    folder = tmp_path_factory.mktemp("template")
+    settings = settings_of(folder)
+    write_exports(settings)
+    assert run_pipeline(settings).is_success
+    return folder
+
+
+@pytest.fixture
+def built(template: Path, tmp_path: Path) -> SequenSettings:
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    return settings_of(tmp_path)
+
+
+@pytest.fixture
+def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("dagster")
+    (folder / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(folder))
+        yield folder
+
+
+def test_nobody_to_erase_is_a_wrong_argument(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+
+    results = [
+        invoke(settings),
+        invoke(settings, "--visitor"),
+        invoke(settings, "--uid", ""),
+        invoke(settings, "--uid", X, "--cid", " "),
+    ]
+
+    assert [one.exit_code for one in results] == [2, 2, 2, 2]
+    assert all("Say whom to erase" in one.output for one in results)
+    assert X not in results[3].output
+    assert not settings.home.exists()
+
+
+def test_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_exports(settings)
+    drain(settings)
+    before = contents(settings.home / "lake")
+
+    # The id comes as input, so that it stands in no command line.
+    result = invoke(settings, "--uid", "-", "--dry-run", given=f"{X}\n")
+
+    assert result.exit_code == 0
+    assert told(result).startswith(
+        "Would erase 3 events and 1 quarantined record (old versions of files included), and the "
+        "text of 1 other quarantined record: 3 batches in 2 commits. Not ours to remove:"
+    )
+    assert "2 export files: 'a.jsonl' 'b.jsonl'" in told(result)
+    assert X not in result.output
+    assert contents(settings.home / "lake") == before
+    assert not warehouse_path(settings).exists()
+
+
+def test_client_is_erased_by_its_own_option(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_exports(settings)
+    drain(settings)
+
+    result = invoke(settings, "--cid", DEVICE, "--dry-run")
+
+    assert told(result).startswith("Would erase 2 events and 0 quarantined records")
+
+
+def test_writer_in_the_way_is_exit_3(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    settings.make_home()
+    code = (
+        "import filelock, sys, time; lock = filelock.FileLock(sys.argv[1]); lock.acquire();"
+        "print('held', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(settings.home / "writer.lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        result = invoke(settings, "--uid", X, "--set", "lock_timeout_seconds=0")
+        holder.kill()
+
+    assert result.exit_code == 3
+    assert "a build or a publication is at work" in told(result)
+    assert not (settings.home / "lake" / "erasures.json").exists()
+
+
+@pytest.mark.slow
+def test_nothing_of_the_erased_is_left(built: SequenSettings, dagster_home: Path) -> None:
+    assert "warehouse.duckdb" in holders(built.home, X)
+    assert "serving/sequen.duckdb" in holders(built.home, X)
+    exports = contents(built.sources[0].exports)
+
+    result = invoke(built, "--uid", X)
+
+    assert result.exit_code == 0, result.output
+    assert holders(built.home, X) == []
+    assert holders(dagster_home, X) == []
+    assert list(dagster_home.rglob("*.db"))
+    assert X not in result.output
+    assert contents(built.sources[0].exports) == exports
+    assert told(result).startswith(
+        "Erased 3 events and 1 quarantined record (old versions of files included), and the text "
+        "of 1 other quarantined record: 3 batches in 2 commits. Not ours to remove:"
+    )
+    # What the device did before the login is its own now.
+    assert rows(built, "select id, visitor_key from fct_events order by id") == [
+        ("before", f"cid:{DEVICE}"),
+        ("other", "uid:u2"),
+        ("third", "uid:u3"),
+    ]
+    assert rows(built, "select count(*) from fct_attributions") == [(0,)]
+    books = "select path, version, accepted, quarantined, skipped from rpt_batches order by 1, 2"
+    assert rows(built, books) == [
+        ("a.jsonl", 1, 0, 0, 1),
+        ("a.jsonl", 2, 2, 0, 3),
+        ("b.jsonl", 1, 0, 2, 0),
+        ("c.jsonl", 1, 1, 0, 0),
+    ]
+    left_out = (
+        "select type, rule, records from rpt_violations where severity = 'skipped' order by 1"
+    )
+    assert rows(built, left_out) == [("conversion", "erased", 1), ("page_view", "erased", 2)]
+    report = json.loads((built.home / "serving" / "report.json").read_text())
+    assert report["books"]["skipped"] == 3
+    assert read_noted(built.home / "lake").unfinished == 0
+    assert verify(built).is_equal
+
+
+@pytest.mark.slow
+def test_erased_stay_erased(built: SequenSettings) -> None:
+    assert invoke(built, "--uid", X).exit_code == 0
+    write_events(built, "d.jsonl", event(id="back", uid=X), event(id="new", uid="u4"))
+
+    again = invoke(built, "--uid", X)
+
+    assert again.exit_code == 0, again.output
+    assert "Erased 0 events and 0 quarantined records" in told(again)
+    assert "on the list already" in told(again)
+    assert holders(built.home, X) == []
+    assert rows(built, "select id from fct_events where source_file = 'd.jsonl'") == [("new",)]
+    outcome = run_pipeline(built, full_refresh=True)
+    assert outcome.is_success
+    assert rows(built, "select count(*) from fct_events") == [(4,)]
+
+
+@pytest.mark.slow
+def test_visitor_takes_the_anonymous_events_along(built: SequenSettings) -> None:
+    counted = invoke(built, "--uid", X, "--visitor", "--dry-run")
+    result = invoke(built, "--uid", X, "--visitor")
+
+    assert "Would erase 4 events" in told(counted)
+    assert result.exit_code == 0, result.output
+    assert "Erased 4 events" in told(result)
+    assert "1 anonymous event of the same visitors among them" in told(result)
+    assert rows(built, "select id from fct_events order by id") == [("other",), ("third",)]
+    assert holders(built.home, X) == []
+    # The broken record names X, so that its text went; nothing else named the device.
+    assert holders(built.home, DEVICE) == []
+    write_events(built, "d.jsonl", event(id="before", uid=None, cid=DEVICE))
+    drain(built)
+    assert current_batches(built.home / "lake")[-1].books.skipped == 1
+
+
+ERASE = """
+import sys
+from pathlib import Path
+from sequen_dagster.commands.erase import erase_people
+from sequen_dagster.settings import load_settings
+
+settings = load_settings(Path.cwd(), home=sys.argv[1], exports=sys.argv[2])
+erase_people(settings, [("uid", sys.argv[3])], is_visitor=False, is_dry_run=False)
+"""
+RESTATE = """
+import sys
+from pathlib import Path
+from sequen_dagster.marts.compaction import compact
+from sequen_dagster.marts.warehouse import load_commits
+from sequen_dagster.settings import load_settings
+
+settings = load_settings(Path.cwd(), home=sys.argv[1], exports=sys.argv[2])
+load_commits(settings)
+compact(settings)
+"""
+
+
+def killed(code: str, settings: SequenSettings, checkpoint: str) -> None:
+    """Run a piece of code in a process that dies at a checkpoint."""
+    places = [str(settings.home), str(settings.sources[0].exports), X]
+    finished = subprocess.run(
+        [sys.executable, "-c", code, *places],
+        env=os.environ | {"SEQUEN_CRASH_AT": checkpoint},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == -9, finished.stderr
+    assert finished.stderr == ""
+
+
+@pytest.mark.slow
+@pytest.mark.fault(22)
+@pytest.mark.parametrize(
+    "checkpoint",
+    [
+        "erase.noted",
+        "lake.rows_written",
+        "erase.rows_rewritten",
+        "lake.manifest_written",
+        "erase.manifest_replaced",
+        "erase.old_removed",
+    ],
+)
+def test_erasing_that_was_killed_in_the_lake_is_finished_by_another(
+    tmp_path: Path, checkpoint: str
+) -> None:
+    settings = settings_of(tmp_path)
+    write_exports(settings)
+    drain(settings)
+    killed(ERASE, settings, checkpoint)
+    lake = settings.home / "lake"
+    # Readable at any time: every commit names rows that are there.
+    for commit in read_commits(lake):
+        for batch in commit.batches:
+            found = sum(len(pl.read_parquet(lake / name)) for name in batch.events)
+            assert found == batch.books.accepted
+    assert read_erasures(lake).holds("uid", X)
+
+    erased = erase_people(settings, [("uid", X)], is_visitor=False, is_dry_run=False)
+
+    assert erased.is_again
+    assert {"a.jsonl", "b.jsonl"} >= set(erased.files) >= {"a.jsonl"}
+    assert holders(settings.home, X) == []
+    books = [batch.books for commit in read_commits(lake) for batch in commit.batches]
+    assert sum(one.skipped for one in books) == 4
+    assert sum(one.accepted for one in books) == 3
+    assert len(list((lake / "commits").iterdir())) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.fault(22)
+@pytest.mark.parametrize("checkpoint", ["erase.loaded", "erase.copied", "erase.compacted"])
+def test_restating_that_was_killed_is_finished_by_another(tmp_path: Path, checkpoint: str) -> None:
+    settings = settings_of(tmp_path)
+    write_exports(settings)
+    drain(settings)
+    load_commits(settings)
+    assert "warehouse.duckdb" in holders(settings.home, X)
+    erase_people(settings, [("uid", X)], is_visitor=False, is_dry_run=False)
+    killed(RESTATE, settings, checkpoint)
+
+    load_commits(settings)
+    compact(settings)
+
+    assert holders(settings.home, X) == []
+    with connect(settings) as warehouse:
+        ids = warehouse.execute("select id from raw.events order by id").fetchall()
+    assert ids == [("before",), ("other",), ("third",)]
+    assert sorted(path.name for path in settings.home.iterdir() if path.is_dir()) == ["lake"]
+
+
+@pytest.mark.slow
+@pytest.mark.fault(22)
+@pytest.mark.parametrize("checkpoint", ["erase.loaded", "erase.built"])
+def test_command_that_was_killed_is_finished_by_another(
+    built: SequenSettings, checkpoint: str
+) -> None:
+    code = "from sequen_dagster.cli import main; main()"
+    finished = subprocess.run(
+        [sys.executable, "-c", code, *arguments(built, "--uid", X)],
+        env=os.environ | {"SEQUEN_CRASH_AT": checkpoint},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == -9, finished.stderr
+    assert read_noted(built.home / "lake").unfinished == 1
+
+    result = invoke(built, "--uid", X)
+
+    assert result.exit_code == 0, result.output
+    assert "on the list already" in told(result)
+    assert "'a.jsonl'" in told(result)
+    assert holders(built.home, X) == []
+    assert read_noted(built.home / "lake").unfinished == 0
+    assert rows(built, "select id from fct_events order by id") == [
+        ("before",),
+        ("other",),
+        ("third",),
+    ]
+    assert verify(built).is_equal
+
+
+@pytest.mark.slow
+def test_old_raw_text_leaves_the_tables_with_the_next_run(built: SequenSettings) -> None:
+    settings = built.model_copy(update={"quarantine_days": 30})
+    assert "warehouse.duckdb" in holders(settings.home, NOTE)
+    registered_at = max(one.registered_at for one in current_batches(settings.home / "lake"))
+
+    dropped = drop_old_raw_text(settings, now=registered_at + timedelta(days=31))
+    assert dropped.raw_texts == 3
+    outcome = run_pipeline(settings)
+
+    assert outcome.is_success
+    with connect(settings) as warehouse:
+        kept = warehouse.execute(
+            "select count(*), count(raw), count(rules) from main.quarantined_events"
+        ).fetchall()
+    assert kept == [(3, 0, 3)]
+    assert holders(settings.home, NOTE) == []
+    assert verify(settings).is_equal

@@ -1,0 +1,163 @@
+"""Others that have the warehouse open, two writers at a time, and writers that are killed."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from crashes import wait_until
+from homes import event, settings_of, write_events
+from sequen_dagster.cli import main
+from sequen_dagster.errors import LockTimeoutError
+from sequen_dagster.lake.drain import drain
+from sequen_dagster.marts.warehouse import (
+    Loaded,
+    connect,
+    load_commits,
+    warehouse_path,
+    writer_lock,
+)
+from sequen_dagster.settings import SequenSettings
+
+WRITING, READING = "read_only=False", "read_only=True"
+
+
+@contextmanager
+def opened_by_somebody(
+    settings: SequenSettings, how: str, *, seconds: float = 60
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process has the warehouse open, as an IDE would; it is killed at the end."""
+    code = (
+        "import duckdb, time;"
+        f"connection = duckdb.connect({str(warehouse_path(settings))!r}, {how});"
+        f"print('open', flush=True); time.sleep({seconds})"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def ready(tmp_path: Path) -> SequenSettings:
+    """A home with a warehouse, and a commit that it does not hold yet."""
+    settings = settings_of(tmp_path, lock_timeout_seconds=0)
+    settings.make_home()
+    load_commits(settings)
+    write_events(settings, "a.jsonl", event())
+    drain(settings)
+    return settings
+
+
+@pytest.mark.fault(35)
+@pytest.mark.parametrize("how", [WRITING, READING])
+def test_file_that_somebody_keeps_open_is_told_and_nothing_is_loaded(
+    ready: SequenSettings, how: str
+) -> None:
+    with opened_by_somebody(ready, how) as holder, pytest.raises(LockTimeoutError) as caught:
+        load_commits(ready)
+
+    told = str(caught.value)
+    assert told.startswith(f"The warehouse {str(warehouse_path(ready))!r} is open in process ")
+    assert f"is open in process {holder.pid}. Close it there" in told
+    assert "python" not in told
+    with connect(ready) as warehouse:
+        assert warehouse.execute("select count(*) from raw.commits").fetchone() == (0,)
+    assert load_commits(ready) == Loaded(commits=1, batches=1, events=1)
+
+
+@pytest.mark.slow
+@pytest.mark.fault(35)
+@pytest.mark.parametrize("how", [WRITING, READING])
+def test_file_that_is_closed_in_time_is_waited_for(ready: SequenSettings, how: str) -> None:
+    patient = ready.model_copy(update={"lock_timeout_seconds": 60})
+    with opened_by_somebody(patient, how, seconds=1.5):
+        started = time.monotonic()
+
+        assert load_commits(patient) == Loaded(commits=1, batches=1, events=1)
+
+        assert 1 < time.monotonic() - started < 30
+
+
+@pytest.mark.slow
+@pytest.mark.fault(35)
+def test_command_ends_with_3_where_the_file_stays_open(ready: SequenSettings) -> None:
+    arguments = ["verify", "--home", str(ready.home), "--set", "lock_timeout_seconds=0"]
+    with opened_by_somebody(ready, READING) as holder:
+        result = CliRunner().invoke(main, arguments)
+
+    assert result.exit_code == 3
+    assert f"is open in process {holder.pid}." in " ".join(result.output.split())
+
+
+@pytest.mark.slow
+@pytest.mark.fault(26)
+def test_two_writers_at_a_time_load_every_commit_once(ready: SequenSettings) -> None:
+    for number in range(6):
+        write_events(ready, f"{number}.jsonl", event(id=f"e{number}"))
+        drain(ready)
+    start_at = time.time() + 3
+    code = (
+        "import time; from pathlib import Path\n"
+        "from sequen_dagster.settings import load_settings\n"
+        "from sequen_dagster.marts.warehouse import load_commits, writer_lock\n"
+        f"settings = load_settings(Path({str(ready.home.parent)!r}), home='home')\n"
+        f"time.sleep(max(0, {start_at} - time.time()))\n"
+        "with writer_lock(settings):\n"
+        "    loaded = load_commits(settings)\n"
+        "    time.sleep(0.5)\n"
+        "print(loaded.commits, loaded.events)\n"
+    )
+    command = [sys.executable, "-c", code]
+    writers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+
+    told = [writer.communicate(timeout=120)[0].split() for writer in writers]
+
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert sorted(told) == [["0", "0"], ["7", "7"]]
+    with connect(ready) as warehouse:
+        assert warehouse.execute("select count(*) from raw.events").fetchone() == (7,)
+
+
+@pytest.mark.slow
+@pytest.mark.fault(37)
+def test_child_does_not_outlive_a_killed_parent(ready: SequenSettings) -> None:
+    child = (
+        "import duckdb, os, time; from sequen_dagster.orphans import die_with_named_parent\n"
+        "die_with_named_parent()\n"
+        f"connection = duckdb.connect({str(warehouse_path(ready))!r})\n"
+        "print(os.getpid(), flush=True)\n"
+        "connection.execute('select sum(sqrt(a.range * b.range)) from range(10000000) a,"
+        " range(1000000) b')\n"
+    )
+    parent = (
+        "import os, subprocess, sys; from sequen_dagster.orphans import parent_in_environment\n"
+        f"subprocess.run([sys.executable, '-c', {child!r}],"
+        " env={**os.environ, **parent_in_environment()})\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        orphan = Path("/proc", process.stdout.readline().decode().strip())
+        with pytest.raises(LockTimeoutError), connect(ready):
+            pass
+
+        process.kill()
+        gone_after = wait_until(lambda: not orphan.exists(), seconds=10)
+
+    assert gone_after < 5
+    with connect(ready), writer_lock(ready):
+        pass
+
+
+def test_child_that_starts_after_its_parent_has_died_ends_at_once() -> None:
+    code = "from sequen_dagster.orphans import die_with_parent; die_with_parent(1); print('alive')"
+
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+
+    assert (finished.returncode, finished.stdout) == (-9, b"")

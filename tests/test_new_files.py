@@ -1,0 +1,360 @@
+import json
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from homes import RECEIPT, event, settings_of, touch, write_events, write_text
+from sensing import Daemon
+from sequen_dagster.contract.scalars import utc_now
+from sequen_dagster.lake.commits import current_batches
+from sequen_dagster.lake.drain import drain, pending_files
+from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.lake.ledger_file import connect, ledger_path
+from sequen_dagster.settings import SequenSettings, Source, load_settings
+
+
+def daemon_of(tmp_path: Path, **overrides: object) -> Daemon:
+    return Daemon(settings_of(tmp_path, **{"settle_seconds": 0, **overrides}))
+
+
+def committed(settings: SequenSettings) -> list[str]:
+    return [batch.path for batch in current_batches(settings.home / "lake")]
+
+
+def started(daemon: Daemon) -> str:
+    """The portion of the one run that two ticks start."""
+    (portion,) = [*daemon.tick(), *daemon.tick()]
+    return portion
+
+
+def test_tick_without_files_says_so(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+
+    assert daemon.tick() == []
+    assert daemon.message == "No file is new. 0 files seen."
+
+
+def test_files_are_asked_for_once_they_rest(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+    write_events(daemon.settings, "a.jsonl", event())
+
+    assert daemon.evaluate() == []
+    assert daemon.message == "1 file seen: 1 arriving or settling: 'a.jsonl'."
+    (request,) = daemon.evaluate()
+
+    portion = request.run_key
+    assert request.tags == {"sequen/portion": portion}
+    assert request.run_config == {"ops": {"lake": {"config": {"portion": portion}}}}
+    assert len(portion or "") == 32
+
+
+def test_tick_observes_the_exports_place(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+    size = write_events(daemon.settings, "a.jsonl", event()).stat().st_size
+    daemon.evaluate()
+    from sequen_dagster.triggers.new_files import build_new_files_sensor
+
+    sensor = build_new_files_sensor(daemon.settings, dg.DefaultSensorStatus.RUNNING)
+    with dg.build_sensor_context(instance=daemon.instance) as context:
+        result = sensor(context)
+
+    assert isinstance(result, dg.SensorResult)
+    (observation,) = result.asset_events
+    told = {name: value.value for name, value in observation.metadata.items()}
+    assert told == {
+        "files": 1, "bytes": size, "newest": "2025-07-20T12:00:00",
+        "files_requested": 1, "bytes_requested": size,
+    }  # fmt: skip
+
+
+@pytest.mark.fault(1)
+def test_file_that_grows_from_tick_to_tick_is_loaded_once_and_whole(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+    lines = ""
+    for number in range(5):
+        lines += json.dumps(event(id=f"e{number}")) + "\n"
+        touch(write_text(daemon.settings, "a.jsonl", lines), RECEIPT + timedelta(seconds=number))
+        assert daemon.tick() == []
+
+    drained = daemon.work(*daemon.tick())
+
+    assert drained.books.accepted == 5
+    assert [batch.version for batch in drained.batches] == [1]
+
+
+@pytest.mark.fault(7)
+@pytest.mark.parametrize("offset", [timedelta(days=-9999), timedelta(days=9999)])
+def test_time_of_a_file_says_nothing_about_its_rest(tmp_path: Path, offset: timedelta) -> None:
+    daemon = daemon_of(tmp_path)
+    touch(write_events(daemon.settings, "a.jsonl", event()), utc_now() + offset)
+
+    assert daemon.work(started(daemon)).books.records_read == 1
+
+
+@pytest.mark.fault(7)
+def test_clock_that_is_set_back_keeps_no_file_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = daemon_of(tmp_path, settle_seconds=10)
+    write_events(daemon.settings, "a.jsonl", event())
+    now = utc_now()
+
+    def at(moment: timedelta) -> list[str]:
+        for module in ("lake.ledger", "triggers.new_files"):
+            monkeypatch.setattr(f"sequen_dagster.{module}.utc_now", lambda: now + moment)
+        return daemon.tick()
+
+    assert at(timedelta(days=30)) == []
+    assert at(timedelta(0)) == []
+    assert len(at(timedelta(seconds=10))) == 1
+
+
+@pytest.mark.fault(28)
+@pytest.mark.fault(30)
+@pytest.mark.parametrize("cursor", [None, "", "garbage", '{"files": 7}'])
+def test_evaluated_twice_with_any_cursor_it_is_the_same_request(
+    tmp_path: Path, cursor: str | None
+) -> None:
+    daemon = daemon_of(tmp_path)
+    write_events(daemon.settings, "a.jsonl", event())
+    daemon.evaluate()
+
+    first, second = daemon.evaluate(cursor), daemon.evaluate(cursor)
+
+    assert len(first) == 1
+    assert first == second
+
+
+@pytest.mark.fault(28)
+def test_request_that_was_lost_is_made_again_beside_that_of_a_new_file(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+    write_events(daemon.settings, "b.jsonl", event())
+    daemon.evaluate()
+    (lost,) = daemon.evaluate()
+    write_events(daemon.settings, "a.jsonl", event(id="e2"))
+    daemon.evaluate()
+
+    again, new = daemon.evaluate()
+
+    assert again == lost
+    assert new.run_key != lost.run_key
+
+
+def test_files_under_way_are_not_asked_for_again(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+    write_events(daemon.settings, "a.jsonl", event())
+    first = started(daemon)
+    write_events(daemon.settings, "b.jsonl", event(id="e2"))
+
+    assert daemon.tick() == []
+    assert "1 being taken in: 'a.jsonl'" in daemon.message
+    (second,) = daemon.tick()
+    assert daemon.tick() == []
+
+    assert [batch.path for batch in daemon.work(second).batches] == ["b.jsonl"]
+    assert [batch.path for batch in daemon.work(first).batches] == ["a.jsonl"]
+    assert daemon.tick() == []
+    assert daemon.message == "No file is new. 2 files seen."
+
+
+@pytest.mark.fault(29)
+@pytest.mark.parametrize("status", ["FAILURE", "CANCELED", "SUCCESS"])
+def test_files_of_a_run_that_did_nothing_are_asked_for_under_another_key(
+    tmp_path: Path, status: str
+) -> None:
+    daemon = daemon_of(tmp_path)
+    write_events(daemon.settings, "a.jsonl", event())
+    first = started(daemon)
+    daemon.set_status(first, dg.DagsterRunStatus[status])
+
+    (second,) = daemon.tick()
+
+    assert second != first
+    assert daemon.work(second).books.accepted == 1
+    assert daemon.tick() == []
+
+
+@pytest.mark.fault(31)
+def test_lost_ledger_asks_for_what_is_missing_even_under_used_keys(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+    write_events(daemon.settings, "a.jsonl", event())
+    daemon.set_status(started(daemon), dg.DagsterRunStatus.FAILURE)
+    for part in daemon.settings.home.glob("ledger.sqlite*"):
+        part.unlink()
+
+    # Two looks, a request under the old key, which starts nothing, and one under a new key.
+    ticks = [daemon.tick() for _ in range(3)]
+
+    assert [len(tick) for tick in ticks] == [0, 0, 1]
+    assert daemon.work(*ticks[-1]).books.accepted == 1
+
+
+@pytest.mark.fault(17)
+def test_file_that_fails_is_tried_again_then_parked_and_blocks_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = daemon_of(tmp_path, max_attempts=2, retry_seconds=0)
+    write_events(daemon.settings, "a.jsonl", event())
+    write_events(daemon.settings, "b.jsonl", event(id="e2"))
+    from sequen_dagster.lake import workers
+
+    ingest = workers.ingest_file
+
+    def refuse(file: object, *given: object, **named: object) -> object:
+        if file.path == "a.jsonl":  # type: ignore[attr-defined]
+            raise OSError(5, "Input/output error")
+        return ingest(file, *given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(workers, "ingest_file", refuse)
+    first = daemon.work(started(daemon))
+    second = daemon.work(*daemon.tick())
+    third = daemon.tick()
+
+    assert [batch.path for batch in first.batches] == ["b.jsonl"]
+    assert [one.reason for one in (*first.failures, *second.failures)] == [
+        "OSError: Input/output error Attempt 1 of 2.",
+        "OSError: Input/output error It is parked now.",
+    ]
+    assert third == []
+    assert daemon.message == (
+        "2 files seen: 1 parked until they change: 'a.jsonl' (OSError: Input/output error)."
+    )
+    monkeypatch.setattr(workers, "ingest_file", ingest)
+    write_events(daemon.settings, "a.jsonl", event(note="mended"))
+    assert daemon.work(started(daemon)).books.accepted == 1
+
+
+def test_file_that_a_run_died_over_waits_before_it_is_tried_again(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path, retry_seconds=600)
+    write_events(daemon.settings, "a.jsonl", event())
+    first = started(daemon)
+    ledger = Ledger(daemon.settings.home)
+    ledger.begin(pending_files(daemon.settings))
+    daemon.set_status(first, dg.DagsterRunStatus.FAILURE)
+
+    assert daemon.tick() == []
+    assert "1 waiting for their next try: 'a.jsonl' (the run that read it" in daemon.message
+
+
+@pytest.mark.fault(8)
+def test_name_that_sorts_before_all_others_may_come_last(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+    write_events(daemon.settings, "2026-01-02.jsonl", event())
+    daemon.work(started(daemon))
+    write_events(daemon.settings, "2026-01-01.jsonl", event(id="e2"))
+
+    assert [batch.path for batch in daemon.work(started(daemon)).batches] == ["2026-01-01.jsonl"]
+
+
+@pytest.mark.fault(2)
+def test_file_that_grows_later_is_loaded_as_its_next_version(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+    for size in (1, 2):
+        write_events(
+            daemon.settings, "a.jsonl", *(event(id=f"e{number}") for number in range(size))
+        )
+        (batch,) = daemon.work(started(daemon)).batches
+        assert (batch.version, batch.books.accepted) == (size, size)
+
+
+@pytest.mark.fault(32)
+def test_place_that_is_gone_does_not_hold_back_the_others(tmp_path: Path) -> None:
+    for name in ("web", "app"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jsonl").write_text(json.dumps(event(id=name)) + "\n")
+    settings = load_settings(
+        tmp_path,
+        settle_seconds=0,
+        sources=[Source(name=name, exports=tmp_path / name) for name in ("web", "app", "gone")],
+    )
+    daemon = Daemon(settings)
+
+    assert daemon.tick() == []
+    assert "Exports place" in daemon.message
+    assert "2 arriving or settling" in daemon.message
+    (portion,) = daemon.tick()
+    assert len(Ledger(settings.home).requested(portion)) == 2
+
+
+def test_damaged_home_is_told_in_the_tick(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+    daemon.settings.make_home()
+    (daemon.settings.home / "ledger.sqlite").write_bytes(b"garbage" * 1000)
+
+    assert daemon.tick() == []
+    assert "doctor --rebuild" in daemon.message
+
+
+def test_burst_makes_as_many_runs_as_are_allowed_and_no_file_is_in_two(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path, run_files=4, runs_per_tick=2)
+    for number in range(10):
+        write_events(daemon.settings, f"{number}.jsonl", event(id=f"e{number}"))
+    daemon.tick()
+
+    batches = []
+    while portions := daemon.tick():
+        assert len(portions) <= 2
+        for portion in portions:
+            batches += [batch.path for batch in daemon.work(portion).batches]
+
+    assert sorted(batches) == [f"{number}.jsonl" for number in range(10)]
+
+
+def test_success_marker_lets_files_in_at_the_first_tick(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    source = Source(exports=tmp_path / "out", complete_when="success_marker")
+    daemon = Daemon(load_settings(tmp_path, sources=[source]))
+    (tmp_path / "out" / "a.jsonl").write_text(json.dumps(event()) + "\n")
+    assert [daemon.tick(), daemon.tick()] == [[], []]
+
+    (tmp_path / "out" / "_SUCCESS").touch()
+
+    assert daemon.work(*daemon.tick()).books.accepted == 1
+
+
+@pytest.mark.fault(11)
+def test_pipes_links_and_folders_are_never_asked_for(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+    exports = daemon.settings.sources[0].exports
+    os.mkfifo(exports / "pipe.jsonl")
+    (exports / "link.jsonl").symlink_to("/etc/passwd")
+    (exports / "folder.jsonl").mkdir()
+
+    assert [daemon.tick(), daemon.tick()] == [[], []]
+    assert daemon.message == "No file is new. 0 files seen."
+
+
+def test_what_a_person_has_taken_in_is_not_asked_for(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+    write_events(daemon.settings, "a.jsonl", event())
+    drain(daemon.settings)
+
+    assert [daemon.tick(), daemon.tick()] == [[], []]
+    assert committed(daemon.settings) == ["a.jsonl"]
+
+
+@pytest.mark.slow
+@pytest.mark.fault(40)
+def test_look_at_a_hundred_thousand_files_fits_a_tick(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+    exports = daemon.settings.sources[0].exports
+    for number in range(100_000):
+        folder = exports / f"day={number % 100}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{number:06}.jsonl").write_bytes(b"{}\n")
+
+    def seconds() -> float:
+        started = time.perf_counter()
+        daemon.evaluate()
+        return time.perf_counter() - started
+
+    # Dagster ends an evaluation after 60 s.
+    assert max(seconds(), seconds()) < 50
+    with connect(ledger_path(daemon.settings.home)) as ledger:
+        ledger.execute("update file_versions set state = 'committed', version = 1, portion = null")
+    assert seconds() < 25
+    assert daemon.message == "No file is new. 100,000 files seen."

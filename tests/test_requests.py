@@ -1,0 +1,143 @@
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from homes import RECEIPT, settings_of
+from sequen_dagster.exports.files import ExportFile
+from sequen_dagster.lake.ledger import FileStatus
+from sequen_dagster.lake.requests import plan_requests
+from sequen_dagster.settings import SequenSettings, Source
+
+NOW = datetime(2026, 1, 1, 12, 0, 0)
+
+
+def file(path: str, size_bytes: int = 10) -> ExportFile:
+    return ExportFile("default", path, path, size_bytes, RECEIPT)
+
+
+def status(path: str, *, size_bytes: int = 10, rested: int = 60, **known: object) -> FileStatus:
+    first_seen_at = (NOW - timedelta(seconds=rested)).isoformat()
+    fresh = FileStatus(
+        file(path, size_bytes), "seen", first_seen_at, 2, 0, "", False, None, 0, None
+    )
+    return replace(fresh, **known)
+
+
+def paths(statuses: tuple[FileStatus, ...]) -> list[str]:
+    return [one.file.path for one in statuses]
+
+
+def requested(settings: SequenSettings, *statuses: FileStatus, **known: object) -> list[list[str]]:
+    plan = plan_requests(statuses, settings, now=NOW, **known)
+    return [[one.path for one in portion.files] for portion in plan.requests]
+
+
+@pytest.mark.fault(1)
+@pytest.mark.parametrize(
+    ("sightings", "rested", "is_whole"),
+    [(2, 30, True), (1, 30, False), (2, 29, False), (1, 3600, False)],
+)
+def test_file_is_whole_after_two_looks_and_the_settle_time(
+    tmp_path: Path, sightings: int, rested: int, is_whole: bool
+) -> None:
+    settings = settings_of(tmp_path, settle_seconds=30)
+    plan = plan_requests([status("a", sightings=sightings, rested=rested)], settings, now=NOW)
+
+    assert bool(plan.requests) == is_whole
+    assert paths(plan.arriving) == ([] if is_whole else ["a"])
+
+
+def test_files_go_in_order_of_path_and_what_has_failed_comes_last(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    failed = status("a", state="failed", attempts=1)
+
+    assert requested(settings, failed, status("c"), status("b")) == [["b", "c", "a"]]
+
+
+@pytest.mark.parametrize(("attempts", "error"), [(1, None), (2, "why")])
+def test_failed_file_waits_for_its_next_try(
+    tmp_path: Path, attempts: int, error: str | None
+) -> None:
+    settings = settings_of(tmp_path)
+    due = NOW.isoformat()
+    later = (NOW + timedelta(microseconds=1)).isoformat()
+    failed = status("a", state="failed", attempts=attempts, error=error)
+
+    assert requested(settings, replace(failed, retry_at=due)) == [["a"]]
+    plan = plan_requests([replace(failed, retry_at=later)], settings, now=NOW)
+    assert (plan.requests, paths(plan.resting)) == ((), ["a"])
+
+
+@pytest.mark.fault(17)
+def test_parked_files_keep_nobody_waiting(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    plan = plan_requests([status("a", state="parked"), status("b")], settings, now=NOW)
+
+    assert [one.path for one in plan.requests[0].files] == ["b"]
+    assert paths(plan.parked) == ["a"]
+
+
+def test_portions_are_bounded_by_bytes_and_files_and_by_nothing_else(tmp_path: Path) -> None:
+    many = [status(f"{number}") for number in range(5)]
+
+    assert requested(settings_of(tmp_path), *many) == [["0", "1", "2", "3", "4"]]
+    by_files = settings_of(tmp_path, run_files=2, runs_per_tick=9)
+    assert requested(by_files, *many) == [["0", "1"], ["2", "3"], ["4"]]
+    by_bytes = settings_of(tmp_path, run_bytes=20, runs_per_tick=9)
+    assert requested(by_bytes, *many) == [["0", "1"], ["2", "3"], ["4"]]
+    huge = status("1", size_bytes=1_000)
+    assert requested(by_bytes, status("0"), huge, status("2")) == [["0"], ["1"], ["2"]]
+
+
+def test_there_are_at_most_so_many_runs_at_a_time(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, run_files=1, runs_per_tick=2)
+    busy = status("0", portion="f" * 32)
+    fresh = [status("1"), status("2"), status("3")]
+
+    assert requested(settings, *fresh) == [["1"], ["2"]]
+    plan = plan_requests([busy, *fresh], settings, now=NOW, running={"f" * 32})
+    assert [one.path for portion in plan.requests for one in portion.files] == ["1"]
+    assert (paths(plan.under_way), paths(plan.waiting)) == (["0"], ["2", "3"])
+
+
+def test_portion_that_no_run_came_of_is_asked_for_as_it_was(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    first = plan_requests([status("a"), status("b")], settings, now=NOW).requests[0]
+    again = [status(name, portion=first.name) for name in "ab"]
+
+    plan = plan_requests([*again, status("0")], settings, now=NOW)
+
+    assert plan.requests[0] == first
+    assert [one.path for one in plan.requests[1].files] == ["0"]
+
+
+@pytest.mark.fault(29)
+def test_name_of_a_portion_stands_for_content_and_try(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+
+    def name(one: FileStatus, settings: SequenSettings = settings) -> str:
+        return plan_requests([one], settings, now=NOW).requests[0].name
+
+    first = status("a")
+    other = settings.model_copy(update={"home": tmp_path / "other"})
+    assert name(first) == name(first)
+    changed = replace(first.file, etag="x")
+    names = {
+        name(first), name(first, other), name(replace(first, requests=1)),
+        name(status("b")), name(replace(first, file=changed)),
+    }  # fmt: skip
+    assert len(names) == 5
+
+
+@pytest.mark.fault(1)
+@pytest.mark.parametrize("complete_when", ["success_marker", "manifest"])
+def test_announced_files_need_no_rest_and_others_get_none(
+    tmp_path: Path, complete_when: str
+) -> None:
+    source = Source(exports=tmp_path, complete_when=complete_when)
+    settings = settings_of(tmp_path).model_copy(update={"sources": (source,)})
+    fresh, old = status("a", sightings=1, rested=0), status("b", sightings=99, rested=9999)
+
+    assert requested(settings, fresh, old, announced={fresh.file}) == [["a"]]

@@ -1,0 +1,233 @@
+"""Exports in an object store, against a server that speaks S3's own protocol."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import fsspec
+import pytest
+from moto.server import ThreadedMotoServer
+
+from homes import event
+from sensing import Daemon
+from sequen_dagster.errors import ExportsError, SettingsError, VanishedFileError
+from sequen_dagster.exports.files import list_files, open_file
+from sequen_dagster.exports.readers import ExportReader, ReadLimits
+from sequen_dagster.lake.commits import Books
+from sequen_dagster.lake.drain import drain
+from sequen_dagster.settings import SequenSettings, load_settings
+
+BUCKET = "exports"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client beside ours, and an empty bucket."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    yield client
+    for one in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        client.delete_object(Bucket=BUCKET, Key=one["Key"])
+    client.delete_bucket(Bucket=BUCKET)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
+def put(s3: Any, key: str, *events: dict[str, Any]) -> None:
+    body = "".join(f"{json.dumps(one)}\n" for one in events).encode()
+    s3.put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(body) if ".gz" in key else body)
+
+
+def settings_in(tmp_path: Path, place: str = f"s3://{BUCKET}/web", **more: Any) -> SequenSettings:
+    return load_settings(tmp_path, home="home", exports=place, workers=1, settle_seconds=0, **more)
+
+
+def test_objects_are_listed_by_prefix_and_pattern(s3: Any, tmp_path: Path) -> None:
+    for key in (
+        "web/b.jsonl", "web/day=1/a.jsonl.gz", "web/_temporary/x.jsonl", "web/folder/",
+        "web/.hidden", "webby/c.jsonl", "app/d.jsonl", "web/a [1]*?#.jsonl",
+    ):  # fmt: skip
+        put(s3, key, event())
+
+    files = list_files(settings_in(tmp_path).sources[0])
+
+    assert [file.path for file in files] == ["a [1]*?#.jsonl", "b.jsonl", "day=1/a.jsonl.gz"]
+    assert files[1].location == f"s3://{BUCKET}/web/b.jsonl"
+    head = s3.head_object(Bucket=BUCKET, Key="web/b.jsonl")
+    assert files[1].size_bytes == head["ContentLength"]
+    assert files[1].modified_at == head["LastModified"].replace(tzinfo=None)
+    assert files[1].etag == head["ETag"].strip('"')
+
+
+def test_objects_are_taken_in_like_files(s3: Any, tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    put(s3, "web/a.jsonl", event(), event(id="e2", uid=None))
+    put(s3, "web/a [1]*?#.jsonl.gz", event(id="e3"))
+
+    first, second = drain(settings), drain(settings)
+
+    assert first.books == Books(records_read=3, accepted=2, quarantined=1)
+    assert first.failures == second.commits == ()
+
+
+def test_parquet_is_read_from_a_store(s3: Any, tmp_path: Path) -> None:
+    import polars as pl
+
+    pl.DataFrame([event()]).write_parquet(tmp_path / "a.parquet")
+    s3.upload_file(str(tmp_path / "a.parquet"), BUCKET, "web/a.parquet")
+
+    (batch,) = drain(settings_in(tmp_path)).batches
+
+    assert (batch.file_format, batch.books.accepted) == ("parquet", 1)
+
+
+def test_one_object_is_a_place_of_its_own(s3: Any, tmp_path: Path) -> None:
+    put(s3, "web/a.jsonl", event())
+    put(s3, "web/b.jsonl", event(id="e2"))
+
+    settings = settings_in(tmp_path, f"s3://{BUCKET}/web/b.jsonl")
+
+    assert [file.path for file in list_files(settings.sources[0])] == ["b.jsonl"]
+
+
+def test_new_objects_are_seen_by_the_sensor_and_changed_ones_are_new_versions(
+    s3: Any, tmp_path: Path
+) -> None:
+    daemon = Daemon(settings_in(tmp_path))
+    versions = []
+    for uid in ("u1", "u2", "u1"):
+        put(s3, "web/a.jsonl", event(uid=uid))
+        (portion,) = [*daemon.tick(), *daemon.tick()]
+        versions += [batch.version for batch in daemon.work(portion).batches]
+
+    assert versions == [1, 2, 3]
+    assert daemon.tick() == []
+
+
+def test_success_marker_is_seen_in_a_store(s3: Any, tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    source = settings.sources[0].model_copy(update={"complete_when": "success_marker"})
+    daemon = Daemon(settings.model_copy(update={"sources": (source,)}))
+    put(s3, "web/day=1/a.jsonl", event())
+    assert [daemon.tick(), daemon.tick()] == [[], []]
+
+    put(s3, "web/day=1/_SUCCESS")
+
+    assert daemon.work(*daemon.tick()).books.accepted == 1
+
+
+@pytest.mark.fault(9)
+def test_object_that_vanished_says_so(s3: Any, tmp_path: Path) -> None:
+    put(s3, "web/a.jsonl", event())
+    (file,) = list_files(settings_in(tmp_path).sources[0])
+    s3.delete_object(Bucket=BUCKET, Key="web/a.jsonl")
+
+    with pytest.raises(VanishedFileError, match="vanished"):
+        open_file(file).read()
+
+
+@pytest.mark.fault(10)
+def test_object_replaced_in_the_middle_of_reading_is_left(s3: Any, tmp_path: Path) -> None:
+    lines = b"{}\n" * (8 << 20)
+    s3.put_object(Bucket=BUCKET, Key="web/a.jsonl", Body=lines)
+    (file,) = list_files(settings_in(tmp_path).sources[0])
+
+    with open_file(file) as handle:
+        handle.read(1)
+        s3.put_object(Bucket=BUCKET, Key="web/a.jsonl", Body=lines[1:])
+        handle.seek(len(lines) - 10)
+        with pytest.raises(VanishedFileError, match="changed while it was read"):
+            handle.read(10)
+
+
+@pytest.mark.fault(10)
+def test_object_that_was_replaced_while_it_was_read_is_left(s3: Any, tmp_path: Path) -> None:
+    put(s3, "web/a.jsonl", event(uid="u1"))
+    (file,) = list_files(settings_in(tmp_path).sources[0])
+
+    with ExportReader(file, ReadLimits()) as reader:
+        list(reader.chunks())
+        reader.finish()
+        put(s3, "web/a.jsonl", event(uid="u2"))
+        with pytest.raises(VanishedFileError, match="changed while it was read"):
+            reader.check_unchanged()
+
+
+@pytest.mark.usefixtures("s3")
+def test_bucket_that_is_not_there_is_told_without_secrets(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, "s3://nowhere/web")
+
+    with pytest.raises(ExportsError, match="cannot be listed") as caught:
+        list_files(settings.sources[0])
+
+    assert "canary-secret" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("s3")
+def test_store_that_cannot_be_reached_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    daemon = Daemon(settings_in(tmp_path))
+
+    assert daemon.tick() == []
+    assert "cannot be listed: EndpointConnectionError" in daemon.message
+
+
+def test_store_that_is_lost_while_it_is_read_fails_that_file_alone(
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from botocore.exceptions import ConnectionClosedError
+    from s3fs.core import S3File
+
+    settings = settings_in(tmp_path)
+    put(s3, "web/a.jsonl", event())
+    put(s3, "web/b.jsonl", event(id="e2"))
+    fetch = S3File._fetch_range
+
+    def cut(self: S3File, start: int, end: int) -> bytes:
+        if self.path.endswith("a.jsonl"):
+            raise ConnectionClosedError(endpoint_url="http://canary-secret")
+        return bytes(fetch(self, start, end))
+
+    monkeypatch.setattr(S3File, "_fetch_range", cut)
+    drained = drain(settings)
+
+    assert [batch.path for batch in drained.batches] == ["b.jsonl"]
+    assert [one.reason for one in drained.failures] == [
+        "OSError: the store answered with ConnectionClosedError Attempt 1 of 3."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("http://example.com/x", "begin with one of s3, gs, abfs"),
+        ("file:///etc", "begin with one of"),
+        ("s3://key:secret@bucket/x", "must hold no user or key"),
+        ("gs://bucket/x", r"pip install 'sequen-dagster\[gcs\]'"),
+    ],
+)
+def test_place_that_cannot_work_is_refused_at_load(tmp_path: Path, place: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=why) as caught:
+        load_settings(tmp_path, exports=place)
+
+    assert "secret" not in str(caught.value)

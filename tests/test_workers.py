@@ -1,0 +1,98 @@
+"""A file that kills the process that reads it, and everything that must go on all the same."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from crashes import environment
+from homes import RECEIPT, event, settings_of, write_events
+from sequen_dagster.errors import ParserCrashError
+from sequen_dagster.exports.files import list_files
+from sequen_dagster.lake.commits import Batch
+from sequen_dagster.lake.workers import Job, Workers, _how_it_ended
+from sequen_dagster.settings import SequenSettings
+
+
+def jobs_of(settings: SequenSettings) -> list[Job]:
+    return [Job(file, RECEIPT) for file in list_files(settings.sources[0])]
+
+
+@pytest.mark.slow
+@pytest.mark.fault(16)
+@pytest.mark.parametrize("poison", ["0.jsonl", "6.jsonl"])
+def test_file_that_kills_its_process_takes_no_other_along(tmp_path: Path, poison: str) -> None:
+    settings = settings_of(tmp_path).model_copy(update={"workers": 2})
+    for number in range(7):
+        write_events(settings, f"{number}.jsonl", event(id=f"e{number}"))
+    jobs = jobs_of(settings)
+
+    deadly = {"SEQUEN_CRASH_AT": "lake.file_opened", "SEQUEN_CRASH_PATH": poison}
+    with (
+        environment(**deadly, SEQUEN_CRASH_SIGNAL="SIGSEGV"),
+        Workers(settings, jobs, isolate=True) as workers,
+    ):
+        outcomes = {job.file.path: outcome for job, outcome in workers.judge(jobs)}
+
+    crash = outcomes.pop(poison)
+    assert isinstance(crash, ParserCrashError)
+    assert crash.signal == signal.SIGSEGV
+    assert str(crash).startswith("parser_crash: ")
+    assert str(crash).endswith("signal 11.")
+    assert len(outcomes) == 6
+    assert all(isinstance(outcome, Batch) for outcome in outcomes.values())
+
+
+@pytest.mark.slow
+@pytest.mark.fault(16)
+def test_process_that_dies_once_costs_nothing(tmp_path: Path) -> None:
+    # As when the kernel takes a worker for want of memory that others used.
+    settings = settings_of(tmp_path).model_copy(update={"workers": 2})
+    for number in range(4):
+        write_events(settings, f"{number}.jsonl", event(id=f"e{number}"))
+    jobs = jobs_of(settings)
+
+    with Workers(settings, jobs, isolate=True) as workers:
+        judged = workers.judge(jobs)
+        first = next(judged)
+        assert workers._pool is not None
+        processes = workers._pool._processes
+        processes[min(processes)].kill()
+        outcomes = [first, *judged]
+
+    assert sorted(job.file.path for job, _ in outcomes) == [f"{one}.jsonl" for one in range(4)]
+    assert all(isinstance(outcome, Batch) for _, outcome in outcomes)
+
+
+@pytest.mark.fault(16)
+@pytest.mark.parametrize(
+    ("exit_code", "told"),
+    [(-11, "died, alone, of signal 11."), (-9, "died, alone, of signal 9."), (3, "exit code 3.")],
+)
+def test_crash_says_how_the_process_ended(exit_code: int, told: str) -> None:
+    error = _how_it_ended(exit_code)
+
+    assert isinstance(error, ParserCrashError)
+    assert error.signal == abs(exit_code)
+    assert str(error).endswith(told)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_process_that_was_told_to_end_is_no_crash_of_the_file(number: signal.Signals) -> None:
+    error = _how_it_ended(-number)
+
+    assert isinstance(error, InterruptedError)
+    assert error.strerror == f"The process that read it was ended by {number.name}"
+
+
+def test_little_work_needs_no_processes(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path).model_copy(update={"workers": 2})
+    for number in range(2):
+        write_events(settings, f"{number}.jsonl", event(id=f"e{number}"))
+    jobs = jobs_of(settings)
+
+    with Workers(settings, jobs) as workers:
+        outcomes = list(workers.judge(jobs))
+        assert workers._pool is None
+
+    assert len(outcomes) == 2
