@@ -20,6 +20,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from homes import event, write_events
+from sequen_dagster.lake import workers
 from sequen_dagster.lake.commits import Batch, current_batches, read_commits
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.marts.compare import compare, is_compared, table_keys
@@ -37,6 +38,12 @@ Child = multiprocessing.process.BaseProcess
 
 
 def drained(settings: SequenSettings) -> None:
+    drain(settings)
+
+
+def drained_by_workers(settings: SequenSettings) -> None:
+    # In a process of its own: however little there is, worker processes do it.
+    workers._MIN_POOL_BYTES = 0
     drain(settings)
 
 

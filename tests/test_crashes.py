@@ -17,6 +17,7 @@ from crashes import (
     contents_of,
     differing_tables,
     drained,
+    drained_by_workers,
     kill,
     run_through,
     start,
@@ -31,8 +32,6 @@ from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
 
 RANDOM_INGEST_KILLS: Final = 100
-# Of these, so many hit a run that reads in worker processes.
-KILLS_OF_WORKERS: Final = 5
 SEED: Final = 20_250_714
 LAKE = [name for name in CHECKPOINTS if name.startswith("lake.")]
 BEHIND_THE_LAKE = [name for name in CHECKPOINTS if not name.startswith("lake.")]
@@ -136,9 +135,8 @@ def test_ingest_survives_random_kills_under_load(tmp_path: Path) -> None:
     survived = half_way = 0
     checked: list[str] = []
     while survived < RANDOM_INGEST_KILLS:
-        is_pooled = survived % (RANDOM_INGEST_KILLS // KILLS_OF_WORKERS) == 0
         drop_some_files(settings, versions, choice)
-        child = start(drained, settings.model_copy(update={"workers": 2 if is_pooled else 1}))
+        child = start(drained, settings)
         if choice.random() < 0.5:
             time.sleep(choice.uniform(0, 0.1))
             drop_some_files(settings, versions, choice)
@@ -156,6 +154,33 @@ def test_ingest_survives_random_kills_under_load(tmp_path: Path) -> None:
     assert drain(settings).batches == []
     assert sorted(contents_of(settings)) == sorted(versions)
     assert contents_of(settings) == drained_alone(settings, tmp_path / "alone")
+
+
+@pytest.mark.slow
+@pytest.mark.fault(22)
+def test_workers_of_a_killed_drain_end_and_the_next_drain_makes_good(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, retry_seconds=0).model_copy(update={"workers": 2})
+    for number in range(12):
+        write_many(settings, f"{number:02}.jsonl", events=2_000)
+    child = start(drained_by_workers, settings)
+    incoming = settings.home / "lake" / ".incoming"
+    wait_until(lambda: incoming.exists() and any(incoming.iterdir()), seconds=120)
+    workers = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+    assert len(workers) >= 2
+
+    kill(child)
+    wait_until(lambda: not any(is_running(worker) for worker in workers), seconds=10)
+
+    check_lake(settings)
+    assert len(drain(settings).batches) == 12
+    assert contents_of(settings) == drained_alone(settings, tmp_path / "alone")
+
+
+def is_running(process: str) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def seconds_of_a_drain(
