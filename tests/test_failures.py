@@ -17,6 +17,7 @@ from sequen_dagster.settings import load_settings
 from sequen_dagster.triggers.failures import FailedRun, Hook, build_failure_sensor
 
 CANARY = "canary-token"
+FULL = StorageError("disk full " + "x" * 600)
 
 
 @dataclass
@@ -53,13 +54,18 @@ def server() -> Iterator[Server]:
 
 
 def tick(
-    tmp_path: Path, *, job_name: str = "sequen_run", hook: Hook | None = None, **settings: Any
+    tmp_path: Path,
+    *,
+    failure: Exception = FULL,
+    job_name: str = "sequen_run",
+    hook: Hook | None = None,
+    **settings: Any,
 ) -> object:
     """A run that fails, and what the sensor makes of it."""
 
     @dg.op
     def lake() -> None:
-        raise StorageError("disk full " + "x" * 600) from OSError("cause")
+        raise failure
 
     @dg.job(name=job_name)
     def job() -> None:
@@ -85,18 +91,33 @@ def test_function_of_the_user_gets_the_facts(tmp_path: Path) -> None:
     assert tick(tmp_path, hook=told.append) is None
 
     (failed,) = told
-    assert (failed.job, failed.step, failed.error) == ("sequen_run", "lake", "OSError")
-    assert failed.message == "OSError: cause"
+    assert (failed.job, failed.step, failed.error) == ("sequen_run", "lake", "StorageError")
+    assert "StorageError: disk full xxx" in failed.message
+    assert len(failed.message) == 500
     assert failed.link == f"/runs/{failed.run_id}"
 
 
-def test_webhook_gets_the_facts_as_json(tmp_path: Path, server: Server) -> None:
+def test_text_of_other_peoples_errors_is_not_told(tmp_path: Path) -> None:
+    told: list[FailedRun] = []
+
+    tick(tmp_path, failure=ValueError(CANARY), hook=told.append)
+
+    assert (told[0].error, told[0].message) == ("ValueError", "see the run")
+
+
+def test_webhook_gets_the_facts_as_json(
+    tmp_path: Path, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+
     assert tick(tmp_path, failure_webhook=f"{server.address}/{CANARY}") is None
 
     ((path, body),) = server.got
     assert path == f"/{CANARY}"
-    assert body["text"] == f"Run {body['run_id']} of sequen_run failed in lake: OSError: cause"
+    start = f"Run {body['run_id']} of sequen_run failed in lake: "
+    assert body["text"] == start + body["message"]
     assert {"job", "step", "error", "message", "link"} < body.keys()
+    assert CANARY not in caplog.text
 
 
 def test_nobody_is_told_where_nobody_wants_to_know(tmp_path: Path) -> None:

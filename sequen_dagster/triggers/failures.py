@@ -1,11 +1,15 @@
 """Triggers: a run of ours that fails is told to whoever wants to know."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import dagster as dg
 import httpx
+from dagster_shared.error import SerializableErrorInfo
 
+from sequen_dagster import errors
 from sequen_dagster.errors import AlertError
 from sequen_dagster.marts.assets import AUTOMATION
 from sequen_dagster.settings import SequenSettings
@@ -23,7 +27,8 @@ class FailedRun:
         job: the name of its job.
         step: the first step that failed; empty where the run failed as a whole.
         error: the class of the error it began with.
-        message: its text, cut to 500 characters.
+        message: its text, cut to 500 characters, if the error is one of ours; texts of other
+            libraries may quote events.
         link: the run's page, below the address of the web server.
     """
 
@@ -85,23 +90,28 @@ def _failed_run(context: dg.RunFailureSensorContext) -> FailedRun:
         job=run.job_name,
         step=(events[0].step_key or "") if events else "",
         error=(error.cls_name or "") if error else "",
-        message=(error.message if error else context.failure_event.message or "")[
-            :_MOST_CHARACTERS
-        ].strip(),
+        message=_message(error) if error else "the run ended without an error of a step",
         link=f"/runs/{run.run_id}",
     )
+
+
+def _message(error: SerializableErrorInfo) -> str:
+    if not isinstance(getattr(errors, error.cls_name or "", None), type):
+        return "see the run"
+    return str(error.message).strip()[:_MOST_CHARACTERS]
 
 
 def _post(address: str, failed: FailedRun) -> None:
     text = f"Run {failed.run_id} of {failed.job} failed in {failed.step or 'no step'}"
     try:
-        # No redirects: the address was checked, another one is not.
-        answer = httpx.post(
-            address,
-            json={"text": f"{text}: {failed.message}", **asdict(failed)},
-            timeout=_TIMEOUT_SECONDS,
-            follow_redirects=False,
-        )
+        with _quiet():
+            # No redirects: the address was checked, another one is not.
+            answer = httpx.post(
+                address,
+                json={"text": f"{text}: {failed.message}", **asdict(failed)},
+                timeout=_TIMEOUT_SECONDS,
+                follow_redirects=False,
+            )
     except httpx.HTTPError as error:
         # Neither the text nor the chain: both may hold the address, which is a secret.
         message = f"{text}, and the webhook could not be reached ({type(error).__name__})."
@@ -109,3 +119,20 @@ def _post(address: str, failed: FailedRun) -> None:
     if not answer.is_success:
         message = f"{text}, and the webhook answered {answer.status_code}."
         raise AlertError(message)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep httpx from logging the address of every request."""
+
+    def refuse(_: logging.LogRecord) -> bool:
+        return False
+
+    loggers = [logging.getLogger(name) for name in ("httpx", "httpcore")]
+    for logger in loggers:
+        logger.addFilter(refuse)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(refuse)
