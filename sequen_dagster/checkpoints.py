@@ -25,9 +25,6 @@ CHECKPOINTS: Final = (
     "reports.snapshot_replaced",
     "reports.report_written",
     "reports.report_replaced",
-)
-# Those that only somebody who erases comes by, or a run that follows.
-ERASE_CHECKPOINTS: Final = (
     "erase.noted",
     "erase.rows_rewritten",
     "erase.manifest_replaced",
@@ -48,7 +45,7 @@ def checkpoint(name: str, path: str = "") -> None:
     """Die here if the environment says so.
 
     Args:
-        name: one of `CHECKPOINTS` or `ERASE_CHECKPOINTS`.
+        name: one of `CHECKPOINTS`.
         path: the file that is being worked on, if it is one.
     """
     if os.environ.get(_CRASH_AT) == name and os.environ.get(_CRASH_PATH, path) == path:

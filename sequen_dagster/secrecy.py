@@ -27,7 +27,6 @@ _ENGINE: Final = (
 # Arrow, msgspec and Python's own converters raise subclasses of these.
 _CODE: Final = (
     ArithmeticError,
-    AssertionError,
     AttributeError,
     LookupError,
     NotImplementedError,

@@ -89,6 +89,14 @@ def children_of(parent: int) -> list[int]:
     return found
 
 
+def is_open_in(process: int, path: Path) -> bool:
+    """Whether a process has a file open. To try to open it would be in its way."""
+    try:
+        return any(link.readlink() == path for link in Path(f"/proc/{process}/fd").iterdir())
+    except OSError:
+        return False
+
+
 def wait_until(is_so: Callable[[], bool], *, seconds: float) -> float:
     """Wait for something; how long it took."""
     started = time.monotonic()

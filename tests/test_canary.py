@@ -165,13 +165,18 @@ DBT_FAILS = """
     model.write_text("select uid::integer as uid from {{ ref('stg_events') }}")
     project.project_dir = dbt.project_dir = lambda: copy
 """
+NOT_WIRED = pytest.mark.xfail(strict=True, reason="the marts do not use `secrecy` yet")
 
 
 @pytest.mark.slow
 @pytest.mark.bad_input(61, 62)
 @pytest.mark.parametrize(
     ("step", "before"),
-    [("lake", CONTRACT_FAILS), ("marts", LOADING_FAILS), ("marts", DBT_FAILS)],
+    [
+        ("lake", CONTRACT_FAILS),
+        pytest.param("marts", LOADING_FAILS, marks=NOT_WIRED),
+        pytest.param("marts", DBT_FAILS, marks=NOT_WIRED),
+    ],
     ids=["contract", "loading", "dbt"],
 )
 def test_failure_tells_no_value(tmp_path: Path, step: str, before: str) -> None:
@@ -179,5 +184,8 @@ def test_failure_tells_no_value(tmp_path: Path, step: str, before: str) -> None:
 
     assert ran.returncode == 1, ran.printed
     assert f"failed {step}: " in ran.printed
+    if step == "marts":
+        # It is the failure that is meant, and not another on the way to it.
+        assert "ConversionException" in ran.printed
     for value in (*VALUES, *SECRETS.values()):
         assert (value, ran.places_of(value, without=DATA_FILES)) == (value, [])

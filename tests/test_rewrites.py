@@ -397,7 +397,7 @@ def test_half_written_rows_go_unless_somebody_writes_them(tmp_path: Path) -> Non
     left.mkdir(parents=True)
     (left / "events.parquet").write_text(X)
 
-    with RowWriter(lake, "d.jsonl", about_bytes=0):
+    with RowWriter(lake, "a.jsonl", about_bytes=1):
         erase(settings)
 
         assert len([path for path in (lake / ".incoming").iterdir() if path.is_dir()]) == 1
@@ -476,7 +476,7 @@ def test_doctor_tells_of_a_list_that_is_unfinished_damaged_or_gone(tmp_path: Pat
 
     assert wrong() == []
     erase(settings)
-    assert wrong() == [("warning", "1 erasure")]
+    assert wrong() == [("error", "1 erasure")]
     finish_erasures(settings.home / "lake")
     assert wrong() == []
     listed.write_text("{")

@@ -16,6 +16,7 @@ from sequen_dagster.lake.commits import Books
 from sequen_dagster.lake.drain import Drained, FileFailure, Order, drain
 from sequen_dagster.lake.replay import Choice, Replayed, release_parked, replay
 from sequen_dagster.lake.rewrites import drop_old_raw_text
+from sequen_dagster.private import private_files
 from sequen_dagster.progress import report
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.wording import quoted
@@ -120,12 +121,13 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
         choice = config.choice()
-        if config.release_parked:
-            context.log.info("%d parked files are tried again", release_parked(settings))
-        replayed = replay(settings, choice, run_id=context.run.run_id, progress=_report)
         order = Order(config.portion, config.only_settled)
-        drained = drain(settings, order=order, run_id=context.run.run_id, progress=_report)
-        dropped = drop_old_raw_text(settings)
+        with private_files():
+            if config.release_parked:
+                context.log.info("%d parked files are tried again", release_parked(settings))
+            replayed = replay(settings, choice, run_id=context.run.run_id, progress=_report)
+            drained = drain(settings, order=order, run_id=context.run.run_id, progress=_report)
+            dropped = drop_old_raw_text(settings)
         if dropped.raw_texts:
             context.log.info("text of %d old quarantined records dropped", dropped.raw_texts)
         seconds = time.perf_counter() - started

@@ -253,14 +253,13 @@ class RowWriter:
 
     Args:
         lake: the lake's directory.
-        path: the file that the rows come from, as its export is named.
-        about_bytes: about how much room they take.
+        path: path of the file, for messages.
+        about_bytes: how much there will be to write, likewise; about the size of the file.
     """
 
     def __init__(self, lake: Path, path: str, *, about_bytes: int) -> None:
         self._lake = lake
         self._path = path
-        # Rows take about the room of the file they come from.
         self._about_bytes = about_bytes
         self._folder = lake / INCOMING / uuid.uuid4().hex
         # Held for as long as the folder is somebody's; one that nobody holds was left behind.

@@ -16,6 +16,7 @@ from sequen_dagster.exports.assets import RAW_EVENTS
 from sequen_dagster.exports.files import ExportFile, list_place
 from sequen_dagster.lake.ledger import FileStatus, Ledger
 from sequen_dagster.lake.requests import Plan, Portion, plan_requests
+from sequen_dagster.private import private_files
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.wording import counted, quoted
 
@@ -55,6 +56,7 @@ def build_new_files_sensor(
 def _tick(
     settings: SequenSettings,
 ) -> Callable[[dg.SensorEvaluationContext], dg.SensorResult | dg.SkipReason]:
+    @private_files()
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         files, announced, problems = _look(settings)
         try:
