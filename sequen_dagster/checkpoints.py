@@ -25,6 +25,9 @@ CHECKPOINTS: Final = (
     "reports.snapshot_replaced",
     "reports.report_written",
     "reports.report_replaced",
+)
+# Those that only somebody who erases comes by, or a run that follows.
+ERASE_CHECKPOINTS: Final = (
     "erase.noted",
     "erase.rows_rewritten",
     "erase.manifest_replaced",

@@ -8,14 +8,18 @@ from sequen_dagster.marts.assets import build_marts_assets
 from sequen_dagster.marts.checks import build_marts_checks
 from sequen_dagster.reports.assets import build_reports_assets
 from sequen_dagster.settings import SequenSettings
+from sequen_dagster.triggers.failures import Hook
 from sequen_dagster.triggers.triggers import build_jobs, build_schedules, build_sensors
 
 
-def build_definitions(settings: SequenSettings) -> dg.Definitions:
+def build_definitions(
+    settings: SequenSettings, *, on_run_failure: Hook | None = None
+) -> dg.Definitions:
     """Everything from raw exports to reports, ready to merge into your own definitions.
 
     Args:
         settings: from `load_settings`, so that its paths are absolute.
+        on_run_failure: called with a `FailedRun` whenever a run of ours has failed.
 
     Returns:
         Assets of every stage with their checks, jobs, sensors and the daily schedule.
@@ -32,16 +36,19 @@ def build_definitions(settings: SequenSettings) -> dg.Definitions:
     tables = [key for key in marts.keys if key.path[-1].startswith(("fct_", "dim_", "rpt_"))]
     private = [key for key in marts.keys if key.path[-1] == "quarantined_records"]
     warehouse, equals_a_full_refresh = build_marts_checks(settings, tables=[*tables, *private])
+    lake = build_lake_assets(settings)
+    reports = build_reports_assets(settings, tables=tables)
+    built = dg.AssetSelection.assets(lake, marts, *reports)
     return dg.Definitions(
         assets=[
             *build_exports_assets(settings),
-            build_lake_assets(settings),
+            lake,
             marts,
             warehouse,
-            *build_reports_assets(settings, tables=tables),
+            *reports,
         ],
         asset_checks=[equals_a_full_refresh],
-        jobs=build_jobs(),
-        sensors=build_sensors(settings),
+        jobs=build_jobs(built),
+        sensors=build_sensors(settings, built, on_run_failure=on_run_failure),
         schedules=build_schedules(settings),
     )

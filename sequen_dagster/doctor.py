@@ -28,7 +28,7 @@ from sequen_dagster.lake.ledger_file import ledger_path, set_aside
 from sequen_dagster.lake.tidying import find_orphans, missing_rows
 from sequen_dagster.marts.builds import why_behind
 from sequen_dagster.marts.project import project_dir, tables_fingerprint
-from sequen_dagster.marts.warehouse import connect, create_raw_tables, warehouse_path, writer_lock
+from sequen_dagster.marts.warehouse import connect, warehouse_path, writer_lock
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.wording import counted, quoted
@@ -240,9 +240,12 @@ def _marts(settings: SequenSettings) -> Iterator[Finding]:
     impatient = settings.model_copy(update={"lock_timeout_seconds": 0})
     try:
         with writer_lock(impatient), connect(impatient) as warehouse:
-            create_raw_tables(warehouse)
             behind = why_behind(warehouse, tables_fingerprint(settings))
             rows = warehouse.execute("select name from raw.commits").fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException):
+        message = "there are no tables of this release. The next run makes them."
+        yield Finding("marts", "warning", message)
+        return
     except LockTimeoutError as error:
         yield Finding("marts", "warning", f"not looked at: {error}")
         return

@@ -71,3 +71,7 @@ class LockTimeoutError(SequenError):
 
 class BuildError(SequenError):
     """dbt could not build the marts; its log in the home says why."""
+
+
+class AlertError(SequenError):
+    """A failure could not be told to the webhook; the sensor's tick fails and says why."""

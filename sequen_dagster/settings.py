@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 import fsspec
 import pydantic
@@ -86,7 +87,8 @@ class SequenSettings(pydantic.BaseModel):
         45
     """
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+    # Errors show no input: it may be a secret.
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     home: Path = pydantic.Field(
         Path(".sequen"), description="Directory that holds everything the pipeline writes."
@@ -187,7 +189,7 @@ class SequenSettings(pydantic.BaseModel):
     retry_seconds: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
         60, description="Wait before a failed file is tried again, doubled with each failure."
     )
-    publish_minutes: Positive = pydantic.Field(
+    publish_minutes: Annotated[int, pydantic.Field(ge=1, le=59)] = pydantic.Field(
         5, description="Least time between two publications that sensors start, in minutes."
     )
     fresh_within_hours: Positive = pydantic.Field(
@@ -199,6 +201,18 @@ class SequenSettings(pydantic.BaseModel):
     daily_at: Annotated[str, pydantic.Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = pydantic.Field(
         "04:00", description="When the daily run starts, hh:mm UTC."
     )
+
+    @pydantic.field_validator("failure_webhook")
+    @classmethod
+    def _webhook_is_safe(cls, webhook: pydantic.SecretStr | None) -> pydantic.SecretStr | None:
+        if webhook is not None:
+            address = urlsplit(webhook.get_secret_value())
+            is_local = address.hostname in ("localhost", "127.0.0.1", "::1")
+            if address.scheme != "https" and not (address.scheme == "http" and is_local):
+                # Without the address: it is a secret.
+                message = "must begin with https:// (http:// only for this machine)"
+                raise ValueError(message)
+        return webhook
 
     @pydantic.model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -250,7 +264,9 @@ class SequenSettings(pydantic.BaseModel):
 
 
 class _EnvironmentSettings(SequenSettings, BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="SEQUEN_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="SEQUEN_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     exports: Place | None = None
 

@@ -42,12 +42,7 @@ LISTED_FILES: Final = 100_000
 LISTING_SECONDS: Final[float | None] = None
 
 # Faults whose tests are yet to come. Empty before a release.
-PENDING: Final = frozenset(
-    {
-        *(1, 2, 3, 5, 6, 7, 8, 9, 10, 12, 16, 17, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 35),
-        *(36, 37, 40, 42, 43, 44),
-    }
-)
+PENDING: Final = frozenset({43, 44})
 
 PROMISES: Final = (
     (

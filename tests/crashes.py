@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from homes import event, write_events
+from sequen_dagster.lake import workers
 from sequen_dagster.lake.commits import Batch, current_batches, read_commits
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.marts.compare import compare, is_compared, table_keys
@@ -37,6 +38,12 @@ Child = multiprocessing.process.BaseProcess
 
 
 def drained(settings: SequenSettings) -> None:
+    drain(settings)
+
+
+def drained_by_workers(settings: SequenSettings) -> None:
+    # In a process of its own: however little there is, worker processes do it.
+    workers._MIN_POOL_BYTES = 0
     drain(settings)
 
 
@@ -115,14 +122,16 @@ def is_free(settings: SequenSettings) -> bool:
     return True
 
 
-def check_lake(settings: SequenSettings) -> None:
-    """Every commit that is there is whole: books that balance, and rows that fit them."""
+def check_lake(settings: SequenSettings, *, known: Iterable[str] = ()) -> list[str]:
+    """Every commit but the known ones is whole: its books balance, its rows fit; their ids."""
     lake = settings.home / "lake"
-    for commit in read_commits(lake):
+    commits = list(read_commits(lake, known=known))
+    for commit in commits:
         for batch in commit.batches:
             assert batch.books.is_balanced
             assert rows_on_disk(lake, batch.events) == batch.books.accepted
             assert rows_on_disk(lake, batch.quarantine) == batch.books.quarantined
+    return [commit.commit_id for commit in commits]
 
 
 def rows_on_disk(lake: Path, files: tuple[str, ...]) -> int:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
 PAGE = TESTS.parent / "docs" / "reliability.md"
-CRASHES = TESTS / "test_crashes.py"
 
 sys.path.insert(0, str(TESTS))
 
@@ -169,12 +168,13 @@ def sources_of_tests() -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in TESTS.glob("test_*.py")}
 
 
-def constant_of(source: str, name: str) -> int:
-    """A whole number that a module assigns to a name; 0 where it does not."""
-    for node in ast.parse(source).body:
-        target, value = _assigned(node)
-        if target == name and isinstance(value, ast.Constant) and type(value.value) is int:
-            return value.value
+def constant_of(sources: Mapping[str, str], name: str) -> int:
+    """A whole number that one of the modules assigns to a name; 0 where none does."""
+    for source in sources.values():
+        for node in ast.parse(source).body:
+            target, value = _assigned(node)
+            if target == name and isinstance(value, ast.Constant) and type(value.value) is int:
+                return value.value
     return 0
 
 
@@ -195,7 +195,7 @@ def render(proofs: Proofs) -> str:
 
 
 def _numbers(proofs: Proofs) -> str:
-    crashes = CRASHES.read_text(encoding="utf-8") if CRASHES.exists() else ""
+    sources = sources_of_tests()
     tests = {test for numbers in proofs.values() for names in numbers.values() for test in names}
     lines = [
         f"{len(proofs['fault'])} of {len(FAULTS)} faults are tested",
@@ -203,8 +203,8 @@ def _numbers(proofs: Proofs) -> str:
         f"{len(tests)} tests do that",
     ]
     kills = {
-        "random kills while files are taken in": constant_of(crashes, "RANDOM_INGEST_KILLS"),
-        "random kills of whole runs": constant_of(crashes, "RANDOM_RUN_KILLS"),
+        "random kills while files are taken in": constant_of(sources, "RANDOM_INGEST_KILLS"),
+        "random kills of whole runs": constant_of(sources, "RANDOM_RUN_KILLS"),
     }
     lines += [f"{count} {what} are survived" for what, count in kills.items() if count]
     if LISTING_SECONDS is not None:

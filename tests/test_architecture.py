@@ -61,7 +61,12 @@ def test_dagster_stays_in_the_shell(module: Path) -> None:
     uses_dagster = any(name.split(".")[0].startswith("dagster") for name in imports_of(module))
 
     if uses_dagster:
-        assert module.parts[0] in SHELL or module.name in ("assets", "checks", "dbt")
+        assert module.parts[0] in SHELL or module.name in (
+            "assets",
+            "checks",
+            "conditions",
+            "dbt",
+        )
 
 
 def test_public_names_are_sorted_and_there() -> None:

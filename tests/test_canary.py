@@ -165,18 +165,13 @@ DBT_FAILS = """
     model.write_text("select uid::integer as uid from {{ ref('stg_events') }}")
     project.project_dir = dbt.project_dir = lambda: copy
 """
-NOT_WIRED = pytest.mark.xfail(strict=True, reason="the marts do not use `secrecy` yet")
 
 
 @pytest.mark.slow
 @pytest.mark.bad_input(61, 62)
 @pytest.mark.parametrize(
     ("step", "before"),
-    [
-        ("lake", CONTRACT_FAILS),
-        pytest.param("marts", LOADING_FAILS, marks=NOT_WIRED),
-        pytest.param("marts", DBT_FAILS, marks=NOT_WIRED),
-    ],
+    [("lake", CONTRACT_FAILS), ("marts", LOADING_FAILS), ("marts", DBT_FAILS)],
     ids=["contract", "loading", "dbt"],
 )
 def test_failure_tells_no_value(tmp_path: Path, step: str, before: str) -> None:

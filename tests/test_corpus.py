@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -25,6 +26,8 @@ from builders import event, good
 from homes import RECEIPT, settings_of, touch
 from sequen_dagster.lake.commits import Batch, Books
 from sequen_dagster.lake.drain import FileFailure, drain
+from sequen_dagster.reports.publish import snapshot_path
+from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
 
 # A small file takes some 40 ms; the machines that run this may be busy.
@@ -464,3 +467,27 @@ def test_bad_inputs_cost_no_other_file(taken: Taken) -> None:
 @pytest.mark.parametrize("given", HEAVY, ids=lambda given: given.name)
 def test_heavy_input_has_exact_books_and_reasons(heavy: Taken, given: Input) -> None:
     assert_taken(heavy, given, MOST_SECONDS_HEAVY)
+
+
+@pytest.mark.slow
+def test_tables_are_built_of_the_corpus(taken: Taken) -> None:
+    outcome = run_pipeline(taken.settings)
+
+    assert (outcome.failures, outcome.failed_checks) == ((), ())
+    with duckdb.connect(snapshot_path(taken.settings), read_only=True) as snapshot:
+        shown = snapshot.execute(
+            "select path, records_read, accepted, quarantined, blank_lines from rpt_batches"
+        ).fetchall()
+        kept = snapshot.execute(
+            "select (select count(*) from fct_events)"
+            " + (select sum(duplicate_records) from rpt_batches)"
+        ).fetchone()
+    given = inputs_of([*FILES, *RECORDS])
+    books = {one.name: one.books for one in given}
+    for name in ("!first.jsonl", "~last.jsonl"):
+        books[name] = Books(records_read=2, accepted=2)
+    assert sorted(shown) == sorted(
+        (name, one.records_read, one.accepted, one.quarantined, one.blank_lines)
+        for name, one in books.items()
+    )
+    assert kept == (sum(one.accepted for one in books.values()),)

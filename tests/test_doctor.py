@@ -208,10 +208,7 @@ def test_tables_that_are_behind_are_told(settings: SequenSettings) -> None:
         pass
 
     assert wrong(settings, "marts") == [
-        (
-            "warning",
-            "the tables are behind: there is no build yet. The next run mends it.",
-        )
+        ("warning", "there are no tables of this release. The next run makes them.")
     ]
 
 

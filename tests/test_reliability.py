@@ -109,6 +109,6 @@ def test_mark_that_proves_nothing_is_told(source: str, told: str) -> None:
 
 
 def test_constants_are_read_from_the_source() -> None:
-    assert constant_of("KILLS = 100\nOTHER: int = 7", "KILLS") == 100
-    assert constant_of("KILLS = 100\nOTHER: int = 7", "OTHER") == 7
-    assert constant_of("KILLS = 100", "NONE") == 0
+    sources = {"test_a.py": "", "test_b.py": "KILLS = 100\nOTHER: int = 7"}
+
+    assert [constant_of(sources, name) for name in ("KILLS", "OTHER", "NONE")] == [100, 7, 0]

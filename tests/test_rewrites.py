@@ -397,7 +397,7 @@ def test_half_written_rows_go_unless_somebody_writes_them(tmp_path: Path) -> Non
     left.mkdir(parents=True)
     (left / "events.parquet").write_text(X)
 
-    with RowWriter(lake, "a.jsonl", about_bytes=1):
+    with RowWriter(lake, "d.jsonl", about_bytes=0):
         erase(settings)
 
         assert len([path for path in (lake / ".incoming").iterdir() if path.is_dir()]) == 1

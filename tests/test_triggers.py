@@ -1,18 +1,28 @@
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from homes import event, settings_of, write_events
-from sequen_dagster.lake.assets import QUARANTINED_EVENTS, VALIDATED_EVENTS, build_lake_assets
+from homes import event, settings_of, touch, write_events
+from sequen_dagster.contract.scalars import utc_now
+from sequen_dagster.lake.assets import (
+    QUARANTINED_EVENTS,
+    VALIDATED_EVENTS,
+    build_lake_assets,
+    retry_policy,
+)
 from sequen_dagster.lake.drain import pending_files
+from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.new_files import DRAIN_JOB
 from sequen_dagster.triggers.triggers import build_schedules, build_sensors
 
 
 @pytest.fixture
-def instance() -> dg.DagsterInstance:
-    return dg.DagsterInstance.ephemeral()
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
 
 
 def test_the_requested_job_drains(tmp_path: Path, instance: dg.DagsterInstance) -> None:
@@ -34,16 +44,77 @@ def test_the_requested_job_drains(tmp_path: Path, instance: dg.DagsterInstance) 
     assert accepted.metadata["accepted"].value == 1
     assert accepted.metadata["quarantined"].value == 1
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
-    assert checks == {"files_read": True, "books_balance": True, "accepted_share": False}
+    assert checks == {
+        "files_read": True,
+        "books_balance": True,
+        "accepted_share": False,
+        "exports_are_fresh": False,
+    }
     assert pending_files(settings) == []
 
 
 @pytest.mark.parametrize(("is_on", "status"), [(True, "RUNNING"), (False, "STOPPED")])
 def test_sensors_and_schedule_start_as_set(tmp_path: Path, is_on: bool, status: str) -> None:
-    settings = settings_of(tmp_path, sensors=is_on)
+    settings = settings_of(tmp_path, sensors=is_on, tick_seconds=7)
+    sensors = build_sensors(settings, dg.AssetSelection.assets("a"))
 
-    for sensor in build_sensors(settings):
+    assert [sensor.name for sensor in sensors] == [
+        "sequen_new_exports", "sequen_automation", "sequen_run_failures",
+    ]  # fmt: skip
+    for sensor in sensors:
         assert sensor.default_status.name == status
+        assert sensor.minimum_interval_seconds == 7
     for schedule in build_schedules(settings):
         assert schedule.default_status.name == status
         assert schedule.cron_schedule == "0 4 * * *"
+
+
+def freshness(settings: SequenSettings, instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
+    result = dg.materialize([build_lake_assets(settings)], instance=instance)
+    (check,) = [
+        check
+        for check in result.get_asset_check_evaluations()
+        if check.check_name == "exports_are_fresh"
+    ]
+    return check
+
+
+@pytest.mark.parametrize(("minutes", "is_fresh"), [(-1, True), (1, False)])
+def test_exports_that_stop_arriving_are_told(
+    tmp_path: Path, instance: dg.DagsterInstance, minutes: int, is_fresh: bool
+) -> None:
+    settings = settings_of(tmp_path, fresh_within_hours=26)
+    assert freshness(settings, instance).passed
+    export = write_events(settings, "a.jsonl", event())
+    touch(export, utc_now() - timedelta(hours=26, minutes=minutes))
+
+    check = freshness(settings, instance)
+
+    assert check.passed == is_fresh
+    assert check.severity == dg.AssetCheckSeverity.WARN
+
+
+@pytest.mark.fault(19)
+@pytest.mark.parametrize(("fail_below", "severity"), [(0, "WARN"), (50, "WARN"), (51, "ERROR")])
+def test_share_of_accepted_records_warns_and_fails_where_it_is_set_to(
+    tmp_path: Path, instance: dg.DagsterInstance, fail_below: int, severity: str
+) -> None:
+    settings = settings_of(tmp_path, fail_below_accepted_percent=fail_below)
+    write_events(settings, "a.jsonl", event(), event(id="e2", uid=None))
+
+    result = dg.materialize([build_lake_assets(settings)], instance=instance)
+
+    (check,) = [
+        one for one in result.get_asset_check_evaluations() if one.check_name == "accepted_share"
+    ]
+    assert (check.passed, check.severity.name) == (False, severity)
+    assert pending_files(settings) == []
+
+
+def test_locks_are_waited_for_again_but_not_what_fails_by_itself(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, step_retries=3)
+
+    policy = build_lake_assets(settings).op.retry_policy
+
+    assert policy == retry_policy(settings)
+    assert (policy.max_retries, policy.delay) == (3, 30)

@@ -154,6 +154,7 @@ def test_home_with_glob_signs_is_refused(tmp_path: Path) -> None:
         load_commits(settings)
 
 
+@pytest.mark.fault(26)
 def test_second_writer_waits_and_is_told_who_holds_the_lock(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, lock_timeout_seconds=0)
     code = (

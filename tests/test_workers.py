@@ -1,6 +1,8 @@
 """A file that kills the process that reads it, and everything that must go on all the same."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,10 +22,10 @@ def jobs_of(settings: SequenSettings) -> list[Job]:
 
 @pytest.mark.slow
 @pytest.mark.fault(16)
-@pytest.mark.parametrize("poison", ["0.jsonl", "6.jsonl"])
+@pytest.mark.parametrize("poison", ["0.jsonl", "3.jsonl"])
 def test_file_that_kills_its_process_takes_no_other_along(tmp_path: Path, poison: str) -> None:
     settings = settings_of(tmp_path).model_copy(update={"workers": 2})
-    for number in range(7):
+    for number in range(4):
         write_events(settings, f"{number}.jsonl", event(id=f"e{number}"))
     jobs = jobs_of(settings)
 
@@ -39,7 +41,7 @@ def test_file_that_kills_its_process_takes_no_other_along(tmp_path: Path, poison
     assert crash.signal == signal.SIGSEGV
     assert str(crash).startswith("parser_crash: ")
     assert str(crash).endswith("signal 11.")
-    assert len(outcomes) == 6
+    assert len(outcomes) == 3
     assert all(isinstance(outcome, Batch) for outcome in outcomes.values())
 
 
@@ -62,6 +64,38 @@ def test_process_that_dies_once_costs_nothing(tmp_path: Path) -> None:
 
     assert sorted(job.file.path for job, _ in outcomes) == [f"{one}.jsonl" for one in range(4)]
     assert all(isinstance(outcome, Batch) for _, outcome in outcomes)
+
+
+@pytest.mark.slow
+@pytest.mark.fault(37)
+def test_interrupted_run_does_not_wait_for_its_workers(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path).model_copy(update={"workers": 2})
+    for number in range(2):
+        write_events(settings, f"{number}.jsonl", event(id=f"e{number}"))
+    jobs = jobs_of(settings)
+    # Stopped, they would never get done.
+    endless = {"SEQUEN_CRASH_AT": "lake.file_opened", "SEQUEN_CRASH_SIGNAL": "SIGSTOP"}
+
+    with (
+        environment(**endless),
+        pytest.raises(KeyboardInterrupt),
+        Workers(settings, jobs, isolate=True) as workers,
+        interrupted_after(seconds=3),
+    ):
+        list(workers.judge(jobs))
+
+    assert len(workers._context.started) == 2
+    assert not any(process.is_alive() for process in workers._context.started)
+
+
+@contextmanager
+def interrupted_after(*, seconds: float) -> Iterator[None]:
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.fault(16)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Self
 
 import dagster as dg
@@ -10,10 +10,12 @@ import polars as pl
 import pydantic
 
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
+from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.exports.assets import OWNERS, RAW_EVENTS
 from sequen_dagster.fields import FIELDS
 from sequen_dagster.lake.commits import Books
 from sequen_dagster.lake.drain import Drained, FileFailure, Order, drain
+from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.replay import Choice, Replayed, release_parked, replay
 from sequen_dagster.lake.rewrites import drop_old_raw_text
 from sequen_dagster.private import private_files
@@ -24,6 +26,7 @@ from sequen_dagster.wording import quoted
 VALIDATED_EVENTS = dg.AssetKey("validated_events")
 QUARANTINED_EVENTS = dg.AssetKey("quarantined_events")
 # Metadata of a run that was asked to judge batches again.
+_RETRY_DELAY_SECONDS = 30
 DAY_PATTERN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
 JUDGED_AGAIN = "batches_judged_again"
 LEFT_AS_JUDGED = "batches_left_as_judged"
@@ -43,6 +46,11 @@ CHECKS = [
         "accepted_share",
         asset=VALIDATED_EVENTS,
         description="The share of accepted records is what the tiers of data ask for.",
+    ),
+    dg.AssetCheckSpec(
+        "exports_are_fresh",
+        asset=VALIDATED_EVENTS,
+        description="The newest file that was taken in is not older than expected.",
     ),
 ]
 
@@ -102,8 +110,8 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         settings: the exports places, the home, the limits.
 
     Returns:
-        Two assets and three checks: whether all files could be read, whether the books balance,
-        and whether enough records were accepted.
+        Two assets and their checks: whether all files could be read, whether the books balance,
+        whether enough records were accepted, and whether files still arrive.
     """
 
     @dg.multi_asset(
@@ -115,6 +123,7 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
             ),
         ],
         check_specs=CHECKS,
+        retry_policy=retry_policy(settings),
     )
     def lake(
         context: dg.AssetExecutionContext, config: LakeConfig
@@ -153,7 +162,10 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
                 **({} if choice.is_empty else _replay_metadata(replayed)),
                 "seconds": seconds,
             },
-            check_results=_checks(settings, drained, replayed, failures),
+            check_results=[
+                *_checks(settings, drained, replayed, failures),
+                _freshness(settings),
+            ],
         )
         yield dg.MaterializeResult(
             asset_key=QUARANTINED_EVENTS,
@@ -161,6 +173,20 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         )
 
     return lake
+
+
+def retry_policy(settings: SequenSettings) -> dg.RetryPolicy:
+    """How often and when a step is tried again: it may meet a lock, a full disk, a lost network.
+
+    Args:
+        settings: how often.
+    """
+    return dg.RetryPolicy(
+        max_retries=settings.step_retries,
+        delay=_RETRY_DELAY_SECONDS,
+        backoff=dg.Backoff.EXPONENTIAL,
+        jitter=dg.Jitter.PLUS_MINUS,
+    )
 
 
 def _tell_replayed(context: dg.AssetExecutionContext, replayed: Replayed) -> None:
@@ -258,6 +284,20 @@ def _checks(
             },
         ),
     ]
+
+
+def _freshness(settings: SequenSettings) -> dg.AssetCheckResult:
+    newest = Ledger(settings.home).newest_receipt()
+    age = utc_now() - newest if newest else timedelta(0)
+    return dg.AssetCheckResult(
+        check_name="exports_are_fresh",
+        passed=age <= timedelta(hours=settings.fresh_within_hours),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "hours_since_the_newest_file": age.total_seconds() / 3600,
+            "fresh_within_hours": settings.fresh_within_hours,
+        },
+    )
 
 
 def _report(done: int, total: int, path: str) -> None:

@@ -275,6 +275,15 @@ class Ledger:
             ).fetchone()
         return (row[0], row[1]) if row else (0, None)
 
+    def newest_receipt(self) -> datetime | None:
+        """The latest receipt of all committed files; None where there is none."""
+        with connect(self._path) as connection:
+            newest = connection.execute(
+                "select max(min(modified_at, first_seen_at)) from file_versions"
+                " where state = 'committed'"
+            ).fetchone()[0]
+        return datetime.fromisoformat(newest) if newest else None
+
     def record_commit(self, commit: Commit) -> None:
         """Index a commit, in place of an older form of it."""
         with connect(self._path) as connection:

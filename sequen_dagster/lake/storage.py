@@ -39,7 +39,8 @@ def writing(what: str, folder: Path, *, about_bytes: int = 0) -> Iterator[None]:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        raise storage_error(what, folder, reason, about_bytes=about_bytes) from error
+        # The original names places of this machine, and would be shown as what it began with.
+        raise storage_error(what, folder, reason, about_bytes=about_bytes) from None
 
 
 def storage_error(what: str, folder: Path, reason: str, *, about_bytes: int = 0) -> StorageError:

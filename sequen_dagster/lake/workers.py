@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import datetime
 from multiprocessing.context import SpawnContext, SpawnProcess
+from types import TracebackType
 from typing import Any, Final, Self
 
 from sequen_dagster.errors import FaultError, ParserCrashError, VanishedFileError
@@ -71,12 +72,21 @@ class Workers:
         size = sum(job.file.size_bytes for job in jobs)
         is_much = self._processes > 1 and size >= _MIN_POOL_BYTES
         self._has_pool = bool(jobs) and (isolate or is_much)
+        self._context = _NotingContext()
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None and not isinstance(error, Exception):
+            # Somebody wants the run to end, and soon: large files are not read to their end.
+            self._context.kill_all()
         self._end_pool()
 
     def judge(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
@@ -101,7 +111,7 @@ class Workers:
     def _judge_together(self, jobs: Sequence[Job]) -> Generator[Outcome, None, list[Job]]:
         """Do the jobs side by side; return those that are left because a process has died."""
         if self._pool is None:
-            self._pool = _pool_of(self._processes, SpawnContext())
+            self._pool = _pool_of(self._processes, self._context)
         futures: dict[Future[Outcome], int] = {
             self._pool.submit(_judged, job, self._settings): place for place, job in enumerate(jobs)
         }
@@ -133,6 +143,11 @@ class _NotingContext(SpawnContext):
         process = SpawnProcess(*given, **named)
         self.started.append(process)
         return process
+
+    def kill_all(self) -> None:
+        """End every process that was started, whatever it is at."""
+        for process in self.started:
+            process.kill()
 
 
 def _pool_of(processes: int, context: SpawnContext) -> ProcessPoolExecutor:

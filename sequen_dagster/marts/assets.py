@@ -1,7 +1,7 @@
 """Marts: the dbt models as Dagster assets, fed from the lake in the same step."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -15,8 +15,10 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.exports.assets import OWNERS
-from sequen_dagster.marts.builds import Build, begin_build, finish_build
+from sequen_dagster.lake.assets import retry_policy
+from sequen_dagster.marts.builds import Build, begin_build, finish_build, why_behind
 from sequen_dagster.marts.compaction import compact
+from sequen_dagster.marts.conditions import tables_condition
 from sequen_dagster.marts.dbt import dbt_of
 from sequen_dagster.marts.project import (
     manifest_path,
@@ -26,9 +28,12 @@ from sequen_dagster.marts.project import (
     write_profile,
 )
 from sequen_dagster.marts.warehouse import connect, load_commits, row_counts, writer_lock
+from sequen_dagster.private import private_files
 from sequen_dagster.progress import report
 from sequen_dagster.settings import SequenSettings
 
+# Tag of a run that nobody has asked for but the automation.
+AUTOMATION = "sequen/automation"
 POOL = "sequen_warehouse_writer"
 # Metadata of every table: how the build that made it went about it.
 BUILD = "sequen/build"
@@ -39,9 +44,11 @@ class MartsConfig(dg.Config):
 
     Attributes:
         full_refresh: whether to build all tables from nothing.
+        test_whole_tables: whether dbt's tests look at whole tables, not at the changed rows alone.
     """
 
     full_refresh: bool = False
+    test_whole_tables: bool = False
 
 
 class SequenTranslator(DagsterDbtTranslator):
@@ -69,9 +76,7 @@ class SequenTranslator(DagsterDbtTranslator):
             group_name="reports" if is_report else "marts",
             owners=OWNERS,
             kinds={"dbt", "duckdb", "seed" if node.get("resource_type") == "seed" else "table"},
-            # Whatever is upstream of a model in this graph is built in the same run, so one new
-            # commit in the lake asks for the whole graph once.
-            automation_condition=dg.AutomationCondition.eager(),
+            automation_condition=tables_condition(),
         )
 
 
@@ -91,52 +96,65 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         name="marts",
         pool=POOL,
         exclude="resource_type:unit_test",
+        retry_policy=retry_policy(settings),
     )
     def marts(
         context: dg.AssetExecutionContext, config: MartsConfig
     ) -> Iterator[Any]:  # Any: the events of dagster_dbt
-        with writer_lock(settings):
+        with writer_lock(settings), private_files():
             write_profile(settings)
-            started = time.perf_counter()
-            loaded = load_commits(settings)
-            context.log.info(
-                "loaded %d commits: %d batches, %d events in %.1f s",
-                loaded.commits,
-                loaded.batches,
-                loaded.events,
-                time.perf_counter() - started,
-            )
+            _load(context, settings)
+            fingerprint = tables_fingerprint(settings)
             with connect(settings) as warehouse:
-                fingerprint = tables_fingerprint(settings)
+                if AUTOMATION in context.run.tags and not why_behind(warehouse, fingerprint):
+                    # Another run was faster, one that a person has started or the daily one.
+                    context.log.info("the tables are those of all commits; nothing to build")
+                    return
                 build = begin_build(warehouse, fingerprint, is_full=config.full_refresh)
             checkpoint("marts.build_begun")
-            _tell(context, build)
-            invocation = dbt_of(settings).cli(
-                [
-                    "build",
-                    *(["--full-refresh"] if build.is_full else []),
-                    *vars_arguments(settings),
-                ],
-                context=context,
-                target_path=target_dir(settings),
-            )
-            yield from _with_row_counts(context, settings, invocation, build)
+            context.log.info("build %d: %s", build.number, build.kind)
+            report("marts", build.kind)
+            calls = _calls(context, settings, build, is_whole=config.test_whole_tables)
+            yield from _with_row_counts(context, settings, calls, build)
 
     return marts
 
 
-def _tell(context: dg.AssetExecutionContext, build: Build) -> None:
-    context.log.info("build %d: %s", build.number, build.kind)
-    report("marts", build.kind)
+def _load(context: dg.AssetExecutionContext, settings: SequenSettings) -> None:
+    started = time.perf_counter()
+    loaded = load_commits(settings)
+    context.log.info(
+        "loaded %d commits: %d batches, %d events in %.1f s",
+        loaded.commits,
+        loaded.batches,
+        loaded.events,
+        time.perf_counter() - started,
+    )
+
+
+def _calls(
+    context: dg.AssetExecutionContext, settings: SequenSettings, build: Build, *, is_whole: bool
+) -> Iterator[DbtCliInvocation]:
+    """The calls of dbt that make up a build; each begins when the one before has ended."""
+    full_refresh = ["--full-refresh"] if build.is_full else []
+    # In `dbt build` tests look at what the build changed, in `dbt test` at whole tables.
+    no_tests = ["--exclude-resource-type", "test"] if is_whole else []
+    commands = [["build", *full_refresh, *no_tests], *([["test"]] if is_whole else [])]
+    for command in commands:
+        yield dbt_of(settings).cli(
+            [*command, *vars_arguments(settings)],
+            context=context,
+            target_path=target_dir(settings),
+        )
 
 
 def _with_row_counts(
     context: dg.AssetExecutionContext,
     settings: SequenSettings,
-    invocation: DbtCliInvocation,
+    calls: Iterable[DbtCliInvocation],
     build: Build,
 ) -> Iterator[Any]:
-    """The events of a dbt call, row counts and the build added; it is finished if all went well.
+    """The events of calls of dbt, row counts and the build added; it is finished if all went well.
 
     They are held back to its end, since only one process may have the database open. (The counts
     of dagster_dbt keep a connection of their own to it, which shuts out the next writer here.)
@@ -144,7 +162,7 @@ def _with_row_counts(
     events = []
     failure = None
     try:
-        for event in invocation.stream():
+        for event in (event for call in calls for event in call.stream()):
             if isinstance(event, dg.Output):
                 report("marts", event.output_name)
             events.append(event)
@@ -168,4 +186,5 @@ def _with_row_counts(
         else:
             yield event
     if failure is not None:
-        raise failure
+        # A model or a test that fails, fails again; only a lock is worth another try.
+        raise dg.Failure(str(failure), allow_retries=False) from failure

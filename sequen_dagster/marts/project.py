@@ -22,7 +22,7 @@ from sequen_dagster.settings import SequenSettings
 
 _SOURCES: Final = ("*.sql", "*.yml", "*.csv")
 _STAMP: Final = "sequen_sources"
-_PLUGIN: Final = "sequen_dagster.marts.dbt_plugin"
+_PLUGINS: Final = ("sequen_dagster.marts.dbt_plugin", "sequen_dagster.marts.dbt_errors")
 
 
 @cache
@@ -56,7 +56,7 @@ def write_profile(settings: SequenSettings) -> Path:
         # As config_options, not settings: dbt-duckdb sets the latter again for every cursor, which
         # a locked configuration refuses.
         "config_options": engine_options(settings),
-        "plugins": [{"module": _PLUGIN}],
+        "plugins": [{"module": module} for module in _PLUGINS],
     }
     profile = {"sequen": {"target": "duckdb", "outputs": {"duckdb": output}}}
     (folder / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")

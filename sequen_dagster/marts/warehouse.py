@@ -22,6 +22,7 @@ from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.errors import LockTimeoutError, SettingsError
 from sequen_dagster.lake.commits import Batch, Commit, read_commits
 from sequen_dagster.marts.opening import opened
+from sequen_dagster.secrecy import values_kept_in
 from sequen_dagster.settings import SequenSettings
 
 _TYPES: Final = {
@@ -155,7 +156,8 @@ def connect(
     locks = ("enable_external_access", "lock_configuration")
     options = {name: value for name, value in engine_options(settings).items() if name not in locks}
     path = warehouse_path(settings)
-    with opened(path, options, timeout_seconds=settings.lock_timeout_seconds) as connection:
+    timeout_seconds = settings.lock_timeout_seconds
+    with values_kept_in(), opened(path, options, timeout_seconds=timeout_seconds) as connection:
         # Only a running database takes this, so the two locks follow it.
         connection.execute("set allowed_directories = ?", [[f"{folder}/" for folder in folders]])
         connection.execute("set enable_external_access = false")

@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Iterable
+from datetime import timedelta
 
 import dagster as dg
 
 from sequen_dagster.exports.assets import OWNERS
+from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.marts.assets import POOL
+from sequen_dagster.marts.conditions import publication_condition
 from sequen_dagster.marts.warehouse import writer_lock
+from sequen_dagster.private import private_files
 from sequen_dagster.progress import report
 from sequen_dagster.reports.markdown import render_markdown
 from sequen_dagster.reports.publish import publish, serving_dir
@@ -38,15 +42,21 @@ def build_reports_assets(
         kinds={"duckdb"},
         owners=OWNERS,
         pool=POOL,
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            # Half a policy is none: Dagster asks for a window in which it fails.
+            warn_window=timedelta(hours=settings.fresh_within_hours),
+            fail_window=timedelta(hours=7 * settings.fresh_within_hours),
+        ),
         description=(
             "`serving/sequen.duckdb`: all public tables in a file of its own, replaced in one "
             "step, that analysts may open at any time."
         ),
-        automation_condition=dg.AutomationCondition.eager(),
+        automation_condition=publication_condition(settings),
+        retry_policy=retry_policy(settings),
     )
     def published_snapshot() -> dg.MaterializeResult[None]:
         started = time.perf_counter()
-        with writer_lock(settings):
+        with writer_lock(settings), private_files():
             published = publish(settings)
         report("reports", "published snapshot")
         return dg.MaterializeResult(
@@ -66,13 +76,15 @@ def build_reports_assets(
         kinds={"markdown", "json"},
         owners=OWNERS,
         description="`serving/report.json` and `report.md`: tiers of data, books, sessions, links.",
-        automation_condition=dg.AutomationCondition.eager(),
+        automation_condition=publication_condition(settings),
+        retry_policy=retry_policy(settings),
     )
     def completeness_report() -> dg.MaterializeResult[None]:
         summary = summarize(settings)
         text = render_markdown(summary)
-        path = write_report(settings, summary)
-        write_in_place(serving_dir(settings) / "report.md", text)
+        with private_files():
+            path = write_report(settings, summary)
+            write_in_place(serving_dir(settings) / "report.md", text)
         report("reports", "completeness report")
         overall = {tier["tier"]: tier for tier in summary["tiers"] if tier["source"] == "(all)"}
         return dg.MaterializeResult(

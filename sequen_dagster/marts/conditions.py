@@ -1,0 +1,55 @@
+"""Marts: when Dagster builds the tables, and when it publishes them, without a person.
+
+Every condition looks at one asset by name, never at the dependencies of its own: all tables are
+made by one step, so one new commit has to ask for all of them in one tick, and once.
+"""
+
+import dagster as dg
+
+from sequen_dagster.settings import SequenSettings
+
+LAKE = dg.AssetKey("validated_events")
+SNAPSHOT = dg.AssetKey("published_snapshot")
+# A table that every build rebuilds.
+TABLES = dg.AssetKey("rpt_batches")
+# How long a build waits for drains to end, in minutes. A stream that never pauses would starve it.
+PATIENCE_MINUTES = 5
+
+
+def tables_condition() -> dg.AutomationCondition[dg.AssetKey]:
+    """Build once the lake has news, no build is under way, and drains have come to rest.
+
+    News are remembered from the request of a build on, not from its end: what lands while a build
+    is at work, and is not loaded by it, asks for the next one. (`since_last_handled` forgets it
+    when the build's tables arrive.)
+    """
+    news = _news_of(LAKE)
+    # Under a steady stream there are news all the time: the last request begins the wait as well.
+    has_waited = dg.AutomationCondition.cron_tick_passed(f"*/{PATIENCE_MINUTES} * * * *").since(
+        news.newly_true() | dg.AutomationCondition.newly_requested()
+    )
+    return (news & ~_in_progress(TABLES) & (~_in_progress(LAKE) | has_waited)).with_label(
+        "the lake has news, and drains rest or have been waited for"
+    )
+
+
+def publication_condition(settings: SequenSettings) -> dg.AutomationCondition[dg.AssetKey]:
+    """Publish what was built, at once after a pause, and once in every slot of `publish_minutes`.
+
+    Args:
+        settings: the length of a slot, counted from the full hour.
+    """
+    slot = dg.AutomationCondition.cron_tick_passed(f"*/{settings.publish_minutes} * * * *")
+    is_due = slot.since(dg.AutomationCondition.newly_requested())
+    return (_news_of(TABLES) & is_due & ~_in_progress(SNAPSHOT)).with_label(
+        "the tables have news, and this slot has seen no publication"
+    )
+
+
+def _news_of(key: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]:
+    updated = dg.AutomationCondition.asset_matches(key, dg.AutomationCondition.newly_updated())
+    return updated.since(dg.AutomationCondition.newly_requested())
+
+
+def _in_progress(key: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]:
+    return dg.AutomationCondition.asset_matches(key, dg.AutomationCondition.in_progress())

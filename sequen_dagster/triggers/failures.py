@@ -1,0 +1,138 @@
+"""Triggers: a run of ours that fails is told to whoever wants to know."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+import dagster as dg
+import httpx
+from dagster_shared.error import SerializableErrorInfo
+
+from sequen_dagster import errors
+from sequen_dagster.errors import AlertError
+from sequen_dagster.marts.assets import AUTOMATION
+from sequen_dagster.settings import SequenSettings
+
+_TIMEOUT_SECONDS = 10.0
+_MOST_CHARACTERS = 500
+
+
+@dataclass(frozen=True)
+class FailedRun:
+    """A run that failed, without a value of an event.
+
+    Attributes:
+        run_id: the run.
+        job: the name of its job.
+        step: the first step that failed; empty where the run failed as a whole.
+        error: the class of the error it began with.
+        message: its text, cut to 500 characters, if the error is one of ours; texts of other
+            libraries may quote events.
+        link: the run's page, below the address of the web server.
+    """
+
+    run_id: str
+    job: str
+    step: str
+    error: str
+    message: str
+    link: str
+
+
+Hook = Callable[[FailedRun], None]
+
+
+def build_failure_sensor(
+    settings: SequenSettings, status: dg.DefaultSensorStatus, *, hook: Hook | None = None
+) -> dg.SensorDefinition:
+    """The sensor `sequen_run_failures`.
+
+    Args:
+        settings: `failure_webhook` gets a JSON object with the fields of `FailedRun`.
+        status: whether the sensor starts switched on.
+        hook: a function of yours that is called with the same.
+    """
+
+    @dg.run_failure_sensor(
+        name="sequen_run_failures",
+        default_status=status,
+        minimum_interval_seconds=settings.tick_seconds,
+        description="Tells of runs that failed: to a webhook, and to a function of yours.",
+    )
+    def sequen_run_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+        run = context.dagster_run
+        if not (run.job_name.startswith("sequen_") or AUTOMATION in run.tags):
+            return dg.SkipReason(f"run {run.run_id} is none of ours")
+        if hook is None and settings.failure_webhook is None:
+            return dg.SkipReason(
+                f"run {run.run_id} failed, and nobody wants to know: set "
+                "SEQUEN_FAILURE_WEBHOOK, or give `on_run_failure` to build_definitions"
+            )
+        failed = _failed_run(context)
+        if hook is not None:
+            hook(failed)
+        if settings.failure_webhook is not None:
+            _post(settings.failure_webhook.get_secret_value(), failed)
+        return None
+
+    return sequen_run_failures
+
+
+def _failed_run(context: dg.RunFailureSensorContext) -> FailedRun:
+    run = context.dagster_run
+    events = context.for_run_failure().get_step_failure_events()
+    error = events[0].step_failure_data.error if events else None
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return FailedRun(
+        run_id=run.run_id,
+        job=run.job_name,
+        step=(events[0].step_key or "") if events else "",
+        error=(error.cls_name or "") if error else "",
+        message=_message(error) if error else "the run ended without an error of a step",
+        link=f"/runs/{run.run_id}",
+    )
+
+
+def _message(error: SerializableErrorInfo) -> str:
+    if not isinstance(getattr(errors, error.cls_name or "", None), type):
+        return "see the run"
+    return str(error.message).strip()[:_MOST_CHARACTERS]
+
+
+def _post(address: str, failed: FailedRun) -> None:
+    text = f"Run {failed.run_id} of {failed.job} failed in {failed.step or 'no step'}"
+    try:
+        with _quiet():
+            # No redirects: the address was checked, another one is not.
+            answer = httpx.post(
+                address,
+                json={"text": f"{text}: {failed.message}", **asdict(failed)},
+                timeout=_TIMEOUT_SECONDS,
+                follow_redirects=False,
+            )
+    except httpx.HTTPError as error:
+        # Neither the text nor the chain: both may hold the address, which is a secret.
+        message = f"{text}, and the webhook could not be reached ({type(error).__name__})."
+        raise AlertError(message) from None
+    if not answer.is_success:
+        message = f"{text}, and the webhook answered {answer.status_code}."
+        raise AlertError(message)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep httpx from logging the address of every request."""
+
+    def refuse(_: logging.LogRecord) -> bool:
+        return False
+
+    loggers = [logging.getLogger(name) for name in ("httpx", "httpcore")]
+    for logger in loggers:
+        logger.addFilter(refuse)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(refuse)

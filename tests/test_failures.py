@@ -1,0 +1,187 @@
+"""Runs that fail are told of: to a function, and to a real web server."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from homes import settings_of
+from sequen_dagster.errors import AlertError, SettingsError, StorageError
+from sequen_dagster.settings import load_settings
+from sequen_dagster.triggers.failures import FailedRun, Hook, build_failure_sensor
+
+CANARY = "canary-token"
+FULL = StorageError("disk full " + "x" * 600)
+
+
+@dataclass
+class Server:
+    """A web server that answers as it is told, and remembers what it got."""
+
+    status: int = 200
+    got: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    address: str = ""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    told = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            told.got.append((self.path, json.loads(body)))
+            self.send_response(told.status)
+            if told.status == 302:
+                self.send_header("Location", f"{told.address}/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    told.address = f"http://127.0.0.1:{http.server_port}"
+    yield told
+    http.shutdown()
+    http.server_close()
+
+
+def tick(
+    tmp_path: Path,
+    *,
+    failure: Exception = FULL,
+    job_name: str = "sequen_run",
+    hook: Hook | None = None,
+    **settings: Any,
+) -> object:
+    """A run that fails, and what the sensor makes of it."""
+
+    @dg.op
+    def lake() -> None:
+        raise failure
+
+    @dg.job(name=job_name)
+    def job() -> None:
+        lake()
+
+    sensor = build_failure_sensor(
+        settings_of(tmp_path, **settings), dg.DefaultSensorStatus.RUNNING, hook=hook
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+        context = dg.build_run_status_sensor_context(
+            sensor_name=sensor.name,
+            dagster_event=result.get_run_failure_event(),
+            dagster_instance=instance,
+            dagster_run=result.dagster_run,
+        ).for_run_failure()
+        return sensor(context)
+
+
+def test_function_of_the_user_gets_the_facts(tmp_path: Path) -> None:
+    told: list[FailedRun] = []
+
+    assert tick(tmp_path, hook=told.append) is None
+
+    (failed,) = told
+    assert (failed.job, failed.step, failed.error) == ("sequen_run", "lake", "StorageError")
+    assert "StorageError: disk full xxx" in failed.message
+    assert len(failed.message) == 500
+    assert failed.link == f"/runs/{failed.run_id}"
+
+
+def test_text_of_other_peoples_errors_is_not_told(tmp_path: Path) -> None:
+    told: list[FailedRun] = []
+
+    tick(tmp_path, failure=ValueError(CANARY), hook=told.append)
+
+    assert (told[0].error, told[0].message) == ("ValueError", "see the run")
+
+
+def test_webhook_gets_the_facts_as_json(
+    tmp_path: Path, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+
+    assert tick(tmp_path, failure_webhook=f"{server.address}/{CANARY}") is None
+
+    ((path, body),) = server.got
+    assert path == f"/{CANARY}"
+    start = f"Run {body['run_id']} of sequen_run failed in lake: "
+    assert body["text"] == start + body["message"]
+    assert {"job", "step", "error", "message", "link"} < body.keys()
+    assert CANARY not in caplog.text
+
+
+def test_nobody_is_told_where_nobody_wants_to_know(tmp_path: Path) -> None:
+    skipped = tick(tmp_path)
+
+    assert isinstance(skipped, dg.SkipReason)
+    assert "SEQUEN_FAILURE_WEBHOOK" in (skipped.skip_message or "")
+
+
+def test_runs_of_others_are_not_told_of(tmp_path: Path, server: Server) -> None:
+    skipped = tick(tmp_path, job_name="theirs", failure_webhook=server.address)
+
+    assert isinstance(skipped, dg.SkipReason)
+    assert server.got == []
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_webhook_that_refuses_fails_the_tick_without_its_address(
+    tmp_path: Path, server: Server, status: int
+) -> None:
+    server.status = status
+
+    with pytest.raises(Exception, match=f"answered {status}") as caught:
+        tick(tmp_path, failure_webhook=f"{server.address}/{CANARY}")
+
+    assert isinstance(caught.value, AlertError) or isinstance(caught.value.__cause__, AlertError)
+    assert CANARY not in chain_of(caught.value)
+    assert [path for path, _ in server.got] == [f"/{CANARY}"]
+
+
+def test_webhook_that_cannot_be_reached_fails_the_tick_without_its_address(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="could not be reached") as caught:
+        tick(tmp_path, failure_webhook=f"http://127.0.0.1:1/{CANARY}")
+
+    assert CANARY not in chain_of(caught.value)
+
+
+def chain_of(error: BaseException | None) -> str:
+    texts = []
+    while error is not None:
+        texts.append(f"{error!r} {error}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n".join(texts)
+
+
+@pytest.mark.bad_input(60)
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"http://example.com/{CANARY}",
+        f"http://169.254.169.254/{CANARY}",
+        f"file:///{CANARY}",
+        f"ftp://localhost/{CANARY}",
+        CANARY,
+    ],
+)
+def test_webhook_that_is_not_safe_is_refused_at_load(tmp_path: Path, address: str) -> None:
+    with pytest.raises(SettingsError, match="must begin with https") as caught:
+        load_settings(tmp_path, failure_webhook=address)
+
+    assert CANARY not in chain_of(caught.value)
+
+
+def test_webhook_is_masked_wherever_settings_are_shown(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, failure_webhook=f"https://example.com/{CANARY}")
+
+    assert CANARY not in f"{settings!r} {settings} {settings.model_dump()} {settings.mart_vars()}"
