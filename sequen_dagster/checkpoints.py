@@ -48,7 +48,7 @@ def checkpoint(name: str, path: str = "") -> None:
     """Die here if the environment says so.
 
     Args:
-        name: one of `CHECKPOINTS` or `ERASE_CHECKPOINTS`.
+        name: one of `CHECKPOINTS`.
         path: the file that is being worked on, if it is one.
     """
     if os.environ.get(_CRASH_AT) == name and os.environ.get(_CRASH_PATH, path) == path:

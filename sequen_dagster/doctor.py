@@ -200,7 +200,7 @@ def _erasures(settings: SequenSettings, batches: list[Batch]) -> Iterator[Findin
     if noted.unfinished:
         count = counted(noted.unfinished, "erasure")
         message = f"{count} broke off. Run the same `sequen-dagster erase` again."
-        yield Finding("lake", "warning", message)
+        yield Finding("lake", "error", message)
 
 
 def _ledger(settings: SequenSettings) -> Iterator[Finding]:

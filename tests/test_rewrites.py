@@ -11,7 +11,7 @@ import filelock
 import polars as pl
 import pytest
 
-from homes import event, settings_of, write_events, write_text
+from homes import RECEIPT, event, settings_of, touch, write_events, write_text
 from sequen_dagster.contract.erasures import NOBODY, Erasures
 from sequen_dagster.doctor import examine
 from sequen_dagster.errors import BuildError, LockTimeoutError
@@ -431,6 +431,22 @@ def test_raw_text_is_dropped_after_its_days(
     assert drop_old_raw_text(settings, now=now) == Rewritten()
 
 
+def test_dropped_text_does_not_come_back_with_a_file_that_is_touched(tmp_path: Path) -> None:
+    settings = taken_in(tmp_path, quarantine_days=1)
+    drop_old_raw_text(settings, now=batches(settings)["a.jsonl"].registered_at + timedelta(days=2))
+    for path in settings.sources[0].exports.iterdir():
+        touch(path, RECEIPT + timedelta(seconds=1))
+    assert len(pending_files(settings)) == 3
+
+    assert drain(settings).commits == ()
+
+    lake = settings.home / "lake"
+    named = [name for one in batches(settings).values() for name in (*one.events, *one.quarantine)]
+    there = [path.relative_to(lake).as_posix() for path in lake.rglob("*.parquet")]
+    assert sorted(there) == sorted(named)
+    assert pending_files(settings) == []
+
+
 def test_raw_text_is_kept_where_no_days_are_set(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
     now = batches(settings)["a.jsonl"].registered_at + timedelta(days=36_500)
@@ -476,7 +492,7 @@ def test_doctor_tells_of_a_list_that_is_unfinished_damaged_or_gone(tmp_path: Pat
 
     assert wrong() == []
     erase(settings)
-    assert wrong() == [("warning", "1 erasure")]
+    assert wrong() == [("error", "1 erasure")]
     finish_erasures(settings.home / "lake")
     assert wrong() == []
     listed.write_text("{")

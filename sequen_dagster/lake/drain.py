@@ -191,7 +191,10 @@ def commit_batches(
             (batch for batch in batches if batch.erasures == erased),
             key=lambda batch: batch.batch_id,
         )
-        numbered = [one for batch in in_order if (one := number(ledger, batch))]
+        given = [(batch, number(ledger, batch)) for batch in in_order]
+        # Of a file that was only touched; text that was dropped for its age may be among them.
+        remove_uncommitted(lake, [batch for batch, one in given if one is None])
+        numbered = [one for _, one in given if one]
         if not numbered:
             return None
         commit = Commit(tuple(numbered), utc_now(), run_id)
