@@ -3,15 +3,17 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
 from homes import event, settings_of, write_events, write_text
 from sequen_dagster.exports import readers
 from sequen_dagster.exports.files import ExportFile
-from sequen_dagster.lake.commits import Books, read_commits
+from sequen_dagster.lake import workers
+from sequen_dagster.lake.commits import Batch, Books, read_commits
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.settings import Source, load_settings
 
@@ -234,3 +236,25 @@ def test_progress_is_told_file_by_file(tmp_path: Path) -> None:
     drain(settings, progress=lambda *facts: told.append(facts))
 
     assert told == [(1, 2, "a.jsonl"), (2, 2, "b.jsonl")]
+
+
+def test_books_that_do_not_balance_fail_that_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event())
+    write_events(settings, "b.jsonl", event(id="e2"))
+    ingest = workers.ingest_file
+
+    def miscounted(file: ExportFile, *given: Any, **named: Any) -> Batch:
+        batch = ingest(file, *given, **named)
+        more = Books(records_read=1) if file.path == "a.jsonl" else Books()
+        return replace(batch, books=batch.books + more)
+
+    monkeypatch.setattr(workers, "ingest_file", miscounted)
+    drained = drain(settings)
+
+    assert [batch.path for batch in drained.batches] == ["b.jsonl"]
+    ((path, reason),) = [(one.path, one.reason) for one in drained.failures]
+    assert path == "a.jsonl"
+    assert reason.startswith("BooksError: The books of 'a.jsonl' do not balance")

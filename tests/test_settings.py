@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from sequen_dagster.errors import SettingsError
+from sequen_dagster.marts.project import project_dir, write_profile
 from sequen_dagster.settings import SequenSettings, Source, load_settings
 
 
@@ -83,3 +84,26 @@ def test_marts_fingerprint_follows_the_marts_settings_only() -> None:
 
     assert base.marts_fingerprint() == SequenSettings(workers=7).marts_fingerprint()
     assert base.marts_fingerprint() != SequenSettings(stitching=False).marts_fingerprint()
+
+
+@pytest.mark.fault(43)
+def test_relative_home_is_the_same_wherever_definitions_are_loaded_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    homes = set()
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        homes.add(load_settings(tmp_path, home="home").home)
+
+    assert homes == {tmp_path / "home"}
+
+
+@pytest.mark.fault(43)
+def test_home_within_the_dbt_project_is_refused(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, home=project_dir() / "home")
+
+    with pytest.raises(SettingsError, match="within the dbt project"):
+        write_profile(settings)
+
+    assert not (project_dir() / "home").exists()

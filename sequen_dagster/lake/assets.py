@@ -21,7 +21,7 @@ from sequen_dagster.lake.rewrites import drop_old_raw_text
 from sequen_dagster.private import private_files
 from sequen_dagster.progress import report
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.wording import quoted
+from sequen_dagster.wording import printable, quoted
 
 VALIDATED_EVENTS = dg.AssetKey("validated_events")
 QUARANTINED_EVENTS = dg.AssetKey("quarantined_events")
@@ -301,4 +301,4 @@ def _freshness(settings: SequenSettings) -> dg.AssetCheckResult:
 
 
 def _report(done: int, total: int, path: str) -> None:
-    report("lake", f"{done}/{total} {path}")
+    report("lake", printable(f"{done}/{total} {path}"))

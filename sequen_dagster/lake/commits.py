@@ -186,6 +186,14 @@ def batch_id_of(source: str, path: str, file_sha256: str) -> str:
     return hashlib.sha256("\0".join((source, path, file_sha256)).encode()).hexdigest()[:32]
 
 
+def unbalanced(batch: Batch) -> BooksError:
+    """The error for a batch whose books do not balance."""
+    return BooksError(
+        f"The books of {quoted(batch.path)} do not balance: {asdict(batch.books)}. Nothing of it "
+        "was committed; this is a fault of sequen-dagster, please report it."
+    )
+
+
 def write_commit(lake: Path, commit: Commit) -> Path:
     """Make a commit real: write its manifest beside the others and rename it into place.
 
@@ -204,11 +212,7 @@ def write_commit(lake: Path, commit: Commit) -> Path:
     """
     for batch in commit.batches:
         if not batch.books.is_balanced:
-            message = (
-                f"The books of {quoted(batch.path)} do not balance: {asdict(batch.books)}. Nothing "
-                "of it was committed; this is a fault of sequen-dagster, please report it."
-            )
-            raise BooksError(message)
+            raise unbalanced(batch)
     folder = lake / "commits"
     target = folder / f"{commit.name}.json"
     content = {

@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 
 from sequen_dagster.errors import FaultError, ParserCrashError, VanishedFileError
 from sequen_dagster.exports.files import ExportFile, open_file
-from sequen_dagster.lake.commits import Batch
+from sequen_dagster.lake.commits import Batch, unbalanced
 from sequen_dagster.lake.ingest import ingest_file
 from sequen_dagster.orphans import die_with_parent
 from sequen_dagster.settings import SequenSettings
@@ -185,8 +185,11 @@ def _how_it_ended(exit_code: int) -> Exception:
 def _judged(job: Job, settings: SequenSettings) -> Outcome:
     try:
         if job.again is not None:
-            return job, _judged_again(job.file, job.again, settings)
-        return job, ingest_file(job.file, settings, registered_at=job.registered_at)
+            batch = _judged_again(job.file, job.again, settings)
+        else:
+            batch = ingest_file(job.file, settings, registered_at=job.registered_at)
+        # A commit of many batches would fail with the one.
+        return job, batch if batch.books.is_balanced else unbalanced(batch)
     except (OSError, VanishedFileError, FaultError) as error:
         return job, error
 

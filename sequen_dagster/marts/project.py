@@ -15,7 +15,7 @@ from typing import Final
 
 import yaml
 
-from sequen_dagster.errors import BuildError
+from sequen_dagster.errors import BuildError, SettingsError
 from sequen_dagster.marts.warehouse import engine_options, warehouse_path
 from sequen_dagster.orphans import parent_in_environment
 from sequen_dagster.settings import SequenSettings
@@ -44,7 +44,17 @@ def target_dir(settings: SequenSettings) -> Path:
 
 
 def write_profile(settings: SequenSettings) -> Path:
-    """Write the home's dbt profile: absolute path, locked-down engine; return its folder."""
+    """Write the home's dbt profile: absolute path, locked-down engine; return its folder.
+
+    Raises:
+        SettingsError: the home lies within the dbt project.
+    """
+    if settings.home.is_relative_to(project_dir()):
+        message = (
+            f"home {str(settings.home)!r} lies within the dbt project, which an upgrade replaces and "
+            "Dagster may copy. Choose a place outside."
+        )
+        raise SettingsError(message)
     settings.make_home()
     folder = profiles_dir(settings)
     folder.mkdir(exist_ok=True)
