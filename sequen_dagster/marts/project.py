@@ -51,8 +51,8 @@ def write_profile(settings: SequenSettings) -> Path:
     """
     if settings.home.is_relative_to(project_dir()):
         message = (
-            f"home {str(settings.home)!r} lies within the dbt project, which an upgrade replaces and "
-            "Dagster may copy. Choose a place outside."
+            f"home {str(settings.home)!r} lies within the dbt project, which an upgrade replaces "
+            "and Dagster may copy. Choose a place outside."
         )
         raise SettingsError(message)
     settings.make_home()
