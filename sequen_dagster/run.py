@@ -20,6 +20,7 @@ from sequen_dagster.progress import watching
 from sequen_dagster.reports.publish import serving_dir
 from sequen_dagster.reports.summary import Summary
 from sequen_dagster.settings import SequenSettings
+from sequen_dagster.triggers.failures import telling_error
 from sequen_dagster.triggers.triggers import FULL_JOB
 
 
@@ -100,7 +101,7 @@ def run_pipeline(
     told = _told(result)
     steps = [event for event in result.all_events if event.is_step_success]
     failed = [event for event in result.all_events if event.is_step_failure]
-    errors = [(event.step_key, *_innermost(event)) for event in failed]
+    errors = [(event.step_key, *_told_error(event)) for event in failed]
     checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
     return RunOutcome(
         is_success=result.success,
@@ -130,13 +131,13 @@ def _nobody(_stage: str, _message: str) -> None:
     """Watch nothing."""
 
 
-def _innermost(event: dg.DagsterEvent) -> tuple[str, str]:
-    """Class and message of the error that a failed step began with."""
-    error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
+def _told_error(event: dg.DagsterEvent) -> tuple[str, str]:
+    """Class and message of the error that says most about a failed step."""
+    error = telling_error(event.step_failure_data.error)
     if error is None:
         return "", "failed without a message"
+    if error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+        return error.cls_name, "was interrupted; run again to go on from here"
     return error.cls_name or "", error.message.strip()
 
 

@@ -152,6 +152,7 @@ def test_build_waits_for_drains_that_run(clockwork: Clockwork) -> None:
     assert clockwork.tick() == BUILD
 
 
+@pytest.mark.slow
 def test_drains_that_never_rest_do_not_starve_the_build(clockwork: Clockwork) -> None:
     builds = 0
     drain = clockwork.begin([LAKE])
@@ -209,6 +210,7 @@ def test_build_that_failed_is_not_asked_for_again_by_itself(clockwork: Clockwork
     assert clockwork.tick() == BUILD
 
 
+@pytest.mark.slow
 def test_there_is_one_publication_a_slot_and_none_is_forgotten(clockwork: Clockwork) -> None:
     published = []
     for _ in range(18):

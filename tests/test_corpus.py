@@ -451,6 +451,7 @@ def assert_taken(taken: Taken, given: Input, most_seconds: float) -> None:
     assert taken.seconds[given.name] < most_seconds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [*FILES, *RECORDS], ids=lambda given: given.name)
 def test_bad_input_has_exact_books_and_reasons(taken: Taken, given: Input) -> None:
     assert_taken(taken, given, MOST_SECONDS)

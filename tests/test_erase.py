@@ -144,6 +144,7 @@ def test_nobody_to_erase_is_a_wrong_argument(tmp_path: Path) -> None:
     assert not settings.home.exists()
 
 
+@pytest.mark.slow
 def test_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_exports(settings)
@@ -164,6 +165,7 @@ def test_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
     assert not warehouse_path(settings).exists()
 
 
+@pytest.mark.slow
 def test_client_is_erased_by_its_own_option(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_exports(settings)

@@ -105,6 +105,29 @@ def test_text_of_other_peoples_errors_is_not_told(tmp_path: Path) -> None:
     assert (told[0].error, told[0].message) == ("ValueError", "see the run")
 
 
+def caused(outer: Exception, inner: Exception) -> Exception:
+    outer.__cause__ = inner
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (caused(StorageError("full"), OSError("cause")), "StorageError"),
+        (caused(RuntimeError("outer"), caused(StorageError("full"), OSError())), "StorageError"),
+        (caused(RuntimeError("outer"), OSError("cause")), "OSError"),
+    ],
+)
+def test_own_errors_are_told_rather_than_their_causes(
+    tmp_path: Path, failure: Exception, told: str
+) -> None:
+    failed: list[FailedRun] = []
+
+    tick(tmp_path, failure=failure, hook=failed.append)
+
+    assert failed[0].error == told
+
+
 def test_webhook_gets_the_facts_as_json(
     tmp_path: Path, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -289,6 +289,7 @@ def test_damaged_home_is_told_in_the_tick(tmp_path: Path) -> None:
     assert "doctor --rebuild" in daemon.message
 
 
+@pytest.mark.slow
 def test_burst_makes_as_many_runs_as_are_allowed_and_no_file_is_in_two(tmp_path: Path) -> None:
     daemon = daemon_of(tmp_path, run_files=4, runs_per_tick=2)
     for number in range(10):

@@ -164,6 +164,7 @@ def test_only_the_kind_of_rows_that_changes_is_written_anew(tmp_path: Path) -> N
     assert held_in_lake(settings) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_records", [2, 65_536])
 def test_rewriting_gives_what_reading_again_gives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_records: int
@@ -298,6 +299,7 @@ def test_new_files_of_the_erased_are_left_out(tmp_path: Path) -> None:
     assert held_in_lake(settings) == []
 
 
+@pytest.mark.slow
 def test_judging_again_leaves_the_erased_out(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
     erase(settings)
@@ -320,6 +322,7 @@ def test_contract_is_the_same_after_an_erasure(tmp_path: Path) -> None:
     assert {batch.contract_fingerprint for batch in batches(settings).values()} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_late", [False, True])
 def test_file_judged_before_the_erasure_is_judged_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_late: bool
@@ -431,6 +434,7 @@ def test_raw_text_is_dropped_after_its_days(
     assert drop_old_raw_text(settings, now=now) == Rewritten()
 
 
+@pytest.mark.slow
 def test_dropped_text_does_not_come_back_with_a_file_that_is_touched(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, quarantine_days=1)
     drop_old_raw_text(settings, now=batches(settings)["a.jsonl"].registered_at + timedelta(days=2))
@@ -591,6 +595,7 @@ def test_compaction_leaves_nothing_of_deleted_rows(tmp_path: Path) -> None:
     assert sorted(path.name for path in settings.home.iterdir() if path.is_dir()) == ["lake"]
 
 
+@pytest.mark.slow
 def test_nothing_is_compacted_where_nothing_was_rewritten(loaded: SequenSettings) -> None:
     before = warehouse_path(loaded).stat().st_ino
 
@@ -619,6 +624,7 @@ def test_warehouse_with_a_log_is_not_replaced(
     assert compact(settings)
 
 
+@pytest.mark.slow
 def test_tables_of_rows_since_rewritten_are_not_verified(loaded: SequenSettings) -> None:
     erase(loaded)
 

@@ -77,6 +77,7 @@ def test_storage_error_says_what_why_and_how_much(tmp_path: Path, number: int, r
     assert storage_reason(f'IO Error: Could not write file "/x": {reason}') == reason
 
 
+@pytest.mark.slow
 @pytest.mark.fault(24)
 def test_full_disk_ends_the_drain_and_is_no_failure_of_the_file(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, max_attempts=1)

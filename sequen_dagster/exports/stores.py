@@ -4,15 +4,18 @@ In: a source whose exports are an address such as `s3://bucket/prefix`. Out: the
 as of a folder. Credentials and endpoints come from the store's own environment variables.
 """
 
+import atexit
 import errno
 import importlib
 import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import fsspec
+import fsspec.asyn
 from upath import UPath
 
 from sequen_dagster.errors import ExportsError, VanishedFileError
@@ -31,6 +34,7 @@ _CLIENT_ERRORS: Final = {
 _MODIFIED: Final = ("LastModified", "last_modified", "updated", "mtime", "created")
 _ETAG: Final = ("ETag", "etag", "generation")
 _BLOCK_BYTES: Final = 8 * 1024 * 1024
+_IO_THREAD_SECONDS: Final = 5
 
 # Any: what a store says of an object, differently for each store.
 Info = dict[str, Any]
@@ -48,6 +52,7 @@ def list_objects(place: UPath) -> Iterator[tuple[str, str, Info]]:
     Raises:
         ExportsError: the store cannot be reached, or refuses.
     """
+    _end_io_thread_at_exit()
     root = place.path.rstrip("/")
     store = place.fs
     try:
@@ -144,6 +149,22 @@ class _Object(io.RawIOBase):
 
     def _answering(self) -> AbstractContextManager[None]:
         return _answering(self._address, self._path)
+
+
+@cache
+def _end_io_thread_at_exit() -> None:
+    """Have fsspec's thread end before Python does.
+
+    Left running, it holds on to objects of the engine, whose binding prints a page about that.
+    """
+    atexit.register(_end_io_thread)
+
+
+def _end_io_thread() -> None:
+    loop, thread = fsspec.asyn.loop[0], fsspec.asyn.iothread[0]
+    if loop is not None and thread is not None and loop.is_running():
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=_IO_THREAD_SECONDS)
 
 
 @contextmanager

@@ -129,32 +129,22 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: LakeConfig
     ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
+        run_id = context.run.run_id
         choice = config.choice()
         order = Order(config.portion, config.only_settled)
         with private_files():
             if config.release_parked:
                 context.log.info("%d parked files are tried again", release_parked(settings))
-            replayed = replay(settings, choice, run_id=context.run.run_id, progress=_report)
-            drained = drain(settings, order=order, run_id=context.run.run_id, progress=_report)
+            replayed = replay(settings, choice, run_id=run_id, progress=_report)
+            drained = drain(settings, order=order, run_id=run_id, progress=_report)
             dropped = drop_old_raw_text(settings)
-        if dropped.raw_texts:
-            context.log.info("text of %d old quarantined records dropped", dropped.raw_texts)
         seconds = time.perf_counter() - started
         failures = (*replayed.failures, *drained.failures)
-        for failure in failures:
-            context.log.warning("file %s was not read: %s", quoted(failure.path), failure.reason)
-        for one in drained.left:
-            context.log.info("file %s was left: %s", quoted(one.path), one.reason)
+        if dropped.raw_texts:
+            context.log.info("text of %d old quarantined records dropped", dropped.raw_texts)
         if not choice.is_empty:
             _tell_replayed(context, replayed)
-        context.log.info(
-            "%d files in %d commits: %d accepted, %d quarantined, %.1f s",
-            len(drained.batches),
-            len(drained.commits),
-            drained.books.accepted,
-            drained.books.quarantined,
-            seconds,
-        )
+        _tell_drained(context, drained, failures, seconds)
         yield dg.MaterializeResult(
             asset_key=VALIDATED_EVENTS,
             metadata={
@@ -186,6 +176,26 @@ def retry_policy(settings: SequenSettings) -> dg.RetryPolicy:
         delay=_RETRY_DELAY_SECONDS,
         backoff=dg.Backoff.EXPONENTIAL,
         jitter=dg.Jitter.PLUS_MINUS,
+    )
+
+
+def _tell_drained(
+    context: dg.AssetExecutionContext,
+    drained: Drained,
+    failures: tuple[FileFailure, ...],
+    seconds: float,
+) -> None:
+    for failure in failures:
+        context.log.warning("file %s was not read: %s", quoted(failure.path), failure.reason)
+    for one in drained.left:
+        context.log.info("file %s was left: %s", quoted(one.path), one.reason)
+    context.log.info(
+        "%d files in %d commits: %d accepted, %d quarantined, %.1f s",
+        len(drained.batches),
+        len(drained.commits),
+        drained.books.accepted,
+        drained.books.quarantined,
+        seconds,
     )
 
 

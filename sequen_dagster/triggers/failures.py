@@ -79,12 +79,25 @@ def build_failure_sensor(
     return sequen_run_failures
 
 
+def telling_error(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
+    """Of an error and what caused it, the one that says most to a person.
+
+    Ours, as it says what to do next; else the one that all began with.
+    """
+    while error is not None and error.cause is not None and not is_ours(error):
+        error = error.cause
+    return error
+
+
+def is_ours(error: SerializableErrorInfo) -> bool:
+    """Whether an error is of our own tree, whose texts hold no value of an event."""
+    return isinstance(getattr(errors, error.cls_name or "", None), type)
+
+
 def _failed_run(context: dg.RunFailureSensorContext) -> FailedRun:
     run = context.dagster_run
     events = context.for_run_failure().get_step_failure_events()
-    error = events[0].step_failure_data.error if events else None
-    while error is not None and error.cause is not None:
-        error = error.cause
+    error = telling_error(events[0].step_failure_data.error) if events else None
     return FailedRun(
         run_id=run.run_id,
         job=run.job_name,
@@ -96,7 +109,7 @@ def _failed_run(context: dg.RunFailureSensorContext) -> FailedRun:
 
 
 def _message(error: SerializableErrorInfo) -> str:
-    if not isinstance(getattr(errors, error.cls_name or "", None), type):
+    if not is_ours(error):
         return "see the run"
     return str(error.message).strip()[:_MOST_CHARACTERS]
 
