@@ -200,7 +200,7 @@ def seconds_of_a_drain(
 def has_unfinished_rows(settings: SequenSettings) -> bool:
     """Whether a file was being written; what lies there is removed, so that the next can tell."""
     incoming = settings.home / "lake" / ".incoming"
-    left = list(incoming.iterdir()) if incoming.exists() else []
+    left = list(incoming.glob("*/"))
     for folder in left:
         shutil.rmtree(folder)
     return bool(left)

@@ -14,7 +14,8 @@ from sequen_dagster.exports import readers
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake import workers
 from sequen_dagster.lake.commits import Batch, Books, read_commits
-from sequen_dagster.lake.drain import drain
+from sequen_dagster.lake.drain import Order, drain, pending_files
+from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.settings import Source, load_settings
 
 NOBODY = 65534
@@ -258,3 +259,38 @@ def test_books_that_do_not_balance_fail_that_file_alone(
     ((path, reason),) = [(one.path, one.reason) for one in drained.failures]
     assert path == "a.jsonl"
     assert reason.startswith("BooksError: The books of 'a.jsonl' do not balance")
+
+
+@pytest.mark.fault(1)
+def test_settled_files_are_told_by_looking_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path, settle_seconds=7)
+    write_events(settings, "whole.jsonl", event())
+    write_events(settings, "growing.jsonl", event(id="e2"))
+    waits: list[float] = []
+
+    def grown(seconds: float) -> None:
+        waits.append(seconds)
+        write_events(settings, "growing.jsonl", event(id="e2"), event(id=f"more {len(waits)}"))
+
+    monkeypatch.setattr("sequen_dagster.lake.drain.time.sleep", grown)
+    first = drain(settings, order=Order(is_settled=True))
+    monkeypatch.setattr("sequen_dagster.lake.drain.time.sleep", waits.append)
+    second = drain(settings, order=Order(is_settled=True))
+
+    assert [batch.path for batch in first.batches] == ["whole.jsonl"]
+    assert [batch.path for batch in second.batches] == ["growing.jsonl"]
+    assert waits == [7, 7]
+
+
+def test_files_that_a_sensor_has_found_whole_are_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event())
+    Ledger(settings.make_home()).observe(pending_files(settings))
+    Ledger(settings.home).mark_stable(pending_files(settings))
+    monkeypatch.setattr("sequen_dagster.lake.drain.time.sleep", pytest.fail)
+
+    assert drain(settings, order=Order(is_settled=True)).books.accepted == 1
