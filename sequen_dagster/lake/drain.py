@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import filelock
-
 from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract.scalars import utc_now
-from sequen_dagster.errors import LockTimeoutError, ParserCrashError, VanishedFileError
+from sequen_dagster.errors import ParserCrashError, VanishedFileError
 from sequen_dagster.exports.files import ExportFile, list_files
 from sequen_dagster.lake.commits import Batch, Books, Commit, write_commit
 from sequen_dagster.lake.erasures import read_erasures
 from sequen_dagster.lake.ledger import Ledger, file_key
+from sequen_dagster.lake.locks import commit_lock
 from sequen_dagster.lake.rewrites import remove_uncommitted
 from sequen_dagster.lake.workers import Job, Workers
 from sequen_dagster.settings import SequenSettings
@@ -175,13 +174,7 @@ def commit_batches(
     Raises:
         LockTimeoutError: another committer was in the way for too long.
     """
-    lock = filelock.FileLock(settings.home / "commit.lock")
-    try:
-        lock.acquire(timeout=settings.lock_timeout_seconds)
-    except filelock.Timeout:
-        message = f"Another run is committing to the lake of {str(settings.home)!r}. Wait for it."
-        raise LockTimeoutError(message) from None
-    try:
+    with commit_lock(settings):
         ledger.sync()
         lake = settings.home / "lake"
         erased = read_erasures(lake).fingerprint
@@ -202,8 +195,6 @@ def commit_batches(
         ledger.record_commit(commit)
         checkpoint("lake.indexed")
         return commit
-    finally:
-        lock.release()
 
 
 def portions(jobs: Sequence[Job], settings: SequenSettings) -> Iterator[list[Job]]:
