@@ -112,7 +112,9 @@ def test_dbt_model_reaches_nothing_outside(
     failed = {one["unique_id"].split(".")[-1]: one["message"] for one in models}
     assert failed.pop("harmless") == "OK"
     assert sorted(failed) == sorted(f"hostile_{number}" for number in range(len(hostile)))
-    assert [one for one in failed.values() if not re.search(REFUSED, one)] == []
+    # Some refusals come as an exception whose text may show values, and is kept in.
+    refused = rf"{REFUSED}|InvalidInputException in marts/dbt_errors"
+    assert [one for one in failed.values() if not re.search(refused, one)] == []
     assert sorted(path.name for path in outside.iterdir()) == ["old.duckdb", "secret.txt"]
 
 
