@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Final, Literal
 
 import duckdb
-import filelock
 from packaging.requirements import Requirement
 
 from sequen_dagster.errors import ExportsError, HomeError, LockTimeoutError
 from sequen_dagster.exports.files import list_files
-from sequen_dagster.lake.commits import Batch, commit_names, current_batches
+from sequen_dagster.lake.commits import Batch, commit_id_of, commit_names, current_batches
 from sequen_dagster.lake.erasures import read_noted
 from sequen_dagster.lake.ingest import contract_fingerprint
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_file import connect as connect_ledger
 from sequen_dagster.lake.ledger_file import ledger_path, set_aside
+from sequen_dagster.lake.locks import commit_lock
 from sequen_dagster.lake.tidying import find_orphans, missing_rows
 from sequen_dagster.marts.builds import why_behind
 from sequen_dagster.marts.project import project_dir, tables_fingerprint
@@ -129,18 +129,17 @@ def _home(settings: SequenSettings) -> Iterator[Finding]:
 
 def _holders(settings: SequenSettings) -> Iterator[Finding]:
     """Who has the locks; nobody, most of the time."""
+    impatient = settings.model_copy(update={"lock_timeout_seconds": 0})
     try:
-        with writer_lock(settings.model_copy(update={"lock_timeout_seconds": 0})):
+        with writer_lock(impatient):
             yield Finding("home", "ok", "nobody writes the warehouse")
     except LockTimeoutError as error:
         yield Finding("home", "warning", str(error))
-    lock = filelock.FileLock(settings.home / "commit.lock")
     try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
+        with commit_lock(impatient):
+            pass
+    except LockTimeoutError:
         yield Finding("home", "warning", "a run is committing to the lake at this moment")
-    else:
-        lock.release()
 
 
 def _exports(settings: SequenSettings) -> Iterator[Finding]:
@@ -260,9 +259,7 @@ def _marts(settings: SequenSettings) -> Iterator[Finding]:
     loaded = {name for (name,) in rows}
     present = set(commit_names(settings.home / "lake"))
     # By their ids: rows of a commit that is there may have been rewritten since it was loaded.
-    lost = {name.partition(".")[0] for name in loaded} - {
-        name.partition(".")[0] for name in present
-    }
+    lost = set(map(commit_id_of, loaded)) - set(map(commit_id_of, present))
     if lost:
         count = counted(len(lost), "commit")
         yield Finding("marts", "error", f"{count} that the warehouse holds are not in the lake")

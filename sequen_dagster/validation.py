@@ -11,7 +11,7 @@ from rich.text import Text
 from sequen_dagster.contract import EventContract, Origin, Split
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.contract.warnings import Counts
-from sequen_dagster.exports.files import list_files
+from sequen_dagster.exports.files import list_sources
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.lake.commits import Books
 from sequen_dagster.lake.ingest import Tally, judge_file
@@ -71,7 +71,7 @@ def validate_path(settings: SequenSettings) -> Validation:
         ExportsError: an exports place cannot be listed.
     """
     contract = EventContract(max_depth=settings.max_depth)
-    files = [file for source in settings.sources for file in list_files(source)]
+    files = list_sources(settings.sources)
     total = Tally()
     findings: list[Finding] = []
     for file in files:

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -76,6 +76,11 @@ class Listing:
 def list_files(source: Source) -> list[ExportFile]:
     """List the export files of a source, in path order: the files of `list_place`."""
     return list_place(source).files
+
+
+def list_sources(sources: Iterable[Source]) -> list[ExportFile]:
+    """List the export files of several sources, one after the other."""
+    return [file for source in sources for file in list_files(source)]
 
 
 def list_place(source: Source) -> Listing:

@@ -273,6 +273,21 @@ def latest_manifests(lake: Path) -> dict[str, Path]:
     return {commit_id: manifest for commit_id, (_, manifest) in revisions.items()}
 
 
+def commit_id_of(name: str) -> str:
+    """The id of a commit by its name, which says its revision too."""
+    return name.partition(_REVISION)[0]
+
+
+def named_rows(lake: Path) -> set[str]:
+    """The Parquet files that commits name, relative to the lake."""
+    return {
+        name
+        for commit in read_commits(lake)
+        for batch in commit.batches
+        for name in (*batch.events, *batch.quarantine)
+    }
+
+
 def current_batches(lake: Path) -> list[Batch]:
     """The batches that the tables are made of: of every path the latest version.
 

@@ -4,18 +4,20 @@ In: the exports places of a home. Out: commits, and the files that failed with t
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 
 from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import ParserCrashError, VanishedFileError
-from sequen_dagster.exports.files import ExportFile, list_files
+from sequen_dagster.exports.files import ExportFile, list_sources
 from sequen_dagster.lake.commits import Batch, Books, Commit, write_commit
 from sequen_dagster.lake.erasures import read_erasures
 from sequen_dagster.lake.ledger import Ledger, file_key
 from sequen_dagster.lake.locks import commit_lock
+from sequen_dagster.lake.requests import bounded
 from sequen_dagster.lake.rewrites import remove_uncommitted
 from sequen_dagster.lake.workers import Job, Workers
 from sequen_dagster.settings import SequenSettings
@@ -90,7 +92,7 @@ def pending_files(settings: SequenSettings, order: Order | None = None) -> list[
     ledger = Ledger(settings.make_home())
     ledger.sync()
     order = order or Order()
-    pending = ledger.pending(_listed(settings))
+    pending = ledger.pending(list_sources(settings.sources))
     if order.portion:
         wanted = ledger.requested(order.portion)
         return [file for file in pending if file_key(file) in wanted]
@@ -133,7 +135,7 @@ def drain(
     # A run that died over one of these files may die over it again: then only a child does.
     is_suspect = ledger.begin([job.file for job in jobs])
     with Workers(settings, jobs, isolate=is_suspect) as workers:
-        for portion in portions(jobs, settings):
+        for portion in bounded(jobs, settings, file_of=attrgetter("file")):
             batches = []
             for job, outcome in workers.judge(portion):
                 done += 1
@@ -197,21 +199,6 @@ def commit_batches(
         return commit
 
 
-def portions(jobs: Sequence[Job], settings: SequenSettings) -> Iterator[list[Job]]:
-    """Jobs in portions of at most `run_bytes` and `run_files`, one commit each."""
-    portion: list[Job] = []
-    size = 0
-    for job in jobs:
-        is_full = size + job.file.size_bytes > settings.run_bytes
-        if portion and (is_full or len(portion) >= settings.run_files):
-            yield portion
-            portion, size = [], 0
-        portion.append(job)
-        size += job.file.size_bytes
-    if portion:
-        yield portion
-
-
 def reason_of(error: Exception) -> str:
     """Why a file could not be read, without places of this machine."""
     if isinstance(error, OSError):
@@ -253,10 +240,6 @@ def _failure(
     return FileFailure(file.source, file.path, f"{reason} {after}")
 
 
-def _listed(settings: SequenSettings) -> list[ExportFile]:
-    return [file for source in settings.sources for file in list_files(source)]
-
-
 def _settled(
     settings: SequenSettings, ledger: Ledger, pending: list[ExportFile]
 ) -> list[ExportFile]:
@@ -264,5 +247,5 @@ def _settled(
     known = {status.file: status.state for status in ledger.observe(pending)}
     if any(known[file] == "seen" for file in pending):
         time.sleep(settings.settle_seconds)
-    later = set(_listed(settings))
+    later = set(list_sources(settings.sources))
     return [file for file in pending if file in later]

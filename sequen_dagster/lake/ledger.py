@@ -14,7 +14,7 @@ from typing import Final, Literal
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import HomeError
 from sequen_dagster.exports.files import ExportFile
-from sequen_dagster.lake.commits import Batch, Commit, commit_names, read_commits
+from sequen_dagster.lake.commits import Batch, Commit, commit_id_of, commit_names, read_commits
 from sequen_dagster.lake.ledger_file import connect, ledger_path, prepare
 
 FileState = Literal["seen", "stable", "committed", "failed", "parked"]
@@ -131,8 +131,8 @@ class Ledger:
         """
         with connect(self._path) as connection:
             known = [row[0] for row in connection.execute("select commit_id from commits")]
-        present = {name.partition(".")[0] for name in commit_names(self._lake)}
-        lost = [name for name in known if name.partition(".")[0] not in present]
+        present = {commit_id_of(name) for name in commit_names(self._lake)}
+        lost = [name for name in known if commit_id_of(name) not in present]
         if lost:
             message = (
                 f"The lake in {str(self._lake)!r} has lost {len(lost)} of its commits, so files "

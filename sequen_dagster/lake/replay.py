@@ -8,19 +8,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from fnmatch import fnmatchcase
+from operator import attrgetter
 
 from sequen_dagster.errors import VanishedFileError
-from sequen_dagster.exports.files import ExportFile, list_files
+from sequen_dagster.exports.files import ExportFile, list_sources
 from sequen_dagster.lake.commits import Batch, Commit, current_batches
 from sequen_dagster.lake.drain import (
     FileFailure,
     Progress,
     commit_batches,
-    portions,
     reason_of,
 )
 from sequen_dagster.lake.ingest import contract_fingerprint
 from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.lake.requests import bounded
 from sequen_dagster.lake.workers import Job, Workers
 from sequen_dagster.settings import SequenSettings
 
@@ -97,7 +98,7 @@ def plan_replay(settings: SequenSettings, choice: Choice) -> Plan:
     current = current_batches(settings.home / "lake")
     judge = contract_fingerprint(settings)
     chosen = [batch for batch in current if _is_chosen(batch, choice, judge)]
-    listed = [file for source in settings.sources for file in list_files(source)]
+    listed = list_sources(settings.sources)
     files = {(file.source, file.path): file for file in listed}
     jobs = []
     left = []
@@ -147,7 +148,7 @@ def replay(
     failures: list[FileFailure] = []
     done = 0
     with Workers(settings, plan.jobs) as workers:
-        for portion in portions(plan.jobs, settings):
+        for portion in bounded(plan.jobs, settings, file_of=attrgetter("file")):
             batches: list[Batch] = []
             for job, outcome in workers.judge(portion):
                 done += 1
@@ -178,7 +179,7 @@ def parked_files(settings: SequenSettings) -> list[ExportFile]:
     Raises:
         ExportsError: an exports place cannot be listed.
     """
-    listed = [file for source in settings.sources for file in list_files(source)]
+    listed = list_sources(settings.sources)
     statuses = Ledger(settings.make_home()).statuses(listed)
     return [status.file for status in statuses if status.state == "parked"]
 

@@ -5,10 +5,12 @@ and bounded, each under a name that stands for these versions of these files.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
+from typing import TypeVar
 
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake.ledger import FileStatus, file_key, is_due
@@ -16,6 +18,8 @@ from sequen_dagster.settings import SequenSettings
 
 # Two looks at a place that find the same; one alone cannot tell a file that still grows.
 _SIGHTINGS = 2
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,28 @@ def plan_requests(
     )
 
 
+def bounded(
+    items: Iterable[Item], settings: SequenSettings, *, file_of: Callable[[Item], ExportFile]
+) -> Iterator[list[Item]]:
+    """Portions of at most `run_bytes` and `run_files`, in the order given.
+
+    Args:
+        items: whatever stands for the files.
+        settings: the limits; a file that is larger is a portion of its own.
+        file_of: the file of an item.
+    """
+    portion: list[Item] = []
+    size = 0
+    for item in items:
+        size += file_of(item).size_bytes
+        if portion and (size > settings.run_bytes or len(portion) >= settings.run_files):
+            yield portion
+            portion, size = [], file_of(item).size_bytes
+        portion.append(item)
+    if portion:
+        yield portion
+
+
 def _is_whole(
     status: FileStatus,
     complete_when: str,
@@ -138,16 +164,7 @@ def _portions(ready: Iterable[FileStatus], settings: SequenSettings) -> Iterator
         else:
             fresh.append(status)
     yield from asked.values()
-    portion: list[FileStatus] = []
-    size = 0
-    for status in fresh:
-        size += status.file.size_bytes
-        if portion and (size > settings.run_bytes or len(portion) >= settings.run_files):
-            yield portion
-            portion, size = [], status.file.size_bytes
-        portion.append(status)
-    if portion:
-        yield portion
+    yield from bounded(fresh, settings, file_of=attrgetter("file"))
 
 
 def _named(portion: Sequence[FileStatus], home: Path) -> Portion:

@@ -34,6 +34,7 @@ from sequen_dagster.lake.commits import (
     Batch,
     Commit,
     latest_manifests,
+    named_rows,
     read_commits,
     write_commit,
 )
@@ -166,7 +167,7 @@ def remove_uncommitted(lake: Path, batches: Iterable[Batch]) -> None:
     Files that a commit names stay: the same batch may have been committed before.
     """
     doomed = {name for batch in batches for name in (*batch.events, *batch.quarantine)}
-    for name in doomed - _named(lake) if doomed else ():
+    for name in doomed - named_rows(lake) if doomed else ():
         (lake / name).unlink(missing_ok=True)
 
 
@@ -298,23 +299,13 @@ def _named_as(name: str) -> tuple[str, int]:
     return (parts["stem"], int(parts["revision"] or 0)) if parts else (name, 0)
 
 
-def _named(lake: Path) -> set[str]:
-    """The Parquet files that commits name, relative to the lake."""
-    return {
-        name
-        for commit in read_commits(lake)
-        for batch in commit.batches
-        for name in (*batch.events, *batch.quarantine)
-    }
-
-
 def _remove_replaced(lake: Path, erasures: Erasures) -> None:
     """Remove rows and manifests that a later revision has replaced, and unnamed rows of the erased.
 
     Rows that no commit names may belong to a run that commits them later; those hold nobody who
     is on the list, or will not be committed.
     """
-    named = {_named_as(name): lake / name for name in sorted(_named(lake))}
+    named = {_named_as(name): lake / name for name in sorted(named_rows(lake))}
     latest: dict[str, int] = {}
     for stem, revision in named:
         latest[stem] = max(revision, latest.get(stem, 0))

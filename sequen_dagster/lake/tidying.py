@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sequen_dagster.lake.commits import read_commits
+from sequen_dagster.lake.commits import named_rows
 from sequen_dagster.settings import SequenSettings
 
 # A run that is still at work may be about to name what it has written.
@@ -63,21 +63,12 @@ def remove_orphans(orphans: list[Orphan]) -> None:
 def missing_rows(settings: SequenSettings) -> list[str]:
     """Row files that a commit names and that are not there; paths relative to the lake."""
     lake = settings.home / "lake"
-    return sorted(name for name in _named_rows(lake) if not (lake / name).exists())
-
-
-def _named_rows(lake: Path) -> set[str]:
-    return {
-        name
-        for commit in read_commits(lake)
-        for batch in commit.batches
-        for name in (*batch.events, *batch.quarantine)
-    }
+    return sorted(name for name in named_rows(lake) if not (lake / name).exists())
 
 
 def _unnamed_rows(settings: SequenSettings) -> Iterator[Path]:
     lake = settings.home / "lake"
-    named = _named_rows(lake)
+    named = named_rows(lake)
     for kind in ("events", "quarantine"):
         for path in (lake / kind).glob("batch_id=*/*"):
             if path.relative_to(lake).as_posix() not in named:
