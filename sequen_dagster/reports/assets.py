@@ -32,9 +32,17 @@ def build_reports_assets(
         tables: keys of the public tables, which the snapshot holds.
 
     Returns:
-        The snapshot and the report.
+        The snapshot, and what is made from it.
     """
+    return [
+        _published_snapshot(settings, tables),
+        _completeness_report(settings),
+    ]
 
+
+def _published_snapshot(
+    settings: SequenSettings, tables: Iterable[dg.AssetKey]
+) -> dg.AssetsDefinition:
     @dg.asset(
         key=PUBLISHED_SNAPSHOT,
         deps=sorted(tables),
@@ -69,6 +77,10 @@ def build_reports_assets(
             }
         )
 
+    return published_snapshot
+
+
+def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
     @dg.asset(
         key=COMPLETENESS_REPORT,
         deps=[PUBLISHED_SNAPSHOT],
@@ -96,4 +108,4 @@ def build_reports_assets(
             }
         )
 
-    return [published_snapshot, completeness_report]
+    return completeness_report
