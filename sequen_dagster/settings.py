@@ -1,5 +1,6 @@
 """The one settings class: values from code or `SEQUEN_*` variables; bad ones fail here."""
 
+import csv
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import pydantic
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from upath import UPath
 
+from sequen_dagster.attributes import AttributeOverride, Overrides, read_overrides
 from sequen_dagster.errors import SettingsError
 
 # Raised whenever the meaning of the marts changes, so that old tables are refreshed in full.
@@ -146,6 +148,19 @@ class SequenSettings(pydantic.BaseModel):
     min_accepted_percent: Annotated[int, pydantic.Field(ge=0, le=100)] = pydantic.Field(
         95, description="Accepted share, in percent, below which no tier is reached."
     )
+    # reports
+    completeness: Overrides = pydantic.Field(
+        default_factory=dict, description="What is changed of the attributes of completeness."
+    )
+    completeness_file: Path | None = pydantic.Field(
+        None, description="The same as a csv file with the columns of the seed."
+    )
+    breakdowns: Annotated[tuple[FieldPath, ...], pydantic.Field(max_length=2)] = pydantic.Field(
+        (), description="Custom fields, such as app.version, whose values the report tells apart."
+    )
+    report_samples: Annotated[int, pydantic.Field(ge=0, le=5)] = pydantic.Field(
+        0, description="Masked values of each custom field that the report shows."
+    )
     fail_below_accepted_percent: Annotated[int, pydantic.Field(ge=0, le=100)] = pydantic.Field(
         0, description="Accepted share, in percent, below which a run counts as failed."
     )
@@ -230,7 +245,31 @@ class SequenSettings(pydantic.BaseModel):
             else source
             for source in self.sources
         )
-        return self.model_copy(update={"home": (base / self.home).resolve(), "sources": sources})
+        update: dict[str, Any] = {"home": (base / self.home).resolve(), "sources": sources}
+        if self.completeness_file is not None:
+            update["completeness_file"] = (base / self.completeness_file).resolve()
+        return self.model_copy(update=update)
+
+    def attribute_overrides(self) -> Overrides:
+        """What is changed of the attributes: by the file, and over that by `completeness`.
+
+        Raises:
+            SettingsError: the file cannot be read, or is wrong.
+        """
+        overrides: Overrides = {}
+        if self.completeness_file is not None:
+            try:
+                overrides = read_overrides(self.completeness_file)
+            except (OSError, UnicodeDecodeError) as error:
+                message = f"completeness_file cannot be read: {self.completeness_file} ({error})."
+                raise SettingsError(message) from error
+            except (ValueError, csv.Error) as error:
+                message = f"Bad settings. completeness_file: {error}"
+                raise SettingsError(message) from error
+        for attribute, override in self.completeness.items():
+            below = overrides.get(attribute, AttributeOverride())
+            overrides[attribute] = override.over(below)
+        return overrides
 
     def make_home(self) -> Path:
         """Create the home if it is not there, private to its owner; return it."""
@@ -256,11 +295,17 @@ class SequenSettings(pydantic.BaseModel):
             "sequen_oversized_visitor_events": self.oversized_visitor_events,
             "sequen_recent_days": self.recent_days,
             "sequen_min_accepted_percent": self.min_accepted_percent,
+            "sequen_breakdowns": [path.split(".") for path in self.breakdowns],
         }
 
     def marts_fingerprint(self) -> str:
         """Names the rules and settings that the tables were built by (16 hex digits)."""
-        return fingerprint({"rules_version": RULES_VERSION, **self.mart_vars()})
+        overrides = {
+            attribute: override.model_dump(mode="json", exclude_none=True)
+            for attribute, override in self.attribute_overrides().items()
+        }
+        facts = {"rules_version": RULES_VERSION, **self.mart_vars()}
+        return fingerprint({**facts, "completeness": overrides} if overrides else facts)
 
 
 class _EnvironmentSettings(SequenSettings, BaseSettings):
@@ -297,9 +342,12 @@ def load_settings(base: Path, **overrides: Any) -> SequenSettings:
         values = loaded.model_dump(exclude={"exports"}, exclude_unset=True)
         if loaded.exports is not None:
             values.setdefault("sources", (Source(exports=loaded.exports),))
-        return SequenSettings(**values).resolved(base)
+        settings = SequenSettings(**values).resolved(base)
     except pydantic.ValidationError as error:
         raise SettingsError(_explain(error)) from error
+    # A bad file is told here, not by the first build.
+    settings.attribute_overrides()
+    return settings
 
 
 def fingerprint(facts: dict[str, Any]) -> str:

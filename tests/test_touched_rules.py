@@ -90,7 +90,8 @@ EXAMPLES = {
         {"a": [event(after(0), type="click", uid="u")]},
         {"a": [CLICK]},
         shows=(
-            "int_batch_broken_fields",
+            "int_batch_rule_lists",
+            "int_batch_quarantined_keys",
             "int_batch_types",
             "quarantined_events",
         ),

@@ -11,12 +11,14 @@ from replay import PROJECT, Recording, shared_recording
 
 # Beside `id`: what makes an order total, by model and last column of the order.
 UNIQUE = {
+    ("int_breakdown_groups", "named_value"): "the values of a breakdown are grouped by it",
     ("int_clicks_matched", "impression_id"): "a method finds an impression in one class at most",
     ("int_devices_identified", "place"): "a device has one row of each kind at a time",
     ("int_event_groups", "property_shape"): "the shapes are distinct",
     ("int_events_outranked", "source"): "file, line, item and source are a record's place",
     ("int_property_numbers", "place"): "an event has one number for each field",
     ("rpt_batches", "batch_id"): "it is the key of stg_batches",
+    ("rpt_fixes", "attribute"): "an attribute has one fix for a source and period",
     ("rpt_late_events", "lateness_seconds"): "the rows before are grouped by it",
     ("rpt_restatements", "build_number"): "builds are counted",
 }

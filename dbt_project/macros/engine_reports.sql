@@ -22,6 +22,15 @@
     end
 {%- endmacro %}
 
+{# The texts of an array, joined by a separator. #}
+{% macro joined_texts(column, separator) -%}
+    {{ return(adapter.dispatch('joined_texts', 'sequen')(column, separator)) }}
+{%- endmacro %}
+
+{% macro duckdb__joined_texts(column, separator) -%}
+    array_to_string({{ column }}, '{{ separator }}')
+{%- endmacro %}
+
 {# How many elements an array has; null for a null array. #}
 {% macro array_length(column) -%}
     {{ return(adapter.dispatch('array_length', 'sequen')(column)) }}
@@ -107,4 +116,55 @@
 {% macro duckdb__floor_divide(numerator, divisor) -%}
     (({{ numerator }}) - ((({{ numerator }}) % {{ divisor }}) + {{ divisor }}) % {{ divisor }})
     // {{ divisor }}
+{%- endmacro %}
+
+{# Some texts as the text of a JSON array; null stays null in it. #}
+{% macro json_array_of(columns) -%}
+    {{ return(adapter.dispatch('json_array_of', 'sequen')(columns)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_array_of(columns) -%}
+    cast(json_array({{ columns | join(', ') }}) as varchar)
+{%- endmacro %}
+
+{#
+  The values at some paths of the custom fields, nested or under a flat key of the same spelling, cut to
+  100 characters.
+#}
+{% macro json_texts_at(column, paths) -%}
+    {%- set texts = [] -%}
+    {%- for path in paths -%}
+        {%- set flat = sequen.json_text(column, [path | join('.')]) -%}
+        {%- set nested = sequen.json_text(column, path) -%}
+        {%- do texts.append('substr(coalesce(' ~ flat ~ ', ' ~ nested ~ '), 1, 100)') -%}
+    {%- endfor -%}
+    {{ return(texts) }}
+{%- endmacro %}
+
+{# The names of the keys of a JSON object that may be broken; null where it cannot be read. #}
+{% macro json_keys_if_readable(column) -%}
+    {{ return(adapter.dispatch('json_keys_if_readable', 'sequen')(column)) }}
+{%- endmacro %}
+
+{# A lone surrogate in a key would end the whole query. #}
+{% macro duckdb__json_keys_if_readable(column) -%}
+    try(json_keys({{ column }}))
+{%- endmacro %}
+
+{# Whether the whole text is as the regular expression says. #}
+{% macro matches(column, pattern) -%}
+    {{ return(adapter.dispatch('matches', 'sequen')(column, pattern)) }}
+{%- endmacro %}
+
+{% macro duckdb__matches(column, pattern) -%}
+    regexp_full_match({{ column }}, '{{ pattern }}')
+{%- endmacro %}
+
+{# ISO day of the week, 1 Monday to 7 Sunday. #}
+{% macro day_of_week(date) -%}
+    {{ return(adapter.dispatch('day_of_week', 'sequen')(date)) }}
+{%- endmacro %}
+
+{% macro duckdb__day_of_week(date) -%}
+    isodow({{ date }})
 {%- endmacro %}

@@ -22,3 +22,22 @@
         {%- endif %}
     {%- endfor %}
 {%- endmacro %}
+
+{# The bit of one of them. #}
+{% macro reserved_bit(field) -%}
+    {{ 2 ** sequen.reserved_fields().index(field) }}
+{%- endmacro %}
+
+{# Aggregate, beside reserved_bits: the events of the groups whose number has the bit of the field. #}
+{% macro counted_where_set(bits, event_count) -%}
+    sum(case when ({{ bits }} & reserved_bits.field_bit) <> 0 then {{ event_count }} else 0 end)
+{%- endmacro %}
+
+{# Whether a field names another event. #}
+{% macro is_link_field(field) -%}
+    {{ field }} in ({% for link in sequen.link_fields() %}'{{ link }}'{{ ', ' if not loop.last }}{% endfor %})
+{%- endmacro %}
+
+{% macro link_fields() -%}
+    {{ return(['page_view_id', 'module_view_id', 'impression_id']) }}
+{%- endmacro %}

@@ -30,3 +30,54 @@
         as bigint
     )
 {%- endmacro %}
+
+{# Status of an attribute. `threshold`: an exact decimal, so that a share that equals it is complete. #}
+{% macro attribute_status(kind, carrying, applicable, threshold, min_events) -%}
+    case
+        when {{ kind }} = 'event'
+            then
+                case
+                    when {{ carrying }} >= {{ min_events }} then 'complete'
+                    when {{ carrying }} > 0 then 'partial'
+                    else 'missing'
+                end
+        when {{ applicable }} = 0 then 'not_applicable'
+        when {{ carrying }} >= {{ threshold }} * {{ applicable }} then 'complete'
+        when {{ carrying }} > 0 then 'partial'
+        else 'missing'
+    end
+{%- endmacro %}
+
+{# How much of an attribute is reached, in whole billionths: a sum of doubles depends on its order. #}
+{% macro attribute_billionths(status, kind, carrying, applicable, threshold) -%}
+    case
+        when {{ status }} = 'complete' then 1000000000
+        when {{ status }} = 'partial' and {{ kind }} = 'field'
+            then
+                cast(
+                    round(
+                        {{ carrying }} / (cast({{ threshold }} as double) * {{ applicable }})
+                        * 1000000000
+                    ) as bigint
+                )
+        else 0
+    end
+{%- endmacro %}
+
+{# The score of a tier: the mean of its attributes, 1 where it has none. #}
+{% macro tier_score(billionths, attribute_count) -%}
+    case
+        when {{ attribute_count }} = 0 then cast(1 as double)
+        else cast({{ billionths }} as double) / ({{ attribute_count }} * 1000000000)
+    end
+{%- endmacro %}
+
+{# Whether enough of what was judged was accepted for a tier to count. #}
+{% macro is_accepted_share_met(accepted, judged) -%}
+    {{ judged }} > 0 and {{ accepted }} * 100 >= {{ var('sequen_min_accepted_percent') }} * {{ judged }}
+{%- endmacro %}
+
+{# The name of a tier by its number; none below the first. #}
+{% macro tier_named(number) -%}
+    case {{ number }} when 1 then 'good' when 2 then 'better' when 3 then 'best' else 'none' end
+{%- endmacro %}

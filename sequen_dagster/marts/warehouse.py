@@ -64,6 +64,20 @@ _BUILD_COLUMNS: Final = {
     "started_at": "timestamp",
     "finished_at": "timestamp",
 }
+_OVERRIDE_COLUMNS: Final = {
+    "attribute": "varchar",
+    "tier": "varchar",
+    "kind": "varchar",
+    "applies_to": "varchar",
+    "detectors": "varchar",
+    "more_detectors": "varchar",
+    "why": "varchar",
+    "fix": "varchar",
+    "example": "varchar",
+    "threshold": "decimal(9, 6)",
+    "min_events": "bigint",
+    "waived": "boolean",
+}
 _VIOLATION_COLUMNS: Final = {
     "batch_id": "varchar",
     "type": "varchar",
@@ -190,6 +204,7 @@ def load_commits(
     lake = _checked(lake or settings.home / "lake")
     with connect(settings, folders=[lake]) as warehouse:
         create_raw_tables(warehouse)
+        load_overrides(settings, warehouse)
         held = dict(warehouse.execute("select name, commit_id from raw.commits").fetchall())
         for commit in read_commits(lake, known=held):
             if only is not None and commit.name not in only:
@@ -213,6 +228,23 @@ def load_commits(
                 loaded.rewritten + is_rewritten,
             )
     return loaded
+
+
+def load_overrides(settings: SequenSettings, warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Put what a user changes of the attributes where the marts look for it.
+
+    As rows, not as dbt vars: dbt would render a text of a user's as a template.
+
+    Args:
+        settings: `completeness` and `completeness_file`.
+        warehouse: from `connect`, with the raw tables; hold `writer_lock`.
+    """
+    with transaction(warehouse):
+        warehouse.execute("delete from raw.completeness_overrides")
+        for attribute, override in settings.attribute_overrides().items():
+            values = {"attribute": attribute, "more_detectors": override.more_detectors}
+            named = override.model_dump(exclude={"aliases"})
+            _insert_row(warehouse, "completeness_overrides", {**values, **named})
 
 
 def row_counts(warehouse: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -255,6 +287,7 @@ def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
         # Rows of these that were rewritten in the lake may still lie in free blocks of the file.
         "uncompacted_batches": {"batch_id": "varchar"},
         "builds": _BUILD_COLUMNS,
+        "completeness_overrides": _OVERRIDE_COLUMNS,
     }
     for name, columns in tables.items():
         definitions = ", ".join(f"{column} {kind}" for column, kind in columns.items())

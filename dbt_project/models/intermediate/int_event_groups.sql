@@ -4,6 +4,8 @@
     touched_by=['int_touched_event_days.day'],
 ) }}
 
+{%- set breakdowns = var('sequen_breakdowns') %}
+
 {# Every table is imported once for each use: DuckDB materializes a CTE that is read twice. #}
 with
 
@@ -84,6 +86,19 @@ events_narrowed as (
             case when {{ field }} is null then 0 else {{ 2 ** loop.index0 }} end
             {%- if not loop.last %} + {%- endif %}
         {%- endfor %} as reserved_fields,
+        {%- for field in link_fields() %}
+            case
+                when {{ field | replace('_id', '_link') }} = 'resolved'
+                    then {{ reserved_bit(field) }}
+                else 0
+            end
+            {%- if not loop.last %} + {%- endif %}
+        {%- endfor %} as resolved_fields,
+        {% if breakdowns -%}
+            {{ json_array_of(json_texts_at('properties', breakdowns)) }}
+        {%- else -%}
+            '[]'
+        {%- endif %} as breakdown_values,
         cast(original_timestamp as date) as event_date
     from fct_events
 ),
@@ -100,6 +115,8 @@ events_grouped as (
             when events_narrowed.type <> 'page_view' then page_views_marked.shape_number
         end as page_shape_number,
         events_narrowed.reserved_fields,
+        events_narrowed.resolved_fields,
+        events_narrowed.breakdown_values,
         events_narrowed.type = 'page_view'
         and page_views_marked.is_session_first_page_view as is_session_first_page_view,
         events_narrowed.type = 'page_view'
@@ -109,7 +126,7 @@ events_grouped as (
     from events_narrowed
     left join page_views_marked on events_narrowed.marked_page_view_id = page_views_marked.id
     inner join event_shapes on events_narrowed.id = event_shapes.id
-    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 ),
 
 groups_spelled_out as (
@@ -121,7 +138,9 @@ groups_spelled_out as (
             'events_grouped.conversion_type',
             'shapes_numbered.property_shape',
             'page_shapes.property_shape',
+            'events_grouped.breakdown_values',
             'cast(events_grouped.reserved_fields as varchar)',
+            'cast(events_grouped.resolved_fields as varchar)',
             'cast(events_grouped.is_session_first_page_view as varchar)',
             'cast(events_grouped.has_dwell_time_event as varchar)',
         ]) }} as group_key,
@@ -132,7 +151,9 @@ groups_spelled_out as (
         events_grouped.conversion_type,
         shapes_numbered.property_shape,
         page_shapes.property_shape as page_property_shape,
+        events_grouped.breakdown_values,
         cast(events_grouped.reserved_fields as bigint) as reserved_fields,
+        cast(events_grouped.resolved_fields as bigint) as resolved_fields,
         events_grouped.event_count,
         events_grouped.is_session_first_page_view,
         events_grouped.has_dwell_time_event,

@@ -36,6 +36,7 @@ attributes_of_periods as (
         int_completeness_attributes.kind,
         int_completeness_attributes.why,
         int_completeness_attributes.fix,
+        int_completeness_attributes.example,
         int_completeness_attributes.threshold,
         int_completeness_attributes.min_events,
         int_completeness_attributes.is_waived
@@ -68,7 +69,6 @@ days_summed as (
     group by 1, 2, 3
 ),
 
-{# Whole events against an exact decimal: a share that equals the threshold is complete. #}
 statuses_decided as (
     select
         attributes_of_periods.source,
@@ -76,25 +76,14 @@ statuses_decided as (
         attributes_of_periods.attribute,
         attributes_of_periods.tier,
         attributes_of_periods.kind,
-        case
-            when attributes_of_periods.kind = 'event'
-                then
-                    case
-                        when days_summed.carrying_events >= attributes_of_periods.min_events
-                            then 'complete'
-                        when days_summed.carrying_events > 0 then 'partial'
-                        else 'missing'
-                    end
-            when days_summed.applicable_events = 0 then 'not_applicable'
-            when
-                days_summed.carrying_events
-                >= attributes_of_periods.threshold * days_summed.applicable_events
-                then 'complete'
-            when days_summed.carrying_events > 0 then 'partial'
-            else 'missing'
-        end as status,
+        {{ attribute_status(
+            'attributes_of_periods.kind', 'days_summed.carrying_events',
+            'days_summed.applicable_events', 'attributes_of_periods.threshold',
+            'attributes_of_periods.min_events'
+        ) }} as status,
         attributes_of_periods.why,
         attributes_of_periods.fix,
+        attributes_of_periods.example,
         days_summed.applicable_events,
         days_summed.carrying_events,
         attributes_of_periods.min_events,

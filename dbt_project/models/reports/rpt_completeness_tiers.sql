@@ -46,7 +46,6 @@ tiers_of_periods as (
     cross join tiers
 ),
 
-{# Whole billionths: a sum of doubles would depend on the order of its rows. #}
 attributes_fulfilled as (
     select
         rpt_completeness_attributes.source,
@@ -54,24 +53,12 @@ attributes_fulfilled as (
         rpt_completeness_attributes.attribute,
         rpt_completeness_attributes.status,
         int_completeness_attributes.tier_number,
-        case
-            when rpt_completeness_attributes.status = 'complete' then 1000000000
-            when
-                rpt_completeness_attributes.status = 'partial'
-                and rpt_completeness_attributes.kind = 'field'
-                then
-                    cast(
-                        round(
-                            rpt_completeness_attributes.carrying_events
-                            / (
-                                rpt_completeness_attributes.threshold
-                                * rpt_completeness_attributes.applicable_events
-                            )
-                            * 1000000000
-                        ) as bigint
-                    )
-            else 0
-        end as billionths
+        {{ attribute_billionths(
+            'rpt_completeness_attributes.status', 'rpt_completeness_attributes.kind',
+            'rpt_completeness_attributes.carrying_events',
+            'rpt_completeness_attributes.applicable_events',
+            'rpt_completeness_attributes.threshold'
+        ) }} as billionths
     from rpt_completeness_attributes
     inner join int_completeness_attributes
         on rpt_completeness_attributes.attribute = int_completeness_attributes.attribute
@@ -109,9 +96,7 @@ attributes_summed as (
 accepted_share_judged as (
     select
         *,
-        judged > 0
-        and accepted * 100 >= {{ var('sequen_min_accepted_percent') }} * judged
-            as is_accepted_share_met
+        {{ is_accepted_share_met('accepted', 'judged') }} as is_accepted_share_met
     from attributes_summed
 ),
 
@@ -123,10 +108,7 @@ tiers_judged as (
         blocking_attributes,
         attribute_count,
         complete_attribute_count,
-        case
-            when attribute_count = 0 then cast(1 as double)
-            else cast(billionths as double) / (attribute_count * 1000000000)
-        end as score,
+        {{ tier_score('billionths', 'attribute_count') }} as score,
         cast(accepted as double) / nullif(judged, 0) as accepted_share,
         complete_attribute_count = attribute_count and is_accepted_share_met as is_reached,
         is_accepted_share_met

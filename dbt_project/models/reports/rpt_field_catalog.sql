@@ -49,16 +49,28 @@ fields_counted as (
     group by 1, 2, 3
 ),
 
-kinds_listed as (
+kinds_dated as (
     select
         shapes_counted.source,
         shapes_counted.type,
         int_property_paths.field,
-        {{ sorted_texts('int_property_paths.base_kind', 'true') }} as kinds,
-        count(distinct int_property_paths.base_kind) as kind_count
+        int_property_paths.base_kind,
+        min(shapes_counted.first_seen_date) as first_seen_date
     from shapes_counted
     inner join int_property_paths
         on shapes_counted.property_shape = int_property_paths.property_shape
+    group by 1, 2, 3, 4
+),
+
+kinds_listed as (
+    select
+        source,
+        type,
+        field,
+        {{ sorted_texts('base_kind', 'true') }} as kinds,
+        count(*) as kind_count,
+        max(first_seen_date) as latest_kind_date
+    from kinds_dated
     group by 1, 2, 3
 ),
 
@@ -73,7 +85,10 @@ fields_described as (
         / cast(types_counted.event_count as double) as coverage,
         kinds_listed.kind_count > 1 as is_drifting,
         fields_counted.first_seen_date,
-        fields_counted.last_seen_date
+        fields_counted.last_seen_date,
+        case
+            when kinds_listed.kind_count > 1 then kinds_listed.latest_kind_date
+        end as latest_kind_date
     from fields_counted
     inner join kinds_listed
         on

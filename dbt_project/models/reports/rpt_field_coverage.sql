@@ -25,9 +25,12 @@ events_counted as (
         coalesce(source, '(all)') as source,
         type,
         reserved_fields,
+        resolved_fields,
         sum(event_count) as event_count
     from int_event_groups
-    group by grouping sets ((source, type, reserved_fields), (type, reserved_fields))
+    group by grouping sets (
+        (source, type, reserved_fields, resolved_fields), (type, reserved_fields, resolved_fields)
+    )
 ),
 
 presence_counted as (
@@ -36,13 +39,10 @@ presence_counted as (
         events_counted.type,
         reserved_bits.field,
         sum(events_counted.event_count) as event_count,
-        sum(
-            case
-                when (events_counted.reserved_fields & reserved_bits.field_bit) <> 0
-                    then events_counted.event_count
-                else 0
-            end
-        ) as carrying_events
+        {{ counted_where_set('events_counted.reserved_fields', 'events_counted.event_count') }}
+            as carrying_events,
+        {{ counted_where_set('events_counted.resolved_fields', 'events_counted.event_count') }}
+            as resolved_events
     from events_counted
     cross join reserved_bits
     group by 1, 2, 3
@@ -107,8 +107,12 @@ coverage_measured as (
         keys_united.field,
         cast(coalesce(presence_counted.event_count, 0) as bigint) as event_count,
         cast(coalesce(presence_counted.carrying_events, 0) as bigint) as carrying_events,
-        cast(mandatory_records_counted.records_read as bigint) as records_read,
-        cast(mandatory_records_counted.broken_records as bigint) as broken_records,
+        case
+            when {{ is_link_field('keys_united.field') }}
+                then cast(coalesce(presence_counted.resolved_events, 0) as bigint)
+        end as resolved_events,
+        cast(records_counted.records_read as bigint) as records_read,
+        cast(coalesce(broken_records_counted.broken_records, 0) as bigint) as broken_records,
         cast(presence_counted.carrying_events as double)
         / nullif(cast(presence_counted.event_count as double), 0) as coverage,
         cast(
@@ -128,6 +132,15 @@ coverage_measured as (
             keys_united.source = mandatory_records_counted.source
             and keys_united.type = mandatory_records_counted.type
             and keys_united.field = mandatory_records_counted.field
+    left join records_counted
+        on
+            keys_united.source = records_counted.source
+            and keys_united.type = records_counted.type
+    left join broken_records_counted
+        on
+            keys_united.source = broken_records_counted.source
+            and keys_united.type = broken_records_counted.type
+            and keys_united.field = broken_records_counted.field
 )
 
 select * from coverage_measured
