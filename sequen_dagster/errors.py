@@ -73,5 +73,9 @@ class BuildError(SequenError):
     """dbt could not build the marts; its log in the home says why."""
 
 
+class ReportError(SequenError):
+    """There is nothing to report on yet, or a report to compare with cannot be read."""
+
+
 class AlertError(SequenError):
     """A failure could not be told to the webhook; the sensor's tick fails and says why."""

@@ -1,6 +1,5 @@
 """One run of the whole pipeline in this process, through the same definitions Dagster serves."""
 
-import json
 import os
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -17,8 +16,7 @@ from sequen_dagster.marts.assets import BUILD
 from sequen_dagster.marts.project import profiles_dir
 from sequen_dagster.private import private_files
 from sequen_dagster.progress import watching
-from sequen_dagster.reports.publish import serving_dir
-from sequen_dagster.reports.summary import Summary
+from sequen_dagster.reports.report import read_report
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import telling_error
 from sequen_dagster.triggers.triggers import FULL_JOB
@@ -43,7 +41,7 @@ class RunOutcome:
     """
 
     is_success: bool
-    summary: Summary = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
     failed_checks: tuple[str, ...] = ()
     seconds_by_stage: dict[str, float] = field(default_factory=dict)
@@ -105,7 +103,7 @@ def run_pipeline(
     checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
     return RunOutcome(
         is_success=result.success,
-        summary=_read_summary(settings) if result.success else {},
+        summary=read_report(settings) if result.success else {},
         failures=tuple(f"{step}: {message}" for step, _, message in errors),
         failed_checks=tuple(
             _described(check) for check in checks if check.severity == dg.AssetCheckSeverity.ERROR
@@ -154,9 +152,3 @@ def _told(result: dg.ExecuteInProcessResult) -> dict[str, Any]:  # Any: metadata
         for name, metadata in event.materialization.metadata.items():
             told.setdefault(name, metadata.value)
     return told
-
-
-def _read_summary(settings: SequenSettings) -> Summary:
-    text = (serving_dir(settings) / "report.json").read_text(encoding="utf-8")
-    summary: Summary = json.loads(text)
-    return summary

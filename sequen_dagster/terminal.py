@@ -153,19 +153,19 @@ def _tables(summary: dict[str, Any]) -> Panel:  # Any: the report's JSON
             f"({sessions['given']:,} given, {sessions['derived']:,} derived) "
             f"of {counted(sessions['visitors'], 'visitor')}, {sessions['converted']:,} converted"
         ),
-        _listed("clicks matched by", summary["clicks_by_match_method"], "match_method", "clicks"),
+        _listed("clicks matched by", summary["clicks_by_match_method"]),
         (
             f"{counted(attribution['conversions'], 'conversion')}, "
             f"{counted(attribution['units'], 'unit')}, "
             f"{counted(attribution['touches'], 'touch')}; "
-            + _listed("units by", summary["units_by_basis"], "basis", "units")
+            + _listed("units by", summary["units_by_basis"])
         ),
     ]
     return Panel(Text("\n".join(lines)), title="sessions and attribution", title_align="left")
 
 
-def _listed(label: str, rows: list[dict[str, Any]], name: str, count: str) -> str:
-    shown = ", ".join(f"{row[name]} {row[count]:,}" for row in rows)
+def _listed(label: str, rows: list[dict[str, Any]]) -> str:
+    shown = ", ".join(f"{row['name']} {row['count']:,}" for row in rows)
     return f"{label} {shown or 'nothing'}"
 
 
@@ -199,7 +199,7 @@ def _tiers(summary: dict[str, Any]) -> Table:
 def _files(settings: SequenSettings) -> Panel:
     serving = serving_dir(settings)
     lines = [
-        f"report     {serving / 'report.md'}",
+        f"report     {serving / 'report.html'}",
         f"snapshot   {serving / 'sequen.duckdb'}",
         f"warehouse  {warehouse_path(settings)}",
         f"lake       {settings.home / 'lake'}",

@@ -1,11 +1,13 @@
 """Reports: `published_snapshot` and `completeness_report` as Dagster assets."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
+from sequen_dagster.attributes import TIERS
 from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.marts.assets import POOL
@@ -13,9 +15,10 @@ from sequen_dagster.marts.conditions import publication_condition
 from sequen_dagster.marts.warehouse import writer_lock
 from sequen_dagster.private import private_files
 from sequen_dagster.progress import report
-from sequen_dagster.reports.markdown import render_markdown
-from sequen_dagster.reports.publish import publish, serving_dir
-from sequen_dagster.reports.summary import summarize, write_in_place, write_report
+from sequen_dagster.reports.document import UNLOCKS
+from sequen_dagster.reports.publish import publish
+from sequen_dagster.reports.rendering import overall
+from sequen_dagster.reports.report import make_report
 from sequen_dagster.settings import SequenSettings
 
 PUBLISHED_SNAPSHOT = dg.AssetKey("published_snapshot")
@@ -85,27 +88,68 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
         key=COMPLETENESS_REPORT,
         deps=[PUBLISHED_SNAPSHOT],
         group_name="reports",
-        kinds={"markdown", "json"},
+        kinds={"html", "json", "markdown"},
         owners=OWNERS,
-        description="`serving/report.json` and `report.md`: tiers of data, books, sessions, links.",
+        description=(
+            "`serving/report.html`, `report.json` and `report.md`: the tier of the data, what to "
+            "fix first, and how every event type, field and link is doing."
+        ),
+        check_specs=[
+            dg.AssetCheckSpec(
+                f"tier_{tier}",
+                asset=COMPLETENESS_REPORT,
+                description=f"Reached by all sources together. It {UNLOCKS[tier]}.",
+            )
+            for tier in TIERS
+        ],
         automation_condition=publication_condition(settings),
         retry_policy=retry_policy(settings),
     )
-    def completeness_report() -> dg.MaterializeResult[None]:
-        summary = summarize(settings)
-        text = render_markdown(summary)
-        with private_files():
-            path = write_report(settings, summary)
-            write_in_place(serving_dir(settings) / "report.md", text)
+    def completeness_report(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        started = time.perf_counter()
+        written = make_report(settings, run_id=context.run.run_id)
         report("reports", "completeness report")
-        overall = {tier["tier"]: tier for tier in summary["tiers"] if tier["source"] == "(all)"}
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
-                "dagster/uri": dg.MetadataValue.path(str(path)),
-                "report": dg.MetadataValue.md(text),
-                **{f"{name}_score": tier["score"] for name, tier in overall.items()},
-                **{f"{name}_reached": tier["is_reached"] for name, tier in overall.items()},
-            }
+                "dagster/uri": dg.MetadataValue.path(str(written.page)),
+                "report": dg.MetadataValue.md(written.markdown),
+                "seconds": time.perf_counter() - started,
+                **_plotted(written.numbers),
+            },
+            check_results=[_tier_check(written.numbers, tier) for tier in TIERS],
         )
 
     return completeness_report
+
+
+def _plotted(numbers: dict[str, Any]) -> dict[str, int | float | str]:  # Any: the report's JSON
+    """Numbers that Dagster plots over time."""
+    whole = overall(numbers)
+    return {
+        "tier_reached": whole["name"],
+        **{f"{tier['tier']}_score": tier["score"] for tier in whole["tiers"]},
+        "events": numbers["events"]["events"],
+        "accepted": numbers["books"]["accepted"],
+        "quarantined": numbers["books"]["quarantined"],
+        "fixes": sum(fix["source"] == "(all)" for fix in numbers["fixes"]),
+        "silences": len(numbers["silences"]),
+    }
+
+
+def _tier_check(numbers: dict[str, Any], name: str) -> dg.AssetCheckResult:
+    tier = next(tier for tier in overall(numbers)["tiers"] if tier["tier"] == name)
+    return dg.AssetCheckResult(
+        check_name=f"tier_{name}",
+        passed=tier["is_reached"],
+        # What is not reached yet is no fault of a run.
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "score": tier["score"],
+            "complete_attributes": tier["complete_attribute_count"],
+            "attributes": tier["attribute_count"],
+            "accepted_share": tier["accepted_share"],
+            "blocked_by": dg.MetadataValue.json(tier["blocking_attributes"]),
+        },
+    )

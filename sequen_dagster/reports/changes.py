@@ -1,0 +1,83 @@
+"""Reports: what is new in a report since another one."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from sequen_dagster.reports.document import Attribute, Change, Changes, Report, Tier
+
+_TOLD_POINTS: Final = 0.005
+_SHOWN_NAMES: Final = 30
+
+
+def changes_since(before: Report, after: Report) -> Changes:
+    """Compare two reports of one home.
+
+    Coverage is told where it moved by half a point, or where the status is another one.
+
+    Args:
+        before: the older report.
+        after: the newer one.
+
+    Returns:
+        What changed; empty lists where nothing did.
+    """
+    names_before, names_after = _names(before), _names(after)
+    return Changes(
+        since=before.made.at,
+        events_before=before.events.events,
+        events_after=after.events.events,
+        tiers=_tiers(before.tiers, after.tiers),
+        attributes=_attributes(before.attributes, after.attributes),
+        rules=_rules(before, after),
+        new_names=sorted(names_after - names_before)[:_SHOWN_NAMES],
+        gone_names=sorted(names_before - names_after)[:_SHOWN_NAMES],
+    )
+
+
+def _tiers(before: Iterable[Tier], after: Iterable[Tier]) -> list[Change]:
+    known = {(tier.source, tier.tier): tier for tier in before}
+    changes = []
+    for tier in after:
+        old = known.get((tier.source, tier.tier))
+        is_same = old and (old.is_reached, old.score) == (tier.is_reached, tier.score)
+        if not is_same:
+            note = ""
+            if tier.is_reached != bool(old and old.is_reached):
+                note = "reached" if tier.is_reached else "lost"
+            score = old.score if old else None
+            changes.append(_change(tier.source, tier.tier, score, tier.score, note))
+    return changes
+
+
+def _attributes(before: Iterable[Attribute], after: Iterable[Attribute]) -> list[Change]:
+    known = {(one.source, one.attribute): one for one in before}
+    changes = []
+    for one in after:
+        old = known.get((one.source, one.attribute))
+        status = old.status if old else None
+        coverage = old.coverage if old else None
+        moved = abs((one.coverage or 0.0) - (coverage or 0.0)) >= _TOLD_POINTS
+        if one.status != status or moved:
+            note = one.status if one.status != status else ""
+            changes.append(_change(one.source, one.attribute, coverage, one.coverage, note))
+    return changes
+
+
+def _rules(before: Report, after: Report) -> list[Change]:
+    old = {row.rule: row.records for row in before.quarantined_by_rule}
+    new = {row.rule: row.records for row in after.quarantined_by_rule}
+    return [
+        _change("(all)", rule, old.get(rule, 0), new.get(rule, 0), "")
+        for rule in sorted(old.keys() | new.keys())
+        if old.get(rule, 0) != new.get(rule, 0)
+    ]
+
+
+def _change(source: str, name: str, before: float | None, after: float | None, note: str) -> Change:
+    return Change(source=source, name=name, before=before, after=after, note=note)
+
+
+def _names(report: Report) -> set[str]:
+    """Event types and custom fields, as far as the reports show them."""
+    types = {row.name for row in report.events_by_type}
+    return types | {f"{row.type}.{row.field}" for row in report.catalog}

@@ -1,0 +1,123 @@
+"""Reports: the report's files, and the reports before it, kept to tell what is new.
+
+Out: files that are replaced in one step, and one small file a publication in `serving/history/`.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import pydantic
+
+from sequen_dagster.checkpoints import checkpoint
+from sequen_dagster.errors import ReportError
+from sequen_dagster.lake.commits import fsync_folder, make_folder
+from sequen_dagster.lake.storage import writing
+from sequen_dagster.reports.changes import changes_since
+from sequen_dagster.reports.document import Report
+from sequen_dagster.reports.publish import serving_dir
+from sequen_dagster.settings import SequenSettings
+
+# Of today every publication, up to this many; of earlier days the last one.
+_KEPT_TODAY: Final = 20
+_KEPT_DAYS: Final = 90
+
+
+def with_changes(
+    settings: SequenSettings, report: Report, *, against: Path | None = None
+) -> Report:
+    """The report with what is new in it.
+
+    Args:
+        settings: the home.
+        report: what `summarize` gave.
+        against: the `report.json` to compare with; by default the last one of an earlier day, else
+            the last one of other files.
+
+    Returns:
+        A copy, with `changes` where there is something to compare with.
+
+    Raises:
+        ReportError: `against` is not a report.
+    """
+    before = _read(against) if against else _baseline(settings, report)
+    if before is None:
+        return report
+    return report.model_copy(update={"changes": changes_since(before, report)})
+
+
+def remember(settings: SequenSettings, report: Report) -> None:
+    """Keep the report for later comparisons; a second one on the same files takes its place."""
+    folder = _folder(settings)
+    make_folder(folder)
+    name = f"{report.made.at:%Y%m%dT%H%M%SZ}-{report.inputs.sha256[:12]}.json"
+    text = report.model_copy(update={"changes": None}).model_dump_json()
+    write_in_place(folder / name, text)
+    for path in _superseded(folder, report):
+        if path.name != name:
+            path.unlink(missing_ok=True)
+
+
+def write_in_place(target: Path, text: str) -> None:
+    """Replace a text file so that readers see the old or the new one, never a part.
+
+    Raises:
+        StorageError: it cannot be written; the old one is still in place.
+    """
+    unfinished = target.with_name(f".{target.name}.tmp")
+    with writing(f"the file {target.name}", target.parent, about_bytes=len(text)):
+        try:
+            with unfinished.open("w", encoding="utf-8") as handle:
+                handle.write(text)
+                handle.flush()
+                os.fsync(handle.fileno())
+            checkpoint("reports.report_written", target.name)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        fsync_folder(target.parent)
+    checkpoint("reports.report_replaced", target.name)
+
+
+def _folder(settings: SequenSettings) -> Path:
+    return serving_dir(settings) / "history"
+
+
+def _kept(folder: Path) -> list[Path]:
+    """What is kept, oldest first; the name begins with the time."""
+    return sorted(folder.glob("*T*Z-*.json"))
+
+
+def _baseline(settings: SequenSettings, report: Report) -> Report | None:
+    kept = _kept(_folder(settings))
+    today = f"{report.made.at:%Y%m%d}"
+    earlier = [path for path in kept if path.name[:8] < today]
+    other = [path for path in kept if path.stem[-12:] != report.inputs.sha256[:12]]
+    for path in reversed(earlier or other):
+        try:
+            return _read(path)
+        except ReportError:
+            # Of another release: nothing to compare with, and no reason to fail.
+            continue
+    return None
+
+
+def _superseded(folder: Path, report: Report) -> list[Path]:
+    kept = _kept(folder)
+    today = f"{report.made.at:%Y%m%d}"
+    of_today = [path for path in kept if path.name[:8] == today]
+    last_of_day = {path.name[:8]: path for path in kept if path.name[:8] < today}
+    same = [path for path in of_today if path.stem[-12:] == report.inputs.sha256[:12]]
+    wanted = {*sorted(last_of_day.values())[-_KEPT_DAYS:], *of_today[-_KEPT_TODAY:]} - {*same}
+    return [path for path in kept if path not in wanted]
+
+
+def _read(path: Path) -> Report:
+    try:
+        return Report.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        message = f"The report {str(path)!r} cannot be read: {error.strerror}."
+        raise ReportError(message) from error
+    except (pydantic.ValidationError, UnicodeDecodeError) as error:
+        message = f"{str(path)!r} is no report of this release. Give a report.json that it wrote."
+        raise ReportError(message) from error

@@ -1,0 +1,308 @@
+"""Reports: what is asked of the published snapshot, one query a section of the report.
+
+Columns bear the names of `document.py`. `(all)` stands for all sources together, `(other)` for
+types beyond the first of many and for what is no currency's code, since a field that somebody
+filled may hold anything. Every list is bounded, whatever is in the data.
+"""
+
+from typing import Final
+
+_SHOWN_TYPES: Final = 50
+_SHOWN_DAYS: Final = 92
+
+# Sections with one row.
+SINGLE: Final = {
+    "books": """
+        select count(*) as files, coalesce(sum(records_read), 0)::bigint as records_read,
+            coalesce(sum(accepted), 0)::bigint as accepted,
+            coalesce(sum(quarantined), 0)::bigint as quarantined,
+            coalesce(sum(skipped), 0)::bigint as skipped,
+            coalesce(sum(blank_lines), 0)::bigint as blank_lines,
+            coalesce(sum(duplicate_records), 0)::bigint as duplicate_records,
+            coalesce(sum(conflicting_records), 0)::bigint as conflicting_records
+        from rpt_batches where is_current
+    """,
+    "events": """
+        select count(*) as events, min(original_timestamp) as first_at,
+            max(original_timestamp) as last_at, count(distinct source) as sources
+        from fct_events
+    """,
+    "sessions": """
+        select count(*) as sessions, count(distinct visitor_key) as visitors,
+            count(*) filter (where session_source = 'given') as given,
+            count(*) filter (where session_source = 'derived') as derived,
+            count(*) filter (where is_converted) as converted,
+            median(duration_seconds)::double as median_seconds
+        from fct_sessions
+    """,
+    "attribution": """
+        select count(distinct conversion_id) as conversions,
+            count(distinct (conversion_id, item_id)) as units,
+            count(*) filter (where touch_id <> '') as touches
+        from fct_attributions
+    """,
+    "recommendations": """
+        select (select count(*) from fct_impressions) as impressions,
+            (select count(rec_id) from fct_impressions) as impressions_with_rec_id,
+            count(*) as rec_ids,
+            count(*) filter (where impression_count > 0) as viewed,
+            count(*) filter (where clicked_impression_count > 0) as clicked,
+            count(*) filter (where conversion_count > 0) as converted,
+            count(request_to_view_seconds) as timed,
+            quantile_disc(request_to_view_seconds, 0.5)::double as p50_request_to_view_seconds,
+            quantile_disc(request_to_view_seconds, 0.95)::double as p95_request_to_view_seconds
+        from fct_recommendations
+    """,
+    "inputs": """
+        select coalesce(sha256(string_agg(batch_id, ',' order by batch_id)), '') as sha256,
+            count(*) as files, coalesce(sum(file_bytes), 0)::bigint as bytes,
+            min(received_at) as first_received_at, max(received_at) as last_received_at
+        from rpt_batches where is_current
+    """,
+}
+
+_RULES: Final = """
+    with records_by_rule as (
+        select rule, sum(records)::bigint as records
+        from rpt_violations where is_current and severity = '{severity}'
+        group by rule
+    ),
+    paths_by_rule as (
+        select rule, source, path, sum(records)::bigint as records,
+            row_number() over (partition by rule order by sum(records) desc, source, path) as place
+        from rpt_violations where is_current and severity = '{severity}'
+        group by rule, source, path
+    )
+    select records_by_rule.rule, records_by_rule.records,
+        paths_by_rule.path as worst_path, paths_by_rule.records as worst_records
+    from records_by_rule
+    left join paths_by_rule
+        on records_by_rule.rule = paths_by_rule.rule and paths_by_rule.place = 1
+    order by records_by_rule.records desc, records_by_rule.rule
+"""
+
+# Sections with many rows.
+LISTS: Final = {
+    "flow": """
+        select * from (
+            select 1 as number, 'read' as step, 'records' as unit,
+                coalesce(sum(records_read), 0)::bigint as count,
+                coalesce(sum(records_read), 0)::bigint as of
+            from rpt_batches where is_current
+            union all
+            select 2, 'accepted', 'records', coalesce(sum(accepted), 0)::bigint,
+                coalesce(sum(records_read), 0)::bigint
+            from rpt_batches where is_current
+            union all
+            select 3, 'deduplicated', 'events', (select count(*) from fct_events),
+                coalesce(sum(accepted), 0)::bigint
+            from rpt_batches where is_current
+            union all
+            select 4, 'sessionized', 'events', coalesce(sum(event_count), 0)::bigint,
+                (select count(*) from fct_events)
+            from fct_sessions
+            union all
+            select 5, 'linked', 'events that name another one',
+                count(*) filter (
+                    where 'resolved' in (page_view_link, module_view_link, impression_link)
+                ),
+                count(*) filter (
+                    where page_view_link <> 'absent' or module_view_link <> 'absent'
+                        or impression_link <> 'absent'
+                )
+            from fct_events
+            union all
+            select 6, 'matched', 'clicks',
+                count(*) filter (where match_method <> 'none'), count(*)
+            from fct_clicks
+            union all
+            select 7, 'attributed', 'converted items',
+                count(*) filter (where basis <> 'none'), count(*)
+            from (select distinct conversion_id, item_id, basis from fct_attributions) as units
+        ) as steps order by number
+    """,
+    "quarantined_by_rule": _RULES.format(severity="error"),
+    "warnings": _RULES.format(severity="warning"),
+    "events_by_type": f"""
+        with types as (
+            select type, count(*) as events,
+                row_number() over (order by count(*) desc, type) <= {_SHOWN_TYPES} as is_shown
+            from fct_events group by type
+        )
+        select if(is_shown, type, '(other)') as name, sum(events)::bigint as count
+        from types group by is_shown, 1 order by is_shown desc, count desc, name
+    """,
+    "clicks_by_match_method": """
+        select match_method as name, count(*) as count
+        from fct_clicks group by 1 order by count desc, name
+    """,
+    "units_by_basis": """
+        select basis as name, count(distinct (conversion_id, item_id)) as count
+        from fct_attributions group by 1 order by count desc, name
+    """,
+    "value_by_currency": """
+        with codes as (
+            select value, regexp_full_match(coalesce(currency, ''), '([A-Za-z]{3})?') as is_code,
+                if(is_code, coalesce(currency, ''), '(other)') as currency
+            from fct_conversions where value is not null
+        )
+        select currency, count(*) as conversions,
+            if(bool_and(is_code), sum(value)::varchar, null) as value
+        from codes group by currency order by conversions desc, currency
+    """,
+    "tiers": """
+        select source, tier, is_reached, score, accepted_share, is_accepted_share_met,
+            attribute_count, complete_attribute_count, blocking_attributes
+        from rpt_completeness_tiers where period = 'recent'
+        order by source, list_position(['good', 'better', 'best'], tier)
+    """,
+    "attributes": """
+        select source, attribute, tier, kind, status, applicable_events, carrying_events,
+            min_events, session_count, matching_session_count, coverage, threshold, is_waived
+        from rpt_completeness_attributes where period = 'recent'
+        order by source, list_position(['good', 'better', 'best'], tier), attribute
+    """,
+    "fixes": """
+        select rpt_fixes.* exclude (period), rpt_completeness_attributes.why,
+            rpt_completeness_attributes.fix, rpt_completeness_attributes.example
+        from rpt_fixes
+        inner join rpt_completeness_attributes using (source, period, attribute)
+        where period = 'recent'
+        order by rpt_fixes.source, rpt_fixes.fix_number
+    """,
+    "quarantine_fixes": """
+        select source, type, rule, quarantined_records, mended_records, accepted_share,
+            accepted_share_after
+        from rpt_quarantine_fixes
+        order by mended_records desc, quarantined_records desc, source, type, rule limit 50
+    """,
+    "fields": """
+        with places as (
+            select source, type,
+                row_number() over (
+                    partition by source order by max(event_count) desc, type
+                ) as place
+            from rpt_field_coverage group by source, type
+        )
+        select source, type, field, is_mandatory, event_count, coverage as present,
+            1 - broken_records::double / nullif(records_read, 0) as valid,
+            resolved_events::double / nullif(carrying_events, 0) as resolved
+        from rpt_field_coverage
+        inner join places using (source, type)
+        where place <= 12
+        order by source, place, field
+    """,
+    "breakdowns": """
+        select source, breakdown, breakdown_value as value, null as type, attribute as name,
+            applicable_events as event_count, carrying_events, coverage, first_seen_date,
+            last_seen_date
+        from rpt_completeness_breakdowns
+        where source = '(all)'
+        union all
+        select source, breakdown, breakdown_value, type, field, event_count, carrying_events,
+            coverage, first_seen_date, last_seen_date
+        from rpt_field_breakdowns
+        inner join (
+            select type, field from rpt_field_coverage
+            where source = '(all)'
+                and (is_mandatory and field not in ('type', 'original_timestamp')
+                    or field in ('page_view_id', 'module_view_id', 'impression_id'))
+            order by event_count desc, type, field limit 40
+        ) as shown using (type, field)
+        where source = '(all)'
+        order by breakdown, type nulls first, name, value limit 2000
+    """,
+    "volumes": f"""
+        with latest as (
+            select max(day) - {_SHOWN_DAYS} as day from rpt_volumes
+        ),
+        types as (
+            select type, row_number() over (order by sum(event_count) desc, type) as place
+            from rpt_volumes where source = '(all)' group by type
+        )
+        select rpt_volumes.day, if(place <= 7, type, '(other)') as type,
+            sum(event_count)::bigint as events
+        from rpt_volumes
+        inner join types using (type)
+        inner join latest on rpt_volumes.day > latest.day
+        where source = '(all)'
+        group by 1, 2 order by 1, 2
+    """,
+    "files_by_day": f"""
+        select received_at::date as day, count(*) as files
+        from rpt_batches where is_current group by 1 order by 1 desc limit {_SHOWN_DAYS}
+    """,
+    "coverage_by_day": f"""
+        select day, attribute, coverage
+        from rpt_completeness_daily
+        where source = '(all)' and coverage is not null
+            and day > (select max(day) - {_SHOWN_DAYS} from rpt_completeness_daily)
+        order by attribute, day
+    """,
+    "links": "select * from rpt_links order by source, link, status",
+    "ranks": """
+        select rank, impression_count, clicked_impression_count, ctr
+        from rpt_ranks where source = '(all)' order by rank limit 20
+    """,
+    "funnel": """
+        select step, step_number, session_count, share_of_first, share_of_previous
+        from rpt_funnel where source = '(all)' order by step_number
+    """,
+    "lateness": """
+        select source, type, event_count, late_event_count, late_share, p50_lateness_seconds,
+            p95_lateness_seconds, p99_lateness_seconds, max_lateness_seconds
+        from rpt_late_events order by source, event_count desc, type limit 60
+    """,
+    "catalog": """
+        select type, field, kinds, event_count, coverage, is_drifting, first_seen_date,
+            last_seen_date, latest_kind_date
+        from rpt_field_catalog where source = '(all)'
+        order by is_drifting desc, event_count desc, type, field limit 200
+    """,
+    "silences": """
+        select source, scope, type, status, event_count, usual_event_count, compared_day,
+            last_seen_date
+        from rpt_silences where status in ('silent', 'low')
+        order by usual_event_count - event_count desc, source, scope, type limit 50
+    """,
+    "freshness": """
+        select source, max(original_timestamp) as last_event_at,
+            max(received_at) as last_received_at
+        from fct_events group by source order by source
+    """,
+}
+
+LATEST_FILES: Final = """
+    select source, path, file_sha256 as sha256, records_read, quarantined, received_at
+    from rpt_batches where is_current
+    order by received_at desc, source, path limit 20
+"""
+NEAR_TYPES: Final = """
+    select type, sum(event_count)::bigint
+    from rpt_volumes where source = '(all)' group by type order by 2 desc, type limit 1000
+"""
+NEAR_FIELDS: Final = """
+    select type, field, event_count
+    from rpt_field_catalog where source = '(all)'
+    order by event_count desc, type, field limit 5000
+"""
+NEAR_QUARANTINED: Final = """
+    select type, rule, field, record_count
+    from rpt_quarantined_fields where source = '(all)'
+    order by record_count desc, type, rule, field limit 5000
+"""
+DETECTORS: Final = """
+    select distinct detectors from rpt_completeness_attributes where source = '(all)'
+"""
+STALE: Final = """
+    select path from rpt_batches
+    where is_current and contract_fingerprint <> ?
+    order by source, path
+"""
+SAMPLES: Final = """
+    select distinct coalesce(
+        json_extract_string(properties, ?), json_extract_string(properties, ?)
+    ) as value
+    from fct_events where type = ? and value is not null
+    order by md5(value) limit ?
+"""

@@ -1,0 +1,123 @@
+"""Reports: what HTML and Markdown share: how numbers, moments and foreign names are written."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+_LONGEST_NAME: Final = 80
+_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def name(text: object) -> str:
+    """A name that others chose on one line, without signs that turn or hide text, cut to 80 signs.
+
+    Example:
+        >>> name("two" + chr(10) + "lines")
+        'two lines'
+    """
+    if text is None:
+        return "-"
+    # Control signs and those that turn the direction of writing.
+    one_line = re.sub(
+        r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f]+", " ", str(text)
+    )
+    return one_line if len(one_line) <= _LONGEST_NAME else f"{one_line[: _LONGEST_NAME - 1]}…"
+
+
+def percent(value: float | None) -> str:
+    """A share as percent; only what is whole is shown as 0 or 100.
+
+    Example:
+        >>> percent(0.9996), percent(1.0), percent(0.0001), percent(None)
+        ('99.9 %', '100 %', '0.1 %', '-')
+    """
+    if value is None:
+        return "-"
+    if value in (0, 1):
+        return f"{100 * value:.0f} %"
+    return f"{min(max(100 * value, 0.1), 99.9):.1f} %"
+
+
+def exact_percent(value: float) -> str:
+    """A share as percent with two digits, cut rather than rounded up to what it is not."""
+    return f"{int(value * 10_000) / 100:.2f} %"
+
+
+def score(value: float) -> str:
+    """A score from 0 to 1; only a whole one is shown as 1.00.
+
+    Example:
+        >>> score(0.998), score(1.0)
+        ('0.99', '1.00')
+    """
+    return f"{int(value * 100 + 1e-9) / 100:.2f}"
+
+
+def count(value: int | None) -> str:
+    """A whole number with separators."""
+    return "-" if value is None else f"{value:,}"
+
+
+def moment(value: str | None) -> str:
+    """A moment of the report's JSON, to the minute."""
+    return "-" if value is None else f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M}"
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time in its largest unit.
+
+    Example:
+        >>> duration(59), duration(5400), duration(-7200), duration(None)
+        ('59 s', '1.5 h', '-2.0 h', '-')
+    """
+    if seconds is None:
+        return "-"
+    for length, unit in _UNITS:
+        if abs(seconds) >= length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s" if abs(seconds) < 10 else f"{seconds:.0f} s"
+
+
+def snippet(event: dict[str, Any]) -> str:
+    """An event as JSON over several lines."""
+    fields = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in event.items())
+    return f"{{\n{fields}\n}}"
+
+
+def filesize(size: int) -> str:
+    """A size in bytes in its largest unit.
+
+    Example:
+        >>> filesize(999), filesize(1_500_000)
+        ('999 bytes', '1.5 MB')
+    """
+    for length, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= length:
+            return f"{size / length:.1f} {unit}"
+    return f"{size} bytes"
+
+
+FILTERS: Final[dict[str, Callable[..., str]]] = {
+    "name": name,
+    "percent": percent,
+    "exact_percent": exact_percent,
+    "score": score,
+    "count": count,
+    "moment": moment,
+    "duration": duration,
+    "snippet": snippet,
+    "filesize": filesize,
+}
+
+
+def overall(report: dict[str, Any]) -> dict[str, Any]:
+    """The tiers of all sources together: the highest reached, and the next."""
+    tiers = [tier for tier in report["tiers"] if tier["source"] == "(all)"]
+    reached = [tier["tier"] for tier in tiers if tier["is_reached"]]
+    return {
+        "tiers": tiers,
+        "name": reached[-1] if reached else "none",
+        "next": next((tier for tier in tiers if not tier["is_reached"]), None),
+    }
