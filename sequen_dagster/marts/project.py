@@ -20,7 +20,7 @@ from sequen_dagster.marts.warehouse import engine_options, warehouse_path
 from sequen_dagster.orphans import parent_in_environment
 from sequen_dagster.settings import SequenSettings
 
-_SOURCES: Final = ("*.sql", "*.yml", "*.csv")
+_SOURCES: Final = ("*.sql", "*.yml", "*.csv", "*.md")
 _STAMP: Final = "sequen_sources"
 _PLUGINS: Final = ("sequen_dagster.marts.dbt_plugin", "sequen_dagster.marts.dbt_errors")
 
