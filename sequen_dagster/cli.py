@@ -29,6 +29,7 @@ from sequen_dagster.commands.common import (
 from sequen_dagster.commands.doctor import doctor
 from sequen_dagster.commands.erase import erase
 from sequen_dagster.commands.replay import replay
+from sequen_dagster.commands.report import report
 from sequen_dagster.commands.running import run_and_tell
 from sequen_dagster.errors import ExportsError, SequenError
 
@@ -192,6 +193,7 @@ def simulate(
 main.add_command(replay)
 main.add_command(doctor)
 main.add_command(erase)
+main.add_command(report)
 
 
 if __name__ == "__main__":

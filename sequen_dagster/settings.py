@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import fsspec
 import pydantic
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from upath import UPath
 
 from sequen_dagster.attributes import AttributeOverride, Overrides, read_overrides
@@ -51,6 +51,20 @@ def _place(given: Any) -> Any:
         message = f"{scheme}:// needs an extra: pip install 'sequen-dagster[{_EXTRAS[scheme]}]'"
         raise ValueError(message) from error
     return UPath(text)
+
+
+def _from_json(given: Any) -> Any:
+    """What a variable or `--set` gives as text: JSON, or names separated by commas."""
+    # Any: whatever a user may have written; pydantic refuses what does not fit.
+    if not isinstance(given, str):
+        return given
+    if given.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(given)
+        except ValueError as error:
+            message = f"is no JSON: {error}"
+            raise ValueError(message) from error
+    return [name.strip() for name in given.split(",") if name.strip()]
 
 
 Place = Annotated[Path | UPath, pydantic.BeforeValidator(_place)]
@@ -149,13 +163,20 @@ class SequenSettings(pydantic.BaseModel):
         95, description="Accepted share, in percent, below which no tier is reached."
     )
     # reports
-    completeness: Overrides = pydantic.Field(
-        default_factory=dict, description="What is changed of the attributes of completeness."
+    completeness: Annotated[Overrides, NoDecode, pydantic.BeforeValidator(_from_json)] = (
+        pydantic.Field(
+            default_factory=dict, description="What is changed of the attributes of completeness."
+        )
     )
     completeness_file: Path | None = pydantic.Field(
         None, description="The same as a csv file with the columns of the seed."
     )
-    breakdowns: Annotated[tuple[FieldPath, ...], pydantic.Field(max_length=2)] = pydantic.Field(
+    breakdowns: Annotated[
+        tuple[FieldPath, ...],
+        NoDecode,
+        pydantic.BeforeValidator(_from_json),
+        pydantic.Field(max_length=2),
+    ] = pydantic.Field(
         (), description="Custom fields, such as app.version, whose values the report tells apart."
     )
     report_samples: Annotated[int, pydantic.Field(ge=0, le=5)] = pydantic.Field(

@@ -46,7 +46,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def settings(folder: Path) -> SequenSettings:
-    return load_settings(folder, home="home", exports=folder / "exports", workers=1)
+    return load_settings(
+        folder,
+        home="home",
+        exports=folder / "exports",
+        workers=1,
+        breakdowns=("device_info.platform", "device_type"),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,17 @@ NUMBERS = {
     "attribution": "conversions units touches",
 }
 REMEDY = "`sequen-dagster replay --stale` judges"
-LISTS = "tiers attributes quarantined_by_rule warnings clicks_by_match_method units_by_basis funnel"
+LISTS = (
+    "tiers attributes fixes near_misses silences quarantined_by_rule warnings"
+    " clicks_by_match_method units_by_basis funnel"
+)
 
 
 def empty_summary(**sections: Any) -> dict[str, Any]:  # Any: the report's JSON
     numbers = {name: dict.fromkeys(keys.split(), 0) for name, keys in NUMBERS.items()}
-    return {**numbers, **{name: [] for name in LISTS.split()}, **sections}
+    numbers["events"] |= {"first_at": None, "last_at": None}
+    lists = {name: [] for name in LISTS.split()}
+    return {**numbers, **lists, "changes": None, **sections}
 
 
 @pytest.mark.parametrize(

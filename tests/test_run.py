@@ -42,7 +42,7 @@ def test_demo_finds_what_the_simulator_wrote(tmp_path: Path) -> None:
     assert report["books"]["blank_lines"] == truth.blank_lines
     broken = {row["rule"]: row["records"] for row in report["quarantined_by_rule"]}
     assert broken == truth.quarantined_by_rule
-    counted = {row["type"]: row["events"] for row in report["events_by_type"]}
+    counted = {row["name"]: row["count"] for row in report["events_by_type"]}
     assert counted == truth.events_by_type
     assert report["events"]["events"] == truth.distinct_ids
     value = {

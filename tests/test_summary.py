@@ -4,7 +4,7 @@ from typing import Any
 
 import duckdb
 
-from sequen_dagster.reports.summary import _QUERIES
+from sequen_dagster.reports.queries import LISTS
 
 
 def section(name: str, table: str, columns: str, rows: list[tuple[Any, ...]]) -> list[Any]:
@@ -12,7 +12,7 @@ def section(name: str, table: str, columns: str, rows: list[tuple[Any, ...]]) ->
         connection.execute(f"create table {table} ({columns})")
         marks = ", ".join("?" for _ in rows[0])
         connection.executemany(f"insert into {table} values ({marks})", rows)
-        return connection.execute(_QUERIES[name]).fetchall()
+        return connection.execute(LISTS[name]).fetchall()
 
 
 def test_types_beyond_the_first_fifty_are_counted_together() -> None:

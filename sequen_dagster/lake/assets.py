@@ -41,6 +41,7 @@ CHECKS = [
         "books_balance",
         asset=VALIDATED_EVENTS,
         description="records read = accepted + quarantined + skipped, in every commit.",
+        blocking=True,
     ),
     dg.AssetCheckSpec(
         "accepted_share",

@@ -20,6 +20,7 @@ from sequen_dagster.marts.builds import Build, begin_build, finish_build, why_be
 from sequen_dagster.marts.compaction import compact
 from sequen_dagster.marts.conditions import tables_condition
 from sequen_dagster.marts.dbt import dbt_of
+from sequen_dagster.marts.overrides import check_overrides
 from sequen_dagster.marts.project import (
     manifest_path,
     tables_fingerprint,
@@ -27,7 +28,13 @@ from sequen_dagster.marts.project import (
     vars_arguments,
     write_profile,
 )
-from sequen_dagster.marts.warehouse import connect, load_commits, row_counts, writer_lock
+from sequen_dagster.marts.warehouse import (
+    connect,
+    load_commits,
+    row_counts,
+    warehouse_path,
+    writer_lock,
+)
 from sequen_dagster.private import private_files
 from sequen_dagster.progress import report
 from sequen_dagster.settings import SequenSettings
@@ -88,7 +95,12 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
 
     Returns:
         Assets with an edge from the lake's assets, and dbt's tests as asset checks.
+
+    Raises:
+        BuildError: the dbt project cannot be parsed.
+        SettingsError: an attribute of completeness is not whole.
     """
+    check_overrides(settings)
 
     @dbt_assets(
         manifest=manifest_path(settings),
@@ -182,7 +194,8 @@ def _with_row_counts(
         if isinstance(event, dg.Output):
             table = context.asset_key_for_output(event.output_name).path[-1]
             rows = {"dagster/row_count": counts[table]} if table in counts else {}
-            yield event.with_metadata({**event.metadata, **rows, BUILD: build.kind})
+            place = {"dagster/uri": dg.MetadataValue.path(str(warehouse_path(settings)))}
+            yield event.with_metadata({**event.metadata, **rows, **place, BUILD: build.kind})
         else:
             yield event
     if failure is not None:

@@ -142,15 +142,20 @@ def _coverage(days: Rows) -> "Drawn | None":
                 axis=alt.Axis(title=None, format="%", values=[0, 1]),
             ),
         )
-        .properties(width=_WIDTH - 190, height=26)
+        .properties(width=_WIDTH - 70, height=26)
         .facet(
             row=alt.Row(
                 "attribute:N",
                 header=alt.Header(
-                    title=None, labelAngle=0, labelAlign="right", labelColor=_INK, labelFontSize=11
+                    title=None,
+                    labelOrient="top",
+                    labelAnchor="start",
+                    labelPadding=2,
+                    labelColor=_INK,
+                    labelFontSize=11,
                 ),
             ),
-            spacing=10,
+            spacing=4,
         )
     )
     return chart, "Coverage of every attribute by day"

@@ -28,8 +28,17 @@ def escape_markdown(text: object) -> str:
         >>> escape_markdown("a|b<script>")
         'a\\|b\\<script\\>'
     """
+    return _escaped(name(text))
+
+
+def _escaped(text: str) -> str:
     # What begins a link by itself is escaped as well.
-    return re.sub(r"([\\`*_{}\[\]<>()#+\-!|~:@&$]|(?<=www)\.)", r"\\\1", name(text))
+    return re.sub(r"([\\`*_{}\[\]<>()#+\-!|~:@&$]|(?<=www)\.)", r"\\\1", text)
+
+
+def _prose(text: str) -> str:
+    """Sentences of ours or of the user's settings, on one line, not cut."""
+    return _escaped(" ".join(text.split()))
 
 
 @functools.cache
@@ -42,7 +51,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         finalize=_finalize,
     )
-    environment.filters.update(FILTERS, text=escape_markdown)
+    environment.filters.update(FILTERS, text=escape_markdown, prose=_prose)
     return environment
 
 
