@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from coverage_by_hand import by_hand, reported
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.run import RunOutcome, run_pipeline
 from sequen_dagster.settings import SequenSettings, load_settings
@@ -94,10 +95,26 @@ def check(settings: SequenSettings, outcome: RunOutcome, answers: Answers) -> No
     assert books[1] == answers.accepted
 
 
+def check_coverage(settings: SequenSettings, outcome: RunOutcome, files: Path) -> None:
+    """What the report and its tables say is what the files say, counted by hand."""
+    counts = by_hand(files)
+    assert reported(outcome.summary) == counts
+    with duckdb.connect(snapshot_path(settings), read_only=True) as snapshot:
+        measured = snapshot.execute(
+            "select attribute, coverage from rpt_completeness_attributes"
+            " where source = 'default' and period = 'recent' and applicable_events > 0"
+        ).fetchall()
+    for attribute, coverage in measured:
+        if attribute in counts:
+            applicable, carrying = counts[attribute]
+            assert coverage == carrying / applicable
+
+
 def test_shop_gives_the_known_answers(test_data: Path, tmp_path: Path) -> None:
     settings, outcome = run_on(test_data, "ecommerce", tmp_path)
 
     check(settings, outcome, ANSWERS["ecommerce"])
+    check_coverage(settings, outcome, test_data / "ecommerce")
 
 
 @pytest.mark.slow
@@ -106,6 +123,7 @@ def test_other_sets_give_the_known_answers(test_data: Path, name: str, tmp_path:
     settings, outcome = run_on(test_data, name, tmp_path)
 
     check(settings, outcome, ANSWERS[name])
+    check_coverage(settings, outcome, test_data / name)
 
 
 @pytest.mark.slow

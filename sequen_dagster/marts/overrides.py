@@ -32,7 +32,7 @@ def check_overrides(settings: SequenSettings) -> None:
         missing += ["threshold"] if is_new_field and override.threshold is None else []
         if missing:
             message = (
-                f"Bad settings. completeness.{attribute}: it is no attribute of the event document, "
-                f"so it needs {', '.join(missing)} as well. Known are {', '.join(sorted(kinds))}."
+                f"Bad settings. completeness.{attribute}: it needs {', '.join(missing)} as well, "
+                f"since the seed has none. Its attributes are {', '.join(sorted(kinds))}."
             )
             raise SettingsError(message)

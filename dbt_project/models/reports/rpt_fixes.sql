@@ -33,16 +33,19 @@ rpt_completeness_tiers as (
     select * from {{ ref('rpt_completeness_tiers') }}
 ),
 
-{# To which attributes the example of which fix matters. #}
-examples_in_scope as (
-    select distinct
+{#
+  To which attributes the example of which fix matters. A page_view is the first of its session only
+  where no session has one.
+#}
+examples_matched as (
+    select
         int_completeness_attributes.attribute as fixed_attribute,
-        int_completeness_scopes.attribute
+        int_completeness_scopes.attribute,
+        int_completeness_scopes.scope = 'session_first_page_view' as is_if_none_applies
     from int_completeness_attributes
     inner join int_completeness_scopes
         on
-            int_completeness_scopes.scope <> 'session_first_page_view'
-            and (
+            (
                 int_completeness_scopes.type is null
                 or int_completeness_attributes.example_type = int_completeness_scopes.type
             )
@@ -57,12 +60,22 @@ examples_in_scope as (
                 {%- endfor %}
             )
 
-    union distinct
+    union all
 
     select
         attribute as fixed_attribute,
-        attribute
+        attribute,
+        false as is_if_none_applies
     from int_completeness_attributes
+),
+
+examples_in_scope as (
+    select
+        fixed_attribute,
+        attribute,
+        min(case when is_if_none_applies then 1 else 0 end) = 1 as is_if_none_applies
+    from examples_matched
+    group by 1, 2
 ),
 
 fixes as (
@@ -123,6 +136,10 @@ counts_after as (
         on
             fixes.fixed_attribute = examples_in_scope.fixed_attribute
             and rpt_completeness_attributes.attribute = examples_in_scope.attribute
+            and (
+                not examples_in_scope.is_if_none_applies
+                or rpt_completeness_attributes.applicable_events = 0
+            )
 ),
 
 statuses_after as (
