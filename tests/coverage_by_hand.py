@@ -26,8 +26,9 @@ BY_HAND = {
     "page_id": (
         f"type in {ON_A_PAGE}",
         (
-            "has(record, 'page_id', 'page_url', 'url', 'path') or exists (select 1 from records as page"
-            " where page.type = 'page_view' and page.id = recent.page_view_id"
+            "has(record, 'page_id', 'page_url', 'url', 'path')"
+            " or exists (select 1 from records as page where page.type = 'page_view'"
+            " and page.id = recent.page_view_id"
             " and has(page.record, 'page_id', 'page_url', 'url', 'path'))"
         ),
     ),
@@ -52,7 +53,8 @@ BY_HAND = {
     ),
     "cart_content": (
         (
-            "type = 'conversion' or type = 'page_view' and page_type in ('cart', 'basket', 'checkout')"
+            "type = 'conversion'"
+            " or type = 'page_view' and page_type in ('cart', 'basket', 'checkout')"
             " or type = 'click' and click_type in ('add_to_cart', 'remove_from_cart', 'checkout')"
         ),
         (

@@ -1,0 +1,131 @@
+"""What a user changes of the attributes: by settings, by a file, and what comes of it."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homes import settings_of
+from sequen_dagster.attributes import AttributeOverride, read_overrides
+from sequen_dagster.errors import SettingsError
+from sequen_dagster.marts.overrides import check_overrides
+from sequen_dagster.marts.warehouse import connect, create_raw_tables, load_overrides
+from sequen_dagster.settings import SequenSettings, load_settings
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "attributes.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_file_gives_what_is_not_empty(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "attribute,threshold,aliases,waived,min_events\n"
+        "geolocation,0.5,geo.zip|place,,\npush_notifications,,,true,3\n",
+    )
+
+    assert read_overrides(path) == {
+        "geolocation": AttributeOverride(threshold=Decimal("0.5"), aliases=("geo.zip", "place")),
+        "push_notifications": AttributeOverride(waived=True, min_events=3),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name,tier\nx,good\n", "must have a column attribute"),
+        ("attribute,colour\nx,red\n", "must have a column attribute"),
+        ("attribute,tier\nx,gold\n", "line 2, tier: Input should be 'good', 'better' or 'best'"),
+        ("attribute,tier\nx,good\nx,best\n", "line 3: x is there twice"),
+        ("attribute,tier\nx\n", "line 2: it has more or fewer cells"),
+        ("attribute,tier\n<b>,good\n", "line 2, attribute: String should match"),
+        ("attribute,threshold\nx,0\n", "line 2, threshold: Input should be greater than 0"),
+        ("attribute,threshold\nx,1.000001\n", "line 2, threshold: Input should be less than"),
+        ("attribute,detectors\nx,field:\n", "line 2, detectors: String should match"),
+        ("attribute,example\nx,{}\n", "must be an event as JSON"),
+    ],
+)
+def test_bad_file_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
+    path = written(tmp_path, text)
+
+    with pytest.raises(SettingsError, match=r"completeness_file") as caught:
+        load_settings(tmp_path, completeness_file=path)
+
+    assert told in str(caught.value)
+
+
+def test_threshold_of_one_is_legal() -> None:
+    assert AttributeOverride(threshold=Decimal(1)).threshold == 1
+
+
+def test_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="completeness_file cannot be read"):
+        load_settings(tmp_path, completeness_file="none.csv")
+
+
+def test_settings_win_over_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "attribute,threshold,waived\ngeolocation,0.5,true\n")
+    settings = load_settings(
+        tmp_path, completeness_file=path, completeness={"geolocation": {"threshold": "0.6"}}
+    )
+
+    override = settings.attribute_overrides()["geolocation"]
+    assert (override.threshold, override.waived) == (Decimal("0.6"), True)
+
+
+def test_other_attributes_are_other_tables(tmp_path: Path) -> None:
+    plain = load_settings(tmp_path)
+    changed = load_settings(tmp_path, completeness={"geolocation": {"waived": True}})
+
+    assert plain.marts_fingerprint() != changed.marts_fingerprint()
+    assert plain.marts_fingerprint() == load_settings(tmp_path).marts_fingerprint()
+
+
+def overridden(tmp_path: Path, **attributes: dict[str, Any]) -> SequenSettings:
+    return settings_of(tmp_path, completeness=attributes)
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ({"tier": "good", "kind": "event"}, "detectors"),
+        ({"tier": "good", "aliases": ["x"]}, "kind"),
+        ({"kind": "field", "aliases": ["x"], "threshold": "0.5"}, "tier"),
+        ({"tier": "good", "kind": "field", "aliases": ["x"]}, "threshold"),
+    ],
+)
+def test_attribute_of_ones_own_has_to_be_whole(
+    tmp_path: Path, override: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"completeness.mine: it needs .*{told}"):
+        check_overrides(overridden(tmp_path, mine=override))
+
+
+def test_whole_attribute_of_ones_own_is_taken(tmp_path: Path) -> None:
+    check_overrides(overridden(tmp_path, mine={"tier": "good", "kind": "event", "aliases": ["x"]}))
+
+
+def test_overrides_are_rows_of_the_warehouse(tmp_path: Path) -> None:
+    # Quotes and braces are data there, neither SQL nor a template.
+    settings = overridden(
+        tmp_path,
+        geolocation={"aliases": ["geo.zip", "place"], "why": "it's {{ 7 * 7 }}"},
+        mine={"tier": "best", "kind": "event", "detectors": "type:a b", "min_events": 2},
+    )
+    settings.make_home()
+    with connect(settings) as warehouse:
+        create_raw_tables(warehouse)
+        load_overrides(settings, warehouse)
+        load_overrides(settings, warehouse)
+        rows = warehouse.execute(
+            "select attribute, tier, detectors, more_detectors, why, min_events"
+            " from raw.completeness_overrides order by attribute"
+        ).fetchall()
+
+    assert rows == [
+        ("geolocation", None, None, "field:geo.zip|field:place", "it's {{ 7 * 7 }}", None),
+        ("mine", "best", "type:a b", None, None, 2),
+    ]

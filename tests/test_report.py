@@ -1,0 +1,288 @@
+"""The report: what it says, in which form, and what can never get into it."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+from histories import Row, after
+from homes import settings_of
+from published import file_of, publish_rows
+from replay import Recording, shared_recording
+from sequen_dagster.cli import main
+from sequen_dagster.errors import ReportError
+from sequen_dagster.reports.document import Report, report_schema
+from sequen_dagster.reports.report import WrittenReport, make_report, read_report
+from sequen_dagster.settings import SequenSettings
+
+SCHEMA = Path(__file__).resolve().parent.parent / "docs" / "report.schema.json"
+HOSTILE = (
+    "<script>window.pwned=1</script>",
+    '"><img src=x onerror=window.pwned=1>',
+    "</style><script>window.pwned=1</script>",
+    "javascript:window.pwned=1",
+    "{{7*7}}{% raw %}",
+    "</svg></title><iframe src=//x.test>",
+    "\u202etxt.exe",
+)
+VALUES = ("SECRET-VALUE-1", "jo@secret.test", "4111111111111111")
+
+
+def at(minutes: float, **fields: Any) -> Row:
+    moment = after(minutes).isoformat()
+    return {"id": f"e{minutes}", "sid": "s", "original_timestamp": moment, **fields}
+
+
+ROWS = [
+    at(0, type="page_view", page_type="home", page_id="p", country="US", **{"app.version": "1.2"}),
+    at(1, type="impression", item_id="a", rank=1, rec_id="r", app={"version": "1.3"}),
+    at(2, type="impression", item_id="b", rank=2, rec_id="r", note=VALUES[0], mail=VALUES[1]),
+    at(3, type="click", item_id="a", click_type="like", impression_id="e1", itemId="a"),
+    at(4, type="conversion", conversion_type="buy", item_ids=["a"], order_total=3, card=VALUES[2]),
+    at(5, type="pageview", page_type="home"),
+    at(6, type="login", x=1, **{"app.version": VALUES[1]}),
+    at(60 * 24, type="login", x="1"),
+    {"type": "click", "original_timestamp": after(7).isoformat(), "userId": "u", "item_id": "a"},
+    *(at(10 + place, type=name, **{name: 1}) for place, name in enumerate(HOSTILE)),
+]
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Recording:
+    return shared_recording(tmp_path_factory, worker_id, "defaults")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, recording: Recording) -> SequenSettings:
+    made = settings_of(tmp_path_factory.mktemp("report"))
+    publish_rows(made, recording, file_of(ROWS, f"{HOSTILE[0]}.jsonl"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def written(settings: SequenSettings) -> WrittenReport:
+    return make_report(settings, run_id="run-1")
+
+
+def by(rows: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
+    (found,) = [row for row in rows if wanted.items() <= row.items()]
+    return found
+
+
+def test_report_is_of_the_published_form(written: WrittenReport, settings: SequenSettings) -> None:
+    jsonschema.validate(read_report(settings), json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert Report.model_validate(written.numbers).model_dump(mode="json") == written.numbers
+
+
+def test_published_schema_is_that_of_the_code() -> None:
+    assert json.loads(SCHEMA.read_text(encoding="utf-8")) == report_schema()
+
+
+def test_report_says_by_what_and_when_it_was_made(written: WrittenReport) -> None:
+    made = written.numbers["made"]
+
+    assert (made["run_id"], made["zone"]) == ("run-1", "UTC")
+    assert written.numbers["inputs"]["files"] == 1
+    assert written.numbers["inputs"]["latest"][0]["records_read"] == len(ROWS)
+    assert "run-1" in written.page.read_text(encoding="utf-8")
+
+
+def test_books_and_flow_add_up(written: WrittenReport) -> None:
+    books = written.numbers["books"]
+    flow = {step["step"]: (step["count"], step["of"]) for step in written.numbers["flow"]}
+
+    assert books["records_read"] == len(ROWS) == books["accepted"] + books["quarantined"]
+    assert books["quarantined"] == 1
+    assert flow == {
+        "read": (len(ROWS), len(ROWS)),
+        "accepted": (len(ROWS) - 1, len(ROWS)),
+        "deduplicated": (len(ROWS) - 1, len(ROWS) - 1),
+        "sessionized": (len(ROWS) - 1, len(ROWS) - 1),
+        "linked": (1, 1),
+        "matched": (1, 1),
+        "attributed": (1, 1),
+    }
+
+
+def test_near_misses_are_named_with_what_was_meant(written: WrittenReport) -> None:
+    misses = written.numbers["near_misses"]
+
+    assert by(misses, name="userId")["meant"] == "uid"
+    assert by(misses, name="userId")["rule"] == "missing_identity"
+    assert by(misses, name="pageview")["meant"] == "page_view"
+    # Every click has its item_id already.
+    assert not [miss for miss in misses if miss["name"] == "itemId"]
+
+
+def test_breakdown_shows_releases_and_nothing_else(written: WrittenReport) -> None:
+    rows = written.numbers["breakdowns"]
+
+    assert {row["value"] for row in rows} == {"1.2", "1.3", "(none)", "(other)"}
+    geolocation = by(rows, name="geolocation", value="1.2")
+    assert (geolocation["event_count"], geolocation["coverage"]) == (1, 1)
+
+
+def test_type_that_changes_is_drifting_since_then(written: WrittenReport) -> None:
+    field = by(written.numbers["catalog"], type="login", field="x")
+
+    assert (field["kinds"], field["is_drifting"]) == (["number", "string"], True)
+    assert field["latest_kind_date"] == f"{after(60 * 24):%Y-%m-%d}"
+
+
+def test_quarantined_records_name_their_fix_and_file(written: WrittenReport) -> None:
+    rules = written.numbers["quarantined_by_rule"]
+    fixes = written.numbers["quarantine_fixes"]
+
+    assert by(rules, rule="missing_identity")["records"] == 1
+    assert by(rules, rule="missing_identity")["worst_path"] == f"{HOSTILE[0]}.jsonl"
+    # The record lacks its click_type as well.
+    assert by(fixes, rule="missing_identity", source="(all)")["mended_records"] == 0
+
+
+def test_no_value_of_an_event_is_shown(written: WrittenReport) -> None:
+    for name in ("report.html", "report.md", "report.json"):
+        text = (written.page.parent / name).read_text(encoding="utf-8")
+        assert not [value for value in VALUES if value in text], name
+
+
+class Tags(HTMLParser):
+    """What a browser would make elements of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+
+@pytest.mark.bad_input(33, 57)
+def test_page_has_no_script_and_asks_for_nothing(written: WrittenReport) -> None:
+    page = Tags()
+    page.feed(written.page.read_text(encoding="utf-8"))
+
+    assert not page.tags & {"script", "img", "iframe", "link", "object", "image", "base", "form"}
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    links = {value for name, value in page.attributes if name in ("href", "src", "xlink:href")}
+    assert {link[:1] for link in links} == {"#"}
+    text = written.page.read_text(encoding="utf-8")
+    assert "default-src 'none'" in text
+    assert "49{% raw %}" not in text
+    assert "\u202e" not in text
+
+
+def test_page_works_without_colours(written: WrittenReport) -> None:
+    text = written.page.read_text(encoding="utf-8")
+
+    marks = re.findall(r'<span class="mark [a-z ]+">\s*(.)', text)
+    assert len(marks) > 10
+    assert set(marks) <= set("✓✗◐○⚠●")
+    assert "prefers-color-scheme: dark" in text
+    assert "@media print" in text
+
+
+def test_every_picture_has_a_name_and_ids_of_its_own(written: WrittenReport) -> None:
+    text = written.page.read_text(encoding="utf-8")
+    pictures = re.findall(r"<svg .*?</svg>", text, re.DOTALL)
+
+    assert len(pictures) == 6
+    for picture in pictures:
+        assert re.match(r'<svg role="img" aria-label="[^"]+" ', picture)
+    ids = [found for picture in pictures for found in set(re.findall(r'\bid="([^"]+)"', picture))]
+    assert len(ids) == len(set(ids))
+
+
+def test_report_opens_with_the_tier_and_what_blocks_the_next(written: WrittenReport) -> None:
+    text = written.page.read_text(encoding="utf-8")
+
+    headings = re.findall(r"<h2>\s*(.*?)</h2>", text)
+    assert headings[0] == "No tier is reached yet"
+    assert headings.index("What to fix first") < headings.index("The books")
+    assert "covers the mandatory requirements for a baseline model" in text
+
+
+def test_samples_are_masked(recording: Recording, tmp_path: Path) -> None:
+    sampling = settings_of(tmp_path, report_samples=2)
+    publish_rows(sampling, recording, file_of(ROWS))
+    written = make_report(sampling)
+    text = written.page.read_text(encoding="utf-8")
+
+    note = by(written.numbers["catalog"], type="impression", field="note")
+    assert note["samples"] == ["S***1 (14 characters)"]
+    assert "S***1 (14 characters)" in text
+    assert not [value for value in VALUES if value in text]
+
+
+def test_what_is_new_is_told_against_a_report_of_other_files(
+    recording: Recording, tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path)
+    publish_rows(settings, recording, file_of(ROWS[:3]))
+    first = make_report(settings)
+    same = make_report(settings)
+    whole = [{**row, "country": "US"} for row in ROWS[:4]]
+    publish_rows(settings, recording, file_of(whole, version=2))
+    second = make_report(settings)
+
+    assert first.numbers["changes"] is None
+    assert same.numbers["changes"] is None
+    changes = second.numbers["changes"]
+    assert (changes["events_before"], changes["events_after"]) == (3, 4)
+    geolocation = by(changes["attributes"], name="geolocation", source="(all)")
+    assert (geolocation["before"], geolocation["after"]) == (pytest.approx(1 / 3), 1)
+    assert geolocation["note"] == "complete"
+    assert "click" in changes["new_names"]
+    assert "33.3 % → 100 %" in second.page.read_text(encoding="utf-8")
+
+
+def test_diff_compares_with_the_report_that_is_named(recording: Recording, tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    publish_rows(settings, recording, file_of(ROWS[:3]))
+    make_report(settings)
+    kept = tmp_path / "kept.json"
+    kept.write_text((settings.home / "serving" / "report.json").read_text())
+    publish_rows(settings, recording, file_of(ROWS, version=2))
+
+    result = CliRunner().invoke(main, ["report", "--home", str(settings.home), "--diff", str(kept)])
+
+    assert result.exit_code == 0, result.output
+    assert read_report(settings)["changes"]["events_before"] == 3
+    assert "report.html" in result.output
+
+
+def test_file_that_is_no_report_is_refused(settings: SequenSettings, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+
+    with pytest.raises(ReportError, match="is no report of this release"):
+        make_report(settings, against=other)
+
+
+def test_nothing_published_says_what_to_do(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["report", "--home", str(tmp_path / "none")])
+
+    assert result.exit_code == 1
+    assert "Run `sequen-dagster run` first" in result.output
+
+
+def test_command_prints_the_schema() -> None:
+    result = CliRunner().invoke(main, ["report", "--json-schema"])
+
+    assert json.loads(result.output) == report_schema()
+
+
+def test_empty_tables_give_a_report(recording: Recording, tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    publish_rows(settings, recording)
+
+    written = make_report(settings)
+
+    assert written.numbers["events"]["events"] == 0
+    assert "No tier is reached yet" in written.page.read_text(encoding="utf-8")
