@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from histories import after, clicked, event
 from homes import settings_of
+from replay import Load, SmallWarehouse, shared_recording
 from sequen_dagster.attributes import AttributeOverride, read_overrides
 from sequen_dagster.errors import SettingsError
 from sequen_dagster.marts.overrides import check_overrides
@@ -129,3 +131,48 @@ def test_overrides_are_rows_of_the_warehouse(tmp_path: Path) -> None:
         ("geolocation", None, None, "field:geo.zip|field:place", "it's {{ 7 * 7 }}", None),
         ("mine", "best", "type:a b", None, None, 2),
     ]
+
+
+def test_changed_attributes_are_measured_as_changed(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> None:
+    settings = overridden(
+        tmp_path,
+        geolocation={"aliases": ["zip"], "threshold": "0.5"},
+        search_query={"waived": True},
+        logged_in={"detectors": "field:member"},
+        mine={
+            "tier": "good",
+            "kind": "field",
+            "applies_to": "click[click_type=like]",
+            "aliases": ["colour"],
+            "threshold": "1",
+        },
+    )
+    rows = [
+        event(after(0), id="a", cid="c", zip=1, member=True),
+        event(after(1), id="b", cid="c", logged_in=True),
+        clicked(after(2), id="d", cid="c", colour="red"),
+        clicked(after(3), id="e", cid="c"),
+    ]
+    with SmallWarehouse(shared_recording(tmp_path_factory, worker_id, "defaults")) as warehouse:
+        load_overrides(settings, warehouse.connection)
+        warehouse.load(Load("a", tuple(rows)))
+        warehouse.build()
+        found = warehouse.connection.execute(
+            "select attribute, tier, applicable_events, carrying_events, threshold, status,"
+            " is_waived from rpt_completeness_attributes where source = '(all)' and period = 'all'"
+            " and attribute in ('geolocation', 'search_query', 'logged_in', 'mine') order by 1"
+        ).fetchall()
+        good = warehouse.connection.execute(
+            "select attribute_count from rpt_completeness_tiers"
+            " where source = '(all)' and period = 'all' and tier = 'good'"
+        ).fetchone()
+
+    assert found == [
+        ("geolocation", "good", 4, 1, 0.5, "partial", False),
+        ("logged_in", "good", 4, 1, 0.95, "partial", False),
+        ("mine", "good", 2, 1, 1.0, "partial", False),
+        ("search_query", "good", 0, 0, 0.95, "not_applicable", True),
+    ]
+    assert good == (6,)

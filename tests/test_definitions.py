@@ -75,6 +75,20 @@ def test_dbt_tests_are_asset_checks(defs: dg.Definitions) -> None:
     assert {"validated_events", "fct_events", "fct_sessions", "fct_attributions"} <= checked
 
 
+def test_tiers_are_checks_that_warn_and_books_hold_back(defs: dg.Definitions) -> None:
+    specs = {
+        spec.name: spec
+        for check in defs.resolve_asset_graph().assets_defs
+        for spec in check.check_specs
+    }
+
+    assert {"tier_good", "tier_better", "tier_best"} <= set(specs)
+    assert not [
+        spec.name for spec in specs.values() if spec.name.startswith("tier_") and spec.blocking
+    ]
+    assert specs["books_balance"].blocking
+
+
 def test_loading_again_does_not_parse_again(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     first = manifest_path(settings).stat().st_mtime_ns

@@ -3,12 +3,15 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sequen_dagster.contract import EventContract, Origin
 from sequen_dagster.exports.tables import chunks_of_rows
 from sequen_dagster.fields import mandatory_pairs
+from sequen_dagster.marts.overrides import check_overrides
+from sequen_dagster.settings import load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
@@ -34,6 +37,25 @@ def test_readme_contract_example_runs(capsys: pytest.CaptureFixture[str]) -> Non
 
     rules = ["missing_click_type", "missing_item_id", "missing_original_timestamp"]
     assert capsys.readouterr().out == f"{[rules]}\n"
+
+
+def test_examples_of_the_report_are_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ROOT / "docs" / "report.md"
+    (python,) = blocks(page, "python")
+    (table,) = blocks(page, "csv")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+
+    exec(compile(python, page.name, "exec"), names)  # noqa: S102  # the point of this test
+    (tmp_path / "attributes.csv").write_text(table, encoding="utf-8")
+    by_file = load_settings(tmp_path, completeness_file="attributes.csv").attribute_overrides()
+
+    assert capsys.readouterr().out == "0.75\n"
+    check_overrides(names["settings"])
+    by_settings = names["settings"].attribute_overrides()
+    assert by_file == {name: by_settings[name] for name in ("geolocation", "search_query")}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
