@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# dbt's docs take some ten seconds for every new home; tests that look at them ask for them.
+os.environ["SEQUEN_DBT_DOCS"] = "false"
+
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
