@@ -17,7 +17,7 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-slow test-all lint format reliability bench build lock clean
+.PHONY: help setup demo dev test test-slow test-all lint format reliability screenshots bench build lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ format: setup ## apply what can be mended by machine
 
 reliability: setup ## write docs/reliability.md anew from the marks that tests carry
 	$(BIN)/python tests/reliability.py
+
+screenshots: setup ## take the pictures in docs/images anew (needs Chromium)
+	$(BIN)/python tests/screenshots.py
 
 bench: setup ## measure speed and memory beside DuckDB's bare read (BENCH_ARGS="...")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

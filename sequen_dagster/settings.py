@@ -185,6 +185,9 @@ class SequenSettings(pydantic.BaseModel):
     fail_below_accepted_percent: Annotated[int, pydantic.Field(ge=0, le=100)] = pydantic.Field(
         0, description="Accepted share, in percent, below which a run counts as failed."
     )
+    dbt_docs: bool = pydantic.Field(
+        True, description="Whether dbt's docs are published; takes seconds where they changed."
+    )
     # running
     workers: Positive = pydantic.Field(
         min(os.cpu_count() or 1, 8), description="Processes that read and judge files side by side."

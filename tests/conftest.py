@@ -1,9 +1,17 @@
 """Fixtures that several test modules share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+# dbt's docs take some ten seconds for every new home; tests that look at them ask for them.
+os.environ["SEQUEN_DBT_DOCS"] = "false"
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +28,13 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.fail(f"SEQUEN_TEST_DATA names no folder: {folder}. Unset it or correct it.")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Chromium; the test is skipped where there is none."""
+    # Only tests of pages pay for importing playwright.
+    from browsing import launched
+
+    with launched() as started:
+        yield started

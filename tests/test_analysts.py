@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from sequen_dagster.marts.project import _sources_hash, manifest_path, project_dir
+from sequen_dagster.marts.project import manifest_path, project_dir, sources_fingerprint
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import SequenSettings, load_settings
@@ -390,7 +390,7 @@ def test_overview_leads_to_tables_that_are_there(
 def test_a_change_of_the_docs_is_parsed_anew(
     settings: SequenSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = _sources_hash(settings)
+    before = sources_fingerprint(settings)
     changed = project_dir() / "models" / "overview.md"
     read_bytes = Path.read_bytes
     monkeypatch.setattr(
@@ -399,4 +399,4 @@ def test_a_change_of_the_docs_is_parsed_anew(
         lambda path: read_bytes(path) + (b"more" if path == changed else b""),
     )
 
-    assert _sources_hash(settings) != before
+    assert sources_fingerprint(settings) != before

@@ -8,13 +8,14 @@ import pytest
 from homes import settings_of
 from sequen_dagster.definitions import build_definitions
 from sequen_dagster.marts.project import manifest_path, project_dir
+from sequen_dagster.reports.assets import DBT_DOCS, PUBLISHED_SNAPSHOT, build_reports_assets
 
 STAGE_GROUPS = {"exports", "lake", "marts", "reports"}
 
 
 @pytest.fixture(scope="module")
 def defs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Definitions]:
-    settings = settings_of(tmp_path_factory.mktemp("definitions"))
+    settings = settings_of(tmp_path_factory.mktemp("definitions"), dbt_docs=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Dagster's beta and preview warnings are not ours
         yield build_definitions(settings)
@@ -55,6 +56,16 @@ def test_marts_hang_on_the_lake(defs: dg.Definitions) -> None:
         dg.AssetKey("validated_events")
     }
     assert dg.AssetKey("published_snapshot") in graph.get(dg.AssetKey("fct_events")).child_keys
+
+
+def test_docs_follow_the_snapshot_unless_they_are_switched_off(
+    defs: dg.Definitions, tmp_path: Path
+) -> None:
+    graph = defs.resolve_asset_graph()
+    without = build_reports_assets(settings_of(tmp_path, dbt_docs=False), tables=[])
+
+    assert graph.get(DBT_DOCS).parent_keys == {PUBLISHED_SNAPSHOT}
+    assert DBT_DOCS not in {asset.key for asset in without}
 
 
 def test_public_tables_have_their_columns(defs: dg.Definitions) -> None:

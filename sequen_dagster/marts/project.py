@@ -20,6 +20,7 @@ from sequen_dagster.marts.warehouse import engine_options, warehouse_path
 from sequen_dagster.orphans import parent_in_environment
 from sequen_dagster.settings import SequenSettings
 
+# Doc blocks lie in Markdown.
 _SOURCES: Final = ("*.sql", "*.yml", "*.csv", "*.md")
 _STAMP: Final = "sequen_sources"
 _PLUGINS: Final = ("sequen_dagster.marts.dbt_plugin", "sequen_dagster.marts.dbt_errors")
@@ -81,7 +82,7 @@ def manifest_path(settings: SequenSettings) -> Path:
     """
     manifest = target_dir(settings) / "manifest.json"
     stamp = target_dir(settings) / _STAMP
-    wanted = _sources_hash(settings)
+    wanted = sources_fingerprint(settings)
     if manifest.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return manifest
     write_profile(settings)
@@ -102,6 +103,12 @@ def manifest_path(settings: SequenSettings) -> Path:
 def tables_fingerprint(settings: SequenSettings) -> str:
     """Names what decides the tables: the marts' settings, all SQL and the seeds."""
     return _hash_of(settings, ("*.sql", "*.csv"))
+
+
+def sources_fingerprint(settings: SequenSettings) -> str:
+    """Names what decides dbt's manifest: all of the project, its vars, and the releases of dbt."""
+    versions = ",".join(version(package) for package in ("dbt-core", "dbt-duckdb"))
+    return hashlib.sha256(f"{versions},{_hash_of(settings, _SOURCES)}".encode()).hexdigest()
 
 
 def vars_arguments(settings: SequenSettings) -> list[str]:
@@ -125,11 +132,6 @@ def dbt_environment(settings: SequenSettings) -> dict[str, str]:
         "DBT_LOG_PATH": str(target_dir(settings)),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
-
-
-def _sources_hash(settings: SequenSettings) -> str:
-    versions = ",".join(version(package) for package in ("dbt-core", "dbt-duckdb"))
-    return hashlib.sha256(f"{versions},{_hash_of(settings, _SOURCES)}".encode()).hexdigest()
 
 
 def _hash_of(settings: SequenSettings, patterns: tuple[str, ...]) -> str:

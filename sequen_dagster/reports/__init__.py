@@ -1,1 +1,1 @@
-"""Reports: what people open, made from the tables (`published_snapshot`, `completeness_report`)."""
+"""Reports: what people open (`published_snapshot`, `completeness_report`, `dbt_docs`)."""

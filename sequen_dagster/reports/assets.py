@@ -1,4 +1,4 @@
-"""Reports: `published_snapshot` and `completeness_report` as Dagster assets."""
+"""Reports: `published_snapshot`, `completeness_report` and `dbt_docs` as Dagster assets."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -15,6 +15,7 @@ from sequen_dagster.marts.conditions import publication_condition
 from sequen_dagster.marts.warehouse import writer_lock
 from sequen_dagster.private import private_files
 from sequen_dagster.progress import report
+from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
 from sequen_dagster.reports.document import UNLOCKS
 from sequen_dagster.reports.publish import publish
 from sequen_dagster.reports.rendering import overall
@@ -23,6 +24,7 @@ from sequen_dagster.settings import SequenSettings
 
 PUBLISHED_SNAPSHOT = dg.AssetKey("published_snapshot")
 COMPLETENESS_REPORT = dg.AssetKey("completeness_report")
+DBT_DOCS = dg.AssetKey("dbt_docs")
 
 
 def build_reports_assets(
@@ -40,6 +42,7 @@ def build_reports_assets(
     return [
         _published_snapshot(settings, tables),
         _completeness_report(settings),
+        *([_dbt_docs(settings)] if settings.dbt_docs else []),
     ]
 
 
@@ -69,6 +72,7 @@ def _published_snapshot(
         started = time.perf_counter()
         with writer_lock(settings), private_files():
             published = publish(settings)
+            copy_readme(settings)
         report("reports", "published snapshot")
         return dg.MaterializeResult(
             metadata={
@@ -153,3 +157,38 @@ def _tier_check(numbers: dict[str, Any], name: str) -> dg.AssetCheckResult:
             "blocked_by": dg.MetadataValue.json(tier["blocking_attributes"]),
         },
     )
+
+
+def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=DBT_DOCS,
+        deps=[PUBLISHED_SNAPSHOT],
+        group_name="reports",
+        kinds={"dbt"},
+        owners=OWNERS,
+        pool=POOL,
+        description=(
+            "`serving/docs/index.html`: dbt's docs of all tables, columns and rules, as one page "
+            "that needs no server; made anew where what it shows has changed."
+        ),
+        automation_condition=publication_condition(settings),
+        retry_policy=retry_policy(settings),
+    )
+    def dbt_docs(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        started = time.perf_counter()
+        with writer_lock(settings), private_files():
+            docs = write_docs(settings)
+        seconds = time.perf_counter() - started
+        done = "made anew" if docs.is_rebuilt else "left, since nothing they show has changed"
+        context.log.info("dbt docs %s, in %.1f s", done, seconds)
+        report("reports", "dbt docs")
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/uri": dg.MetadataValue.path(str(docs.path)),
+                "bytes": docs.path.stat().st_size,
+                "seconds": seconds,
+                "is_rebuilt": docs.is_rebuilt,
+            }
+        )
+
+    return dbt_docs

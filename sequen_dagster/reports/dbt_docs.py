@@ -1,0 +1,202 @@
+"""Reports: what explains the tables: dbt's docs as one page, and the project's README.
+
+In: the dbt project, and which tables and columns the warehouse has; no row of any. Out:
+`serving/docs/index.html`, which opens without a server or a network, and `serving/README.md`.
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sequen_dagster.errors import BuildError
+from sequen_dagster.lake.commits import make_folder
+from sequen_dagster.lake.storage import writing
+from sequen_dagster.marts.project import (
+    dbt_command,
+    dbt_environment,
+    manifest_path,
+    project_dir,
+    sources_fingerprint,
+    target_dir,
+    write_profile,
+)
+from sequen_dagster.marts.warehouse import connect
+from sequen_dagster.reports.history import write_in_place
+from sequen_dagster.reports.publish import serving_dir
+from sequen_dagster.settings import SequenSettings
+
+# Raised whenever this module makes another page of the same artifacts.
+_PAGE_VERSION: Final = 1
+_STAMP: Final = re.compile(r'<meta name="sequen-stamp" content="([0-9a-f]+)">')
+# dbt's page can load a tracker from a content network, and its icon is a path that leads nowhere.
+# Both stay away by dbt's own setting and by the line below; this holds for whatever comes next.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
+    "font-src data:; base-uri 'none'; form-action 'none'"
+)
+# Where dbt's page, and its own `--static`, have the artifacts.
+_PLACES: Final = {
+    "manifest": '"MANIFEST.JSON INLINE DATA"',
+    "catalog": '"CATALOG.JSON INLINE DATA"',
+}
+
+
+@dataclass(frozen=True)
+class Docs:
+    """Dbt's docs of a home.
+
+    Attributes:
+        path: the page.
+        is_rebuilt: whether it was made anew; else nothing that it shows has changed.
+    """
+
+    path: Path
+    is_rebuilt: bool
+
+
+def docs_path(settings: SequenSettings) -> Path:
+    """The page of dbt's docs."""
+    return serving_dir(settings) / "docs" / "index.html"
+
+
+def write_docs(settings: SequenSettings) -> Docs:
+    """Write dbt's docs as one page, where what they show has changed.
+
+    Hold `writer_lock`: dbt opens the warehouse for its catalogue. The page says in its head what
+    it was made of, so it and its stamp cannot part; dbt takes seconds, and is spared mostly.
+
+    Returns:
+        The page, and whether it is new.
+
+    Raises:
+        BuildError: dbt cannot make it; the old one is still in place.
+        LockTimeoutError: another program had the warehouse open for too long.
+        StorageError: it cannot be written; the old one is still in place.
+    """
+    target = docs_path(settings)
+    stamp = _stamp_of(settings)
+    if _stamp_in(target) == stamp:
+        return Docs(target, is_rebuilt=False)
+    _generate(settings)
+    page = _one_page(settings, stamp)
+    with writing("dbt's docs", settings.home):
+        make_folder(target.parent)
+    write_in_place(target, page)
+    return Docs(target, is_rebuilt=True)
+
+
+def copy_readme(settings: SequenSettings) -> None:
+    """Put the dbt project's README, which is for those who query the tables, beside them."""
+    source = project_dir() / "README.md"
+    target = serving_dir(settings) / source.name
+    if not source.exists():
+        return
+    text = source.read_text(encoding="utf-8")
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        write_in_place(target, text)
+
+
+def _stamp_of(settings: SequenSettings) -> str:
+    """Names everything that the page shows."""
+    with connect(settings) as warehouse:
+        columns = warehouse.execute(
+            "select schema_name, table_name, column_index, column_name, data_type"
+            " from duckdb_columns() where not internal and schema_name <> 'changes' order by all"
+        ).fetchall()
+    facts = [_PAGE_VERSION, sources_fingerprint(settings), columns]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _stamp_in(page: Path) -> str:
+    if not page.exists():
+        return ""
+    with page.open(encoding="utf-8", errors="replace") as handle:
+        found = _STAMP.search(handle.read(4096))
+    return found[1] if found else ""
+
+
+def _generate(settings: SequenSettings) -> None:
+    """Have dbt write the catalogue and its page, beside a manifest with all compiled SQL."""
+    write_profile(settings)
+    manifest = json.loads(manifest_path(settings).read_text(encoding="utf-8"))
+    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    # The build before has compiled them mostly, and doing it again doubles the time.
+    is_compiled = all("compiled_code" in model for model in models)
+    finished = subprocess.run(  # noqa: S603  # our own interpreter and arguments
+        dbt_command(
+            settings, "--quiet", "docs", "generate", *(["--no-compile"] if is_compiled else [])
+        ),
+        env=dbt_environment(settings),
+        capture_output=True,
+        check=False,
+    )
+    if finished.returncode != 0:
+        # What dbt has printed names places of this machine, and may quote more.
+        message = (
+            "dbt could not make its docs of the warehouse; dbt/target/dbt.log in the home says "
+            "why. Tables and reports are not touched by that. Mend the cause and run again."
+        )
+        raise BuildError(message)
+
+
+def _one_page(settings: SequenSettings, stamp: str) -> str:
+    """What `dbt docs generate --static` writes, without what is none of its readers' business."""
+    folder = target_dir(settings)
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    for artifact, place in _PLACES.items():
+        text = (folder / f"{artifact}.json").read_text(encoding="utf-8")
+        page = _replaced(page, place, _inlined(json.loads(text), settings))
+    head = (
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="referrer" content="no-referrer">'
+        f'<meta name="sequen-stamp" content="{stamp}">'
+    )
+    for old, new, times in (
+        ('<meta charset="utf-8">', f'<meta charset="utf-8">{head}', 1),
+        # Angular has a way to do without `eval`, which the policy forbids.
+        (' ng-app="dbt"', ' ng-app="dbt" ng-csp="no-unsafe-eval"', 1),
+        # The browser would ask for these two kinds of addresses before Angular has put them right.
+        ("${require('./assets/favicons/favicon.ico')}", "data:,", 1),
+        ('<use xlink:href="{{', '<use ng-attr-href="{{', 4),
+    ):
+        page = _replaced(page, old, new, times=times)
+    return page
+
+
+def _replaced(page: str, old: str, new: str, *, times: int = 1) -> str:
+    if page.count(old) != times:
+        message = (
+            f"dbt's page of docs is another than the one known here: {old!r} is in it "
+            f"{page.count(old)} times. Install the release of dbt-core that the lock names."
+        )
+        raise BuildError(message)
+    return page.replace(old, new)
+
+
+def _inlined(artifact: dict[str, Any], settings: SequenSettings) -> str:
+    """An artifact of dbt as JSON within a script."""
+    # `env` holds variables of whoever ran dbt, and the ids tell installations apart.
+    metadata = {
+        name: value
+        for name, value in artifact["metadata"].items()
+        if name not in ("env", "user_id", "project_id", "invocation_id")
+    }
+    told = _without_places(artifact | {"metadata": metadata | {"env": {}}}, settings.home)
+    # As in `</script>`, which would end the script.
+    return json.dumps(told, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _without_places(value: Any, home: Path) -> Any:  # Any: JSON
+    """The same, without where on this machine the home and the project lie."""
+    if isinstance(value, dict):
+        return {name: _without_places(one, home) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_without_places(one, home) for one in value]
+    if isinstance(value, str):
+        for folder in (home, project_dir()):
+            value = value.replace(f"{folder}/", "").replace(str(folder), "")
+    return value
