@@ -1,13 +1,16 @@
 """The training set: exact rows, boundaries, and that nothing of the future is in it."""
 
 import json
+import os
 import random
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 import polars as pl
 import pytest
@@ -15,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homes import settings_of
+from sequen_dagster.reports.assets import TRAINING_SET, build_reports_assets
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.reports.training import (
     find_cuts,
@@ -491,3 +495,58 @@ def test_one_impression_is_no_crash() -> None:
     (row,) = rows_of(snapshot)
 
     assert (row["split"], row["labels_until"]) == ("test", START + timedelta(microseconds=1))
+
+
+def test_asset_tells_rows_by_split_and_no_value(tmp_path: Path) -> None:
+    home = write(tmp_path, ten_of_each())
+    assets = build_reports_assets(home, tables=[])
+    (asset,) = [one for one in assets if one.key == TRAINING_SET]
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([asset], instance=instance)
+        log = [str(entry) for entry in instance.all_logs(result.run_id)]
+
+    (told,) = result.asset_materializations_for_node("training_set")
+    found = {name: value.value for name, value in told.metadata.items()}
+    assert found.pop("seconds") > 0
+    assert found == {
+        "dagster/uri": str(training_dir(home) / "impressions.parquet"),
+        "dagster/row_count": 30,
+        "train_rows": 7,
+        "validation_rows": 1,
+        "test_rows": 2,
+        "unused_rows": 20,
+        "bytes": (training_dir(home) / "impressions.parquet").stat().st_size,
+    }
+    assert not any(TRAIN in entry for entry in log)
+
+
+@pytest.fixture
+def loose_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("loose_umask")
+def test_files_are_their_owners_alone(tmp_path: Path) -> None:
+    home = write(tmp_path, ten_of_each())
+    (asset,) = [one for one in build_reports_assets(home, tables=[]) if one.key == TRAINING_SET]
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        dg.materialize([asset], instance=instance)
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in training_dir(home).iterdir()}
+    assert modes == {"impressions.parquet": 0o600, "manifest.json": 0o600}
+    assert training_dir(home).stat().st_mode & 0o777 == 0o700
+
+
+def test_reader_of_the_old_set_keeps_it(tmp_path: Path) -> None:
+    home = write(tmp_path, ten_of_each())
+    path = write_training_set(home).path
+    with path.open("rb") as reader:
+        write(tmp_path, Snapshot())
+        write_training_set(home)
+
+        assert pl.read_parquet(reader).height == 30
+    assert pl.read_parquet(path).height == 0

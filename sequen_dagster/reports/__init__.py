@@ -1,1 +1,4 @@
-"""Reports: what people open, made from the tables (`published_snapshot`, `completeness_report`)."""
+"""Reports: what people open, made from the tables.
+
+Assets: `published_snapshot`, `completeness_report`, `training_set`.
+"""
