@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache
@@ -14,10 +15,12 @@ import dagster as dg
 import duckdb
 import polars as pl
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homes import settings_of
+from homes import event, settings_of, write_events
+from sequen_dagster.cli import main
 from sequen_dagster.reports.assets import TRAINING_SET, build_reports_assets
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.reports.training import (
@@ -28,11 +31,13 @@ from sequen_dagster.reports.training import (
 )
 from sequen_dagster.reports.training_columns import COLUMNS
 from sequen_dagster.reports.training_manifest import SPLITS, Cuts
-from sequen_dagster.settings import SequenSettings
+from sequen_dagster.run import run_pipeline
+from sequen_dagster.settings import SequenSettings, load_settings
 from snapshots import START, Snapshot, at, bucket_of, labels_of, split_of, visitors
 
 (TRAIN,), (VALIDATION,), (TEST,) = (visitors(split) for split in ("train", "validation", "test"))
 FEATURES = [column.name for column in COLUMNS if column.role in ("key", "feature")]
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "training.md"
 Row = dict[str, Any]
 
 
@@ -550,3 +555,98 @@ def test_reader_of_the_old_set_keeps_it(tmp_path: Path) -> None:
 
         assert pl.read_parquet(reader).height == 30
     assert pl.read_parquet(path).height == 0
+
+
+def test_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = write(tmp_path, ten_of_each())
+    write_training_set(home)
+    home.home.rename(tmp_path / ".sequen")
+    monkeypatch.chdir(tmp_path)
+    text = PAGE.read_text(encoding="utf-8")
+    seen: list[int] = []
+
+    for example in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        names: Row = {}
+        exec(compile(example, PAGE.name, "exec"), names)  # noqa: S102  # the point of this test
+        seen += [len(names[name]) for name in ("train", "test", "mature") if name in names]
+
+    assert seen == [7, 2, 7, 0]
+
+
+def test_page_describes_every_column() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if re.match(r"\| `\w+` \| [A-Z]+ \|", line)]
+
+    assert rows == [
+        f"| `{one.name}` | {one.type} | {one.role} | {one.description} |" for one in COLUMNS
+    ]
+
+
+def run_on(folder: Path, exports: Path) -> SequenSettings:
+    home = load_settings(folder, home="home", exports=exports)
+    outcome = run_pipeline(home)
+    assert (outcome.failures, outcome.failed_checks) == ((), ())
+    assert "training_set" in outcome.seconds_by_stage
+    return home
+
+
+@pytest.mark.slow
+def test_news_site_gives_what_queries_by_hand_give(test_data: Path, tmp_path: Path) -> None:
+    home = run_on(tmp_path, test_data / "ebnerd_test")
+    found = pl.read_parquet(training_dir(home) / "impressions.parquet")
+    cut_1, cut_2 = datetime(2023, 2, 27, 23, 48, 11), datetime(2023, 3, 1, 4, 13, 53)
+    with duckdb.connect(snapshot_path(home), read_only=True) as snapshot:
+        by_hand = snapshot.execute(
+            """
+            select id, visitor_key, original_timestamp, (
+                select count(*) from fct_clicks
+                where matched_impression_id = fct_impressions.id and original_timestamp < case
+                    when fct_impressions.original_timestamp < $1 then $1
+                    when fct_impressions.original_timestamp < $2 then $2
+                    else timestamp '9999-01-01' end
+            ) > 0
+            from fct_impressions order by original_timestamp, id
+            """,
+            [cut_1, cut_2],
+        ).fetchall()
+    expected: dict[str, list[int]] = {name: [0, 0] for name in SPLITS}
+    for _, visitor, shown, is_clicked in by_hand:
+        period = "train" if shown < cut_1 else "validation" if shown < cut_2 else "test"
+        counts = expected[period if split_of(bucket_of(visitor)) == period else "unused"]
+        counts[0] += 1
+        counts[1] += is_clicked
+
+    counted = found.group_by("split").agg(pl.len(), pl.col("is_clicked").sum()).rows()
+    assert {name: [rows, clicked] for name, rows, clicked in counted} == expected
+    assert expected["train"] == [5_128, 536]
+    assert found["impression_id"].to_list() == [row[0] for row in by_hand]
+    # Of 1,047 clicks; one in ten of what was seen.
+    assert (found.height, found["is_clicked"].sum()) == (10_848, 1_047)
+    assert found["dwell_ms"].count() == 100
+
+
+@pytest.mark.slow
+def test_erased_person_leaves_the_training_set(tmp_path: Path) -> None:
+    home = settings_of(tmp_path)
+    shown = {"type": "impression", "page_type": None, "item_id": "a", "rank": 1}
+    erased = "someone-to-forget"
+    write_events(
+        home,
+        "a.jsonl",
+        event(id="x1", uid=erased, **shown),
+        event(id="x2", uid=erased, **shown, note=f"of {erased}"),
+        event(id="o1", uid="other", **shown),
+    )
+    home = run_on(tmp_path, tmp_path / "exports")
+    path = training_dir(home) / "impressions.parquet"
+    assert pl.read_parquet(path)["impression_id"].to_list() == ["o1", "x1", "x2"]
+
+    arguments = ["erase", "--home", str(home.home), "--exports", str(tmp_path / "exports")]
+    result = CliRunner().invoke(main, [*arguments, "--uid", erased])
+
+    assert result.exit_code == 0, result.output
+    left = pl.read_parquet(path)
+    assert left["impression_id"].to_list() == ["o1"]
+    assert erased not in str(left.to_dicts())
+    assert sorted(part.name for part in path.parent.iterdir()) == [path.name, "manifest.json"]
+    assert json.loads((path.parent / "manifest.json").read_text())["file"]["rows"] == 1
