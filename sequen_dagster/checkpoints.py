@@ -25,6 +25,8 @@ CHECKPOINTS: Final = (
     "reports.snapshot_replaced",
     "reports.report_written",
     "reports.report_replaced",
+    "reports.training_written",
+    "reports.training_replaced",
 )
 # Those that only somebody who erases comes by, or a run that follows.
 ERASE_CHECKPOINTS: Final = (

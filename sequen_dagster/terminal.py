@@ -201,6 +201,7 @@ def _files(settings: SequenSettings) -> Panel:
     lines = [
         f"report     {serving / 'report.html'}",
         f"snapshot   {serving / 'sequen.duckdb'}",
+        f"training   {serving / 'training' / 'impressions.parquet'}",
         f"warehouse  {warehouse_path(settings)}",
         f"lake       {settings.home / 'lake'}",
     ]

@@ -21,7 +21,9 @@ from sequen_dagster.lake.storage import storage_reason, writing
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
 from sequen_dagster.reports.history import write_in_place
 from sequen_dagster.reports.publish import publish, snapshot_path
+from sequen_dagster.reports.training import write_training_set
 from sequen_dagster.settings import SequenSettings
+from snapshots import START, Snapshot
 
 REASONS = {
     errno.ENOSPC: "No space left on device",
@@ -41,6 +43,16 @@ def files_of_at_most(size_bytes: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def write_snapshot(settings: SequenSettings) -> None:
+    """A published snapshot with an impression."""
+    snapshot = Snapshot()
+    snapshot.impression("i", START, "uid:u1")
+    path = snapshot_path(settings)
+    path.parent.mkdir(parents=True)
+    with duckdb.connect(path) as connection:
+        snapshot.write(connection)
 
 
 def write_noise(settings: SequenSettings, path: str, *, events: int) -> Path:
@@ -185,6 +197,21 @@ def test_report_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
     assert target.read_text() == "new and longer"
 
 
+@pytest.mark.fault(24)
+def test_training_set_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_snapshot(settings)
+    path = write_training_set(settings).path
+    before = path.read_bytes()
+
+    with files_of_at_most(1_000), pytest.raises(StorageError, match="training set: File too large"):
+        write_training_set(settings)
+
+    assert path.read_bytes() == before
+    assert sorted(part.name for part in path.parent.iterdir()) == [path.name, "manifest.json"]
+    assert write_training_set(settings).path.read_bytes() == before
+
+
 @pytest.fixture
 def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """What was flushed and what was renamed, in order, by names within the home."""
@@ -261,6 +288,27 @@ def test_what_is_published_is_flushed_before_it_takes_its_name(
         ("flush", "serving/.report.md.tmp"),
         ("rename to", "serving/report.md"),
         ("flush", "serving"),
+    ]
+
+
+@pytest.mark.fault(25)
+def test_training_set_is_flushed_before_it_takes_its_name(
+    tmp_path: Path, order: list[tuple[str, str]]
+) -> None:
+    settings = settings_of(tmp_path)
+    write_snapshot(settings)
+
+    write_training_set(settings)
+
+    folder = "serving/training"
+    assert order == [
+        ("flush", "serving"),
+        ("flush", f"{folder}/.impressions.parquet.tmp"),
+        ("rename to", f"{folder}/impressions.parquet"),
+        ("flush", folder),
+        ("flush", f"{folder}/.manifest.json.tmp"),
+        ("rename to", f"{folder}/manifest.json"),
+        ("flush", folder),
     ]
 
 

@@ -120,7 +120,13 @@ def test_check_is_no_part_of_the_full_run(built: SequenSettings) -> None:
         for name in (FULL_JOB, VERIFY_JOB)
     }
 
-    assert steps[FULL_JOB] == {"lake", "marts", "published_snapshot", "completeness_report"}
+    assert steps[FULL_JOB] == {
+        "lake",
+        "marts",
+        "published_snapshot",
+        "completeness_report",
+        "training_set",
+    }
     assert steps[VERIFY_JOB] == {"warehouse_equals_a_full_refresh"}
 
 

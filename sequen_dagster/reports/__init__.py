@@ -1,1 +1,4 @@
-"""Reports: what people open (`published_snapshot`, `completeness_report`, `dbt_docs`)."""
+"""Reports: what people open, made from the tables.
+
+Assets: `published_snapshot`, `completeness_report`, `dbt_docs`, `training_set`.
+"""

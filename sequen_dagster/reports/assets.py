@@ -1,4 +1,4 @@
-"""Reports: `published_snapshot`, `completeness_report` and `dbt_docs` as Dagster assets."""
+"""Reports: the snapshot, the report, dbt's docs and the training set as Dagster assets."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -20,11 +20,14 @@ from sequen_dagster.reports.document import UNLOCKS
 from sequen_dagster.reports.publish import publish
 from sequen_dagster.reports.rendering import overall
 from sequen_dagster.reports.report import make_report
+from sequen_dagster.reports.training import write_training_set
+from sequen_dagster.reports.training_columns import COLUMNS
 from sequen_dagster.settings import SequenSettings
 
 PUBLISHED_SNAPSHOT = dg.AssetKey("published_snapshot")
 COMPLETENESS_REPORT = dg.AssetKey("completeness_report")
 DBT_DOCS = dg.AssetKey("dbt_docs")
+TRAINING_SET = dg.AssetKey("training_set")
 
 
 def build_reports_assets(
@@ -42,6 +45,7 @@ def build_reports_assets(
     return [
         _published_snapshot(settings, tables),
         _completeness_report(settings),
+        _training_set(settings),
         *([_dbt_docs(settings)] if settings.dbt_docs else []),
     ]
 
@@ -192,3 +196,43 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         )
 
     return dbt_docs
+
+
+def _training_set(settings: SequenSettings) -> dg.AssetsDefinition:
+    columns = [
+        dg.TableColumn(column.name, column.type, description=column.description)
+        for column in COLUMNS
+    ]
+
+    @dg.asset(
+        key=TRAINING_SET,
+        deps=[PUBLISHED_SNAPSHOT],
+        group_name="reports",
+        kinds={"parquet", "duckdb"},
+        owners=OWNERS,
+        # Not for the warehouse, but for the lock that keeps it apart from somebody who erases.
+        pool=POOL,
+        metadata={"dagster/column_schema": dg.TableSchema(columns=columns)},
+        description=(
+            "`serving/training/impressions.parquet`: every impression with what was known when it "
+            "was shown, what followed, and a split that leaks neither visitors nor time."
+        ),
+        automation_condition=publication_condition(settings),
+        retry_policy=retry_policy(settings),
+    )
+    def training_set() -> dg.MaterializeResult[None]:
+        started = time.perf_counter()
+        with writer_lock(settings), private_files():
+            written = write_training_set(settings)
+        report("reports", "training set")
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/uri": dg.MetadataValue.path(str(written.path)),
+                "dagster/row_count": sum(written.row_counts.values()),
+                **{f"{split}_rows": rows for split, rows in written.row_counts.items()},
+                "bytes": written.path.stat().st_size,
+                "seconds": time.perf_counter() - started,
+            }
+        )
+
+    return training_set
