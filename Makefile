@@ -53,7 +53,8 @@ dev: setup $(DEMO)/warehouse.duckdb ## open the Dagster UI on the demo home
 	@mkdir -p $(DEMO)/dagster
 	@cp deploy/dagster.yaml $(DEMO)/dagster/dagster.yaml
 	DAGSTER_HOME="$(CURDIR)/$(DEMO)/dagster" SEQUEN_HOME="$(CURDIR)/$(DEMO)" \
-		SEQUEN_EXPORTS="$(CURDIR)/$(DEMO)/exports" $(BIN)/dagster dev
+		SEQUEN_EXPORTS="$(CURDIR)/$(DEMO)/exports" \
+		SEQUEN_BREAKDOWNS=device_info.platform $(BIN)/dagster dev
 
 test: setup ## run the fast tests
 	$(PYTEST) -m "not slow"

@@ -101,10 +101,12 @@ def demo(home: Path, events: int) -> None:
         with errors.status("simulating a shop"):
             truth = simulate(Simulation(events=events, days=6, formats=DEMO_FORMATS), home)
         console.print(f"Simulated {truth.records:,} records of a shop in {exports}.")
-    settings = settings_of((), home=home, exports=exports)
+    settings = settings_of((), home=home, exports=exports, breakdowns=DEMO_BREAKDOWNS)
     sys.exit(run_and_tell(settings))
 
 
+# As the Makefile has it for `make dev`: other settings would mean other tables.
+DEMO_BREAKDOWNS = ("device_info.platform",)
 DEMO_FORMATS = ("jsonl.gz", "jsonl", "json", "csv", "parquet", "jsonl.zst")
 
 
