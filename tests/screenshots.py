@@ -20,6 +20,8 @@ EVENTS: Final = 40_000
 MOST_BYTES: Final = 400_000
 MOST_BYTES_OF_REPORT: Final = 600_000
 # The graph has more assets than a picture has room for; these show every stage.
+# Width and height of a picture of the report: its beginning, or from one section on.
+PAPER: Final = (1120, 1500)
 STAGES: Final = ("exports", "lake", "marts", "reports")
 SHOWN: Final = (
     "raw_events",
@@ -33,6 +35,7 @@ SHOWN: Final = (
     "warehouse",
     "published_snapshot",
     "completeness_report",
+    "training_set",
     "dbt_docs",
 )
 # What is drawn of the graph, with a margin.
@@ -80,10 +83,11 @@ def _shoot_files(browser: Browser, serving: Path) -> None:
     report = serving / "report.html"
     if not report.exists():
         return
-    with looking_at(browser, report.as_uri()) as look:
-        look.shoot(IMAGES / "report-light.png", is_whole=True)
-    with looking_at(browser, report.as_uri(), scheme="dark") as look:
-        look.shoot(IMAGES / "report-dark.png", is_whole=True)
+    with looking_at(browser, report.as_uri(), viewport=PAPER) as look:
+        look.shoot(IMAGES / "report-light.png")
+    with looking_at(browser, report.as_uri(), viewport=PAPER, scheme="dark") as look:
+        look.page.evaluate("document.querySelector('#trend').scrollIntoView()")
+        look.shoot(IMAGES / "report-dark.png")
     with looking_at(browser, report.as_uri(), viewport=PHONE) as look:
         look.shoot(IMAGES / "report-phone.png")
 
