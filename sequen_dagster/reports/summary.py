@@ -18,6 +18,7 @@ from sequen_dagster.reports import queries
 from sequen_dagster.reports.document import REPORT_VERSION, UNLOCKS, Report
 from sequen_dagster.reports.near_misses import near_fields, near_fields_of_quarantined, near_types
 from sequen_dagster.reports.publish import snapshot_path
+from sequen_dagster.secrecy import values_kept_in
 from sequen_dagster.settings import RULES_VERSION, SequenSettings
 
 _SHOWN_PATHS: Final = 5
@@ -46,7 +47,12 @@ def summarize(settings: SequenSettings, *, made_at: datetime, run_id: str | None
     if not path.exists():
         message = f"Nothing is published in {str(path.parent)!r}. Run `sequen-dagster run` first."
         raise ReportError(message)
-    with duckdb.connect(path, read_only=True) as snapshot:
+    with (
+        values_kept_in(),
+        duckdb.connect(
+            path, read_only=True, config={"memory_limit": settings.memory_limit}
+        ) as snapshot,
+    ):
         try:
             sections = _sections(snapshot, settings)
         except (duckdb.CatalogException, duckdb.BinderException) as error:
