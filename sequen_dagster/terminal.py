@@ -12,6 +12,7 @@ from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake.replay import Choice, Plan
 from sequen_dagster.marts.verify import Verification
 from sequen_dagster.marts.warehouse import warehouse_path
+from sequen_dagster.reports.dbt_docs import docs_path
 from sequen_dagster.reports.publish import serving_dir
 from sequen_dagster.run import RunOutcome
 from sequen_dagster.settings import SequenSettings
@@ -201,6 +202,7 @@ def _files(settings: SequenSettings) -> Panel:
     lines = [
         f"report     {serving / 'report.html'}",
         f"snapshot   {serving / 'sequen.duckdb'}",
+        *([f"docs       {docs_path(settings)}"] if settings.dbt_docs else []),
         f"training   {serving / 'training' / 'impressions.parquet'}",
         f"warehouse  {warehouse_path(settings)}",
         f"lake       {settings.home / 'lake'}",

@@ -9,7 +9,7 @@ from sequen_dagster.lake.drain import drain
 from sequen_dagster.marts.assets import build_marts_assets
 from sequen_dagster.marts.builds import Build, begin_build, finish_build
 from sequen_dagster.marts.project import tables_fingerprint
-from sequen_dagster.marts.warehouse import connect, create_raw_tables
+from sequen_dagster.marts.warehouse import connect, create_raw_tables, warehouse_path
 
 
 @pytest.fixture
@@ -110,6 +110,14 @@ def test_build_of_some_tables_leaves_the_others_their_notes(tmp_path: Path) -> N
 
     assert some.success
     assert whole.success
+    (events,) = [
+        one
+        for one in whole.asset_materializations_for_node("marts")
+        if one.asset_key == dg.AssetKey("fct_events")
+    ]
+    told = {name: value.value for name, value in events.metadata.items()}
+    assert told["dagster/row_count"] == 2
+    assert told["dagster/uri"] == str(warehouse_path(settings))
     with connect(settings) as warehouse:
         assert warehouse.execute("select event_count from dim_visitors").fetchall() == [(2,)]
         assert warehouse.execute("select id from raw.touched_ids").fetchall() == []

@@ -77,6 +77,7 @@ def test_public_tables_have_their_columns(defs: dg.Definitions) -> None:
     for spec in public:
         schema = spec.metadata["dagster/column_schema"]
         assert all(column.description for column in schema.columns), spec.key
+        assert spec.metadata["dagster/table_name"] == f"warehouse.main.{spec.key.path[-1]}"
 
 
 def test_dbt_tests_are_asset_checks(defs: dg.Definitions) -> None:

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import jsonschema
 import pytest
 from click.testing import CliRunner
@@ -16,6 +17,7 @@ from published import file_of, publish_rows
 from replay import Recording, shared_recording
 from sequen_dagster.cli import main
 from sequen_dagster.errors import ReportError
+from sequen_dagster.reports.assets import COMPLETENESS_REPORT, build_reports_assets
 from sequen_dagster.reports.document import Report, report_schema
 from sequen_dagster.reports.report import WrittenReport, make_report, read_report
 from sequen_dagster.settings import SequenSettings
@@ -286,3 +288,30 @@ def test_empty_tables_give_a_report(recording: Recording, tmp_path: Path) -> Non
 
     assert written.numbers["events"]["events"] == 0
     assert "No tier is reached yet" in written.page.read_text(encoding="utf-8")
+
+
+def test_asset_tells_numbers_that_plot_and_checks_of_the_tiers(
+    recording: Recording, tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path)
+    publish_rows(settings, recording, file_of(ROWS))
+    assets = build_reports_assets(settings, tables=[])
+    (asset,) = [one for one in assets if one.key == COMPLETENESS_REPORT]
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([asset], instance=instance)
+        log = [str(entry) for entry in instance.all_logs(result.run_id)]
+
+    (told,) = result.asset_materializations_for_node("completeness_report")
+    found = {name: value.value for name, value in told.metadata.items()}
+    assert found["dagster/uri"] == str(settings.home / "serving" / "report.html")
+    assert found["tier_reached"] == "none"
+    assert (found["accepted"], found["quarantined"]) == (len(ROWS) - 1, 1)
+    assert 0 < found["good_score"] < 1
+    assert found["report"].startswith("# Event completeness report")
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert set(checks) == {"tier_good", "tier_better", "tier_best"}
+    assert {check.severity for check in checks.values()} == {dg.AssetCheckSeverity.WARN}
+    assert not any(check.passed for check in checks.values())
+    assert read_report(settings)["made"]["run_id"] == result.run_id
+    assert not [value for value in VALUES if any(value in entry for entry in log)]
