@@ -546,6 +546,19 @@ def test_files_are_their_owners_alone(tmp_path: Path) -> None:
     assert training_dir(home).stat().st_mode & 0o777 == 0o700
 
 
+def test_what_a_killed_run_has_left_is_removed(tmp_path: Path) -> None:
+    # It may hold somebody who is to be erased.
+    home = write(tmp_path, ten_of_each())
+    (training_dir(home) / ".spilled").mkdir(parents=True)
+    for name in (".spilled/duckdb_temp_storage.tmp", ".impressions.parquet.tmp"):
+        (training_dir(home) / name).write_bytes(b"half")
+
+    write_training_set(home)
+
+    left = sorted(path.name for path in training_dir(home).iterdir())
+    assert left == ["impressions.parquet", "manifest.json"]
+
+
 def test_reader_of_the_old_set_keeps_it(tmp_path: Path) -> None:
     home = write(tmp_path, ten_of_each())
     path = write_training_set(home).path

@@ -7,6 +7,7 @@ In: the published snapshot. Out: `serving/training/impressions.parquet`, replace
 import functools
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def training_rows(snapshot: duckdb.DuckDBPyConnection, cuts: Cuts) -> duckdb.Duc
         cuts: from `find_cuts`, or those of an earlier set that this one is to be compared with.
 
     Returns:
-        The rows, not computed yet; the columns are those of `training_columns`.
+        The rows, not sorted yet; the columns are those of `training_columns`.
     """
     variables = {
         "train_percent": TRAIN_PERCENT,
@@ -89,7 +90,8 @@ def training_rows(snapshot: duckdb.DuckDBPyConnection, cuts: Cuts) -> duckdb.Duc
     }
     for name, value in variables.items():
         snapshot.execute(f"set variable {name} = ?", [value])
-    return snapshot.sql(_query())
+    snapshot.execute(_query())
+    return snapshot.sql("from training_rows order by original_timestamp, impression_id")
 
 
 def write_training_set(settings: SequenSettings) -> TrainingSet:
@@ -134,12 +136,17 @@ def _query() -> str:
 @contextmanager
 def _opened(settings: SequenSettings) -> Iterator[duckdb.DuckDBPyConnection]:
     """The snapshot for reading; no file but those of the training set can be reached from it."""
+    folder = training_dir(settings)
+    # A place of its own: what a killed run leaves may hold somebody who is to be erased, and the
+    # engine's own place beside the snapshot is that of whoever reads the snapshot, too.
+    spilled = folder / ".spilled"
     options: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "memory_limit": settings.memory_limit,
+        "temp_directory": str(spilled),
     }
-    folder = training_dir(settings)
+    shutil.rmtree(spilled, ignore_errors=True)
     try:
         with (
             values_kept_in(),
@@ -154,3 +161,5 @@ def _opened(settings: SequenSettings) -> Iterator[duckdb.DuckDBPyConnection]:
             raise
         # The engine's own message names places of this machine.
         raise storage_error("the training set", settings.home, reason) from None
+    finally:
+        shutil.rmtree(spilled, ignore_errors=True)

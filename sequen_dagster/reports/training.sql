@@ -1,6 +1,10 @@
 -- One row per impression: what was known when it was shown, what had followed by the end of its
 -- period, and its split. Run on the published snapshot. The variables validation_from, test_from
 -- and known_until are instants; train_percent and validation_percent are whole numbers.
+-- A table first, which the caller sorts: joins and a sort of wide rows in one query hold more in
+-- memory than both, one after the other, and none of it can be put on the disk meanwhile.
+
+create or replace temporary table training_rows as
 
 with
 
@@ -22,16 +26,11 @@ page_views as (
 ),
 
 -- The first 15 hex digits of the md5, as in id_hash: the same number on every machine, in any order.
-impressions_sent as (
+impressions_hashed as (
     select
-        fct_impressions.*,
-        fct_events.page_view_id as sent_page_view_id,
-        fct_events.properties,
-        fct_events.server_timestamp,
-        cast(('0x' || substr(md5(fct_impressions.visitor_key), 1, 15)) as bigint) % 100
-            as visitor_bucket,
+        *,
+        cast(('0x' || substr(md5(visitor_key), 1, 15)) as bigint) % 100 as visitor_bucket,
     from fct_impressions
-    inner join fct_events on fct_impressions.id = fct_events.id
 ),
 
 impressions_split as (
@@ -48,21 +47,22 @@ impressions_split as (
             when original_timestamp < getvariable('test_from') then 'validation'
             else 'test'
         end as time_split,
-        cast(
-            case time_split
-                when 'train' then getvariable('validation_from')
-                when 'validation' then getvariable('test_from')
-                else getvariable('known_until')
-            end as timestamp
-        ) as labels_until,
-    from impressions_sent
+    from impressions_hashed
 ),
 
+-- Narrow, since every label reads it.
 periods as (
     select
         id,
-        labels_until
-    from impressions_split
+        cast(
+            case
+                when original_timestamp < getvariable('validation_from')
+                    then getvariable('validation_from')
+                when original_timestamp < getvariable('test_from') then getvariable('test_from')
+                else getvariable('known_until')
+            end as timestamp
+        ) as labels_until,
+    from fct_impressions
 ),
 
 clicks as (
@@ -254,7 +254,17 @@ dwell_times_chosen as (
     group by 1
 ),
 
-training_rows as (
+sent as (
+    select
+        id,
+        page_view_id,
+        properties,
+        server_timestamp
+    from fct_events
+    where type = 'impression'
+),
+
+rows_completed as (
     select
         impressions_split.id as impression_id,
         impressions_split.visitor_key,
@@ -262,14 +272,14 @@ training_rows as (
         impressions_split.rec_id,
         impressions_split.module_view_id,
         case
-            when impressions_split.sent_page_view_id is not null or module_views.id is not null
+            when sent.page_view_id is not null or module_views.id is not null
                 then impressions_split.page_view_id
         end as page_view_id,
         impressions_split.item_id,
         impressions_split.item_id_relation,
         impressions_split.source,
         page_views.page_type,
-        impressions_split.properties,
+        sent.properties,
         impressions_split.visitor_split,
         impressions_split.time_split,
         case
@@ -281,16 +291,18 @@ training_rows as (
         module_views.rank as module_rank,
         cast(impressions_split.visitor_bucket as integer) as visitor_bucket,
         dwell_times_chosen.dwell_ms,
-        (epoch_us(impressions_split.labels_until) - epoch_us(impressions_split.original_timestamp))
+        (epoch_us(periods.labels_until) - epoch_us(impressions_split.original_timestamp))
         // 3600000000 as label_hours,
         clicks_known.clicked_at is not null as is_clicked,
         conversions_known.converted_at is not null as is_converted,
         impressions_split.original_timestamp,
-        impressions_split.server_timestamp,
+        sent.server_timestamp,
         clicks_known.clicked_at,
         conversions_known.converted_at,
-        impressions_split.labels_until
+        periods.labels_until
     from impressions_split
+    inner join periods on impressions_split.id = periods.id
+    inner join sent on impressions_split.id = sent.id
     left join module_views
         on
             impressions_split.linked_module_view_id = module_views.id
@@ -298,7 +310,7 @@ training_rows as (
     left join page_views
         on
             case
-                when impressions_split.sent_page_view_id is not null or module_views.id is not null
+                when sent.page_view_id is not null or module_views.id is not null
                     then impressions_split.linked_page_view_id
             end = page_views.id
             and impressions_split.original_timestamp >= page_views.original_timestamp
@@ -307,5 +319,4 @@ training_rows as (
     left join dwell_times_chosen on impressions_split.id = dwell_times_chosen.impression_id
 )
 
-select * from training_rows
-order by original_timestamp, impression_id
+select * from rows_completed
