@@ -29,7 +29,13 @@ CARD = "4111 1111 1111 1111"
 TEXT = "canary-of-a-value"
 VALUES = (EMAIL, PHONE, CARD, TEXT)
 # Where events live. Whoever may open these may see them.
-DATA_FILES = ("lake/events/", "lake/quarantine/", "warehouse.duckdb", "serving/sequen.duckdb")
+DATA_FILES = (
+    "lake/events/",
+    "lake/quarantine/",
+    "warehouse.duckdb",
+    "serving/sequen.duckdb",
+    "serving/training/impressions.parquet",
+)
 ORDER = {"type": "conversion", "page_type": None, "conversion_type": TEXT, "item_ids": [EMAIL]}
 EVENTS = [
     event(id=TEXT, uid=EMAIL, cid=PHONE, sid=CARD, note=TEXT, contact={"mail": [EMAIL]}),
