@@ -20,6 +20,11 @@ _WIDTH: Final = 420
 _INK: Final = "var(--ink)"
 _ACCENT: Final = "var(--accent)"
 _SERIES: Final = [f"var(--series-{number})" for number in range(1, 9)]
+# Control signs, those that turn the direction of writing, surrogates and what is no character.
+_UNDRAWABLE: Final = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ud800-\\udfff\\ufffe\\uffff]"
+)
+_LONGEST_TEXT: Final = 120
 _FONT: Final = "system-ui, sans-serif"
 
 Rows = list[dict[str, Any]]  # Any: rows of the report
@@ -195,6 +200,15 @@ def _ranks(ranks: Rows) -> "Drawn | None":
     return chart, "Click-through rate by rank, with 95 % intervals"
 
 
+def _drawable(spec: Any) -> Any:  # Any: JSON
+    """The same without signs that XML has no place for: the renderer would end the process."""
+    if isinstance(spec, dict):
+        return {key: _drawable(value) for key, value in spec.items()}
+    if isinstance(spec, list):
+        return [_drawable(value) for value in spec]
+    return _UNDRAWABLE.sub(" ", spec)[:_LONGEST_TEXT] if isinstance(spec, str) else spec
+
+
 def _svg(name: str, chart: Any, title: str) -> str:  # Any: every kind of altair's charts
     import vl_convert
 
@@ -215,7 +229,7 @@ def _svg(name: str, chart: Any, title: str) -> str:  # Any: every kind of altair
         labelLimit=160,
     )
     configured = configured.configure_legend(labelColor=_INK, labelLimit=120)
-    drawn = vl_convert.vegalite_to_svg(configured.to_dict())
+    drawn = vl_convert.vegalite_to_svg(_drawable(configured.to_dict()))
     # Several pictures share a page: what they refer to within must bear names of their own.
     drawn = re.sub(r'(id="|url\(#)(?=[a-z]+_?\d+)', rf"\g<1>{name}-", drawn)
     label = html.escape(title)
