@@ -3,6 +3,7 @@
 Out: files that are replaced in one step, and one small file a publication in `serving/history/`.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Final
@@ -51,8 +52,9 @@ def remember(settings: SequenSettings, report: Report) -> None:
     folder = _folder(settings)
     make_folder(folder)
     name = f"{report.made.at:%Y%m%dT%H%M%SZ}-{report.inputs.sha256[:12]}.json"
-    text = report.model_copy(update={"changes": None}).model_dump_json()
-    write_in_place(folder / name, text)
+    numbers = report.model_copy(update={"changes": None}).model_dump(mode="json")
+    # As ASCII: names may hold signs that command a terminal.
+    write_in_place(folder / name, json.dumps(numbers))
     for path in _superseded(folder, report):
         if path.name != name:
             path.unlink(missing_ok=True)
