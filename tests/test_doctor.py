@@ -168,6 +168,8 @@ def test_what_killed_runs_left_is_removed_once_it_is_a_day_old(
         lake / ".incoming" / "abc" / "events.parquet",
         lake / "commits" / ".abc.77.tmp",
         settings.home / "serving" / "sequen.tmp",
+        settings.home / "serving" / "training" / ".impressions.parquet.tmp",
+        settings.home / "serving" / "training" / ".spilled.tmp" / "duckdb_temp_storage",
     ]
     for path in left:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,13 +177,13 @@ def test_what_killed_runs_left_is_removed_once_it_is_a_day_old(
         age(path, hours)
         age(path.parent, hours)
 
-    assert len(find_orphans(settings)) == (4 if are_old else 0)
+    assert len(find_orphans(settings)) == (len(left) if are_old else 0)
     assert [level for level, _ in wrong(settings, "lake")] == (["warning"] if are_old else [])
     assert "would be removed" in invoke(settings, "--clean", "--dry-run").output
     assert all(path.exists() for path in left)
     assert invoke(settings, "--clean").exit_code == 0
 
-    assert [path.exists() for path in left] == [not are_old] * 4
+    assert [path.exists() for path in left] == [not are_old] * len(left)
     assert missing_rows(settings) == []
 
 

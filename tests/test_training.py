@@ -549,8 +549,8 @@ def test_files_are_their_owners_alone(tmp_path: Path) -> None:
 def test_what_a_killed_run_has_left_is_removed(tmp_path: Path) -> None:
     # It may hold somebody who is to be erased.
     home = write(tmp_path, ten_of_each())
-    (training_dir(home) / ".spilled").mkdir(parents=True)
-    for name in (".spilled/duckdb_temp_storage.tmp", ".impressions.parquet.tmp"):
+    (training_dir(home) / ".spilled.tmp").mkdir(parents=True)
+    for name in (".spilled.tmp/duckdb_temp_storage.tmp", ".impressions.parquet.tmp"):
         (training_dir(home) / name).write_bytes(b"half")
 
     write_training_set(home)

@@ -80,6 +80,7 @@ def _unfinished(settings: SequenSettings) -> Iterator[Path]:
     yield from (home / "lake" / ".incoming").glob("*")
     yield from (home / "lake" / "commits").glob(".*.tmp")
     yield from (home / "serving").glob("*.tmp*")
+    yield from (home / "serving" / "training").glob("*.tmp*")
     yield from (path for path in [home / "verify"] if path.exists())
 
 

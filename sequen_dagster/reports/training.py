@@ -139,7 +139,7 @@ def _opened(settings: SequenSettings) -> Iterator[duckdb.DuckDBPyConnection]:
     folder = training_dir(settings)
     # A place of its own: what a killed run leaves may hold somebody who is to be erased, and the
     # engine's own place beside the snapshot is that of whoever reads the snapshot, too.
-    spilled = folder / ".spilled"
+    spilled = folder / ".spilled.tmp"
     options: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
