@@ -13,7 +13,7 @@ from sequen_dagster.lake.replay import Choice, Plan
 from sequen_dagster.marts.verify import Verification
 from sequen_dagster.marts.warehouse import warehouse_path
 from sequen_dagster.reports.dbt_docs import docs_path
-from sequen_dagster.reports.publish import serving_dir
+from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.run import RunOutcome
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.wording import counted, quoted

@@ -15,7 +15,7 @@ from sequen_dagster.marts import project
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.reports import dbt_docs
 from sequen_dagster.reports.dbt_docs import Docs, copy_readme, docs_path, write_docs
-from sequen_dagster.reports.publish import serving_dir
+from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
 

@@ -16,7 +16,8 @@ import pytest
 
 from homes import event, settings_of, write_events
 from sequen_dagster.marts.warehouse import connect
-from sequen_dagster.reports.publish import serving_dir, snapshot_path
+from sequen_dagster.reports.publish import snapshot_path
+from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.settings import SequenSettings
 
 CANARY = "canary-of-the-environment"

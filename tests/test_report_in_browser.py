@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 
 from browsing import DESK, PHONE, Look, Scheme, looking_at
 from homes import event, settings_of, write_events, write_text
-from sequen_dagster.reports.publish import serving_dir
+from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.settings import SequenSettings
 
 SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from homes import event, settings_of, write_events, write_text
 from sequen_dagster.cli import main
-from sequen_dagster.reports.publish import serving_dir, snapshot_path
+from sequen_dagster.reports.publish import snapshot_path
+from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import SequenSettings, load_settings
 from sequen_dagster.simulate import Truth

@@ -19,8 +19,8 @@ from sequen_dagster.lake.commits import Commit, read_commits, write_commit
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.lake.storage import storage_reason, writing
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
-from sequen_dagster.reports.history import write_in_place
 from sequen_dagster.reports.publish import publish, snapshot_path
+from sequen_dagster.reports.serving import write_in_place
 from sequen_dagster.reports.training import write_training_set
 from sequen_dagster.settings import SequenSettings
 from snapshots import START, Snapshot

@@ -25,8 +25,7 @@ from sequen_dagster.marts.project import (
     write_profile,
 )
 from sequen_dagster.marts.warehouse import connect
-from sequen_dagster.reports.history import write_in_place
-from sequen_dagster.reports.publish import serving_dir
+from sequen_dagster.reports.serving import serving_dir, write_in_place
 from sequen_dagster.settings import SequenSettings
 
 # Raised whenever this module makes another page of the same artifacts.

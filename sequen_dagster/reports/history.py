@@ -1,22 +1,19 @@
-"""Reports: the report's files, and the reports before it, kept to tell what is new.
+"""Reports: the reports before, kept to tell what is new.
 
-Out: files that are replaced in one step, and one small file a publication in `serving/history/`.
+Out: one small file a publication in `serving/history/`.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Final
 
 import pydantic
 
-from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.errors import ReportError
-from sequen_dagster.lake.commits import fsync_folder, make_folder
-from sequen_dagster.lake.storage import writing
+from sequen_dagster.lake.commits import make_folder
 from sequen_dagster.reports.changes import changes_since
 from sequen_dagster.reports.document import Report
-from sequen_dagster.reports.publish import serving_dir
+from sequen_dagster.reports.serving import serving_dir, write_in_place
 from sequen_dagster.settings import SequenSettings
 
 # Of today every publication, up to this many; of earlier days the last one.
@@ -58,27 +55,6 @@ def remember(settings: SequenSettings, report: Report) -> None:
     for path in _superseded(folder, report):
         if path.name != name:
             path.unlink(missing_ok=True)
-
-
-def write_in_place(target: Path, text: str) -> None:
-    """Replace a text file so that readers see the old or the new one, never a part.
-
-    Raises:
-        StorageError: it cannot be written; the old one is still in place.
-    """
-    unfinished = target.with_name(f".{target.name}.tmp")
-    with writing(f"the file {target.name}", target.parent, about_bytes=len(text)):
-        try:
-            with unfinished.open("w", encoding="utf-8") as handle:
-                handle.write(text)
-                handle.flush()
-                os.fsync(handle.fileno())
-            checkpoint("reports.report_written", target.name)
-            unfinished.replace(target)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        fsync_folder(target.parent)
-    checkpoint("reports.report_replaced", target.name)
 
 
 def _folder(settings: SequenSettings) -> Path:

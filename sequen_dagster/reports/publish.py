@@ -14,6 +14,7 @@ from sequen_dagster.lake.commits import fsync_folder, make_folder
 from sequen_dagster.lake.storage import writing
 from sequen_dagster.marts.copies import copy_tables
 from sequen_dagster.marts.warehouse import connect
+from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.settings import SequenSettings
 
 _PUBLIC_PREFIXES: Final = ("fct_", "dim_", "rpt_")
@@ -30,11 +31,6 @@ class Published:
 
     path: Path
     row_counts: dict[str, int]
-
-
-def serving_dir(settings: SequenSettings) -> Path:
-    """The folder of what people open."""
-    return settings.home / "serving"
 
 
 def snapshot_path(settings: SequenSettings) -> Path:

@@ -8,10 +8,10 @@ from typing import Any
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.lake.commits import make_folder
 from sequen_dagster.private import private_files
-from sequen_dagster.reports.history import remember, with_changes, write_in_place
+from sequen_dagster.reports.history import remember, with_changes
 from sequen_dagster.reports.markdown import render_markdown
 from sequen_dagster.reports.page import render_page
-from sequen_dagster.reports.publish import serving_dir
+from sequen_dagster.reports.serving import serving_dir, write_in_place
 from sequen_dagster.reports.summary import summarize
 from sequen_dagster.settings import SequenSettings
 

@@ -20,8 +20,8 @@ import duckdb
 from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.lake.commits import fsync_folder, make_folder
 from sequen_dagster.lake.storage import storage_error, storage_reason, writing
-from sequen_dagster.reports.history import write_in_place
-from sequen_dagster.reports.publish import serving_dir, snapshot_path
+from sequen_dagster.reports.publish import snapshot_path
+from sequen_dagster.reports.serving import serving_dir, write_in_place
 from sequen_dagster.reports.training_manifest import (
     SPLITS,
     TRAIN_PERCENT,
