@@ -168,6 +168,8 @@ def test_what_killed_runs_left_is_removed_once_it_is_a_day_old(
         lake / ".incoming" / "abc" / "events.parquet",
         lake / "commits" / ".abc.77.tmp",
         settings.home / "serving" / "sequen.tmp",
+        settings.home / "serving" / "docs" / ".index.html.tmp",
+        settings.home / "serving" / "history" / ".20250712T120000Z-0.json.tmp",
         settings.home / "serving" / "training" / ".impressions.parquet.tmp",
         settings.home / "serving" / "training" / ".spilled.tmp" / "duckdb_temp_storage",
     ]

@@ -79,8 +79,8 @@ def _unfinished(settings: SequenSettings) -> Iterator[Path]:
     home = settings.home
     yield from (home / "lake" / ".incoming").glob("*")
     yield from (home / "lake" / "commits").glob(".*.tmp")
-    yield from (home / "serving").glob("*.tmp*")
-    yield from (home / "serving" / "training").glob("*.tmp*")
+    for pattern in ("*.tmp*", "*/*.tmp*"):
+        yield from (home / "serving").glob(pattern)
     yield from (path for path in [home / "verify"] if path.exists())
 
 
