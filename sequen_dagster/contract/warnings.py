@@ -74,13 +74,25 @@ def is_near_standard(event_type: str) -> bool:
         >>> is_near_standard("pageview"), is_near_standard("click"), is_near_standard("push_click")
         (True, False, False)
     """
+    return nearest_standard(event_type) is not None
+
+
+def nearest_standard(event_type: str) -> str | None:
+    """The standard type that a custom one was probably meant to be; None where it is like none.
+
+    Example:
+        >>> nearest_standard("pageview"), nearest_standard("click"), nearest_standard("push_click")
+        ('page_view', None, None)
+    """
     if event_type in STANDARD_TYPES:
-        return False
+        return None
     bare = re.sub(r"[^a-z0-9]", "", event_type.lower())
-    return any(
-        SequenceMatcher(None, bare, standard.replace("_", "")).ratio() >= _MIN_LIKENESS
+    likeness = {
+        standard: SequenceMatcher(None, bare, standard.replace("_", "")).ratio()
         for standard in STANDARD_TYPES
-    )
+    }
+    nearest = max(STANDARD_TYPES, key=likeness.__getitem__)
+    return nearest if likeness[nearest] >= _MIN_LIKENESS else None
 
 
 def is_card_number(text: str) -> bool:

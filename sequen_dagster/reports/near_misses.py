@@ -1,12 +1,11 @@
 """Reports: event types and fields that look like one of the schema's and are not read as it."""
 
-import difflib
 import re
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from sequen_dagster.contract.warnings import is_near_standard
-from sequen_dagster.fields import ALIASES, FIELD_NAMES, STANDARD_TYPES
+from sequen_dagster.contract.warnings import nearest_standard
+from sequen_dagster.fields import ALIASES, FIELD_NAMES
 from sequen_dagster.reports.document import NearMiss
 
 # What collectors of behavioural data call the reserved fields, without case and punctuation.
@@ -29,6 +28,10 @@ _RESERVED: Final = {
     **{re.sub("[^a-z]", "", name): name for name in (*FIELD_NAMES, *ALIASES)},
     **{synonym: name for name, synonyms in _SYNONYMS.items() for synonym in synonyms},
 }
+# Common names that mean something of their own where nothing is missing.
+_LOOSE: Final = {
+    synonym for synonyms in _SYNONYMS.values() for synonym in synonyms if not synonym.endswith("id")
+}
 
 
 def near_types(counts: Iterable[tuple[str, int]]) -> list[NearMiss]:
@@ -45,11 +48,9 @@ def near_types(counts: Iterable[tuple[str, int]]) -> list[NearMiss]:
         [('pageview', 'page_view')]
     """
     return [
-        NearMiss(
-            kind="type", type=None, name=name, meant=_nearest_type(name), records=count, rule=None
-        )
+        NearMiss(kind="type", type=None, name=name, meant=meant, records=count, rule=None)
         for name, count in counts
-        if is_near_standard(name)
+        if (meant := nearest_standard(name)) is not None
     ]
 
 
@@ -107,31 +108,11 @@ def near_fields_of_quarantined(
     return found
 
 
-# Common names that mean something of their own where nothing is missing.
-_LOOSE: Final = {
-    synonym for synonyms in _SYNONYMS.values() for synonym in synonyms if not synonym.endswith("id")
-}
-
-
 def _field_miss(event_type: str, field: str, meant: str, count: int, rule: str | None) -> NearMiss:
     canonical = ALIASES.get(meant, meant)
     return NearMiss(
         kind="field", type=event_type, name=field, meant=canonical, records=count, rule=rule
     )
-
-
-def _nearest_type(name: str) -> str:
-    bare = _bare(name)
-    return min(
-        STANDARD_TYPES,
-        key=lambda standard: (_distance(bare, standard.replace("_", "")), standard),
-    )
-
-
-def _distance(one: str, other: str) -> int:
-    """How many letters of the one or the other do not pair up in order."""
-    matcher = difflib.SequenceMatcher(None, one, other)
-    return len(one) + len(other) - 2 * sum(block.size for block in matcher.get_matching_blocks())
 
 
 def _bare(name: str) -> str:
