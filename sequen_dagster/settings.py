@@ -262,7 +262,13 @@ class SequenSettings(pydantic.BaseModel):
         return self
 
     def resolved(self, base: Path) -> Self:
-        """A copy whose paths are absolute, counted from `base`."""
+        """A copy whose paths are absolute, counted from `base`, and whose file has been read.
+
+        `completeness` then says all that is changed: by the file, and over that by itself.
+
+        Raises:
+            SettingsError: `completeness_file` cannot be read, or is wrong.
+        """
         sources = tuple(
             source.model_copy(update={"exports": (base / source.exports).resolve()})
             if isinstance(source.exports, Path)
@@ -271,29 +277,12 @@ class SequenSettings(pydantic.BaseModel):
         )
         update: dict[str, Any] = {"home": (base / self.home).resolve(), "sources": sources}
         if self.completeness_file is not None:
-            update["completeness_file"] = (base / self.completeness_file).resolve()
+            path = (base / self.completeness_file).resolve()
+            overrides = _read_completeness(path)
+            for attribute, override in self.completeness.items():
+                overrides[attribute] = override.over(overrides.get(attribute, AttributeOverride()))
+            update |= {"completeness_file": path, "completeness": overrides}
         return self.model_copy(update=update)
-
-    def attribute_overrides(self) -> Overrides:
-        """What is changed of the attributes: by the file, and over that by `completeness`.
-
-        Raises:
-            SettingsError: the file cannot be read, or is wrong.
-        """
-        overrides: Overrides = {}
-        if self.completeness_file is not None:
-            try:
-                overrides = read_overrides(self.completeness_file)
-            except (OSError, UnicodeDecodeError) as error:
-                message = f"completeness_file cannot be read: {self.completeness_file} ({error})."
-                raise SettingsError(message) from error
-            except (ValueError, csv.Error) as error:
-                message = f"Bad settings. completeness_file: {error}"
-                raise SettingsError(message) from error
-        for attribute, override in self.completeness.items():
-            below = overrides.get(attribute, AttributeOverride())
-            overrides[attribute] = override.over(below)
-        return overrides
 
     def make_home(self) -> Path:
         """Create the home if it is not there, private to its owner; return it."""
@@ -326,7 +315,7 @@ class SequenSettings(pydantic.BaseModel):
         """Names the rules and settings that the tables were built by (16 hex digits)."""
         overrides = {
             attribute: override.model_dump(mode="json", exclude_none=True)
-            for attribute, override in self.attribute_overrides().items()
+            for attribute, override in self.completeness.items()
         }
         facts = {"rules_version": RULES_VERSION, **self.mart_vars()}
         return fingerprint({**facts, "completeness": overrides} if overrides else facts)
@@ -366,18 +355,26 @@ def load_settings(base: Path, **overrides: Any) -> SequenSettings:
         values = loaded.model_dump(exclude={"exports"}, exclude_unset=True)
         if loaded.exports is not None:
             values.setdefault("sources", (Source(exports=loaded.exports),))
-        settings = SequenSettings(**values).resolved(base)
+        return SequenSettings(**values).resolved(base)
     except pydantic.ValidationError as error:
         raise SettingsError(_explain(error)) from error
-    # A bad file is told here, not by the first build.
-    settings.attribute_overrides()
-    return settings
 
 
 def fingerprint(facts: dict[str, Any]) -> str:
     """The first 16 hex digits of the sha256 of `facts` as sorted JSON."""
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _read_completeness(path: Path) -> Overrides:
+    try:
+        return read_overrides(path)
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"completeness_file cannot be read: {path} ({error})."
+        raise SettingsError(message) from error
+    except (ValueError, csv.Error) as error:
+        message = f"Bad settings. completeness_file: {error}"
+        raise SettingsError(message) from error
 
 
 def _explain(error: pydantic.ValidationError) -> str:

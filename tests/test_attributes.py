@@ -74,7 +74,7 @@ def test_settings_win_over_the_file(tmp_path: Path) -> None:
         tmp_path, completeness_file=path, completeness={"geolocation": {"threshold": "0.6"}}
     )
 
-    override = settings.attribute_overrides()["geolocation"]
+    override = settings.completeness["geolocation"]
     assert (override.threshold, override.waived) == (Decimal("0.6"), True)
 
 

@@ -50,11 +50,11 @@ def test_examples_of_the_report_are_taken(
 
     exec(compile(python, page.name, "exec"), names)  # noqa: S102  # the point of this test
     (tmp_path / "attributes.csv").write_text(table, encoding="utf-8")
-    by_file = load_settings(tmp_path, completeness_file="attributes.csv").attribute_overrides()
+    by_file = load_settings(tmp_path, completeness_file="attributes.csv").completeness
 
     assert capsys.readouterr().out == "0.75\n"
     check_overrides(names["settings"])
-    by_settings = names["settings"].attribute_overrides()
+    by_settings = names["settings"].completeness
     assert by_file == {name: by_settings[name] for name in ("geolocation", "search_query")}
 
 

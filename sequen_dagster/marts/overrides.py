@@ -15,14 +15,14 @@ def check_overrides(settings: SequenSettings) -> None:
     """Refuse attributes that are neither in the seed nor whole, and what their kind cannot have.
 
     Args:
-        settings: `completeness` and `completeness_file`.
+        settings: from `load_settings`, which has read `completeness_file`.
 
     Raises:
         SettingsError: an attribute lacks something; the message names it and what to give.
     """
     with (project_dir() / _SEED).open(encoding="utf-8", newline="") as handle:
         kinds = {row["attribute"]: row["kind"] for row in csv.DictReader(handle)}
-    for attribute, override in settings.attribute_overrides().items():
+    for attribute, override in settings.completeness.items():
         kind = override.kind or kinds.get(attribute)
         needed = () if attribute in kinds else ("tier", "kind")
         has_detectors = override.detectors or override.more_detectors or attribute in kinds

@@ -236,12 +236,12 @@ def load_overrides(settings: SequenSettings, warehouse: duckdb.DuckDBPyConnectio
     As rows, not as dbt vars: dbt would render a text of a user's as a template.
 
     Args:
-        settings: `completeness` and `completeness_file`.
+        settings: from `load_settings`, which has read `completeness_file`.
         warehouse: from `connect`, with the raw tables; hold `writer_lock`.
     """
     with transaction(warehouse):
         warehouse.execute("delete from raw.completeness_overrides")
-        for attribute, override in settings.attribute_overrides().items():
+        for attribute, override in settings.completeness.items():
             values = {"attribute": attribute, "more_detectors": override.more_detectors}
             named = override.model_dump(exclude={"aliases"})
             _insert_row(warehouse, "completeness_overrides", {**values, **named})
