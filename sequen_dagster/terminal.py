@@ -8,6 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from sequen_dagster.attributes import TIERS
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake.replay import Choice, Plan
 from sequen_dagster.marts.verify import Verification
@@ -18,7 +19,6 @@ from sequen_dagster.run import RunOutcome
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.wording import counted, quoted
 
-_TIERS: Final = ("good", "better", "best")
 _SHOWN_FILES: Final = 20
 
 
@@ -175,7 +175,7 @@ def _tiers(summary: dict[str, Any]) -> Table:
     for column in ("source", "tier", "reached", "score", "what is missing"):
         table.add_column(column)
     own = {row["attribute"]: row["tier"] for row in summary["attributes"]}
-    rows = sorted(summary["tiers"], key=lambda tier: (tier["source"], _TIERS.index(tier["tier"])))
+    rows = sorted(summary["tiers"], key=lambda tier: (tier["source"], TIERS.index(tier["tier"])))
     # With one source, "all sources together" says the same once more.
     names = {row["source"] for row in rows}
     for row in rows:

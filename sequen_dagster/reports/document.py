@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 import pydantic
 
 REPORT_VERSION: Final = 2
-Period = Literal["recent", "all"]
 
 # What a tier unlocks, in the words of the event document ("Good, Better, Best Data").
 UNLOCKS: Final = {

@@ -52,9 +52,8 @@ def remember(settings: SequenSettings, report: Report) -> None:
     numbers = report.model_copy(update={"changes": None}).model_dump(mode="json")
     # As ASCII: names may hold signs that command a terminal.
     write_in_place(folder / name, json.dumps(numbers))
-    for path in _superseded(folder, report):
-        if path.name != name:
-            path.unlink(missing_ok=True)
+    for path in _superseded(folder, folder / name):
+        path.unlink(missing_ok=True)
 
 
 def _folder(settings: SequenSettings) -> Path:
@@ -80,13 +79,13 @@ def _baseline(settings: SequenSettings, report: Report) -> Report | None:
     return None
 
 
-def _superseded(folder: Path, report: Report) -> list[Path]:
+def _superseded(folder: Path, newest: Path) -> list[Path]:
     kept = _kept(folder)
-    today = f"{report.made.at:%Y%m%d}"
+    today = newest.name[:8]
     of_today = [path for path in kept if path.name[:8] == today]
     last_of_day = {path.name[:8]: path for path in kept if path.name[:8] < today}
-    same = [path for path in of_today if path.stem[-12:] == report.inputs.sha256[:12]]
-    wanted = {*sorted(last_of_day.values())[-_KEPT_DAYS:], *of_today[-_KEPT_TODAY:]} - {*same}
+    same = {path for path in of_today if path.stem[-12:] == newest.stem[-12:]} - {newest}
+    wanted = {*sorted(last_of_day.values())[-_KEPT_DAYS:], *of_today[-_KEPT_TODAY:]} - same
     return [path for path in kept if path not in wanted]
 
 

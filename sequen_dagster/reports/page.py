@@ -59,7 +59,6 @@ def render_page(report: dict[str, Any], *, recent_days: int) -> str:
             charts=draw_charts(report),
             overall=overall(report),
             sources=sources,
-            shown_sources=sources,
             sections=[one for one in _SECTIONS if one[0] not in absent],
             matrix={source: _matrix(report["fields"], source) for source in sources},
             breakdown_tables=breakdowns,

@@ -4,9 +4,12 @@ In: the public tables of the warehouse. Out: `serving/sequen.duckdb`, replaced i
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import duckdb
 
 from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.errors import BuildError
@@ -36,6 +39,15 @@ class Published:
 def snapshot_path(settings: SequenSettings) -> Path:
     """The published database."""
     return serving_dir(settings) / "sequen.duckdb"
+
+
+def read_rows(
+    snapshot: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()
+) -> list[dict[str, Any]]:  # Any: values of any type
+    """The rows of a query, each by the names of its columns."""
+    result = snapshot.execute(query, list(parameters))
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def publish(settings: SequenSettings) -> Published:

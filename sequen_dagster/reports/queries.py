@@ -84,7 +84,7 @@ _RULES: Final = """
 # Sections with many rows.
 LISTS: Final = {
     "flow": """
-        select * from (
+        select step, unit, count, of from (
             select 1 as number, 'read' as step, 'records' as unit,
                 coalesce(sum(records_read), 0)::bigint as count,
                 coalesce(sum(records_read), 0)::bigint as of

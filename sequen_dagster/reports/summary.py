@@ -17,7 +17,7 @@ from sequen_dagster.lake.ingest import contract_fingerprint
 from sequen_dagster.reports import queries
 from sequen_dagster.reports.document import REPORT_VERSION, UNLOCKS, Report
 from sequen_dagster.reports.near_misses import near_fields, near_fields_of_quarantined, near_types
-from sequen_dagster.reports.publish import snapshot_path
+from sequen_dagster.reports.publish import read_rows, snapshot_path
 from sequen_dagster.secrecy import values_kept_in
 from sequen_dagster.settings import RULES_VERSION, SequenSettings
 
@@ -108,32 +108,26 @@ def masked(value: str) -> str:
 
 
 def _sections(snapshot: duckdb.DuckDBPyConnection, settings: SequenSettings) -> Summary:
-    sections: Summary = {name: _rows(snapshot, query)[0] for name, query in queries.SINGLE.items()}
-    sections |= {name: _rows(snapshot, query) for name, query in queries.LISTS.items()}
+    sections: Summary = {
+        name: read_rows(snapshot, query)[0] for name, query in queries.SINGLE.items()
+    }
+    sections |= {name: read_rows(snapshot, query) for name, query in queries.LISTS.items()}
     for tier in sections["tiers"]:
         tier["unlocks"] = UNLOCKS[tier["tier"]]
     for fix in sections["fixes"]:
         fix["unlocks"] = UNLOCKS[fix["tier"]]
         fix["example"] = json.loads(fix["example"]) if fix["example"] else None
-    for step in sections["flow"]:
-        del step["number"]
     for rank in sections["ranks"]:
         low, high = wilson_interval(rank["clicked_impression_count"], rank["impression_count"])
         rank |= {"ctr_low": low, "ctr_high": high}
     for field in sections["catalog"]:
         field["samples"] = _samples(snapshot, field, settings.report_samples)
-    sections["inputs"]["latest"] = _rows(snapshot, queries.LATEST_FILES)
+    sections["inputs"]["latest"] = read_rows(snapshot, queries.LATEST_FILES)
     sections["near_misses"] = _near_misses(snapshot, sections["fields"])
     stale = snapshot.execute(queries.STALE, [contract_fingerprint(settings)]).fetchall()
     paths = [path for (path,) in stale]
     sections["stale"] = {"batches": len(paths), "paths": paths[:_SHOWN_PATHS]}
     return sections
-
-
-def _rows(snapshot: duckdb.DuckDBPyConnection, query: str) -> Rows:
-    result = snapshot.execute(query)
-    names = [column[0] for column in result.description]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def _near_misses(snapshot: duckdb.DuckDBPyConnection, fields: Rows) -> Rows:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import duckdb
 
+from sequen_dagster.reports.publish import read_rows
 from sequen_dagster.reports.training_columns import COLUMNS
 from sequen_dagster.settings import RULES_VERSION, SequenSettings
 
@@ -102,8 +103,6 @@ def _cells(
     snapshot: duckdb.DuckDBPyConnection, file: Path
 ) -> list[dict[str, Any]]:  # Any: text or number
     """Counts by split of the visitor and of the period, nine at most."""
-    result = snapshot.execute(_COUNTS, [str(file)])
-    names = [column[0] for column in result.description]
-    rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    rows = read_rows(snapshot, _COUNTS, [str(file)])
     order = SPLITS.index
     return sorted(rows, key=lambda row: (order(row["visitor_split"]), order(row["time_split"])))
