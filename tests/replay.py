@@ -51,8 +51,12 @@ class Recording:
 
     @property
     def models(self) -> list[str]:
-        """The models in the order they are built."""
-        return [name for name in dict.fromkeys(model for model, _ in self.incremental) if name]
+        """The models in the order they are built; what a hook sends belongs to none."""
+        return [
+            name
+            for name in dict.fromkeys(name for name, _ in self.incremental)
+            if name in self.children
+        ]
 
     def downstream(self, model: str) -> set[str]:
         """The model and all that is built on it."""

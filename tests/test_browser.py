@@ -81,7 +81,7 @@ def test_errors_and_dialogs_of_a_page_are_noticed(browser: Browser, tmp_path: Pa
 def test_docs_open_without_a_server_or_a_network(browser: Browser, docs: str) -> None:
     with looking_at(browser, docs) as look:
         page = look.page
-        expect(page.get_by_role("heading", name="The tables of sequen")).to_be_visible()
+        expect(page.get_by_role("heading", name="Sequen: tables of behavioural events")).to_be_visible()
         # The tree: project, folder, model.
         for step in ("sequen", "models", "marts", "fct_events"):
             page.locator(".menu-tree, .menu-node").filter(
@@ -116,7 +116,7 @@ def test_docs_show_code_and_lineage(browser: Browser, docs: str) -> None:
     with looking_at(browser, f"{docs}#!/model/model.sequen.fct_sessions") as look:
         page = look.page
         page.get_by_text("Compiled", exact=True).click()
-        expect(page.locator("pre:visible")).to_contain_text("select")
+        expect(page.locator("pre.line-numbers:visible")).to_contain_text("with fct_events as")
         page.get_by_title("View Lineage Graph").click()
         expect(page.get_by_text("Lineage Graph")).to_be_visible()
         expect(page.locator("canvas").first).to_be_visible()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import strategies as st
 
 from histories import (
@@ -42,13 +42,18 @@ from replay import (
     wrong_rows,
 )
 
+# Hypothesis warns of a failing plan that is long to print; as an error, the warning would hide what
+# went wrong.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
 
 def plans_tried(count: int) -> settings:
-    # A failing plan is made small by `smallest`: hypothesis would need hours of builds.
+    # A failing plan is made small and printed by `smallest`: hypothesis would need hours of builds.
     return settings(
         max_examples=count,
         deadline=None,
         phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
     )
 
