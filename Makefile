@@ -16,6 +16,10 @@ UV ?= $(shell uv --version >/dev/null 2>&1 && echo uv)
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
 
+# Images of containers often tell Python to keep no byte code; dagster and dbt would then be compiled
+# again by every process, some ten seconds each.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo dev test test-slow test-all lint format reliability screenshots bench build lock clean
 
