@@ -6,6 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
+
+from once import made_once
+from sequen_dagster.cli import DEMO_BREAKDOWNS, main
+from sequen_dagster.settings import SequenSettings, load_settings
+from sequen_dagster.simulate import Truth
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -28,6 +34,36 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.fail(f"SEQUEN_TEST_DATA names no folder: {folder}. Unset it or correct it.")
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """What `sequen-dagster demo` leaves, to look at, and what it has said, in `said.txt`."""
+
+    def make(home: Path) -> None:
+        result = CliRunner().invoke(main, ["demo", "--home", str(home), "--events", "6000"])
+        assert result.exit_code == 0, result.output
+        (home / "said.txt").write_text(result.output, encoding="utf-8")
+
+    return made_once(tmp_path_factory, worker_id, "demo", make)
+
+
+@pytest.fixture(scope="session")
+def demo(demo_home: Path) -> SequenSettings:
+    """The settings of the demo."""
+    return load_settings(
+        demo_home,
+        home=demo_home,
+        exports=demo_home / "exports",
+        workers=1,
+        breakdowns=DEMO_BREAKDOWNS,
+    )
+
+
+@pytest.fixture(scope="session")
+def demo_truth(demo_home: Path) -> Truth:
+    """What the simulator knows of the demo."""
+    return Truth.read(demo_home / "truth.json")
 
 
 @pytest.fixture(scope="module")

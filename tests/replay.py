@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import duckdb
-import filelock
 import polars as pl
 import pyarrow as pa
 import pytest
 
 from histories import RECEIPT, Row, as_json
+from once import made_once
 from sequen_dagster.contract import (
     ACCEPTED_SCHEMA,
     QUARANTINED_SCHEMA,
@@ -78,12 +78,10 @@ class Recording:
 def shared_recording(
     factory: pytest.TempPathFactory, worker_id: str, name: str, **variables: Any
 ) -> Recording:
-    """Record once a test run, whichever worker and test file comes first."""
-    base = factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / f"recording {name}"
-    with filelock.FileLock(folder.with_suffix(".lock")):
-        if not (folder / "recording.json").exists():
-            record(folder, **variables)
+    """Record once in a test run."""
+    folder = made_once(
+        factory, worker_id, f"recording {name}", lambda folder: record(folder, **variables)
+    )
     kept = json.loads((folder / "recording.json").read_text())
     return Recording(
         tuple((model, sql) for model, sql in kept["full"]),

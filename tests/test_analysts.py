@@ -13,9 +13,8 @@ import pytest
 
 from sequen_dagster.marts.project import manifest_path, project_dir, sources_fingerprint
 from sequen_dagster.reports.publish import snapshot_path
-from sequen_dagster.run import run_pipeline
-from sequen_dagster.settings import SequenSettings, load_settings
-from sequen_dagster.simulate import Simulation, Truth, simulate
+from sequen_dagster.settings import SequenSettings
+from sequen_dagster.simulate import Truth
 
 README = project_dir() / "README.md"
 PUBLIC = re.compile(r"\b(?:fct|dim|rpt)_[a-z_]+\b")
@@ -40,24 +39,8 @@ class Measure:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("analysts")
-
-
-@pytest.fixture(scope="module")
-def settings(folder: Path) -> SequenSettings:
-    return load_settings(
-        folder,
-        home="home",
-        exports=folder / "exports",
-        workers=1,
-        breakdowns=("device_info.platform", "device_type"),
-    )
-
-
-@pytest.fixture(scope="module")
-def manifest(settings: SequenSettings) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(manifest_path(settings).read_text(encoding="utf-8"))
+def manifest(demo: SequenSettings) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(manifest_path(demo).read_text(encoding="utf-8"))
     return parsed
 
 
@@ -73,18 +56,9 @@ def tables(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def truth(folder: Path) -> Truth:
-    return simulate(Simulation(events=3000, days=3), folder)
-
-
-@pytest.fixture(scope="module")
-def snapshot(settings: SequenSettings, truth: Truth) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The snapshot that one real run over the simulated exports has published."""
-    outcome = run_pipeline(settings)
-    assert outcome.failures == ()
-    assert outcome.failed_checks == ()
-    assert outcome.new_files == len(truth.files)
-    with duckdb.connect(snapshot_path(settings), read_only=True) as connection:
+def snapshot(demo: SequenSettings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The snapshot that a real run over simulated exports has published."""
+    with duckdb.connect(snapshot_path(demo), read_only=True) as connection:
         yield connection
 
 
@@ -210,13 +184,13 @@ def test_readme_can_lie_anywhere() -> None:
 
 
 def test_readme_opens_the_snapshot(
-    snapshot: duckdb.DuckDBPyConnection, settings: SequenSettings, monkeypatch: pytest.MonkeyPatch
+    snapshot: duckdb.DuckDBPyConnection, demo: SequenSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = README.read_text(encoding="utf-8")
     (python,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (attach,) = re.findall(r"```\n(attach .*?)```", text, re.DOTALL)
     steps = snapshot.execute("select step from rpt_funnel where source = '(all)'").fetchall()
-    monkeypatch.chdir(settings.home)
+    monkeypatch.chdir(demo.home)
     names: dict[str, Any] = {}
 
     exec(compile(python, "README.md", "exec"), names)  # noqa: S102  # the point of this test
@@ -260,22 +234,22 @@ def test_every_measure_gives_a_number(
 
 
 def test_counts_are_those_of_the_simulation(
-    snapshot: duckdb.DuckDBPyConnection, tables: dict[str, dict[str, Any]], truth: Truth
+    snapshot: duckdb.DuckDBPyConnection, tables: dict[str, dict[str, Any]], demo_truth: Truth
 ) -> None:
-    assert measured(snapshot, tables, "events") == truth.distinct_ids
-    assert measured(snapshot, tables, "page_views") == truth.events_by_type["page_view"]
-    assert measured(snapshot, tables, "module_views") == truth.events_by_type["module_view"]
-    assert measured(snapshot, tables, "impressions") == truth.events_by_type["impression"]
-    assert measured(snapshot, tables, "clicks") == truth.events_by_type["click"]
-    assert measured(snapshot, tables, "conversions") == sum(truth.conversions.values())
+    assert measured(snapshot, tables, "events") == demo_truth.distinct_ids
+    assert measured(snapshot, tables, "page_views") == demo_truth.events_by_type["page_view"]
+    assert measured(snapshot, tables, "module_views") == demo_truth.events_by_type["module_view"]
+    assert measured(snapshot, tables, "impressions") == demo_truth.events_by_type["impression"]
+    assert measured(snapshot, tables, "clicks") == demo_truth.events_by_type["click"]
+    assert measured(snapshot, tables, "conversions") == sum(demo_truth.conversions.values())
 
 
 def test_ctr_counts_an_impression_once_however_often_it_is_clicked(
-    snapshot: duckdb.DuckDBPyConnection, tables: dict[str, dict[str, Any]], truth: Truth
+    snapshot: duckdb.DuckDBPyConnection, tables: dict[str, dict[str, Any]], demo_truth: Truth
 ) -> None:
     clicked = number(snapshot, "select count(distinct matched_impression_id) from fct_clicks")
 
-    assert measured(snapshot, tables, "ctr") == clicked / truth.events_by_type["impression"]
+    assert measured(snapshot, tables, "ctr") == clicked / demo_truth.events_by_type["impression"]
 
 
 def test_session_conversion_rate_is_that_of_the_events(
@@ -308,9 +282,9 @@ def test_bounces_are_sessions_in_which_nothing_follows_the_first_page(
 
 
 def test_value_and_average_are_those_of_the_orders_by_currency(
-    snapshot: duckdb.DuckDBPyConnection, tables: dict[str, dict[str, Any]], truth: Truth
+    snapshot: duckdb.DuckDBPyConnection, tables: dict[str, dict[str, Any]], demo_truth: Truth
 ) -> None:
-    sums = {currency: Decimal(cents) / 100 for currency, cents in truth.order_cents.items()}
+    sums = {currency: Decimal(cents) / 100 for currency, cents in demo_truth.order_cents.items()}
     orders = snapshot.execute(
         "select json_extract_string(properties, '$.currency'), count(*) from fct_events"
         " where type = 'conversion' and json_extract_string(properties, '$.order_total') <> ''"
@@ -388,9 +362,9 @@ def test_overview_leads_to_tables_that_are_there(
 
 
 def test_a_change_of_the_docs_is_parsed_anew(
-    settings: SequenSettings, monkeypatch: pytest.MonkeyPatch
+    demo: SequenSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = sources_fingerprint(settings)
+    before = sources_fingerprint(demo)
     changed = project_dir() / "models" / "overview.md"
     read_bytes = Path.read_bytes
     monkeypatch.setattr(
@@ -399,4 +373,4 @@ def test_a_change_of_the_docs_is_parsed_anew(
         lambda path: read_bytes(path) + (b"more" if path == changed else b""),
     )
 
-    assert sources_fingerprint(settings) != before
+    assert sources_fingerprint(demo) != before

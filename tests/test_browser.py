@@ -81,7 +81,9 @@ def test_errors_and_dialogs_of_a_page_are_noticed(browser: Browser, tmp_path: Pa
 def test_docs_open_without_a_server_or_a_network(browser: Browser, docs: str) -> None:
     with looking_at(browser, docs) as look:
         page = look.page
-        expect(page.get_by_role("heading", name="Sequen: tables of behavioural events")).to_be_visible()
+        expect(
+            page.get_by_role("heading", name="Sequen: tables of behavioural events")
+        ).to_be_visible()
         # The tree: project, folder, model.
         for step in ("sequen", "models", "marts", "fct_events"):
             page.locator(".menu-tree, .menu-node").filter(

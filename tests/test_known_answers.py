@@ -110,16 +110,9 @@ def check_coverage(settings: SequenSettings, outcome: RunOutcome, files: Path) -
             assert coverage == carrying / applicable
 
 
-def test_shop_gives_the_known_answers(test_data: Path, tmp_path: Path) -> None:
-    settings, outcome = run_on(test_data, "ecommerce", tmp_path)
-
-    check(settings, outcome, ANSWERS["ecommerce"])
-    check_coverage(settings, outcome, test_data / "ecommerce")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["two_batch", "ebnerd_test", "online_retail"])
-def test_other_sets_give_the_known_answers(test_data: Path, name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ANSWERS)
+def test_sets_give_the_known_answers(test_data: Path, name: str, tmp_path: Path) -> None:
     settings, outcome = run_on(test_data, name, tmp_path)
 
     check(settings, outcome, ANSWERS[name])

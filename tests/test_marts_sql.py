@@ -119,11 +119,10 @@ def differences_in(warehouse: Path, expected: dict[str, list[Row]]) -> list[str]
         return list(differences(connection, expected))
 
 
-# A build takes half a minute, most of it dbt's own: the fast suite takes the defaults.
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] if name != "defaults" else []) for name in RULES],
-)
+# A build takes half a minute, most of it dbt's own: the fast suite has the defaults in replays, see
+# `test_exactness.py`.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RULES)
 def test_tables_equal_the_oracle(name: str, tmp_path: Path) -> None:
     rules = RULES[name]
     seed = int(os.environ.get("SEQUEN_SEED", "1"))

@@ -6,14 +6,12 @@ from typing import Any
 
 import duckdb
 import pytest
-from click.testing import CliRunner
 
 from homes import event, settings_of, write_events, write_text
-from sequen_dagster.cli import main
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.run import run_pipeline
-from sequen_dagster.settings import SequenSettings, load_settings
+from sequen_dagster.settings import SequenSettings
 from sequen_dagster.simulate import Truth
 
 
@@ -22,15 +20,11 @@ def rows(settings: SequenSettings, query: str) -> list[tuple[Any, ...]]:
         return snapshot.execute(query).fetchall()
 
 
-def test_demo_finds_what_the_simulator_wrote(tmp_path: Path) -> None:
-    home = tmp_path / "demo"
-
-    result = CliRunner().invoke(main, ["demo", "--home", str(home), "--events", "6000"])
-
-    assert result.exit_code == 0, result.output
-    truth = Truth.read(home / "truth.json")
-    settings = load_settings(tmp_path, home=home)
-    report = json.loads((serving_dir(settings) / "report.json").read_text())
+def test_demo_finds_what_the_simulator_wrote(
+    demo_home: Path, demo: SequenSettings, demo_truth: Truth
+) -> None:
+    truth = demo_truth
+    report = json.loads((serving_dir(demo) / "report.json").read_text())
     assert {
         name: report["books"][name] for name in ("records_read", "accepted", "quarantined")
     } == {
@@ -49,7 +43,7 @@ def test_demo_finds_what_the_simulator_wrote(tmp_path: Path) -> None:
     value = {
         currency: cents / 100
         for currency, cents in rows(
-            settings,
+            demo,
             "select currency, (sum(value) * 100)::bigint from fct_conversions"
             " where value is not null group by 1",
         )
@@ -57,17 +51,16 @@ def test_demo_finds_what_the_simulator_wrote(tmp_path: Path) -> None:
     assert value == {name: cents / 100 for name, cents in truth.order_cents.items()}
     # Every table has something to show.
     empty = [
-        name
-        for (name,) in rows(settings, "show tables")
-        if not rows(settings, f"from {name} limit 1")
+        name for (name,) in rows(demo, "show tables") if not rows(demo, f"from {name} limit 1")
     ]
     assert empty == []
-    assert "records read from 6 files (6 new)" in " ".join(result.output.split())
-    assert (
-        (serving_dir(settings) / "report.md").read_text().startswith("# Event completeness report")
+    assert "records read from 6 files (6 new)" in " ".join(
+        (demo_home / "said.txt").read_text().split()
     )
+    assert (serving_dir(demo) / "report.md").read_text().startswith("# Event completeness report")
 
 
+@pytest.mark.slow
 def test_corrected_file_replaces_its_old_rows(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", page_type="cart"))

@@ -113,8 +113,8 @@ def test_check_tells_counts_and_no_keys(damaged: SequenSettings) -> None:
     assert not any("'e1'" in entry for entry in log)
 
 
-def test_check_is_no_part_of_the_full_run(built: SequenSettings) -> None:
-    defs = build_definitions(built)
+def test_check_is_no_part_of_the_full_run(demo: SequenSettings) -> None:
+    defs = build_definitions(demo)
     steps = {
         name: {node.name for node in defs.resolve_job_def(name).nodes}
         for name in (FULL_JOB, VERIFY_JOB)
@@ -130,9 +130,9 @@ def test_check_is_no_part_of_the_full_run(built: SequenSettings) -> None:
     assert steps[VERIFY_JOB] == {"warehouse_equals_a_full_refresh"}
 
 
-def test_every_table_that_is_compared_has_a_key(built: SequenSettings) -> None:
-    keys = table_keys(manifest_path(built))
-    with connect(built) as warehouse:
+def test_every_table_that_is_compared_has_a_key(demo: SequenSettings) -> None:
+    keys = table_keys(manifest_path(demo))
+    with connect(demo) as warehouse:
         tables = [row[0] for row in warehouse.execute("show tables").fetchall()]
 
     assert [table for table in tables if is_compared(table) and table not in keys] == []
@@ -174,29 +174,27 @@ def test_tables_behind_what_is_loaded_are_not_compared(tmp_path: Path) -> None:
 
 
 def test_scratch_is_removed_after_a_failure(
-    built: SequenSettings, monkeypatch: pytest.MonkeyPatch
+    demo: SequenSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sequen_dagster.marts import verify as module
 
     def fail(*_: object, **__: object) -> None:
-        assert (built.home / "verify" / "standing.duckdb").exists()
+        assert (demo.home / "verify" / "standing.duckdb").exists()
         raise RuntimeError
 
     monkeypatch.setattr(module, "load_commits", fail)
     with pytest.raises(RuntimeError):
-        verify(built)
+        verify(demo)
 
-    assert not (built.home / "verify").exists()
+    assert not (demo.home / "verify").exists()
 
 
-def test_writer_in_the_way_is_exit_3(
-    built: SequenSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_writer_in_the_way_is_exit_3(demo: SequenSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     import filelock
 
     monkeypatch.setenv("SEQUEN_LOCK_TIMEOUT_SECONDS", "0")
-    with filelock.FileLock(built.home / "writer.lock"):
-        assert invoke(built).exit_code == 3
+    with filelock.FileLock(demo.home / "writer.lock"):
+        assert invoke(demo).exit_code == 3
 
 
 def test_lost_commits_are_no_proof() -> None:
