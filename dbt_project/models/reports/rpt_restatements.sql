@@ -12,8 +12,10 @@
 
 with
 
+{# The build that is running; a `dbt build` by hand is none, and leaves the history as it is. #}
 builds as (
     select * from {{ source('lake', 'builds') }}
+    where not is_finished
 ),
 
 events_before as (
