@@ -251,7 +251,8 @@ LISTS: Final = {
     "lateness": """
         select source, type, event_count, late_event_count, late_share, p50_lateness_seconds,
             p95_lateness_seconds, p99_lateness_seconds, max_lateness_seconds
-        from rpt_late_events order by source, event_count desc, type limit 60
+        from rpt_late_events
+        order by source <> '(all)', source, event_count desc, type limit 60
     """,
     "catalog": """
         select type, field, kinds, event_count, coverage, is_drifting, first_seen_date,
