@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,32 @@ def settings_of(tmp_path: Path, **overrides: Any) -> SequenSettings:
     exports = tmp_path / "exports"
     exports.mkdir(exist_ok=True)
     return load_settings(tmp_path, home=tmp_path / "home", exports=exports, workers=1, **overrides)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A home and its exports, to be had again as they were: where they were, so that dbt need not
+    parse its project for another place.
+    """
+
+    settings: SequenSettings
+
+    def __post_init__(self) -> None:
+        shutil.copytree(self._folder, self._copy)
+
+    @property
+    def _folder(self) -> Path:
+        return self.settings.home.parent
+
+    @property
+    def _copy(self) -> Path:
+        return self._folder.with_name(f"{self._folder.name} kept")
+
+    def put_back(self) -> SequenSettings:
+        """Take everything back that was done since."""
+        shutil.rmtree(self._folder)
+        shutil.copytree(self._copy, self._folder)
+        return self.settings
 
 
 def event(**fields: Any) -> dict[str, Any]:

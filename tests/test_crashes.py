@@ -24,7 +24,7 @@ from crashes import (
     wait_until,
     write_many,
 )
-from homes import RECEIPT, event, settings_of, touch, write_events
+from homes import RECEIPT, Kept, event, settings_of, touch, write_events
 from sequen_dagster.checkpoints import CHECKPOINTS
 from sequen_dagster.lake.commits import read_commits
 from sequen_dagster.lake.drain import drain
@@ -53,37 +53,33 @@ def drop_later_files(settings: SequenSettings) -> None:
     write_events(settings, "d.jsonl", event(id="e1"), event(id="e9", type=None))
 
 
-def clone(settings: SequenSettings, tmp_path: Path) -> SequenSettings:
-    """A copy of a home with its exports, in another place."""
-    shutil.copytree(settings.home.parent, tmp_path, dirs_exist_ok=True)
-    return settings_of(tmp_path)
-
-
 @pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     """A home that has run once."""
-    settings = settings_of(tmp_path_factory.mktemp("ready"))
+    settings = settings_of(tmp_path_factory.mktemp("home"))
     drop_first_files(settings)
     assert run_pipeline(settings).is_success
-    return settings
+    return Kept(settings)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(ready: SequenSettings, tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
+def undisturbed(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
     """The same home after one more run, on more files, that nobody disturbed."""
-    settings = clone(ready, tmp_path_factory.mktemp("undisturbed"))
+    settings = kept.put_back()
     drop_later_files(settings)
     assert run_pipeline(settings).build == "incremental build"
-    return settings
+    aside = tmp_path_factory.mktemp("undisturbed")
+    shutil.copytree(settings.home.parent, aside, dirs_exist_ok=True)
+    return settings_of(aside)
 
 
 @pytest.mark.slow
 @pytest.mark.fault(22)
 @pytest.mark.parametrize("place", BEHIND_THE_LAKE)
 def test_run_killed_at_a_place_is_made_good_by_the_next(
-    place: str, ready: SequenSettings, undisturbed: SequenSettings, tmp_path: Path
+    place: str, kept: Kept, undisturbed: SequenSettings
 ) -> None:
-    settings = clone(ready, tmp_path)
+    settings = kept.put_back()
     drop_later_files(settings)
     killed = start(run_through, settings, SEQUEN_CRASH_AT=place)
     killed.join(300)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
-from homes import event, settings_of, write_events, write_text
+from homes import Kept, event, settings_of, write_events, write_text
 from sequen_dagster.cli import main
 from sequen_dagster.commands.erase import erase_people
 from sequen_dagster.lake.commits import current_batches, read_commits
@@ -104,19 +103,17 @@ def rows(settings: SequenSettings, query: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home that has taken everything in and built its tables; copied for each test."""
-    folder = tmp_path_factory.mktemp("template")
-    settings = settings_of(folder)
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """A home that has taken everything in and built its tables."""
+    settings = settings_of(tmp_path_factory.mktemp("erase"))
     write_exports(settings)
     assert run_pipeline(settings).is_success
-    return folder
+    return Kept(settings)
 
 
 @pytest.fixture
-def built(template: Path, tmp_path: Path) -> SequenSettings:
-    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
-    return settings_of(tmp_path)
+def built(kept: Kept) -> SequenSettings:
+    return kept.put_back()
 
 
 @pytest.fixture

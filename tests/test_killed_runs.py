@@ -30,7 +30,7 @@ from sequen_dagster.marts.warehouse import warehouse_path
 from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
 
-RANDOM_RUN_KILLS: Final = 10
+RANDOM_RUN_KILLS: Final = 6
 SEED: Final = 20_250_715
 ORDER = {"type": "conversion", "page_type": None, "conversion_type": "purchase", "item_ids": ["s"]}
 
