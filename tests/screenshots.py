@@ -19,10 +19,10 @@ IMAGES: Final = ROOT / "docs" / "images"
 EVENTS: Final = 40_000
 MOST_BYTES: Final = 400_000
 MOST_BYTES_OF_REPORT: Final = 600_000
-# The graph has more assets than a picture has room for; these show every stage.
 # Width and height of a picture of the report: its beginning, or from one section on.
 PAPER: Final = (1120, 1500)
 STAGES: Final = ("exports", "lake", "marts", "reports")
+# The graph has more assets than a picture has room for; these show every stage.
 SHOWN: Final = (
     "raw_events",
     "validated_events",
@@ -106,7 +106,7 @@ def _shoot_dagster(browser: Browser, address: str) -> None:
 
 def _shoot_graph(browser: Browser, address: str) -> None:
     query = quote(" or ".join(f'key:"{name}"' for name in SHOWN), safe="")
-    with looking_at(browser, f"{address}/asset-groups~{query}/", viewport=(2400, 1000)) as look:
+    with looking_at(browser, f"{address}/asset-groups~{query}/", viewport=(2400, 1200)) as look:
         page = look.page
         page.get_by_text("Hide navigation").click()
         page.locator("[aria-label=panel_show_right]").click()
@@ -116,7 +116,7 @@ def _shoot_graph(browser: Browser, address: str) -> None:
             group.click()
             page.wait_for_timeout(1_500)
             # Makes everything fit again: what lies outside is not there at all.
-            page.mouse.dblclick(110, 980)
+            page.mouse.dblclick(110, 1180)
             page.wait_for_timeout(1_500)
         expect(page.get_by_text("fetching statuses")).to_have_count(0)
         _settle(look)
