@@ -4,13 +4,11 @@ Every history has ids, users, devices, sessions and items of its own, so that on
 hundreds of them: starting dbt costs seconds, a history costs nothing.
 """
 
-import gzip
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ import yaml
 
 from histories import as_json, random_files
 from mart_tables import PROJECT, RULES, differences, rows_of, table_keys, variables_of
-from oracle import ExportFile, Rules, judge, marts
+from oracle import ExportFile, Rules, gzipped_files, judge, marts
 from sequen_dagster.marts.warehouse import ID_HASH, create_raw_tables
 
 # Every model but those of the reports.
@@ -158,16 +156,8 @@ def test_no_events_give_empty_tables_and_all_unit_tests_pass(tmp_path: Path) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["two_batch", "ecommerce", "ebnerd_test", "online_retail"])
-def test_real_data_equals_the_oracle(name: str, tmp_path: Path) -> None:
-    root = os.environ.get("SEQUEN_TEST_DATA")
-    if not root:
-        pytest.skip("SEQUEN_TEST_DATA is unset: it names the folder of the real data sets")
-    now = datetime.now(UTC).replace(tzinfo=None)
-    files = [
-        ExportFile("default", path.name, gzip.decompress(path.read_bytes()), now)
-        for path in sorted(Path(root, name).glob("*.jsonl.gz"))
-    ]
-    rows = accepted_rows(files)
+def test_real_data_equals_the_oracle(name: str, test_data: Path, tmp_path: Path) -> None:
+    rows = accepted_rows(gzipped_files(test_data / name))
 
     warehouse = build(tmp_path, rows, Rules())
 

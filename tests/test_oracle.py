@@ -1,18 +1,16 @@
 """The oracle against cases worked out by hand and the known answers of the real data sets."""
 
-import gzip
 import hashlib
 import json
-import os
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from oracle import ExportFile, Judged, Number, Rules, is_json_lines, judge, marts
+from oracle import ExportFile, Judged, Number, Rules, gzipped_files, is_json_lines, judge, marts
 
 START = datetime.fromisoformat("2024-05-01T10:00:00")
 RECEIPT = datetime.fromisoformat("2024-06-01T00:00:00")
@@ -627,21 +625,13 @@ def test_dim_visitors() -> None:
 # The real data sets
 
 
-def of_data_set(name: str) -> tuple[Judged, dict[str, Any]]:
-    root = os.environ.get("SEQUEN_TEST_DATA")
-    if not root:
-        pytest.skip("SEQUEN_TEST_DATA is unset: it names the folder of the real data sets")
-    now = datetime.now(UTC).replace(tzinfo=None)
-    files = [
-        ExportFile("default", path.name, gzip.decompress(path.read_bytes()), now)
-        for path in sorted(Path(root, name).glob("*.jsonl.gz"))
-    ]
-    result = judge(files)
+def of_data_set(folder: Path) -> tuple[Judged, dict[str, Any]]:
+    result = judge(gzipped_files(folder))
     return result, marts(result.accepted)
 
 
-def test_ecommerce() -> None:
-    result, built = of_data_set("ecommerce")
+def test_ecommerce(test_data: Path) -> None:
+    result, built = of_data_set(test_data / "ecommerce")
 
     assert (len(result.accepted), len(result.quarantined)) == (1021, 11)
     assert Counter(rule for row in result.quarantined for rule in row["rules"]) == {
@@ -656,15 +646,15 @@ def test_ecommerce() -> None:
     assert len({(row["conversion_id"], row["item_id"]) for row in rows}) == 16
 
 
-def test_two_batch() -> None:
-    result, built = of_data_set("two_batch")
+def test_two_batch(test_data: Path) -> None:
+    result, built = of_data_set(test_data / "two_batch")
 
     assert (len(result.accepted), len(built["fct_sessions"])) == (9, 5)
 
 
 @pytest.mark.slow
-def test_ebnerd() -> None:
-    result, built = of_data_set("ebnerd_test")
+def test_ebnerd(test_data: Path) -> None:
+    result, built = of_data_set(test_data / "ebnerd_test")
 
     assert (len(result.accepted), len(result.quarantined)) == (37_894, 0)
     assert len(built["fct_sessions"]) == 2505
@@ -672,8 +662,8 @@ def test_ebnerd() -> None:
 
 
 @pytest.mark.slow
-def test_online_retail() -> None:
-    result, built = of_data_set("online_retail")
+def test_online_retail(test_data: Path) -> None:
+    result, built = of_data_set(test_data / "online_retail")
 
     assert (len(result.accepted), len(built["fct_sessions"])) == (22_190, 19_969)
     assert Counter(tuple(row["rules"]) for row in result.quarantined) == {

@@ -5,9 +5,18 @@ fct_ and dim_ tables. Slow on purpose and written without a look at the package,
 property test which compares both finds a misreading in either.
 """
 
-from oracle.contract import ExportFile, Judged, judge
+from oracle.contract import ExportFile, Judged, gzipped_files, judge
 from oracle.marts import marts
 from oracle.reading import Number, is_json_lines
 from oracle.rules import Rules
 
-__all__ = ["ExportFile", "Judged", "Number", "Rules", "is_json_lines", "judge", "marts"]
+__all__ = [
+    "ExportFile",
+    "Judged",
+    "Number",
+    "Rules",
+    "gzipped_files",
+    "is_json_lines",
+    "judge",
+    "marts",
+]

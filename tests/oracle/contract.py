@@ -4,13 +4,15 @@ In: files. Out: accepted rows, quarantined rows with their rules, counted warnin
 `possible_personal_data` is left out: the design does not say what looks like an e-mail.
 """
 
+import gzip
 import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from oracle.reading import Number, Record, exact, read, whole_units
@@ -59,6 +61,15 @@ class ExportFile:
     path: str
     data: bytes
     received_at: datetime
+
+
+def gzipped_files(folder: Path) -> list[ExportFile]:
+    """The gzipped files of a folder, in the order of their names, received now."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return [
+        ExportFile("default", path.name, gzip.decompress(path.read_bytes()), now)
+        for path in sorted(folder.glob("*.jsonl.gz"))
+    ]
 
 
 @dataclass(frozen=True)
