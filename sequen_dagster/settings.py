@@ -14,6 +14,7 @@ import pydantic
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from upath import UPath
 
+from sequen_dagster.absence import ANONYMOUS_WORDS, NONE_WORDS
 from sequen_dagster.attributes import AttributeOverride, Overrides, read_overrides
 from sequen_dagster.errors import SettingsError
 
@@ -31,6 +32,7 @@ CompleteWhen = Literal["settled", "success_marker", "manifest"]
 Name = Annotated[str, pydantic.Field(pattern=NAME_PATTERN)]
 FieldPath = Annotated[str, pydantic.Field(pattern=FIELD_PATTERN)]
 Positive = Annotated[int, pydantic.Field(gt=0)]
+HivePartitions = Literal["reserved", "all", "off"]
 
 
 def _place(given: Any) -> Any:
@@ -68,6 +70,7 @@ def _from_json(given: Any) -> Any:
 
 
 Place = Annotated[Path | UPath, pydantic.BeforeValidator(_place)]
+Texts = Annotated[tuple[str, ...], NoDecode, pydantic.BeforeValidator(_from_json)]
 
 
 class Source(pydantic.BaseModel):
@@ -82,6 +85,7 @@ class Source(pydantic.BaseModel):
         complete_when: how the sensor knows that a file is whole: `settled` (it rests),
             `success_marker` (a folder on its way holds `_SUCCESS`), or `manifest` (a
             `_manifest.json` in its folder names it with its size).
+        follow_links: whether symbolic links are followed, each real file once.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -91,6 +95,7 @@ class Source(pydantic.BaseModel):
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = (".*", "_*", "*.tmp", "*.part", "*.crc", "*.md")
     complete_when: CompleteWhen = "settled"
+    follow_links: bool = False
 
 
 class SequenSettings(pydantic.BaseModel):
@@ -122,6 +127,20 @@ class SequenSettings(pydantic.BaseModel):
     max_compression_ratio: Positive = pydantic.Field(
         250, description="How many times larger than its file the plain data may be."
     )
+    events_keys: Texts = pydantic.Field(
+        ("events", "batch", "data", "payload", "records"),
+        description="Keys under which an envelope may hold its events, in order of preference.",
+    )
+    hive_partitions: HivePartitions = pydantic.Field(
+        "reserved",
+        description="Which names of `name=value` folders are read as fields of their records.",
+    )
+    placeholder_ids: Texts = pydantic.Field(
+        NONE_WORDS, description="Words that mean none in every id field, in any case."
+    )
+    placeholder_identities: Texts = pydantic.Field(
+        ANONYMOUS_WORDS, description="Words that name no person in uid, sid and cid, in any case."
+    )
     # marts
     session_timeout_minutes: Positive = pydantic.Field(
         30, description="Inactivity, in minutes, beyond which a new derived session starts."
@@ -131,6 +150,9 @@ class SequenSettings(pydantic.BaseModel):
     )
     stitching: bool = pydantic.Field(
         True, description="Whether anonymous events are joined to the user they belong to."
+    )
+    max_users_per_device: Positive = pydantic.Field(
+        20, description="More users than this on a device or session id: it identifies no person."
     )
     click_window_minutes: Positive = pydantic.Field(
         30, description="How long before a click an unlinked impression may match it, in minutes."
@@ -152,6 +174,9 @@ class SequenSettings(pydantic.BaseModel):
     )
     currency_field: FieldPath = pydantic.Field(
         "currency", description="Property of a conversion that holds its currency."
+    )
+    order_field: FieldPath | None = pydantic.Field(
+        "order_id", description="Property of a conversion that names its order; null for none."
     )
     oversized_visitor_events: Positive = pydantic.Field(
         50_000, description="More events than this mark a visitor as oversized (a bot, likely)."

@@ -10,7 +10,7 @@ import pytest
 
 from builders import RECEIPT, judge_file
 from oracle import ExportFile, Judged, Number, is_json_lines, judge
-from sequen_dagster.contract.shapes import WHITE_SPACE
+from sequen_dagster.absence import WHITE_SPACE
 from sequen_dagster.fields import ALIASES, FIELD_NAMES, STANDARD_TYPES
 
 # near_standard_type: ours also knows misspellings. possible_personal_data: the oracle has none.

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sequen_dagster.absence import is_blank
 from sequen_dagster.contract import scalars
 from sequen_dagster.contract.convert import (
     ABSENT,
@@ -20,7 +21,6 @@ from sequen_dagster.contract.convert import (
     state_of,
 )
 from sequen_dagster.contract.scalars import OTHER
-from sequen_dagster.contract.shapes import is_blank
 from sequen_dagster.fields import FIELD_NAMES
 
 DIGITS = st.from_regex(r"\A-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,8})?([eE][+-]?[0-9]{1,3})?\Z")

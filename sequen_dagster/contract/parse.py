@@ -16,8 +16,9 @@ from typing import Any, Final
 
 import msgspec
 
+from sequen_dagster.absence import is_blank
 from sequen_dagster.contract.careful import RefusedError, sanitised
-from sequen_dagster.contract.shapes import ShapeCache, is_blank
+from sequen_dagster.contract.shapes import ShapeCache
 from sequen_dagster.exports.records import RecordChunk, Unreadable
 from sequen_dagster.fields import ALIASES, FIELD_NAMES
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Final
 
-from sequen_dagster.contract.shapes import is_blank
+from sequen_dagster.absence import is_blank
 
 # First character of a cell whose value is no string.
 OTHER: Final = "\0"

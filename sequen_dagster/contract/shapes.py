@@ -9,12 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-# The White_Space property of Unicode. str.isspace also counts U+001C to U+001F, which are not in
-# it.
-WHITE_SPACE: Final = (
-    "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
-    "\u200a\u2028\u2029\u202f\u205f\u3000"
-)
+from sequen_dagster.absence import is_blank
 
 _MAX_LEVELS: Final = 4
 _MAX_CACHED: Final = 50_000
@@ -55,16 +50,6 @@ class ShapeCache:
         if "other" in found and any(_is_unsupported(value) for value in custom.values()):
             warnings.append("unsupported_field_type")
         return text
-
-
-def is_blank(text: str) -> bool:
-    """Whether a text is empty or Unicode white space only.
-
-    Example:
-        >>> is_blank(" "), is_blank("a")
-        (True, False)
-    """
-    return not text.strip(WHITE_SPACE)
 
 
 def is_zero(number: str) -> bool:

@@ -59,6 +59,10 @@ class HashedBytes:
         return Unreadable(line, item, rule, self._kept, self._length, self._hash.hexdigest())
 
 
+# What an envelope or a folder gives to its records: name as it is spelled there, and JSON text.
+Giver = dict[str, bytes]
+
+
 @dataclass
 class RecordChunk:
     """Consecutive records of one file: JSON texts with their lineage.
@@ -69,6 +73,9 @@ class RecordChunk:
         items: place of each in its array or envelope, else 1.
         unreadable: records that could not be cut out at all.
         blank_lines: lines that hold nothing.
+        givers: by position in `texts`, the envelopes around a record that may give it fields, the
+            nearest first; only names that are given at all, whatever their value.
+        folder: what the folders of the file give to all of its records.
         envelopes_with_fields: envelopes that carried more than their events.
         is_tail_open: whether the last text ended the file without a newline.
         is_text_format: whether the file is CSV, where numbers are text by nature.
@@ -79,6 +86,8 @@ class RecordChunk:
     lines: list[int] = field(default_factory=list)
     items: list[int] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
+    givers: dict[int, tuple[Giver, ...]] = field(default_factory=dict)
+    folder: Giver = field(default_factory=dict)
     blank_lines: int = 0
     envelopes_with_fields: int = 0
     is_tail_open: bool = False
