@@ -130,8 +130,19 @@ def _books(outcome: RunOutcome) -> Panel:
     rules = [f"{row['rule']} {row['records']:,}" for row in outcome.summary["quarantined_by_rule"]]
     if rules:
         lines.append(f"quarantined: {', '.join(rules[:6])}{', …' if len(rules) > 6 else ''}")
+    lines += _hints(outcome.summary["hints"])
     lines += _stale(outcome.summary["stale"])
     return Panel(Text("\n".join(lines)), title="books", title_align="left")
+
+
+def _hints(hints: list[dict[str, Any]]) -> list[str]:  # Any: the report's JSON
+    return [
+        f"{quoted(hint['path'])}{_and_others(hint['files'] - 1)}: {hint['text']}" for hint in hints
+    ]
+
+
+def _and_others(files: int) -> str:
+    return f" and {counted(files, 'other file')}" if files else ""
 
 
 def _stale(stale: dict[str, Any]) -> list[str]:  # Any: the report's JSON

@@ -1,7 +1,7 @@
 """`sequen-dagster validate`: judge files by the contract alone, without home, lake or Dagster."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rich.console import Group
@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sequen_dagster.contract import EventContract, Origin, Split
+from sequen_dagster.contract.hints import describe_hint
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.contract.warnings import Counts
 from sequen_dagster.exports.files import list_sources
@@ -42,6 +43,7 @@ class Validation:
         warnings: records by (type, warning).
         findings: the first quarantined records of each file.
         files: how many files were read.
+        hints: by path, what a file looks like whose records fail together.
     """
 
     books: Books
@@ -49,6 +51,7 @@ class Validation:
     warnings: Counts
     findings: tuple[Finding, ...]
     files: int
+    hints: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The outcome as JSON-ready values."""
@@ -57,6 +60,10 @@ class Validation:
             "books": vars(self.books),
             "errors": _listed(self.errors),
             "warnings": _listed(self.warnings),
+            "hints": [
+                {"path": path, "hint": hint, "text": describe_hint(hint)}
+                for path, hint in self.hints.items()
+            ],
             "findings": [vars(finding) for finding in self.findings],
         }
 
@@ -74,6 +81,7 @@ def validate_path(settings: SequenSettings) -> Validation:
     files = list_sources(settings.sources)
     total = Tally()
     findings: list[Finding] = []
+    hints: dict[str, str] = {}
     for file in files:
         origin = Origin(file.source, file.path, min(file.modified_at, utc_now()))
         sink = _Findings(file.path)
@@ -83,7 +91,9 @@ def validate_path(settings: SequenSettings) -> Validation:
         total.errors += tally.errors
         total.warnings += tally.warnings
         findings += sink.first
-    return Validation(total.books, total.errors, total.warnings, tuple(findings), len(files))
+        if hint := tally.hint:
+            hints[file.path] = hint
+    return Validation(total.books, total.errors, total.warnings, tuple(findings), len(files), hints)
 
 
 class _Findings:
@@ -115,6 +125,8 @@ def render_human(outcome: Validation) -> Group:
     for title, counts in (("broken rules", outcome.errors), ("warnings", outcome.warnings)):
         if counts:
             parts.append(_table(title, counts))
+    for path, hint in list(outcome.hints.items())[:_MAX_FINDINGS]:
+        parts.append(Text(f"{quoted(path)}: {describe_hint(hint)}"))
     if outcome.findings:
         table = Table(title="first quarantined records", title_justify="left")
         for column in ("file", "line", "item", "rules"):

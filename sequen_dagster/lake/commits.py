@@ -101,6 +101,7 @@ class Batch:
         quarantine: Parquet files of quarantined rows, likewise.
         etag: what else the store says of the content, see `ExportFile`.
         first_error: the first quarantined record, if there is one.
+        hint: what the file looks like where its records fail together, see `contract.hints`.
         erasures: names the list of erased people that was applied; empty where there was none.
         revision: how often its rows were rewritten, to erase somebody or to drop old raw text.
         is_raw_dropped: whether the raw text of its quarantined records is gone for its age.
@@ -123,6 +124,7 @@ class Batch:
     quarantine: tuple[str, ...] = ()
     etag: str = ""
     first_error: FirstError | None = None
+    hint: str = ""
     erasures: str = ""
     revision: int = 0
     is_raw_dropped: bool = False

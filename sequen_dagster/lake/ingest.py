@@ -27,6 +27,7 @@ from sequen_dagster.contract import (
     unreadable_file,
 )
 from sequen_dagster.contract.erasures import NOBODY, Erasures, split_without_erased
+from sequen_dagster.contract.hints import HintFinder
 from sequen_dagster.contract.warnings import NO_TYPE, Counts
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.files import ExportFile
@@ -76,6 +77,7 @@ class Tally:
         errors: records by (type, rule); types beyond the first thousand are `(other)`.
         warnings: records by (type, warning), likewise.
         first_error: the first quarantined record.
+        hints: looks at the records that fail, for what they may be.
     """
 
     books: Books = field(default_factory=Books)
@@ -83,6 +85,7 @@ class Tally:
     warnings: Counts = field(default_factory=Counter)
     skipped: Counts = field(default_factory=Counter)
     first_error: FirstError | None = None
+    hints: HintFinder = field(default_factory=HintFinder)
     _types: set[str] = field(default_factory=lambda: {NO_TYPE, *STANDARD_TYPES})
 
     def counting(self, chunks: Chunks) -> Chunks:
@@ -99,12 +102,18 @@ class Tally:
             quarantined=len(split.quarantined),
             skipped=skipped.total(),
         )
+        self.hints.add(split)
         self._count(self.errors, split.errors)
         self._count(self.warnings, split.warnings)
         self._count(self.skipped, skipped)
         if self.first_error is None and len(split.quarantined):
             line, rules = split.quarantined.select("source_line", "rules").row(0)
             self.first_error = FirstError(line, rules[0])
+
+    @property
+    def hint(self) -> str:
+        """What the file looks like where its records fail together, see `hints`; else empty."""
+        return self.hints.hint(records_read=self.books.records_read)
 
     def _count(self, total: Counts, more: Counts) -> None:
         # Sorted, so that every try tells the same types apart.
@@ -204,6 +213,7 @@ def ingest_file(
         quarantine=quarantine,
         etag=file.etag,
         first_error=tally.first_error,
+        hint=tally.hint,
         erasures=erasures.fingerprint,
     )
 

@@ -44,6 +44,7 @@ _BATCH_COLUMNS: Final = {
     "file_sha256": "varchar",
     "commit_id": "varchar",
     "contract_fingerprint": "varchar",
+    "hint": "varchar",
     "version": "integer",
     "revision": "integer",
     "file_bytes": "bigint",
@@ -267,11 +268,6 @@ def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
     held = warehouse.execute(
         "select table_name, column_name from duckdb_columns() where schema_name = 'raw'"
     ).fetchall()
-    is_old = bool(held) and not {("events", "id_hash"), ("batches", "revision")} <= set(held)
-    if is_old:
-        # Made by an earlier release: all of it is in the lake, and is loaded again.
-        warehouse.execute("drop schema raw cascade")
-    warehouse.execute("create schema if not exists raw")
     tables = {
         "events": {
             **_sql_types(ACCEPTED_SCHEMA),
@@ -289,6 +285,12 @@ def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
         "builds": _BUILD_COLUMNS,
         "completeness_overrides": _OVERRIDE_COLUMNS,
     }
+    wanted = {(name, column) for name, columns in tables.items() for column in columns}
+    is_old = bool(held) and not wanted <= set(held)
+    if is_old:
+        # Made by an earlier release: all of it is in the lake, and is loaded again.
+        warehouse.execute("drop schema raw cascade")
+    warehouse.execute("create schema if not exists raw")
     for name, columns in tables.items():
         definitions = ", ".join(f"{column} {kind}" for column, kind in columns.items())
         warehouse.execute(f"create table if not exists raw.{name} ({definitions})")

@@ -331,6 +331,16 @@ class NearMiss(Section):
     rule: str | None
 
 
+class FileHint(Section):
+    """What files look like whose records fail together, and what helps."""
+
+    hint: str
+    files: int
+    quarantined: int
+    path: str
+    text: str
+
+
 class Silence(Section):
     """A source or a type of it that is far below its usual weekday."""
 
@@ -423,6 +433,7 @@ class Report(Section):
     lateness: list[Lateness]
     catalog: list[CustomField]
     near_misses: list[NearMiss]
+    hints: list[FileHint]
     silences: list[Silence]
     freshness: list[Freshness]
     changes: Changes | None = None

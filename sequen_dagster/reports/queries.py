@@ -266,6 +266,12 @@ LISTS: Final = {
         from rpt_silences where status in ('silent', 'low')
         order by usual_event_count - event_count desc, source, scope, type limit 50
     """,
+    "hints": """
+        select hint, count(*) as files, sum(quarantined)::bigint as quarantined,
+            min(path) as path
+        from rpt_batches where is_current and hint is not null
+        group by hint order by quarantined desc, hint limit 20
+    """,
     "freshness": """
         select source, max(original_timestamp) as last_event_at,
             max(received_at) as last_received_at

@@ -12,6 +12,7 @@ from typing import Any, Final
 import duckdb
 
 from sequen_dagster.contract.contract import CONTRACT_VERSION
+from sequen_dagster.contract.hints import describe_hint
 from sequen_dagster.errors import ReportError
 from sequen_dagster.lake.ingest import contract_fingerprint
 from sequen_dagster.reports import queries
@@ -117,6 +118,8 @@ def _sections(snapshot: duckdb.DuckDBPyConnection, settings: SequenSettings) -> 
     for fix in sections["fixes"]:
         fix["unlocks"] = UNLOCKS[fix["tier"]]
         fix["example"] = json.loads(fix["example"]) if fix["example"] else None
+    for hint in sections["hints"]:
+        hint["text"] = describe_hint(hint["hint"])
     for rank in sections["ranks"]:
         low, high = wilson_interval(rank["clicked_impression_count"], rank["impression_count"])
         rank |= {"ctr_low": low, "ctr_high": high}

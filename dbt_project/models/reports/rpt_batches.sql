@@ -30,6 +30,7 @@ batches_with_duplicates as (
         batches_numbered.commit_id,
         batches_numbered.contract_fingerprint,
         nullif(batches_numbered.first_batch_id, batches_numbered.batch_id) as is_copy_of,
+        batches_numbered.hint,
         batches_numbered.version,
         batches_numbered.file_bytes,
         batches_numbered.records_read,

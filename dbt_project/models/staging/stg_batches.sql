@@ -13,6 +13,7 @@ versions_compared as (
         file_sha256,
         commit_id,
         contract_fingerprint,
+        nullif(hint, '') as hint,
         version,
         file_bytes,
         records_read,
