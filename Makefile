@@ -10,8 +10,11 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python;
 	if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
 	then echo $$python; break; fi; done)
 
-# uv installs in seconds what pip installs in minutes; `make setup UV=` uses pip all the same.
-UV ?= $(shell uv --version >/dev/null 2>&1 && echo uv)
+# uv installs in seconds what pip installs in minutes. Where none is on the path, pip first installs
+# that of the lock; `make setup UV=` uses pip for everything.
+ifeq ($(origin UV),undefined)
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BIN)/uv)
+endif
 
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
@@ -30,21 +33,38 @@ setup: $(VENV)/.installed ## install everything into .venv
 
 # Runs again when a dependency may have changed. The lock is complete, so nothing is resolved: older
 # pips would refuse `gql[requests]`, which the lock spells without its extra. The package itself is
-# built by the lock's hatchling.
+# built by the lock's hatchling. Where uv fails, pip has its turn: it may know a mirror that uv does
+# not, or the uv on the path is too old.
 $(VENV)/.installed: pyproject.toml requirements.lock
 	@test -n "$(PYTHON)" || { \
 		echo "No Python 3.11, 3.12 or 3.13 found. Install one, or say 'make setup PYTHON=/path/to/python'."; \
 		exit 1; }
 ifneq ($(UV),)
-	$(UV) venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@{ $(MAKE_VENV) && $(WRITABLE_CACHE) && $(INSTALL_BY_UV); } || { \
+		echo "uv could not install everything; pip does, which takes some minutes."; $(INSTALL_BY_PIP); }
 else
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --no-deps --require-hashes -r requirements.lock
-	$(PIP) install --no-deps --no-build-isolation -e .
+	@$(INSTALL_BY_PIP)
 endif
 	@touch $@
+
+INSTALL_BY_PIP = $(PYTHON) -m venv $(VENV) \
+	&& $(PIP) install --no-deps --require-hashes -r requirements.lock \
+	&& $(PIP) install --no-deps --no-build-isolation -e .
+INSTALL_BY_UV = $(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes \
+		-r requirements.lock \
+	&& $(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+# uv ends where it cannot write its cache.
+WRITABLE_CACHE = { mkdir -p "$$($(UV) cache dir)" && test -w "$$($(UV) cache dir)" \
+	|| export UV_NO_CACHE=1; } 2>/dev/null
+# A Python without `ensurepip`, as some distributions ship it, still does with a uv on the path.
+ifeq ($(UV),$(BIN)/uv)
+MAKE_VENV = $(PYTHON) -m venv $(VENV) \
+	&& sed -n '/^uv==/,/[^\]$$/p' requirements.lock \
+	| $(PIP) install --no-deps --require-hashes -r /dev/stdin
+else
+MAKE_VENV = $(UV) venv --quiet --allow-existing \
+	--python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+endif
 
 demo: setup ## run the main job on a bundled sample, into .demo
 	$(BIN)/sequen-dagster demo --home $(DEMO)
@@ -95,7 +115,7 @@ build: setup ## build the wheel into dist/
 
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile pyproject.toml --universal \
-		--python-version 3.11 --extra webserver --extra s3 --group test --group lint --group build \
+		--python-version 3.11 --extra webserver --extra s3 --group test --group lint --group build --group setup \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 		--quiet --output-file requirements.lock $(LOCK_ARGS)
 
