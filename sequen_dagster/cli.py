@@ -120,12 +120,16 @@ DEMO_FORMATS = ("jsonl.gz", "jsonl", "json", "csv", "parquet", "jsonl.zst")
     show_default=True,
     help="How to print; github gives annotations for its checks.",
 )
+@set_option
 @strict_option
-def validate(path: Path, form: str, strict: bool) -> None:
-    """Judge export files by the contract alone; nothing is written."""
+def validate(path: Path, form: str, overrides: tuple[str, ...], strict: bool) -> None:
+    """Judge export files by the contract alone; nothing is written.
+
+    Exit 1 if a file could not be read as a whole.
+    """
     from sequen_dagster.validation import render_github, render_human, validate_path
 
-    settings = settings_of((), exports=path.resolve())
+    settings = settings_of(overrides, exports=path.resolve())
     try:
         outcome = validate_path(settings)
     except ExportsError as error:
@@ -138,7 +142,8 @@ def validate(path: Path, form: str, strict: bool) -> None:
                 click.echo(line)
         case _:
             console.print(render_human(outcome))
-    sys.exit(EXIT_FAILED if strict and outcome.books.quarantined else 0)
+    is_bad = bool(outcome.unread) or (strict and bool(outcome.books.quarantined))
+    sys.exit(EXIT_FAILED if is_bad else 0)
 
 
 @main.command()

@@ -17,7 +17,8 @@ import duckdb
 from packaging.requirements import Requirement
 
 from sequen_dagster.errors import ExportsError, HomeError, LockTimeoutError
-from sequen_dagster.exports.files import list_files
+from sequen_dagster.exports.files import list_place
+from sequen_dagster.exports.passed_over import passed_over_text
 from sequen_dagster.lake.commits import Batch, commit_id_of, commit_names, current_batches
 from sequen_dagster.lake.erasures import read_noted
 from sequen_dagster.lake.ingest import contract_fingerprint
@@ -145,13 +146,19 @@ def _holders(settings: SequenSettings) -> Iterator[Finding]:
 def _exports(settings: SequenSettings) -> Iterator[Finding]:
     for source in settings.sources:
         try:
-            files = list_files(source)
+            listing = list_place(source)
         except ExportsError as error:
             yield Finding("exports", "error", str(error))
             continue
-        size = sum(file.size_bytes for file in files)
-        message = f"{source.name}: {counted(len(files), 'file')}, {size / 1e9:,.2f} GB"
-        yield Finding("exports", "ok", message)
+        size = sum(file.size_bytes for file in listing.files)
+        message = f"{source.name}: {counted(len(listing.files), 'file')}, {size / 1e9:,.2f} GB"
+        if not listing.files:
+            # An empty place waits for its first file; one where all is passed over is misread.
+            yield Finding("exports", "warning" if listing.passed_over else "ok", str(listing))
+            continue
+        is_closed = any(one.reason == "unreadable" for one in listing.passed_over)
+        told = ". ".join(filter(None, (message, passed_over_text(listing.passed_over))))
+        yield Finding("exports", "warning" if is_closed else "ok", told)
 
 
 def _lake(settings: SequenSettings) -> Iterator[Finding]:
@@ -222,6 +229,7 @@ def _ledger(settings: SequenSettings) -> Iterator[Finding]:
             }
         waiting = len(set(commit_names(settings.home / "lake")) - known)
         ledger.check_lake()
+        unread = ledger.unread_files()
     except HomeError as error:
         yield Finding("ledger", "error", str(error))
         return
@@ -229,6 +237,10 @@ def _ledger(settings: SequenSettings) -> Iterator[Finding]:
     for state, paths in states.items():
         then = "tried again" if state == "failed" else "tried again by `replay --parked`"
         message = f"{counted(len(paths), 'file')} {state} ({_few(paths)}); {then}"
+        yield Finding("ledger", "warning", message)
+    if unread:
+        told = "; ".join(map(str, unread[:_SHOWN])) + ("; ..." if len(unread) > _SHOWN else "")
+        message = f"{counted(len(unread), 'file')} could not be read as a whole. {told}"
         yield Finding("ledger", "warning", message)
 
 

@@ -10,7 +10,14 @@ import dagster as dg
 
 from sequen_dagster.definitions import build_definitions
 from sequen_dagster.errors import LockTimeoutError
-from sequen_dagster.lake.assets import JUDGED_AGAIN, LEFT_AS_JUDGED, LEFT_PATHS, LakeConfig
+from sequen_dagster.exports.assets import EXPORTS_FOUND
+from sequen_dagster.lake.assets import (
+    JUDGED_AGAIN,
+    LEFT_AS_JUDGED,
+    LEFT_PATHS,
+    UNREAD,
+    LakeConfig,
+)
 from sequen_dagster.lake.replay import Choice
 from sequen_dagster.marts.assets import BUILD
 from sequen_dagster.marts.project import profiles_dir
@@ -36,6 +43,9 @@ class RunOutcome:
         judged_again: batches that were judged again, where that was asked for.
         left_as_judged: how many could not be, since their files are gone or changed.
         left_paths: the first of these, with the reason.
+        unread_files: files that this run took in and could not read as a whole, with the reason.
+        exports_found: of each exports place where nothing was found, or something passed over,
+            what was.
         build: how the tables were built, and why; empty where they were not.
         is_lock_timeout: whether another writer was in the way.
     """
@@ -49,6 +59,8 @@ class RunOutcome:
     judged_again: int = 0
     left_as_judged: int = 0
     left_paths: tuple[str, ...] = ()
+    unread_files: tuple[str, ...] = ()
+    exports_found: tuple[str, ...] = ()
     build: str = ""
     is_lock_timeout: bool = False
 
@@ -115,6 +127,8 @@ def run_pipeline(
         judged_again=int(told.get(JUDGED_AGAIN, 0)),
         left_as_judged=int(told.get(LEFT_AS_JUDGED, 0)),
         left_paths=tuple(told.get(LEFT_PATHS, ())),
+        unread_files=tuple(told.get(UNREAD, ())),
+        exports_found=tuple(told.get(EXPORTS_FOUND, ())),
         build=str(told.get(BUILD, "")),
         is_lock_timeout=any(name == LockTimeoutError.__name__ for _, name, _ in errors),
     )

@@ -23,6 +23,12 @@ RULES_VERSION: Final = 1
 NAME_PATTERN: Final = r"^[a-z][a-z0-9_]{0,62}$"
 FIELD_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62}){0,3}$"
 
+# What lies beside exports and holds no events: markers of writers, unfinished uploads, papers.
+EXCLUDED: Final = (
+    ".*", "_SUCCESS", "_committed_*", "_started_*", "_temporary", "_delta_log",
+    "*manifest*.json", "*.tmp", "*.part", "*.crc", "*.md", "*.sha256", "README*",
+)  # fmt: skip
+
 # `local` is what a path without a scheme means.
 STORES: Final = ("s3", "gs", "abfs")
 _EXTRAS: Final = {"s3": "s3", "gs": "gcs", "abfs": "azure"}
@@ -81,7 +87,8 @@ class Source(pydantic.BaseModel):
         exports: the folder, searched recursively; or one file; or `s3://`, `gs://`, `abfs://` and
             a prefix, with the store's credentials taken from its own environment variables.
         include: file name patterns that are read (of the name, or of the path under `exports`).
-        exclude: patterns that are passed over, such as markers and unfinished uploads.
+        exclude: patterns of what is passed over and counted, such as markers and unfinished
+            uploads; they count on every name of the path, folders too.
         complete_when: how the sensor knows that a file is whole: `settled` (it rests),
             `success_marker` (a folder on its way holds `_SUCCESS`), or `manifest` (a
             `_manifest.json` in its folder names it with its size).
@@ -93,7 +100,7 @@ class Source(pydantic.BaseModel):
     name: Name = "default"
     exports: Place = Path("exports")
     include: tuple[str, ...] = ("*",)
-    exclude: tuple[str, ...] = (".*", "_*", "*.tmp", "*.part", "*.crc", "*.md")
+    exclude: tuple[str, ...] = EXCLUDED
     complete_when: CompleteWhen = "settled"
     follow_links: bool = False
 
@@ -352,12 +359,14 @@ class _EnvironmentSettings(SequenSettings, BaseSettings):
     )
 
     exports: Place | None = None
+    follow_links: bool | None = None
 
 
 def load_settings(base: Path, **overrides: Any) -> SequenSettings:
     """Settings from `overrides`, then `SEQUEN_*` variables, then the defaults.
 
-    Use it in a `definitions.py`; `exports` (or `SEQUEN_EXPORTS`) is short for one source.
+    Use it in a `definitions.py`; `exports` and `follow_links` (or `SEQUEN_EXPORTS` and
+    `SEQUEN_FOLLOW_LINKS`) are short for one source.
 
     Args:
         base: directory that relative paths count from.
@@ -377,9 +386,13 @@ def load_settings(base: Path, **overrides: Any) -> SequenSettings:
         raise SettingsError(message)
     try:
         loaded = _EnvironmentSettings(**given)
-        values = loaded.model_dump(exclude={"exports"}, exclude_unset=True)
-        if loaded.exports is not None:
-            values.setdefault("sources", (Source(exports=loaded.exports),))
+        values = loaded.model_dump(exclude={"exports", "follow_links"}, exclude_unset=True)
+        own = loaded.model_dump(include={"exports", "follow_links"}, exclude_none=True)
+        if "sources" in values and loaded.follow_links is not None:
+            message = "Bad settings. With `sources`, give follow_links to each source."
+            raise SettingsError(message)
+        if own:
+            values.setdefault("sources", (Source(**own),))
         return SequenSettings(**values).resolved(base)
     except pydantic.ValidationError as error:
         raise SettingsError(_explain(error)) from error

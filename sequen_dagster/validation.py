@@ -1,7 +1,7 @@
 """`sequen-dagster validate`: judge files by the contract alone, without home, lake or Dagster."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from rich.console import Group
@@ -12,7 +12,7 @@ from sequen_dagster.contract import EventContract, Origin, Split
 from sequen_dagster.contract.hints import describe_hint
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.contract.warnings import Counts
-from sequen_dagster.exports.files import list_sources
+from sequen_dagster.exports.files import Listing, list_places
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.lake.commits import Books
 from sequen_dagster.lake.ingest import Tally, judge_file
@@ -25,12 +25,21 @@ _MAX_FINDINGS: Final = 20
 
 @dataclass(frozen=True)
 class Finding:
-    """One record that broke the contract."""
+    """One record that broke the contract.
+
+    Attributes:
+        path: path of its file.
+        line: physical line where it starts; 0 for a file that could not be read as a whole.
+        item: its place among the records of that line.
+        rules: the rules it broke.
+        message: of a whole file, what it is and what to do.
+    """
 
     path: str
     line: int
     item: int
     rules: tuple[str, ...]
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,7 @@ class Validation:
         findings: the first quarantined records of each file.
         files: how many files were read.
         hints: by path, what a file looks like whose records fail together.
+        listings: what lay at the exports places, one a source.
     """
 
     books: Books
@@ -52,6 +62,17 @@ class Validation:
     findings: tuple[Finding, ...]
     files: int
     hints: dict[str, str] = field(default_factory=dict)
+    listings: tuple[Listing, ...] = ()
+
+    @property
+    def unread(self) -> list[Finding]:
+        """The files that could not be read as a whole."""
+        return [one for one in self.findings if not one.line]
+
+    @property
+    def told(self) -> list[str]:
+        """Of each place where nothing was found, or something passed over, what was."""
+        return [str(one) for one in self.listings if one.is_worth_telling]
 
     def as_json(self) -> dict[str, Any]:
         """The outcome as JSON-ready values."""
@@ -64,7 +85,12 @@ class Validation:
                 {"path": path, "hint": hint, "text": describe_hint(hint)}
                 for path, hint in self.hints.items()
             ],
-            "findings": [vars(finding) for finding in self.findings],
+            "findings": [_as_json(finding) for finding in self.findings],
+            "passed_over": [
+                {"source": listing.source.name, **vars(one)}
+                for listing in self.listings
+                for one in listing.passed_over
+            ],
         }
 
 
@@ -78,7 +104,8 @@ def validate_path(settings: SequenSettings) -> Validation:
         ExportsError: an exports place cannot be listed.
     """
     contract = EventContract(max_depth=settings.max_depth)
-    files = list_sources(settings.sources)
+    listings = list_places(settings.sources)
+    files = [file for listing in listings for file in listing.files]
     total = Tally()
     findings: list[Finding] = []
     hints: dict[str, str] = {}
@@ -90,10 +117,22 @@ def validate_path(settings: SequenSettings) -> Validation:
         total.books += tally.books
         total.errors += tally.errors
         total.warnings += tally.warnings
-        findings += sink.first
+        first = tally.first_error
+        findings += [
+            replace(one, message=first.message) if first and not one.line else one
+            for one in sink.first
+        ]
         if hint := tally.hint:
             hints[file.path] = hint
-    return Validation(total.books, total.errors, total.warnings, tuple(findings), len(files), hints)
+    return Validation(
+        total.books,
+        total.errors,
+        total.warnings,
+        tuple(findings),
+        len(files),
+        hints,
+        tuple(listings),
+    )
 
 
 class _Findings:
@@ -136,15 +175,29 @@ def render_human(outcome: Validation) -> Group:
                 Text(quoted(one.path)), str(one.line), str(one.item), ", ".join(one.rules)
             )
         parts.append(table)
+    unread = [f"{quoted(one.path)} was not read: {one.message}" for one in outcome.unread]
+    parts += map(Text, unread[:_MAX_FINDINGS])
+    if len(unread) > _MAX_FINDINGS:
+        parts.append(Text(f"{counted(len(unread), 'file')} were not read."))
+    parts += [Text(f"exports {one}") for one in outcome.told]
     return Group(*parts)
 
 
 def render_github(outcome: Validation) -> Iterator[str]:
-    """One GitHub workflow command a finding."""
+    """One GitHub workflow command a finding, and one for what was passed over."""
     for one in outcome.findings:
         # A path that needs spelling out marks no file then, and breaks out of no line either.
         path = printable(one.path).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
-        yield f"::error file={path},line={max(one.line, 1)}::{', '.join(one.rules)}"
+        why = f" ({printable(one.message)})" if one.message else ""
+        yield f"::error file={path},line={max(one.line, 1)}::{', '.join(one.rules)}{why}"
+    for listing in outcome.listings:
+        if listing.is_worth_telling:
+            yield f"::{'notice' if listing.files else 'warning'}::{listing}"
+
+
+def _as_json(finding: Finding) -> dict[str, Any]:
+    own = vars(finding)
+    return own if finding.message else {name: own[name] for name in own if name != "message"}
 
 
 def _table(title: str, counts: Counts) -> Table:

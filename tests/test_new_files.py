@@ -15,6 +15,7 @@ from sequen_dagster.lake.drain import drain, pending_files
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_file import connect, ledger_path
 from sequen_dagster.settings import SequenSettings, Source, load_settings
+from sequen_dagster.triggers.new_files import build_new_files_sensor
 
 
 def daemon_of(tmp_path: Path, **overrides: object) -> Daemon:
@@ -35,7 +36,29 @@ def test_tick_without_files_says_so(tmp_path: Path) -> None:
     daemon = daemon_of(tmp_path)
 
     assert daemon.tick() == []
-    assert daemon.message == "No file is new. 0 files seen."
+    place = daemon.settings.sources[0].exports
+    assert daemon.message.startswith(
+        "No file is new. 0 files seen. default: no export file was found in "
+        f"{str(place)!r}. Looked for * (`include`), but not for .*, _SUCCESS, "
+    )
+
+
+def test_tick_says_what_is_passed_over(tmp_path: Path) -> None:
+    daemon = daemon_of(tmp_path)
+    for path in ("a.jsonl", "README.md", "raw/b.tmp", "raw/c.tmp"):
+        write_events(daemon.settings, path, event())
+    daemon.tick()
+    passed_over = "Passed over 3 files: 1 by *.md ('README.md'), 2 by *.tmp ('raw/b.tmp')."
+    assert daemon.message.endswith(f"default: 1 file. {passed_over}")
+
+    sensor = build_new_files_sensor(daemon.settings, dg.DefaultSensorStatus.RUNNING)
+    with dg.build_sensor_context(instance=daemon.instance) as context:
+        result = sensor(context)
+
+    assert isinstance(result, dg.SensorResult)
+    (observation,) = result.asset_events
+    assert observation.metadata["files_passed_over"].value == 3
+    assert observation.metadata["passed_over"].value == {"default": {"*.md": 1, "*.tmp": 2}}
 
 
 def test_files_are_asked_for_once_they_rest(tmp_path: Path) -> None:
@@ -56,7 +79,6 @@ def test_tick_observes_the_exports_place(tmp_path: Path) -> None:
     daemon = daemon_of(tmp_path)
     size = write_events(daemon.settings, "a.jsonl", event()).stat().st_size
     daemon.evaluate()
-    from sequen_dagster.triggers.new_files import build_new_files_sensor
 
     sensor = build_new_files_sensor(daemon.settings, dg.DefaultSensorStatus.RUNNING)
     with dg.build_sensor_context(instance=daemon.instance) as context:
@@ -326,7 +348,10 @@ def test_pipes_links_and_folders_are_never_asked_for(tmp_path: Path) -> None:
     (exports / "folder.jsonl").mkdir()
 
     assert [daemon.tick(), daemon.tick()] == [[], []]
-    assert daemon.message == "No file is new. 0 files seen."
+    assert daemon.message.endswith(
+        "Passed over 2 files: 1 symbolic link ('link.jsonl'; `follow_links` reads them), "
+        "1 pipe, socket or device ('pipe.jsonl')."
+    )
 
 
 def test_what_a_person_has_taken_in_is_not_asked_for(tmp_path: Path) -> None:

@@ -55,10 +55,12 @@ def run_and_tell(
     from sequen_dagster.terminal import render_outcome
 
     console.print(render_outcome(settings, outcome))
+    for unread in outcome.unread_files:
+        errors.print(f"[yellow]not read[/yellow] {escape(unread)}", soft_wrap=True)
     for failure in (*outcome.failures, *outcome.failed_checks):
         errors.print(f"[red]failed[/red] {escape(failure)}")
     if outcome.is_lock_timeout:
         return EXIT_LOCKED
-    if not outcome.is_success or outcome.failed_checks:
+    if not outcome.is_success or outcome.failed_checks or outcome.unread_files:
         return EXIT_FAILED
     return EXIT_FAILED if strict and outcome.summary["books"]["quarantined"] else 0

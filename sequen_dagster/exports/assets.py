@@ -1,12 +1,48 @@
 """Exports: `raw_events`, the files as somebody else's asset that we only observe."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
+from sequen_dagster.exports.files import Listing
 from sequen_dagster.settings import SequenSettings
 
 RAW_EVENTS = dg.AssetKey("raw_events")
 # Of the assets of every stage.
 OWNERS = ["team:data-engineering"]
+
+
+# Metadata of whoever has looked at the exports places: a sentence for each.
+EXPORTS_FOUND = "exports_found"
+
+
+def passed_over_metadata(listings: Sequence[Listing]) -> dict[str, dg.MetadataValue | int]:
+    """What was passed over in exports places, by pattern or reason; empty where nothing was.
+
+    Args:
+        listings: one a source.
+    """
+    counts = {
+        listing.source.name: {one.label: one.files for one in listing.passed_over}
+        for listing in listings
+        if listing.passed_over
+    }
+    if not counts:
+        return {}
+    return {
+        "files_passed_over": sum(sum(own.values()) for own in counts.values()),
+        "passed_over": dg.MetadataValue.json(counts),
+    }
+
+
+def exports_metadata(listings: Sequence[Listing]) -> dict[str, dg.MetadataValue | int]:
+    """The same, with how many files were found, and a sentence for each place worth telling of."""
+    told = [str(listing) for listing in listings if listing.is_worth_telling]
+    return {
+        **passed_over_metadata(listings),
+        "files_found": sum(len(listing.files) for listing in listings),
+        EXPORTS_FOUND: dg.MetadataValue.json(told),
+    }
 
 
 def build_exports_assets(settings: SequenSettings) -> list[dg.AssetSpec]:

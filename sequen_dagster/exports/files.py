@@ -4,22 +4,19 @@ In: a source (a folder or an address, with include and exclude patterns). Out: `
 path order.
 """
 
-import logging
 import os
-import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fnmatch import translate
-from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from upath import UPath
 
 from sequen_dagster.errors import ExportsError, VanishedFileError
+from sequen_dagster.exports.folders import Choice, FolderWalk, path_text
+from sequen_dagster.exports.passed_over import PassedOver, passed_over_text
 from sequen_dagster.exports.stores import (
     etag_of,
     info_of,
@@ -29,13 +26,11 @@ from sequen_dagster.exports.stores import (
     size_of,
 )
 from sequen_dagster.settings import Source
-from sequen_dagster.wording import quoted
+from sequen_dagster.wording import counted, quoted
 
 # Names of the files that announce others, by how a source says that files are whole.
 MARKERS: Final = {"success_marker": "_SUCCESS", "manifest": "_manifest.json"}
 _EPOCH: Final = datetime(1970, 1, 1)
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, order=True)
@@ -44,7 +39,8 @@ class ExportFile:
 
     Attributes:
         source: name of the source.
-        path: path under the exports place, with forward slashes.
+        path: path under the exports place, exactly as the store or file system has it; no two
+            files of a place have the same.
         location: where to open it: a path of this machine, or an address in a store.
         size_bytes: its size when it was listed.
         modified_at: its modified time, UTC without zone.
@@ -65,12 +61,34 @@ class Listing:
     """What an exports place holds.
 
     Attributes:
+        source: whose place it is.
         files: the export files, in path order.
         markers: files that say of others that they are whole, where the source works so.
+        passed_over: what else lies there, by the reason for which it is not read.
     """
 
+    source: Source
     files: list[ExportFile]
     markers: list[ExportFile]
+    passed_over: tuple[PassedOver, ...] = ()
+
+    def __str__(self) -> str:
+        """How many files were found where, and what was passed over."""
+        source = self.source
+        if self.files:
+            found = f"{source.name}: {counted(len(self.files), 'file')}."
+        else:
+            found = (
+                f"{source.name}: no export file was found in {str(source.exports)!r}. "
+                f"Looked for {', '.join(source.include)} (`include`), but not for "
+                f"{', '.join(source.exclude) or 'nothing'} (`exclude`)."
+            )
+        return " ".join(filter(None, (found, passed_over_text(self.passed_over))))
+
+    @property
+    def is_worth_telling(self) -> bool:
+        """Whether somebody should hear of it: nothing was found, or something passed over."""
+        return not self.files or bool(self.passed_over)
 
 
 def list_files(source: Source) -> list[ExportFile]:
@@ -78,33 +96,43 @@ def list_files(source: Source) -> list[ExportFile]:
     return list_place(source).files
 
 
+def list_places(sources: Iterable[Source]) -> list[Listing]:
+    """List the places of several sources, one after the other."""
+    return [list_place(source) for source in sources]
+
+
 def list_sources(sources: Iterable[Source]) -> list[ExportFile]:
     """List the export files of several sources, one after the other."""
-    return [file for source in sources for file in list_files(source)]
+    return [file for listing in list_places(sources) for file in listing.files]
 
 
 def list_place(source: Source) -> Listing:
     """List the regular files of a source, recursively, in path order.
 
-    Symlinks, directories, pipes and devices are passed over: following a link would let whoever
-    writes the exports read any file of this machine.
+    Links, pipes and devices are passed over and counted. `follow_links` has links followed, each
+    real file once; without it, whoever writes the exports could have any file of this machine read.
+    The place itself may be a link.
 
     Args:
         source: the source to list.
 
     Returns:
-        The files that match `include` and not `exclude`, and the markers.
+        The files that match `include` and not `exclude`, the markers, and what was passed over.
 
     Raises:
-        ExportsError: the exports place does not exist, is no folder, or cannot be reached.
+        ExportsError: the exports place does not exist, is no folder, or cannot be listed.
     """
     root = source.exports
+    marker = MARKERS.get(source.complete_when, "")
+    choice = Choice(source, marker)
     if not isinstance(root, Path):
-        found = _list_store(source, root)
+        found = _list_store(source, root, choice)
     elif root.is_file():
-        return Listing([_export_file(source, root.name, str(root), root.stat())], [])
+        real = root.resolve()
+        return Listing(source, [_export_file(source, root.name, str(real), real.stat())], [])
     elif root.is_dir():
-        found = _list_folder(source, root)
+        walk = FolderWalk(source, root, choice)
+        found = (_export_file(source, *one) for one in walk.files())
     else:
         message = (
             f"Exports place {str(root)!r} of source {source.name!r} is no folder. "
@@ -114,8 +142,14 @@ def list_place(source: Source) -> Listing:
     files: list[ExportFile] = []
     markers: list[ExportFile] = []
     for file in found:
-        (markers if _is_marker(file.path, source) else files).append(file)
-    return Listing(sorted(files, key=_path_of), sorted(markers, key=_path_of))
+        is_marker = bool(marker) and file.path.rpartition("/")[2] == marker
+        (markers if is_marker else files).append(file)
+    return Listing(
+        source,
+        sorted(files, key=_path_of),
+        sorted(markers, key=_path_of),
+        choice.passed_over.in_order(),
+    )
 
 
 def open_file(file: ExportFile) -> BinaryIO:
@@ -180,64 +214,20 @@ def _is_in_store(file: ExportFile) -> bool:
     return "://" in file.location
 
 
-def _list_store(source: Source, place: UPath) -> Iterator[ExportFile]:
-    for relative, address, info in list_objects(place):
-        if _is_marker(relative, source) or _is_wanted(relative, source):
+def _list_store(source: Source, place: UPath, choice: Choice) -> Iterator[ExportFile]:
+    for one in list_objects(place):
+        name = one.path.rpartition("/")[2]
+        if not name:
+            choice.passed_over.add("folder_key", one.path)
+        elif one.is_place or choice.takes(name, one.path, choice.exclusion.of_path(one.path)):
             yield ExportFile(
-                source.name, relative, address, size_of(info), modified_at(info), etag_of(info)
+                source.name,
+                one.path,
+                one.address,
+                size_of(one.info),
+                modified_at(one.info),
+                etag_of(one.info),
             )
-
-
-def _list_folder(source: Source, root: Path) -> Iterator[ExportFile]:
-    for relative, entry in _walk(root, "", _matching(source.exclude)):
-        if _is_marker(relative, source) or _is_wanted(relative, source):
-            # A file that vanishes while we list is no file any more.
-            with suppress(FileNotFoundError):
-                yield _export_file(source, relative, entry.path, entry.stat(follow_symlinks=False))
-
-
-def _walk(
-    folder: Path, prefix: str, is_excluded: Callable[[str], object]
-) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    try:
-        entries = list(os.scandir(folder))
-    except FileNotFoundError:
-        return
-    except PermissionError:
-        # One closed folder must not hold back the others.
-        _logger.warning(
-            "folder %s in the exports place may not be read; passed over", quoted(prefix)
-        )
-        return
-    for entry in entries:
-        relative = f"{prefix}{entry.name}"
-        if entry.is_dir(follow_symlinks=False):
-            # A folder that is excluded, such as Spark's _temporary, excludes all below it.
-            if not is_excluded(entry.name):
-                yield from _walk(Path(entry.path), f"{relative}/", is_excluded)
-        elif entry.is_file(follow_symlinks=False):
-            yield relative, entry
-
-
-def _is_marker(relative: str, source: Source) -> bool:
-    return relative.rpartition("/")[2] == MARKERS.get(source.complete_when)
-
-
-def _is_wanted(relative: str, source: Source) -> bool:
-    name = relative.rpartition("/")[2]
-    is_included, is_excluded = _matching(source.include), _matching(source.exclude)
-    if not (is_included(name) or is_included(relative)):
-        return False
-    # In a store nobody has looked at the folders before.
-    folders = relative.split("/")[:-1] if isinstance(source.exports, UPath) else ()
-    return not (is_excluded(name) or is_excluded(relative) or any(map(is_excluded, folders)))
-
-
-@cache
-def _matching(patterns: tuple[str, ...]) -> Callable[[str], object]:
-    """Says whether a name matches one of the patterns, whatever its case on this machine."""
-    alternatives = "|".join(translate(pattern) for pattern in patterns)
-    return re.compile(alternatives or "(?!)").match
 
 
 def _path_of(file: ExportFile) -> str:
@@ -247,12 +237,14 @@ def _path_of(file: ExportFile) -> str:
 def _export_file(
     source: Source, relative: str, location: str, status: os.stat_result
 ) -> ExportFile:
-    path = relative
-    if not relative.isascii():
-        # A name may hold any bytes; a path is text that can be stored.
-        path = os.fsencode(relative).decode("utf-8", "backslashreplace")
-    etag = str(status.st_ctime_ns)
-    return ExportFile(source.name, path, location, status.st_size, _modified_at(status), etag)
+    return ExportFile(
+        source.name,
+        path_text(relative),
+        location,
+        status.st_size,
+        _modified_at(status),
+        str(status.st_ctime_ns),
+    )
 
 
 def _modified_at(status: os.stat_result) -> datetime:

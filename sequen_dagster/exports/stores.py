@@ -10,6 +10,7 @@ import importlib
 import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
@@ -40,25 +41,39 @@ _IO_THREAD_SECONDS: Final = 5
 Info = dict[str, Any]
 
 
-def list_objects(place: UPath) -> Iterator[tuple[str, str, Info]]:
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as its store lists it.
+
+    Attributes:
+        path: its key from behind the place's prefix and a `/` on; empty names and all.
+        address: scheme, bucket and key, unchanged.
+        info: what the store says of it.
+        is_place: whether the place is this very object.
+    """
+
+    path: str
+    address: str
+    info: Info
+    is_place: bool = False
+
+
+def list_objects(place: UPath) -> Iterator[StoredObject]:
     """List every object under a place.
 
     Args:
         place: the address; or that of a single object.
 
     Yields:
-        Of each object the path under the place, its own address, and what the store says of it.
+        The objects; but for the empty ones that consoles make for folders.
 
     Raises:
         ExportsError: the store cannot be reached, or refuses.
     """
     _end_io_thread_at_exit()
     root = place.path.rstrip("/")
-    store = place.fs
     try:
-        # The clients remember listings; a file that came since would stay unseen.
-        store.invalidate_cache()
-        found = store.find(root, detail=True)
+        found = _find(place, root)
     except _client_errors(place.protocol) as error:
         message = (
             f"Exports place {str(place)!r} cannot be listed: {type(error).__name__}. Check that "
@@ -66,10 +81,66 @@ def list_objects(place: UPath) -> Iterator[tuple[str, str, Info]]:
         )
         raise ExportsError(message) from error
     for name, info in found.items():
-        relative = name[len(root) :].lstrip("/") if name != root else name.rpartition("/")[2]
-        # A key that ends in a slash is what consoles make for an empty folder.
-        if info.get("type") == "file" and not name.endswith("/"):
-            yield relative, f"{place.protocol}://{name.lstrip('/')}", info
+        is_place = name == root
+        is_folder = name.endswith("/") and not size_of(info)
+        if info.get("type") == "file" and not is_folder:
+            # Cut at exactly one slash: the key may go on with more, and two keys must not become
+            # one path.
+            path = name.rpartition("/")[2] if is_place else name[len(root) + 1 :]
+            yield StoredObject(path, f"{place.protocol}://{name}", info, is_place)
+
+
+def _find(place: UPath, root: str) -> dict[str, Info]:
+    if place.protocol == "s3":
+        store = _exact_s3()
+        bucket, key, _ = store.split_path(root)
+        found = store.find(bucket, prefix=f"{key}/" if key else "", detail=True)
+        if not found and key:
+            with suppress(FileNotFoundError):
+                found = {root: store.info(root)}
+    else:
+        store = place.fs
+        # The clients remember listings; a file that came since would stay unseen.
+        store.invalidate_cache()
+        found = store.find(root, detail=True)
+    return cast("dict[str, Info]", found)
+
+
+def _store_of(address: str) -> tuple[Any, str]:  # Any: the clients ship no types
+    """The client of an address, and what names the object in it."""
+    scheme, _, name = address.partition("://")
+    if scheme == "s3":
+        return _exact_s3(), name
+    store, key = fsspec.url_to_fs(address)
+    store.invalidate_cache()
+    return store, str(key)
+
+
+def _exact_s3() -> Any:  # Any: s3fs ships no types
+    """A client that takes keys as they are, and remembers no listing.
+
+    The one of s3fs cuts keys at `?versionId=` and slashes off their end, and takes an object for
+    a folder where other keys go on behind its own.
+    """
+    return _exact_s3_class()(use_listings_cache=False)
+
+
+@cache
+def _exact_s3_class() -> Any:  # Any: likewise
+    parent: Any = fsspec.get_filesystem_class("s3")
+
+    class ExactS3(parent):  # type: ignore[misc]  # ships no types
+        @classmethod
+        def _strip_protocol(cls, path: str) -> str:
+            return path.removeprefix("s3://")
+
+        def split_path(self, path: str) -> tuple[str, str, None]:
+            bucket, key = self._find_bucket_key(path)
+            return bucket, key, None
+
+    # One store of clients: whoever clears those of s3fs, for other credentials, clears ours.
+    ExactS3._cache = parent._cache  # noqa: SLF001
+    return ExactS3
 
 
 def size_of(info: Info) -> int:
@@ -105,9 +176,8 @@ def open_object(address: str, path: str) -> BinaryIO:
 
 def info_of(address: str) -> Info:
     """What the store says of an object now; empty where it is gone."""
-    store, key = fsspec.url_to_fs(address)
+    store, key = _store_of(address)
     with suppress(VanishedFileError), _answering(address, address):
-        store.invalidate_cache()
         return cast("Info", store.info(key))
     return {}
 
@@ -118,7 +188,7 @@ class _Object(io.RawIOBase):
     def __init__(self, address: str, path: str) -> None:
         self._address = address
         self._path = path
-        store, key = fsspec.url_to_fs(address)
+        store, key = _store_of(address)
         with self._answering():
             self._opened = store.open(key, "rb", block_size=_BLOCK_BYTES)
 

@@ -73,10 +73,12 @@ class FirstError:
     Attributes:
         line: physical line where the record starts; 0 for a whole file.
         rule: the first rule that it broke.
+        message: of a whole file, what it is and what to do; facts of the file, never values.
     """
 
     line: int
     rule: str
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,11 @@ class Batch:
     erasures: str = ""
     revision: int = 0
     is_raw_dropped: bool = False
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the file could not be read as a whole."""
+        return self.first_error is not None and self.first_error.line == 0
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:

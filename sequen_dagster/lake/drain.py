@@ -12,7 +12,7 @@ from pathlib import Path
 from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import ParserCrashError, VanishedFileError
-from sequen_dagster.exports.files import ExportFile, list_sources
+from sequen_dagster.exports.files import ExportFile, Listing, list_places, list_sources
 from sequen_dagster.lake.commits import Batch, Books, Commit, write_commit
 from sequen_dagster.lake.erasures import read_erasures
 from sequen_dagster.lake.ledger import Ledger, file_key
@@ -48,11 +48,13 @@ class Drained:
         commits: the commits written, in order.
         failures: the files that failed; they are tried again next time.
         left: the files that were gone or being written to; they are looked at again next time.
+        listings: what the exports places held, one a source.
     """
 
     commits: tuple[Commit, ...] = ()
     failures: tuple[FileFailure, ...] = ()
     left: tuple[FileFailure, ...] = ()
+    listings: tuple[Listing, ...] = ()
 
     @property
     def batches(self) -> list[Batch]:
@@ -78,12 +80,18 @@ class Order:
     is_settled: bool = False
 
 
-def pending_files(settings: SequenSettings, order: Order | None = None) -> list[ExportFile]:
+def pending_files(
+    settings: SequenSettings,
+    order: Order | None = None,
+    *,
+    listings: Sequence[Listing] | None = None,
+) -> list[ExportFile]:
     """The files of all sources that are not committed as they lie there now.
 
     Args:
         settings: the home and its sources.
         order: which of them.
+        listings: what the exports places hold, where they have been listed already.
 
     Raises:
         ExportsError: an exports place cannot be listed.
@@ -92,7 +100,8 @@ def pending_files(settings: SequenSettings, order: Order | None = None) -> list[
     ledger = Ledger(settings.make_home())
     ledger.sync()
     order = order or Order()
-    pending = ledger.pending(list_sources(settings.sources))
+    found = list_places(settings.sources) if listings is None else listings
+    pending = ledger.pending(file for listing in found for file in listing.files)
     if order.portion:
         wanted = ledger.requested(order.portion)
         return [file for file in pending if file_key(file) in wanted]
@@ -127,7 +136,8 @@ def drain(
     """
     ledger = Ledger(settings.make_home())
     now = utc_now()
-    jobs = [Job(file, now) for file in pending_files(settings, order)]
+    listings = tuple(list_places(settings.sources))
+    jobs = [Job(file, now) for file in pending_files(settings, order, listings=listings)]
     commits: list[Commit] = []
     failures: list[FileFailure] = []
     left: list[FileFailure] = []
@@ -150,7 +160,7 @@ def drain(
                     progress(done, len(jobs), job.file.path)
             commit = commit_batches(settings, ledger, batches, number=_numbered, run_id=run_id)
             commits += [commit] if commit else []
-    return Drained(tuple(commits), tuple(failures), tuple(left))
+    return Drained(tuple(commits), tuple(failures), tuple(left), listings)
 
 
 def commit_batches(

@@ -251,6 +251,7 @@ def judge_file(
         whole = unreadable_file(error.rule, size_bytes, sha256, origin)
         tally = Tally(Books(records_read=1))
         tally.count_split(whole, Counter())
+        tally.first_error = FirstError(0, error.rule, str(error))
         sink.write(whole)
         return tally, sha256, size_bytes
 

@@ -16,6 +16,7 @@ from sequen_dagster.errors import HomeError
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake.commits import Batch, Commit, commit_id_of, commit_names, read_commits
 from sequen_dagster.lake.ledger_file import connect, ledger_path, prepare
+from sequen_dagster.wording import quoted
 
 FileState = Literal["seen", "stable", "committed", "failed", "parked"]
 
@@ -26,6 +27,16 @@ _CURRENT: Final = """
     select source, path, size_bytes, modified_at, etag
     from file_versions where state = 'committed'
     order by version, updated_at
+"""
+_UNREAD: Final = """
+    select source, path, first_error_rule, coalesce(first_error_message, '')
+    from file_versions as own
+    where state = 'committed' and first_error_line = 0 and version = (
+        select max(version) from file_versions
+        where source = own.source and path = own.path and state = 'committed'
+    )
+    group by source, path
+    order by source, path
 """
 _STATUS: Final = (
     "state, first_seen_at, sightings, attempts, retry_at, begun_at is not null as is_begun,"
@@ -45,8 +56,8 @@ _RECORD: Final = """
     insert into file_versions (
         source, path, size_bytes, modified_at, etag, state, first_seen_at, version, batch_id,
         file_sha256, commit_id, records_read, accepted, quarantined, skipped,
-        first_error_line, first_error_rule, updated_at
-    ) values (?, ?, ?, ?, ?, 'committed', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        first_error_line, first_error_rule, first_error_message, updated_at
+    ) values (?, ?, ?, ?, ?, 'committed', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict do update set
         state = 'committed', error = null, begun_at = null, portion = null, attempts = 0,
         -- Commits are indexed in the order of their names, not of the versions they hold.
@@ -61,6 +72,7 @@ _RECORD: Final = """
         skipped = excluded.skipped,
         first_error_line = excluded.first_error_line,
         first_error_rule = excluded.first_error_rule,
+        first_error_message = excluded.first_error_message,
         updated_at = excluded.updated_at
 """
 
@@ -92,6 +104,27 @@ class FileStatus:
     portion: str | None
     requests: int
     error: str | None
+
+
+@dataclass(frozen=True)
+class UnreadFile:
+    """A file whose current version could not be read as a whole.
+
+    Attributes:
+        source: name of the source.
+        path: path under the exports place.
+        rule: the rule code, such as `unsupported_format`.
+        message: what the file is, and what to do; empty in homes of older releases.
+    """
+
+    source: str
+    path: str
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        why = f"{self.rule}: {self.message}" if self.message else self.rule
+        return f"{quoted(self.path)}: {why}"
 
 
 class Ledger:
@@ -275,6 +308,11 @@ class Ledger:
             ).fetchone()
         return (row[0], row[1]) if row else (0, None)
 
+    def unread_files(self) -> list[UnreadFile]:
+        """The files whose current version could not be read as a whole, in order of their paths."""
+        with connect(self._path) as connection:
+            return [UnreadFile(*row) for row in connection.execute(_UNREAD)]
+
     def newest_receipt(self) -> datetime | None:
         """The latest receipt of all committed files; None where there is none."""
         with connect(self._path) as connection:
@@ -323,6 +361,7 @@ class Ledger:
                 batch.books.skipped,
                 first.line if first else None,
                 first.rule if first else None,
+                first.message if first else None,
                 _now(),
             ),
         )

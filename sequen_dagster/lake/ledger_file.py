@@ -9,7 +9,7 @@ from typing import Final
 from sequen_dagster.errors import HomeError
 
 # Raised whenever the tables below change; an older ledger is set aside and made anew.
-LEDGER_VERSION: Final = 2
+LEDGER_VERSION: Final = 3
 _SCHEMA: Final = """
 create table if not exists commits (
     commit_id text primary key,
@@ -39,6 +39,7 @@ create table if not exists file_versions (
     skipped integer,
     first_error_line integer,
     first_error_rule text,
+    first_error_message text,
     error text,
     updated_at text not null,
     primary key (source, path, size_bytes, modified_at, etag)

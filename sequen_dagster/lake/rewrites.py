@@ -33,6 +33,7 @@ from sequen_dagster.errors import LockTimeoutError
 from sequen_dagster.lake.commits import (
     Batch,
     Commit,
+    FirstError,
     latest_manifests,
     named_rows,
     read_commits,
@@ -252,7 +253,7 @@ def _rewritten(lake: Path, batch: Batch, change: Change, found: Rewritten) -> Ba
         rule_counts=tally.rule_counts(),
         events=events if has_new_events else batch.events,
         quarantine=quarantine if has_new_quarantine else batch.quarantine,
-        first_error=tally.first_error,
+        first_error=_with_message(tally.first_error, batch.first_error),
         erasures=change.erasures.fingerprint or batch.erasures,
         revision=batch.revision + 1,
         is_raw_dropped=batch.is_raw_dropped or change.is_raw_due,
@@ -281,6 +282,13 @@ def _rows(lake: Path, names: Iterable[str], *, columns: list[str] | None = None)
                     yield Split(rows, QUARANTINED_SCHEMA.to_frame(), Counter(), Counter())
                 else:
                     yield Split(ACCEPTED_SCHEMA.to_frame(), rows, count_errors(rows), Counter())
+
+
+def _with_message(first: FirstError | None, before: FirstError | None) -> FirstError | None:
+    """The first error of rewritten rows; of a whole file with what was said of it before."""
+    if first and before and (first.line, first.rule) == (before.line, before.rule):
+        return before
+    return first
 
 
 def _counts(batch: Batch, severity: str) -> Counts:

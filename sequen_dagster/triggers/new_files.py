@@ -12,8 +12,8 @@ import dagster as dg
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import ExportsError, HomeError
 from sequen_dagster.exports.announced import announced_files
-from sequen_dagster.exports.assets import RAW_EVENTS
-from sequen_dagster.exports.files import ExportFile, list_place
+from sequen_dagster.exports.assets import RAW_EVENTS, passed_over_metadata
+from sequen_dagster.exports.files import ExportFile, Listing, list_place
 from sequen_dagster.lake.ledger import FileStatus, Ledger
 from sequen_dagster.lake.requests import Plan, Portion, plan_requests
 from sequen_dagster.private import private_files
@@ -58,7 +58,8 @@ def _tick(
 ) -> Callable[[dg.SensorEvaluationContext], dg.SensorResult | dg.SkipReason]:
     @private_files()
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        files, announced, problems = _look(settings)
+        listings, announced, problems = _look(settings)
+        files = [file for listing in listings for file in listing.files]
         try:
             ledger = Ledger(settings.make_home())
             ledger.sync()
@@ -79,21 +80,21 @@ def _tick(
         for portion in plan.requests:
             ledger.request(portion.name, portion.files)
         if not plan.requests:
-            return dg.SkipReason(_explained(plan, len(files), problems))
+            return dg.SkipReason(_explained(plan, listings, problems))
         for problem in problems:
             context.log.warning(problem)
-        context.log.info(_explained(plan, len(files), []))
+        context.log.info(_explained(plan, listings, []))
         return dg.SensorResult(
             run_requests=[_request(portion) for portion in plan.requests],
-            asset_events=[_observation(files, plan)],
+            asset_events=[_observation(listings, files, plan)],
         )
 
     return evaluate
 
 
-def _look(settings: SequenSettings) -> tuple[list[ExportFile], set[ExportFile], list[str]]:
-    """All files, those announced as whole, and what stood in the way of seeing more."""
-    files: list[ExportFile] = []
+def _look(settings: SequenSettings) -> tuple[list[Listing], set[ExportFile], list[str]]:
+    """What lies there, the files announced as whole, and what stood in the way of seeing more."""
+    listings: list[Listing] = []
     announced: set[ExportFile] = set()
     problems: list[str] = []
     for source in settings.sources:
@@ -104,10 +105,10 @@ def _look(settings: SequenSettings) -> tuple[list[ExportFile], set[ExportFile], 
             problems.append(str(error))
             continue
         whole, unread = announced_files(source, listing)
-        files += listing.files
+        listings.append(listing)
         announced |= whole
         problems += unread
-    return files, announced, problems
+    return listings, announced, problems
 
 
 def _conclude_ended(
@@ -141,10 +142,13 @@ def _request(portion: Portion) -> dg.RunRequest:
     )
 
 
-def _observation(files: list[ExportFile], plan: Plan) -> dg.AssetObservation:
+def _observation(
+    listings: list[Listing], files: list[ExportFile], plan: Plan
+) -> dg.AssetObservation:
     return dg.AssetObservation(
         RAW_EVENTS,
         metadata={
+            **passed_over_metadata(listings),
             "files": len(files),
             "bytes": sum(file.size_bytes for file in files),
             "newest": max(file.modified_at for file in files).isoformat(),
@@ -154,7 +158,7 @@ def _observation(files: list[ExportFile], plan: Plan) -> dg.AssetObservation:
     )
 
 
-def _explained(plan: Plan, files: int, problems: list[str]) -> str:
+def _explained(plan: Plan, listings: list[Listing], problems: list[str]) -> str:
     """What a tick has seen, for the person who looks at it in the UI."""
     requested = sum(len(portion.files) for portion in plan.requests)
     parts = [
@@ -168,9 +172,11 @@ def _explained(plan: Plan, files: int, problems: list[str]) -> str:
         _named("parked until they change", plan.parked, with_error=True),
     ]
     told = [part for part in parts if part]
+    files = sum(len(listing.files) for listing in listings)
     seen = f"{counted(files, 'file')} seen"
     summary = f"{seen}: {'; '.join(told)}." if told else f"No file is new. {seen}."
-    return " ".join([*problems, summary])
+    found = [str(listing) for listing in listings if listing.is_worth_telling]
+    return " ".join([*problems, summary, *found])
 
 
 def _named(what: str, statuses: Collection[FileStatus], *, with_error: bool = False) -> str:

@@ -1,0 +1,81 @@
+"""Exports: the patterns of a source that say which paths are read and which are passed over.
+
+In: the patterns, and names or paths. Out: the first pattern that matches, so that it can be named.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from fnmatch import translate
+from typing import Final
+
+_SPECIAL: Final = re.compile(r"[*?[]")
+
+
+class Exclusion:
+    """Says which pattern passes a path over.
+
+    A pattern counts on every name of a path, folders too; one that holds a `/` on the path from
+    its beginning, likewise of folders.
+
+    Args:
+        patterns: the `exclude` of a source.
+    """
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self._of_name = first_match(one for one in patterns if "/" not in one)
+        self._of_path = first_match(one for one in patterns if "/" in one)
+        self._of_folders: dict[str, str] = {"": ""}
+
+    def of_entry(self, name: str, path: str) -> str:
+        """The pattern that matches a name or the path it ends; empty where none does.
+
+        For a walk that looks at the folders on the way by itself.
+        """
+        return self._of_name(name) or self._of_path(path)
+
+    def of_path(self, path: str) -> str:
+        """The pattern that matches a path or a folder on it; empty where none does."""
+        folder, _, name = path.rpartition("/")
+        return self._of_folder(folder) or self.of_entry(name, path)
+
+    def _of_folder(self, folder: str) -> str:
+        pattern = self._of_folders.get(folder)
+        if pattern is None:
+            names = folder.split("/")
+            above = ("/".join(names[:depth]) for depth in range(1, len(names) + 1))
+            found = (self.of_entry(name, path) for name, path in zip(names, above, strict=True))
+            pattern = self._of_folders[folder] = next(filter(None, found), "")
+        return pattern
+
+
+def first_match(patterns: Iterable[str]) -> Callable[[str], str]:
+    """What finds the first of some patterns that matches a text; it gives "" where none does.
+
+    Patterns are those of `fnmatch`, and the case of letters counts on every machine.
+    """
+    given = tuple(patterns)
+    if not given:
+        return lambda _: ""
+    exact = {one for one in given if not _SPECIAL.search(one)}
+    prefixes = tuple(one[:-1] for one in given if _is_plain(one[:-1]) and one.endswith("*"))
+    suffixes = tuple(one[1:] for one in given if _is_plain(one[1:]) and one.startswith("*"))
+    plain = {*exact, *(f"{one}*" for one in prefixes), *(f"*{one}" for one in suffixes)}
+    others = re.compile("|".join(translate(one) for one in given if one not in plain) or "(?!)")
+    each = [(one, re.compile(translate(one)).match) for one in given]
+
+    def first(text: str) -> str:
+        # Asked for every name of every file: most patterns are no regular expressions.
+        if not (
+            text in exact
+            or text.startswith(prefixes)
+            or text.endswith(suffixes)
+            or others.match(text)
+        ):
+            return ""
+        return next(pattern for pattern, matches in each if matches(text))
+
+    return first
+
+
+def _is_plain(text: str) -> bool:
+    return bool(text) and not _SPECIAL.search(text)
