@@ -24,12 +24,21 @@ _MAX_FINDINGS: Final = 20
 
 @dataclass(frozen=True)
 class Finding:
-    """One record that broke the contract."""
+    """One record that broke the contract.
+
+    Attributes:
+        path: path of its file.
+        line: physical line where it starts; 0 for a whole file.
+        item: its place among the records that start there.
+        rules: the rules that it broke.
+        message: why a whole file could not be read, and what to do; else empty.
+    """
 
     path: str
     line: int
     item: int
     rules: tuple[str, ...]
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,13 @@ class _Findings:
     def write(self, split: Split) -> None:
         rows = split.quarantined.head(_MAX_FINDINGS - len(self.first)).iter_rows(named=True)
         self.first += [
-            Finding(self._path, row["source_line"], row["source_item"], tuple(row["rules"]))
+            Finding(
+                self._path,
+                row["source_line"],
+                row["source_item"],
+                tuple(row["rules"]),
+                "" if row["source_line"] else row["raw"],
+            )
             for row in rows
         ]
 
@@ -124,6 +139,9 @@ def render_human(outcome: Validation) -> Group:
                 Text(quoted(one.path)), str(one.line), str(one.item), ", ".join(one.rules)
             )
         parts.append(table)
+        parts += [
+            Text(f"{quoted(one.path)}: {one.message}") for one in outcome.findings if one.message
+        ]
     return Group(*parts)
 
 
@@ -132,7 +150,8 @@ def render_github(outcome: Validation) -> Iterator[str]:
     for one in outcome.findings:
         # A path that needs spelling out marks no file then, and breaks out of no line either.
         path = printable(one.path).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
-        yield f"::error file={path},line={max(one.line, 1)}::{', '.join(one.rules)}"
+        text = ", ".join(one.rules) + (f": {one.message}" if one.message else "")
+        yield f"::error file={path},line={max(one.line, 1)}::{text.replace('%', '%25')}"
 
 
 def _table(title: str, counts: Counts) -> Table:

@@ -73,10 +73,12 @@ class FirstError:
     Attributes:
         line: physical line where the record starts; 0 for a whole file.
         rule: the first rule that it broke.
+        message: why a whole file could not be read, and what to do; else empty.
     """
 
     line: int
     rule: str
+    message: str = ""
 
 
 @dataclass(frozen=True)

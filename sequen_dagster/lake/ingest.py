@@ -103,8 +103,8 @@ class Tally:
         self._count(self.warnings, split.warnings)
         self._count(self.skipped, skipped)
         if self.first_error is None and len(split.quarantined):
-            line, rules = split.quarantined.select("source_line", "rules").row(0)
-            self.first_error = FirstError(line, rules[0])
+            line, rules, raw = split.quarantined.select("source_line", "rules", "raw").row(0)
+            self.first_error = FirstError(line, rules[0], "" if line else raw)
 
     def _count(self, total: Counts, more: Counts) -> None:
         # Sorted, so that every try tells the same types apart.
@@ -238,7 +238,7 @@ def judge_file(
     except UnreadableFileError as error:
         sha256, size_bytes = reader.finish()
         sink.restart()
-        whole = unreadable_file(error.rule, size_bytes, sha256, origin)
+        whole = unreadable_file(error.rule, size_bytes, sha256, origin, str(error))
         tally = Tally(Books(records_read=1))
         tally.count_split(whole, Counter())
         sink.write(whole)
