@@ -145,7 +145,13 @@ class _Findings:
     def write(self, split: Split) -> None:
         rows = split.quarantined.head(_MAX_FINDINGS - len(self.first)).iter_rows(named=True)
         self.first += [
-            Finding(self._path, row["source_line"], row["source_item"], tuple(row["rules"]))
+            Finding(
+                self._path,
+                row["source_line"],
+                row["source_item"],
+                tuple(row["rules"]),
+                "" if row["source_line"] else row["raw"],
+            )
             for row in rows
         ]
 
@@ -189,7 +195,8 @@ def render_github(outcome: Validation) -> Iterator[str]:
         # A path that needs spelling out marks no file then, and breaks out of no line either.
         path = printable(one.path).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
         why = f" ({printable(one.message)})" if one.message else ""
-        yield f"::error file={path},line={max(one.line, 1)}::{', '.join(one.rules)}{why}"
+        text = f"{', '.join(one.rules)}{why}".replace("%", "%25")
+        yield f"::error file={path},line={max(one.line, 1)}::{text}"
     for listing in outcome.listings:
         if listing.is_worth_telling:
             yield f"::{'notice' if listing.files else 'warning'}::{listing}"

@@ -68,7 +68,7 @@ def test_kind_is_told_by_content(tmp_path: Path, name: str, content: bytes) -> N
         (zstandard.compress(PACKED), "unsupported_format"),
         (gzip.compress(zipped("a.jsonl"), mtime=0), "unsupported_format"),
         (zipped("../x"), "unsupported_format"),
-        (b"BZh91AY&SY\x00\x01", "unsupported_format"),
+        (b"BZh91AY&SY\x00\x01", "corrupt_compression"),
         ("\ufeff{}".encode("utf-16-le"), "unsupported_format"),
         ("\ufeff{}".encode("utf-16-be"), "unsupported_format"),
     ],

@@ -375,12 +375,12 @@ def test_ordinals_go_on_across_chunks() -> None:
 
 def test_unreadable_file_is_one_record_at_line_0() -> None:
     origin = Origin("web", "a.gz", RECEIPT)
-    split = unreadable_file("corrupt_compression", 9, "ab", origin)
+    split = unreadable_file("corrupt_compression", 9, "ab", origin, "It is cut.")
 
     (row,) = split.quarantined.to_dicts()
     assert (row["source"], row["source_file"], row["source_line"], row["rules"]) == (
         "web", "a.gz", 0, ["corrupt_compression"])  # fmt: skip
-    assert (row["raw_bytes"], row["raw_sha256"], row["raw"]) == (9, "ab", "")
+    assert (row["raw_bytes"], row["raw_sha256"], row["raw"]) == (9, "ab", "It is cut.")
 
 
 def test_raw_text_is_kept_up_to_its_limit() -> None:

@@ -197,9 +197,14 @@ class EventContract:
         )
 
 
-def unreadable_file(rule: str, size_bytes: int, sha256: str, origin: Origin) -> Split:
-    """What a file that cannot be read becomes: one quarantined record at line 0."""
-    whole = Unreadable(0, 1, rule, b"", size_bytes, sha256)
+def unreadable_file(
+    rule: str, size_bytes: int, sha256: str, origin: Origin, message: str = ""
+) -> Split:
+    """What a file that cannot be read becomes: one quarantined record at line 0.
+
+    None of its text is kept; `raw` holds the message: why it cannot be read, and what to do.
+    """
+    whole = Unreadable(0, 1, rule, message.encode(), size_bytes, sha256)
     return _judge_chunk(ParsedChunk(unreadable=[whole]), origin, IdGenerator(), 0)
 
 

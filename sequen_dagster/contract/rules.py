@@ -41,6 +41,7 @@ FILE_RULES: Final = (
     "corrupt_parquet",
     "unsupported_format",
     "too_compressed",
+    "missing_header",
 )
 WARNINGS: Final = (
     "alias_conflict",

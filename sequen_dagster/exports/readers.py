@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.compression import ByteStream, HashingReader, plain_stream
+from sequen_dagster.exports.delimited import is_delimited, read_delimited
 from sequen_dagster.exports.files import ExportFile, check_unchanged, open_file
 from sequen_dagster.exports.lines import (
     begins_json,
@@ -19,7 +19,8 @@ from sequen_dagster.exports.lines import (
     read_lines,
 )
 from sequen_dagster.exports.records import Chunks
-from sequen_dagster.exports.tables import read_csv, read_parquet
+from sequen_dagster.exports.tables import read_parquet
+from sequen_dagster.exports.unsupported import HEAD_BYTES, refuse_unsupported
 from sequen_dagster.settings import SequenSettings
 
 FileFormat = Literal["jsonl", "json", "csv", "parquet", "unreadable"]
@@ -27,24 +28,6 @@ FileFormat = Literal["jsonl", "json", "csv", "parquet", "unreadable"]
 _BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = b" \t\r\n"
 _PARQUET_MAGIC: Final = b"PAR1"
-# Kinds that people drop by mistake; without this list they would be thousands of malformed lines.
-_UNSUPPORTED_MAGIC: Final = {
-    b"\x1f\x8b": "gzip within a compressed file",
-    b"\x28\xb5\x2f\xfd": "zstd within a compressed file",
-    _PARQUET_MAGIC: "Parquet within a compressed file",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
-    b"PK\x03\x04": "a zip archive",
-    b"PK\x05\x06": "a zip archive",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"7z\xbc\xaf\x27\x1c": "7z",
-    b"Obj\x01": "Avro",
-    b"ORC": "ORC",
-    b"SQLite format 3": "an SQLite database",
-}
-_FIRST_TEXT_BYTE: Final = 9
-_COMPRESSED_ENDINGS: Final = (".gz", ".zst", ".zstd")
 _PEEKED_LINES: Final = 5
 _CR_PEEK_BYTES: Final = 1 << 16
 
@@ -113,15 +96,19 @@ class ExportReader:
             self.file_format = "parquet"
             yield from self._parquet()
             return
-        plain = _Peekable(
-            plain_stream(packed, max_ratio=self._limits.max_compression_ratio),
-            self._limits.max_record_bytes,
-        )
-        _refuse_unsupported(plain.peek(32))
+        stream, packing = plain_stream(packed, max_ratio=self._limits.max_compression_ratio)
+        plain = _Peekable(stream, self._limits.max_record_bytes)
+        refuse_unsupported(plain.peek(HEAD_BYTES), self.file.path, packing)
+        if is_delimited(self.file.path, plain.peek_filled()):
+            self.file_format = "csv"
+            yield from read_delimited(
+                plain, self.file.path, max_record_bytes=self._limits.max_record_bytes
+            )
+            return
         plain.skip(_BOM)
         if plain.has_only_carriage_returns():
             plain = _Peekable(_NewlineStream(plain), self._limits.max_record_bytes)
-        self.file_format = _text_format(self.file.path, plain, self._limits.max_record_bytes)
+        self.file_format = _text_format(plain, self._limits.max_record_bytes)
         yield from self._text(plain)
 
     def finish(self) -> tuple[str, int]:
@@ -138,9 +125,7 @@ class ExportReader:
 
     def _text(self, plain: "_Peekable") -> Chunks:
         limit = self._limits.max_record_bytes
-        if self.file_format == "csv":
-            yield from read_csv(plain, max_record_bytes=limit)
-        elif self.file_format == "json":
+        if self.file_format == "json":
             yield from read_document(plain, max_record_bytes=limit)
         else:
             yield from read_lines(plain, max_record_bytes=limit)
@@ -159,24 +144,7 @@ class ExportReader:
         )
 
 
-def _refuse_unsupported(head: bytes) -> None:
-    if head.isascii() and not any(byte < _FIRST_TEXT_BYTE for byte in head):
-        return  # a text that happens to begin with such letters
-    for magic, kind in _UNSUPPORTED_MAGIC.items():
-        if head.startswith(magic):
-            message = (
-                f"The file is {kind}. Send JSON Lines, JSON or CSV in UTF-8, plain or packed once "
-                "with gzip or zstd, or Parquet."
-            )
-            raise UnreadableFileError("unsupported_format", message)
-
-
-def _text_format(path: str, plain: "_Peekable", max_record_bytes: int) -> FileFormat:
-    name = path.lower()
-    for ending in _COMPRESSED_ENDINGS:
-        name = name.removesuffix(ending)
-    if name.endswith((".csv", ".tsv")):
-        return "csv"
+def _text_format(plain: "_Peekable", max_record_bytes: int) -> FileFormat:
     lines = plain.peek_lines(_PEEKED_LINES)
     if not lines:
         return "jsonl"
@@ -219,6 +187,13 @@ class _Peekable:
         while len(self._head) < size and self._fill():
             pass
         return self._head[:size]
+
+    def peek_filled(self) -> bytes:
+        """The beginning, up to something that is no white space, if it is not too far."""
+        while not self._head.strip(_BLANK) and len(self._head) <= self._max_peek_bytes:
+            if not self._fill():
+                break
+        return self._head
 
     def skip(self, prefix: bytes) -> None:
         self._head = self._head.removeprefix(prefix)

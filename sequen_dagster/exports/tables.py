@@ -1,6 +1,5 @@
 """Exports: CSV and Parquet rows as JSON object texts in column order, so one contract fits all."""
 
-import csv
 import json
 import math
 from collections.abc import Iterable, Iterator
@@ -13,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sequen_dagster.errors import UnreadableFileError
-from sequen_dagster.exports.compression import RATIO_GRACE_BYTES, ByteStream, too_compressed
-from sequen_dagster.exports.records import Chunks, HashedBytes, RecordChunk, Unreadable
+from sequen_dagster.exports.compression import RATIO_GRACE_BYTES, too_compressed
+from sequen_dagster.exports.records import Chunks, RecordChunk, Unreadable
 
 _DELIMITERS: Final = ",;\t|"
 _BLOCK_BYTES: Final = 1 << 20
@@ -23,146 +22,6 @@ _BATCH_ROWS: Final = 16_384
 _UNREADABLE: Final = chr(0xDCFF)
 
 _encode_text: Final = msgspec.json.Encoder().encode
-
-
-def read_csv(stream: ByteStream, *, max_record_bytes: int) -> Chunks:
-    """Read delimited text with a header (RFC 4180); a cell is text, an empty cell is absent.
-
-    Args:
-        stream: plain bytes, without a byte order mark.
-        max_record_bytes: longest line.
-
-    Yields:
-        Chunks in file order; a row that cannot be read is `malformed_csv`, `bad_encoding` or
-        `too_large`.
-
-    Raises:
-        UnreadableFileError: `malformed_csv` or `bad_encoding`: the header cannot be read.
-    """
-    csv.field_size_limit(max_record_bytes)
-    source = _TextLines(stream, max_record_bytes)
-    header = next((line for line in source if line.strip()), "")
-    blank_lines = max(source.line_number - 1, 0)
-    source.push_back(keep=len(source.taken) - 1)
-    delimiter = max(_DELIMITERS, key=header.count)
-    rows = csv.reader(source, delimiter=delimiter, strict=True)
-    try:
-        names = [_encode_text(name) for name in next(rows, [])]
-    except (csv.Error, UnicodeEncodeError) as error:
-        rule = "malformed_csv" if isinstance(error, csv.Error) else "bad_encoding"
-        message = "The CSV header cannot be read. Send the file in UTF-8, with plain names."
-        raise UnreadableFileError(rule, message) from None
-    for chunk in _csv_chunks(rows, names, source):
-        chunk.blank_lines += blank_lines
-        blank_lines = 0
-        yield chunk
-
-
-def _csv_chunks(rows: Iterator[list[str]], names: list[bytes], source: "_TextLines") -> Chunks:
-    chunk = RecordChunk(is_text_format=True)
-    while True:
-        source.taken.clear()
-        try:
-            row = next(rows)
-        except StopIteration:
-            break
-        except csv.Error:
-            # A quote that is never closed swallows every row behind it: give them back.
-            source.push_back(keep=1)
-            chunk.unreadable.append(source.unreadable("malformed_csv"))
-        else:
-            _add_row(chunk, row, names, source)
-        chunk.unreadable += source.too_large
-        source.too_large.clear()
-        if chunk.is_full:
-            yield chunk
-            chunk = RecordChunk(is_text_format=True)
-    chunk.unreadable += source.too_large
-    yield chunk
-
-
-def _add_row(chunk: RecordChunk, row: list[str], names: list[bytes], source: "_TextLines") -> None:
-    if not row or (len(row) == 1 < len(names) and not row[0].strip()):
-        chunk.blank_lines += 1
-    elif len(row) != len(names):
-        chunk.unreadable.append(source.unreadable("malformed_csv"))
-    else:
-        cells = zip(names, row, strict=True)
-        try:
-            pairs = [name + b":" + _encode_text(cell) for name, cell in cells if cell]
-        except UnicodeEncodeError:
-            chunk.unreadable.append(source.unreadable("bad_encoding"))
-        else:
-            chunk.add(b"{" + b",".join(pairs) + b"}", source.first_line)
-
-
-class _TextLines(Iterator[str]):
-    """Lines of a byte stream as text, line ends kept, undecodable bytes kept as surrogates.
-
-    Attributes:
-        line_number: of the line given last.
-        taken: the lines given since it was cleared.
-        too_large: lines that were passed over.
-    """
-
-    def __init__(self, stream: ByteStream, max_record_bytes: int) -> None:
-        self._lines = _byte_lines(stream, max_record_bytes)
-        self._returned: list[bytes] = []
-        self.line_number = 0
-        self.taken: list[bytes] = []
-        self.too_large: list[Unreadable] = []
-
-    def __next__(self) -> str:
-        line = self._returned.pop() if self._returned else next(self._lines)
-        self.line_number += 1
-        while isinstance(line, HashedBytes):
-            self.too_large.append(line.unreadable("too_large", line=self.line_number))
-            line = next(self._lines)
-            self.line_number += 1
-        self.taken.append(line)
-        return line.decode("utf-8", "surrogateescape")
-
-    def push_back(self, *, keep: int) -> None:
-        """Give the taken lines back, all but the first `keep`."""
-        back = self.taken[keep:]
-        self._returned += reversed(back)
-        self.line_number -= len(back)
-        del self.taken[keep:]
-
-    @property
-    def first_line(self) -> int:
-        """Number of the line where the row just read starts."""
-        return self.line_number - len(self.taken) + 1
-
-    def unreadable(self, rule: str) -> Unreadable:
-        """The row just read, as an unreadable record."""
-        return Unreadable.of(rule, b"".join(self.taken), line=self.first_line)
-
-
-def _byte_lines(stream: ByteStream, max_record_bytes: int) -> Iterator[bytes | HashedBytes]:
-    held = b""
-    passed: HashedBytes | None = None
-    while block := stream.read(_BLOCK_BYTES):
-        lines = (held + block).splitlines(keepends=True)
-        # A lone CR at the end may be half of a CRLF.
-        held = lines.pop() if not block.endswith(b"\n") else b""
-        for line in lines:
-            if passed is None and len(line.rstrip(b"\r\n")) <= max_record_bytes:
-                yield line
-            else:
-                passed = passed or HashedBytes()
-                passed.add(line)
-                yield passed
-                passed = None
-        if passed is not None or len(held) > max_record_bytes:
-            passed = passed or HashedBytes()
-            passed.add(held)
-            held = b""
-    if passed is not None:
-        passed.add(held)
-        yield passed
-    else:
-        yield from held.splitlines(keepends=True)
 
 
 def read_parquet(handle: BinaryIO, *, size_bytes: int, max_ratio: int) -> Chunks:

@@ -248,7 +248,7 @@ def judge_file(
     except UnreadableFileError as error:
         sha256, size_bytes = reader.finish()
         sink.restart()
-        whole = unreadable_file(error.rule, size_bytes, sha256, origin)
+        whole = unreadable_file(error.rule, size_bytes, sha256, origin, str(error))
         tally = Tally(Books(records_read=1))
         tally.count_split(whole, Counter())
         tally.first_error = FirstError(0, error.rule, str(error))
