@@ -70,7 +70,7 @@ def validate_path(settings: SequenSettings) -> Validation:
     Raises:
         ExportsError: an exports place cannot be listed.
     """
-    contract = EventContract(max_depth=settings.max_depth)
+    contract = EventContract.of(settings)
     files = list_sources(settings.sources)
     total = Tally()
     findings: list[Finding] = []
