@@ -8,7 +8,7 @@ derived from `FIELDS`. Source: the event document ("Reserved Fields", "Standard 
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Kind = Literal["string", "type", "identity", "timestamp", "rank", "dwell", "item_ids"]
+Kind = Literal["string", "type", "id", "identity", "timestamp", "rank", "dwell", "item_ids"]
 
 STANDARD_TYPES: Final = (
     "page_view",
@@ -43,7 +43,7 @@ class Field:
 
 
 FIELDS: Final = (
-    Field("id", "string", "Unique id of the event; generated from its content where none is sent."),
+    Field("id", "id", "Unique id of the event; generated from its content where none is sent."),
     Field("type", "type", "Standard event type, or the name of a custom one.", mandatory=True),
     Field(
         "original_timestamp",
@@ -64,10 +64,10 @@ FIELDS: Final = (
     Field("uid", "identity", "Id of the user."),
     Field("sid", "identity", "Id of the user's session.", alias="session_id"),
     Field("cid", "identity", "Id of the client: device, browser, app.", alias="client_id"),
-    Field("rec_id", "string", "Recommendation that the event traces back to."),
-    Field("page_view_id", "string", "Id of the page_view event that this event belongs to."),
-    Field("module_view_id", "string", "Id of the module_view event that this event belongs to."),
-    Field("impression_id", "string", "Id of the impression event that this event follows."),
+    Field("rec_id", "id", "Recommendation that the event traces back to."),
+    Field("page_view_id", "id", "Id of the page_view event that this event belongs to."),
+    Field("module_view_id", "id", "Id of the module_view event that this event belongs to."),
+    Field("impression_id", "id", "Id of the impression event that this event follows."),
     Field(
         "rank",
         "rank",
@@ -76,7 +76,7 @@ FIELDS: Final = (
     ),
     Field(
         "item_id",
-        "string",
+        "id",
         "Item that the event is about.",
         mandatory_for=("impression", "click"),
     ),
@@ -115,6 +115,8 @@ FIELDS: Final = (
 
 FIELD_NAMES: Final = tuple(field.name for field in FIELDS)
 IDENTITY_FIELDS: Final = tuple(field.name for field in FIELDS if field.kind == "identity")
+# Fields of which a whole value may be a word that means none.
+ID_FIELDS: Final = tuple(field.name for field in FIELDS if field.kind in ("id", "identity"))
 TIMESTAMP_FIELDS: Final = tuple(field.name for field in FIELDS if field.kind == "timestamp")
 ALIASES: Final = {field.alias: field.name for field in FIELDS if field.alias is not None}
 

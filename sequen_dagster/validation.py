@@ -103,7 +103,7 @@ def validate_path(settings: SequenSettings) -> Validation:
     Raises:
         ExportsError: an exports place cannot be listed.
     """
-    contract = EventContract(max_depth=settings.max_depth)
+    contract = EventContract.of(settings)
     listings = list_places(settings.sources)
     files = [file for listing in listings for file in listing.files]
     total = Tally()

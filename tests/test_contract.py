@@ -29,6 +29,7 @@ from sequen_dagster.contract import (
 )
 from sequen_dagster.exports.records import RecordChunk
 from sequen_dagster.fields import FIELDS, IDENTITY_FIELDS, Field, mandatory_pairs
+from sequen_dagster.settings import SequenSettings
 
 IMPRESSION = {
     "id": "evt_c9f3c",
@@ -69,11 +70,29 @@ CLICK = {
 WRONG: dict[str, list[Any]] = {
     "string": [1.5, True, {}, {"a": 1}, ["a"], "a\0b", "\ud800"],
     "type": [1, 1.5, True, {}, ["a"], "a\0b", "\ud800"],
-    "identity": [1.5, False, {}, ["a"], "a\0b", "\udfff"],
+    "id": [1.5, True, {}, {"a": 1}, ["a"], "a\0b", "\ud800"],
+    "identity": [1.5, 0.0, {}, ["a"], "a\0b", "\udfff"],
     "timestamp": [True, {}, ["2025-07-14"], "soon", -1, "2025-W29-1", "20250714"],
     "rank": [3.5, "x", True, {}, [3], -1, 2_147_483_648, "-1", "1e2", " 3"],
     "dwell": ["x", True, {}, [3], -1, 10**15, "-1", "1e2", "1,5"],
-    "item_ids": ["a", 7, {}, True, [""], [" "], [None], [1.5], [True], [["a"]], ["a\0"], [{}]],
+    "item_ids": [
+        "a",
+        '["a"',
+        '{"a":1}',
+        '[""]',
+        '"[]"',
+        7,
+        {},
+        True,
+        [""],
+        [" "],
+        [None],
+        [1.5],
+        [True],
+        [["a"]],
+        ["a\0"],
+        [{}],
+    ],
 }
 
 
@@ -157,15 +176,90 @@ def test_every_violation_is_reported_with_its_fields() -> None:
 
 
 @pytest.mark.bad_input(47)
-@pytest.mark.parametrize("value", ["undefined", "NULL", "none", "NaN", " ", []])
+@pytest.mark.parametrize(
+    "value",
+    ["undefined", "NULL", "none", "NaN", "Nil", "(not set)", "[object Object]", "\\N", "0", 0, "-1",
+     -1, "N/A", "Unknown", "anonymous", "GUEST", "true", True, "False", False,
+     "00000000-0000-0000-0000-000000000000", "0" * 32, " ", []],
+    ids=repr,
+)  # fmt: skip
 @pytest.mark.parametrize("field", IDENTITY_FIELDS)
-def test_placeholder_is_no_identity(field: str, value: Any) -> None:
+def test_word_for_none_is_no_identity(field: str, value: Any) -> None:
     assert rules_of(**{"uid": ..., field: value}) == ["missing_identity"]
     others = {name: "x" for name in IDENTITY_FIELDS if name != field}
     verdict = judge_event(**others, **{field: value})
 
     assert verdict.accepted[0][field] is None
     assert verdict.warned == ({"placeholder_id"} if value not in (" ", []) else set())
+
+
+@pytest.mark.parametrize("value", [" null", "null ", "nulls", "00", "-0", "0.0", "unknown user"])
+def test_whole_values_only_name_nobody(value: str) -> None:
+    verdict = judge_event(uid=value, sid=f"{value}x")
+
+    assert (verdict.accepted[0]["uid"], verdict.warned) == (value, set())
+
+
+def test_person_of_nothing_but_words_is_missing() -> None:
+    verdict = judge_event(uid=0, sid="null", cid="unknown", session_id=False, client_id="guest")
+
+    assert verdict.rules == [["missing_identity"]]
+    assert verdict.warnings == {("scroll", "placeholder_id"): 1}
+
+
+@pytest.mark.parametrize("value", ["undefined", "NULL", "none", "NaN", "nil", "(Not Set)", "\\n",
+                                   "[OBJECT object]"])  # fmt: skip
+@pytest.mark.parametrize(
+    "field", ["rec_id", "page_view_id", "module_view_id", "impression_id", "item_id"]
+)
+def test_word_for_none_is_no_link(field: str, value: str) -> None:
+    verdict = judge_event(**{field: value})
+
+    assert (verdict.accepted[0][field], verdict.warned) == (None, {"placeholder_id"})
+    assert accepted(**{field: "unknown"})[field] == "unknown"
+    assert accepted(**{field: "0"})[field] == "0"
+
+
+def test_mandatory_word_for_none_is_missing() -> None:
+    assert rules_of("click", item_id="undefined") == ["missing_item_id"]
+    assert rules_of("conversion", item_ids=["undefined", "Nil"]) == ["missing_item_ids"]
+    kept = judge_event("conversion", item_ids=["undefined", "a", 7, "a"])
+
+    assert kept.accepted[0]["item_ids"] == ["a", "7", "a"]
+    assert kept.warned == {"placeholder_id", "coerced"}
+
+
+@pytest.mark.parametrize("value", ["undefined", "(not set)", "NULL"])
+def test_event_whose_id_means_none_gets_one(value: str) -> None:
+    verdict = judge_texts(*[json.dumps(event(id=value, uid=f"u{n // 2}")) for n in range(8)])
+
+    ids = [row["id"] for row in verdict.accepted]
+    assert len(set(ids)) == 8
+    assert all(one.startswith("evt_") and len(one) == 36 for one in ids)
+    assert verdict.warnings == {("scroll", "placeholder_id"): 8}
+    assert accepted(id="0")["id"] == "0"
+
+
+def test_words_for_none_are_what_the_contract_was_given() -> None:
+    contract = EventContract(placeholder_ids=["Keine"], placeholder_identities=["gast"])
+    rows = pl.DataFrame(
+        {"type": "scroll", "original_timestamp": "2025-07-14", "uid": ["GAST", "null", "keine"],
+         "cid": "c", "item_id": ["gast", "keine", "null"]}
+    )  # fmt: skip
+    split = contract.validate(rows, Origin(received_at=RECEIPT))
+
+    assert split.accepted["uid"].to_list() == [None, "null", None]
+    assert split.accepted["item_id"].to_list() == ["gast", None, "null"]
+    assert split.warnings == {("scroll", "placeholder_id"): 3}
+
+
+def test_item_ids_as_json_text_are_the_array() -> None:
+    verdict = judge_event("conversion", item_ids=' ["a", "b", 7] ')
+
+    assert (verdict.accepted[0]["item_ids"], verdict.warned) == (["a", "b", "7"], {"coerced"})
+    assert rules_of("conversion", item_ids="[]") == ["missing_item_ids"]
+    assert rules_of("conversion", item_ids='["null"]') == ["missing_item_ids"]
+    assert rules_of("conversion", item_ids="a,b") == ["invalid_item_ids"]
 
 
 @pytest.mark.parametrize("field", IDENTITY_FIELDS)
@@ -178,7 +272,7 @@ def test_one_identity_is_enough_and_an_invalid_one_is_invalid_alone(field: str) 
 @pytest.mark.parametrize("value", ["00123", "1e5", "true", "NaN", "null", "=cmd|'/C calc'!A0",
                                    "<script>", " padded ", "\x1f", "x" * 1_000_000])  # fmt: skip
 def test_text_is_never_changed(value: str) -> None:
-    assert accepted(item_id=value)["item_id"] == value
+    assert accepted(item_id_relation=value)["item_id_relation"] == value
 
 
 @pytest.mark.bad_input(45, 46)
@@ -188,9 +282,9 @@ def test_text_is_never_changed(value: str) -> None:
      ("-7", "-7"), ("0", "0"), ("9" * 5000, "9" * 5000)],
 )  # fmt: skip
 def test_integer_id_is_its_digits_and_warns(number: str, text: str) -> None:
-    verdict = judge_texts(json.dumps(event(uid="#")).replace('"#"', number))
+    verdict = judge_texts(json.dumps(event(item_id="#")).replace('"#"', number))
 
-    assert verdict.accepted[0]["uid"] == text
+    assert verdict.accepted[0]["item_id"] == text
     assert verdict.warnings == {("scroll", "coerced"): 1}
 
 
@@ -243,6 +337,37 @@ def test_time_range_is_exact_to_the_microsecond() -> None:
     assert rules_of(original_timestamp="0000-01-01T00:00:00Z") != []
 
 
+@pytest.mark.parametrize("field", ["server_timestamp", "ingest_timestamp"])
+@pytest.mark.parametrize(
+    "value",
+    ["0001-01-01T00:00:00Z", "0000-00-00 00:00:00", "1970-01-01", 0, "0", "9999-12-31"],
+    ids=repr,
+)
+def test_zero_time_is_absent_where_a_time_is_optional(field: str, value: Any) -> None:
+    verdict = judge_event(**{field: value})
+
+    (row,) = verdict.accepted
+    assert (row["server_timestamp"], row["given_ingest_timestamp"]) == (None, None)
+    assert row["ingest_timestamp"] == RECEIPT
+    assert verdict.warnings == {("scroll", "zero_time"): 1}
+    assert rules_of(original_timestamp=value) == ["invalid_original_timestamp"]
+
+
+def test_time_ahead_of_its_ingest_is_told() -> None:
+    ingest = {"ingest_timestamp": "2025-07-14T09:15:22Z"}
+    at_limit = judge_event(original_timestamp="2025-07-14T09:20:22Z", **ingest)
+    beyond = judge_event(original_timestamp="2025-07-14T09:20:22.000001Z", **ingest)
+    late = RECEIPT + timedelta(hours=23)
+
+    assert (at_limit.warned, beyond.warned) == (set(), {"ahead_of_ingest"})
+    # Neither the receipt nor a time that is none was given for the record.
+    assert judge_event(original_timestamp=late.isoformat()).warned == set()
+    assert judge_event(original_timestamp=late.isoformat(), ingest_timestamp=0).warned == {
+        "zero_time"
+    }
+    assert judge_event(ingest_timestamp="1999-01-01").warned == set()
+
+
 def test_absent_ingest_timestamp_is_the_receipt() -> None:
     given = accepted(ingest_timestamp=1752484522)
     absent = accepted()
@@ -259,6 +384,10 @@ def test_absent_ingest_timestamp_is_the_receipt() -> None:
         ({"session_id": 7}, "7", {}, {"coerced"}),
         ({"sid": None, "session_id": "s"}, "s", {}, set()),
         ({"sid": "null", "session_id": "s"}, "s", {}, {"placeholder_id"}),
+        ({"sid": 0, "session_id": "s"}, "s", {}, {"placeholder_id"}),
+        ({"sid": "Unknown", "session_id": None}, None, {}, {"placeholder_id"}),
+        ({"sid": "s", "session_id": 0}, "s", {"session_id": 0}, set()),
+        ({"sid": "s", "session_id": "guest"}, "s", {"session_id": "guest"}, set()),
         ({"sid": None, "session_id": "nan"}, None, {}, {"placeholder_id"}),
         ({"sid": "s", "session_id": "s"}, "s", {"session_id": "s"}, set()),
         ({"sid": "7", "session_id": 7}, "7", {"session_id": 7}, set()),
@@ -446,4 +575,16 @@ def test_other_kinds_of_frames_are_refused() -> None:
 
 def test_fingerprint_names_the_limits() -> None:
     assert EventContract().fingerprint == EventContract().fingerprint
-    assert EventContract(max_depth=32).fingerprint != EventContract().fingerprint
+    others = [
+        EventContract(max_depth=32),
+        EventContract(placeholder_ids=["x"]),
+        EventContract(placeholder_identities=["x"]),
+    ]
+    assert len({one.fingerprint for one in (EventContract(), *others)}) == 4
+
+
+def test_contract_is_that_of_the_settings() -> None:
+    assert EventContract.of(SequenSettings()).fingerprint == EventContract().fingerprint
+    changed = SequenSettings(max_depth=9, placeholder_ids=("A",), placeholder_identities=("b",))
+    own = EventContract(max_depth=9, placeholder_ids=["a"], placeholder_identities=["B"])
+    assert EventContract.of(changed).fingerprint == own.fingerprint

@@ -3,37 +3,59 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sequen_dagster.absence import is_blank
+from sequen_dagster.absence import ANONYMOUS_WORDS, NONE_WORDS, is_blank
 from sequen_dagster.contract import scalars
 from sequen_dagster.contract.convert import (
     ABSENT,
     COERCED,
     GIVEN,
+    LEFT_OUT,
     PLACEHOLDER,
     UNREADABLE,
+    ZERO_TIME,
     cells,
     convert,
     state_of,
 )
+from sequen_dagster.contract.placeholders import DEFAULT
 from sequen_dagster.contract.scalars import OTHER
 from sequen_dagster.fields import FIELD_NAMES
 
 DIGITS = st.from_regex(r"\A-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,8})?([eE][+-]?[0-9]{1,3})?\Z")
-TIMES = st.from_regex(
-    r"\A[0-2][0-9]{3}-[01][0-9]-[0-3][0-9]([Tt ][0-2][0-9]:[0-6][0-9](:[0-6][0-9]"
-    r"(\.[0-9]{1,9})?)?)?(Z|z| UTC|[+-][0-2][0-9]:?[0-6][0-9])?\Z"
+ZONES = st.from_regex(
+    r"\A(Z|z| UTC|Z\[UTC\]| ?[+-][0-2][0-9](:?[0-6][0-9])?( UTC|\[[A-Z/+:.1-9]{1,9}\])?)?\Z"
 )
+DAYS = st.from_regex(r"\A[0-29][0-9]{3}-[01][0-9]-[0-3][0-9]\Z") | st.sampled_from(
+    ["0001-01-01", "0000-00-00", "1970-01-01", "9999-12-31", "9998-12-31", "1969-12-31"]
+)
+CLOCKS = st.from_regex(r"\A[Tt ][0-2][0-9]:[0-6][0-9](:[0-6][0-9](\.[0-9]{1,9})?)?\Z") | (
+    st.sampled_from(["", "T00:00:00", " 00:00", "T00:00:00.0000000", "T23:59:59", "T01:00:00"])
+)
+TIMES = st.builds("{}{}{}".format, DAYS, CLOCKS, ZONES)
 OTHERS = st.sampled_from(["null", "[]", "{}", "true", '["a"]', '["a",7]', "[null]", "[1.5]"])
 ANYTHING = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
 BLANK = st.sampled_from(["", " ", "\t\u3000", "\x1f", "\u200b"])
 CELLS = (
     DIGITS | TIMES | ANYTHING | BLANK | (DIGITS | OTHERS).map(lambda json: OTHER + json)
 ) | st.none()  # fmt: skip
+
+
+DECODER = msgspec.json.Decoder(float_hook=msgspec.Raw)
+WORDS = st.sampled_from(
+    [word.upper() for word in (*NONE_WORDS, *ANONYMOUS_WORDS)]
+    + [OTHER + literal for literal in ("0", "-0", "-1", "0.0", "1", "true", "false", '["nil"]')]
+)
+
+
+def as_parsed(cell: str) -> object:
+    """The value that a cell was made of."""
+    return DECODER.decode(cell[1:]) if cell[0] == OTHER else cell
 
 
 def converted(field: str, values: list[str | None]) -> list[tuple[object, int]]:
@@ -57,7 +79,7 @@ def is_absent(cell: str | None) -> bool:
         ("original_timestamp", scalars.timestamp),
         ("rank", scalars.rank),
         ("dwell_ms", scalars.dwell),
-        ("rec_id", scalars.string),
+        ("item_id_relation", scalars.string),
     ],
 )
 def test_columns_equal_cells(field: str, scalar: object, values: list[str | None]) -> None:
@@ -66,6 +88,29 @@ def test_columns_equal_cells(field: str, scalar: object, values: list[str | None
         assert value == expected
         assert (state == ABSENT) == is_absent(cell)
         assert (state == UNREADABLE) == (not is_absent(cell) and expected is None)
+
+
+@settings(deadline=None)
+@given(values=st.lists(CELLS, min_size=1, max_size=8))
+def test_columns_equal_cells_of_optional_times(values: list[str | None]) -> None:
+    required = converted("original_timestamp", values)
+    for cell, (value, state), before in zip(
+        values, converted("server_timestamp", values), required, strict=True
+    ):
+        if cell is not None and scalars.is_zero_time(cell):
+            assert (value, state) == (None, ZERO_TIME)
+        else:
+            assert (value, state) == before
+
+
+@settings(deadline=None)
+@given(values=st.lists(CELLS | WORDS, min_size=1, max_size=8))
+@pytest.mark.parametrize("field", ["uid", "rec_id"])
+def test_columns_equal_cells_of_ids(field: str, values: list[str | None]) -> None:
+    plain = converted("item_id_relation", values)
+    for cell, (value, state), before in zip(values, converted(field, values), plain, strict=True):
+        is_word = cell is not None and not is_absent(cell) and DEFAULT.has(field, as_parsed(cell))
+        assert (value, state) == ((None, PLACEHOLDER) if is_word else before)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +124,19 @@ def test_columns_equal_cells(field: str, scalar: object, values: list[str | None
         ("2025-07-14T09:15:22.4019999999Z", "2025-07-14T09:15:22.401999"),
         ("2025-07-14T09:15:22+02:00", "2025-07-14T07:15:22"),
         ("2025-07-14T09:15:22.1-0530", "2025-07-14T14:45:22.100000"),
-        ("2025-07-14+02:00", "2025-07-13T22:00:00"),
-        ("2025-07-14Z", "2025-07-14T00:00:00"),
+        ("2025-07-14 09:15:22+00", "2025-07-14T09:15:22"),
+        ("2025-07-14 09:15:22.123+05:30", "2025-07-14T03:45:22.123000"),
+        ("2025-07-14 09:15:22-03", "2025-07-14T12:15:22"),
+        ("2025-07-14 09:15:22.000 +0000", "2025-07-14T09:15:22"),
+        ("2025-07-14 09:15:22 -0800 UTC", "2025-07-14T17:15:22"),
+        ("2025-07-14T09:15:22 +02", "2025-07-14T07:15:22"),
+        ("2025-07-14T09:15+02:00 UTC", "2025-07-14T07:15:00"),
+        ("2025-07-14 09:15-03", "2025-07-14T12:15:00"),
+        ("2025-07-14T09:15:22Z[UTC]", "2025-07-14T09:15:22"),
+        ("2025-07-14T09:15Z[Etc/UTC]", "2025-07-14T09:15:00"),
+        ("2025-07-14T09:15:22.401+02:00[Europe/Berlin]", "2025-07-14T07:15:22.401000"),
+        ("2025-07-14T09:15:22+02:00[No.9-05:00]", "2025-07-14T07:15:22"),
+        ("2025-07-14T09:15:22Z[No.9]", "2025-07-14T09:15:22"),
         ("2024-02-29T23:59:59+23:59", "2024-02-29T00:00:59"),
         ("1752484522", "2025-07-14T09:15:22"),
         ("1752484522.4019999999", "2025-07-14T09:15:22.401999"),
@@ -109,6 +165,13 @@ def test_time_is_read(text: str, time: str) -> None:
     ["2024-02-30", "2025-W29-1", "2025-195", "2025-07-14T24:00:00", "2025-7-14",
      "2025-07-14T09:15:60Z", "2025-07-14T09:15:22,4Z", "2025-07-14T09", "2025-07-14T0915",
      "2025-07-14  09:15", "2025-07-14T09:15:22.Z", "2025-07-14T09:15:22 Z", "2025-07-14T09:15utc",
+     "2025-07-14+02:00", "2025-07-14Z", "2025-07-14 UTC", "2025-07-14 +00",
+     "2025-07-14T09:15:22  +00", "2025-07-14T09:15:22+00  UTC", "2025-07-14T09:15:22+00UTC",
+     "2025-07-14T09:15:22+00:", "2025-07-14T09:15:22+000", "2025-07-14T09:15:22[UTC]",
+     "2025-07-14T09:15:22 UTC[UTC]", "2025-07-14T09:15:22+00[]", "2025-07-14T09:15:22+00[a][b]",
+     "2025-07-14T09:15:22+00 [UTC]", "2025-07-14T09:15:22Z UTC", "2025-07-14T09:15:22+00 GMT",
+     "2025-07-14 09:15:22 GMT", "2025-07-14 09:15:22 +0000 +0000", "2025-07-14T09:15:22z[UTC]",
+     "2025-07-14T09:15:22+24", "2025-07-14T09:15:22+0060", "2025-07-14T09:15:22 - 03",
      "2025-07-14T09:15:22+2", "2025-07-14T09:15:22+24:00", "2025-07-14T09:15:22+02:60",
      "2025-07-14T", " 2025-07-14", "2025-07-14\n", "01/02/2024", "+2025-07-14", "-5", "1e9", "1.",
      ".5", "1,5", "\u0661\u0662\u0663", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"],
@@ -145,9 +208,51 @@ def test_item_ids_are_texts(cell: str, texts: list[str]) -> None:
     assert found[0] == texts
 
 
-def test_item_ids_as_text_are_read_in_csv_only() -> None:
+@pytest.mark.parametrize(
+    "cell",
+    ["0001-01-01", "0000-00-00", "0001-01-01T00:00:00Z", "0000-00-00 00:00:00", "0001-01-01t00:00",
+     "0000-00-00T00:00:00.000000000+02:00[Europe/Berlin]", "0001-01-01 00:00:00 +0000 UTC",
+     "0001-01-01T00:00:00-05", "1970-01-01", "1970-01-01T01:00:00+01:00", "1969-12-31 19:00-05",
+     "1970-01-01T00:00:00.0000009Z", "0", "0.000", "000", OTHER + "0", OTHER + "-0", OTHER + "0.0",
+     OTHER + "0e5", "9999-01-01", "9999-12-31T23:59:59Z", "9999-12-31 23:59:59.999999999+00",
+     "9999-12-31T23:59:59-01:00", "9999-01-01T00:00:00+01:00", "9998-12-31T23:59:59-01:00"],
+)  # fmt: skip
+def test_zero_time_is_told_from_a_wrong_one(cell: str) -> None:
+    assert scalars.is_zero_time(cell)
+    assert converted("server_timestamp", [cell]) == [(None, ZERO_TIME)]
+    assert converted("ingest_timestamp", [cell]) == [(None, ZERO_TIME)]
+    assert converted("original_timestamp", [cell])[0][1] in (GIVEN, UNREADABLE)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["0001-01-02", "0001-01-01T00:00:01Z", "0001-01-01Z", "0000-00-00T00:00:00+24:00",
+     "0000-01-01", "0000-00-01", "1970-01-01T00:00:00.000001Z", "1970-01-01T00:00:00+01:00", "1",
+     "0.000001", "1969-12-31T23:59:59.999999Z", "9998-12-31T23:59:59.999999Z", "9999-02-29",
+     "9999-12-31T24:00:00", "9999-99-99", "9999", "zero", OTHER + "false", OTHER + "-1"],
+)  # fmt: skip
+def test_other_time_is_no_zero_time(cell: str) -> None:
+    assert not scalars.is_zero_time(cell)
+    assert converted("server_timestamp", [cell])[0][1] in (GIVEN, UNREADABLE)
+
+
+def test_words_left_out_of_item_ids_are_told() -> None:
+    cells = [OTHER + '["a","Null"]', OTHER + '["(not set)"]', OTHER + '["a"]', None, "[]",
+             OTHER + '["0", true]', '["undefined",7]']  # fmt: skip
+    columns = dict.fromkeys(FIELD_NAMES, [None] * len(cells)) | {"item_ids": cells}
+    frame = convert(pl.DataFrame(columns, schema=dict.fromkeys(FIELD_NAMES, pl.String)))
+
+    assert frame["item_ids"].to_list() == [["a"], None, ["a"], None, None, None, ["7"]]
+    assert frame[state_of("item_ids")].to_list() == [
+        GIVEN, ABSENT, GIVEN, ABSENT, ABSENT, UNREADABLE, COERCED]  # fmt: skip
+    assert frame[LEFT_OUT].to_list() == [True, True, False, False, False, False, True]
+
+
+def test_item_ids_as_text_are_coerced_but_in_csv() -> None:
     assert scalars.item_ids(' ["a"] ', is_text_format=True) == (["a"], False)
-    assert scalars.item_ids('["a"]') is None
+    assert scalars.item_ids(' ["a"] ') == (["a"], True)
+    assert scalars.item_ids("a") is None
+    assert scalars.item_ids('"[]"') is None
     assert scalars.item_ids('["\\ud800"]', is_text_format=True) is None
     assert scalars.item_ids("[" * 100_000, is_text_format=True) is None
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sequen_dagster.contract.careful import RefusedError
 from sequen_dagster.contract.convert import cells
-from sequen_dagster.contract.parse import Parser, is_placeholder
+from sequen_dagster.contract.parse import Parser
 from sequen_dagster.exports.records import RecordChunk
 
 KEYS = st.sampled_from(["id", "uid", "rank", "a", "b.c", "\u00e9", 'q"', "events", ":"])
@@ -97,11 +97,6 @@ def test_clean_record_takes_the_fast_lane(text: bytes, monkeypatch: pytest.Monke
     monkeypatch.setattr("sequen_dagster.contract.parse.sanitised", fail)
 
     assert parsed(Parser(), text)[-1] == []
-
-
-def test_placeholders_are_whole_values_in_any_case() -> None:
-    assert [word for word in ("NaN", "NONE", "nonesuch", " null", "") if is_placeholder(word)] == [
-        "NaN", "NONE"]  # fmt: skip
 
 
 def test_refusal_knows_whether_the_end_may_be_missing() -> None:

@@ -5,29 +5,31 @@ every rule they break, and counts by type. No Dagster here.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 from pandera.errors import SchemaErrors
 
+from sequen_dagster.absence import ANONYMOUS_WORDS, NONE_WORDS
 from sequen_dagster.contract import scalars
 from sequen_dagster.contract.convert import DWELL, MICROS, cells, convert
 from sequen_dagster.contract.identity import IdGenerator
 from sequen_dagster.contract.parse import ParsedChunk, Parser
+from sequen_dagster.contract.placeholders import DEFAULT, Placeholders
 from sequen_dagster.contract.rules import event_schema, field_rules, rule_fields
 from sequen_dagster.contract.warnings import NO_TYPE, Counts, count_warnings
 from sequen_dagster.errors import SequenError
 from sequen_dagster.exports.records import Chunks, Unreadable
 from sequen_dagster.exports.tables import chunks_of_rows, rows_of
-from sequen_dagster.settings import fingerprint
+from sequen_dagster.settings import SequenSettings, fingerprint
 
 # Raised whenever the same record may be judged differently, so that older batches count as stale.
-CONTRACT_VERSION: Final = 1
+CONTRACT_VERSION: Final = 2
 
 _Columns = dict[str, pl.DataType | type[pl.DataType]]
 
@@ -121,6 +123,8 @@ class EventContract:
 
     Args:
         max_depth: deepest nesting of a record.
+        placeholder_ids: words that mean none in every id field, in any case.
+        placeholder_identities: words that name no person in `uid`, `sid` and `cid`, in any case.
 
     Example:
         >>> import polars as pl
@@ -131,8 +135,24 @@ class EventContract:
         [['missing_click_type', 'missing_original_timestamp']]
     """
 
-    def __init__(self, *, max_depth: int = 64) -> None:
+    def __init__(
+        self,
+        *,
+        max_depth: int = 64,
+        placeholder_ids: Iterable[str] = NONE_WORDS,
+        placeholder_identities: Iterable[str] = ANONYMOUS_WORDS,
+    ) -> None:
         self.max_depth = max_depth
+        self.placeholders = Placeholders.of(placeholder_ids, placeholder_identities)
+
+    @classmethod
+    def of(cls, settings: SequenSettings) -> Self:
+        """The contract by these settings."""
+        return cls(
+            max_depth=settings.max_depth,
+            placeholder_ids=settings.placeholder_ids,
+            placeholder_identities=settings.placeholder_identities,
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -141,6 +161,8 @@ class EventContract:
             {
                 "contract_version": CONTRACT_VERSION,
                 "max_depth": self.max_depth,
+                "placeholder_ids": sorted(self.placeholders.ids),
+                "placeholder_identities": sorted(self.placeholders.identities),
                 "rules": field_rules(),
             }
         )
@@ -158,13 +180,14 @@ class EventContract:
         Yields:
             One split (of polars frames) a chunk.
         """
-        parser = Parser(max_depth=self.max_depth)
+        parser = Parser(self.placeholders, max_depth=self.max_depth)
         ids = IdGenerator()
         for chunk in chunks:
             # A text format is told by its reader; for a frame whoever gives it has to know.
             is_text = chunk.is_text_format or origin.is_text_format
             place = replace(origin, is_text_format=is_text)
-            yield _judge_chunk(parser.parse(chunk), place, ids, chunk.envelopes_with_fields)
+            converted = _converted(parsed := parser.parse(chunk), place, self.placeholders)
+            yield _judge_chunk(parsed, converted, place, ids, chunk.envelopes_with_fields)
 
     def validate(
         self, frame: pl.DataFrame | pd.DataFrame | pa.Table, origin: Origin | None = None
@@ -205,12 +228,12 @@ def unreadable_file(
     None of its text is kept; `raw` holds the message: why it cannot be read, and what to do.
     """
     whole = Unreadable(0, 1, rule, message.encode(), size_bytes, sha256)
-    return _judge_chunk(ParsedChunk(unreadable=[whole]), origin, IdGenerator(), 0)
+    parsed = ParsedChunk(unreadable=[whole])
+    converted = _converted(parsed, origin, DEFAULT)
+    return _judge_chunk(parsed, converted, origin, IdGenerator(), 0)
 
 
-def _judge_chunk(
-    parsed: ParsedChunk, origin: Origin, ids: IdGenerator, envelopes_with_fields: int
-) -> Split:
+def _converted(parsed: ParsedChunk, origin: Origin, placeholders: Placeholders) -> pl.DataFrame:
     columns = pl.DataFrame(
         [cells(values).alias(name) for name, values in parsed.columns()]
     ).with_columns(
@@ -223,7 +246,16 @@ def _judge_chunk(
         pl.lit(origin.source_file).alias("source_file"),
         pl.lit(origin.received_at, dtype=MICROS).alias("received_at"),
     )
-    converted = convert(columns, is_text_format=origin.is_text_format)
+    return convert(columns, placeholders, is_text_format=origin.is_text_format)
+
+
+def _judge_chunk(
+    parsed: ParsedChunk,
+    converted: pl.DataFrame,
+    origin: Origin,
+    ids: IdGenerator,
+    envelopes_with_fields: int,
+) -> Split:
     rules = _broken_rules(converted)
     bad = rules["row"].to_list()
     quarantined = pl.concat(

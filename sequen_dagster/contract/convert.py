@@ -13,21 +13,25 @@ import msgspec
 import polars as pl
 
 from sequen_dagster.contract import scalars
-from sequen_dagster.contract.parse import PLACEHOLDERS
+from sequen_dagster.contract.placeholders import DEFAULT, Placeholders
 from sequen_dagster.contract.scalars import OTHER, UNACCEPTABLE
-from sequen_dagster.fields import FIELDS, Kind
+from sequen_dagster.fields import FIELDS, Field, Kind
 
 ABSENT: Final = 0
 GIVEN: Final = 1
 COERCED: Final = 2
 UNREADABLE: Final = 3
 PLACEHOLDER: Final = 4
+ZERO_TIME: Final = 5
+# State column beside the one of `item_ids`: whether words that mean none were left out of it.
+LEFT_OUT: Final = "item_ids__left_out"
 
 MICROS: Final = pl.Datetime("us")
 DWELL: Final = pl.Decimal(38, 6)
 TYPE_OF_KIND: Final[dict[Kind, pl.DataType]] = {
     "string": pl.String(),
     "type": pl.String(),
+    "id": pl.String(),
     "identity": pl.String(),
     "timestamp": MICROS,
     "rank": pl.Int64(),
@@ -38,12 +42,16 @@ TYPE_OF_KIND: Final[dict[Kind, pl.DataType]] = {
 _DAY: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
 _PLAIN_UTC: Final = f"{_DAY}T{_TIME}Z$"
-_OTHER_UTC: Final = f"{_DAY}[Tt ]{_TIME}(Z|z| UTC)?$"
-_OFFSET: Final = f"{_DAY}[Tt ]{_TIME}[+-]([01][0-9]|2[0-3]):?[0-5][0-9]$"
+_ZONE_NAME: Final = r"\[[^\[\]]+\]"
+_OTHER_UTC: Final = f"{_DAY}[Tt ]{_TIME}(Z|z| UTC|Z{_ZONE_NAME})?$"
+_OFFSET: Final = f"{_DAY}[Tt ]{_TIME} ?[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?( UTC|{_ZONE_NAME})?$"
 _UNIX: Final = "^\0?[0-9]{9,18}$"
 _SMALL_INTEGER: Final = "^\0?[0-9]{1,17}$"
 _SMALL_DECIMAL: Final = "^\0?[0-9]{1,15}(\\.[0-9]{1,6})?$"
 _INTEGER: Final = "^\0-?[0-9]+$"
+# Between these no time is a zero time.
+_FIRST_USUAL: Final = datetime(1970, 1, 1, microsecond=1)
+_LAST_USUAL: Final = datetime(9998, 12, 30)
 _ABSENT_CELLS: Final = (OTHER + "null", OTHER + "[]")
 
 _encode = msgspec.json.Encoder().encode
@@ -91,55 +99,67 @@ def _cell(value: Any) -> str | None:
     return OTHER + _encode(value).decode()
 
 
-def convert(columns: pl.DataFrame, *, is_text_format: bool = False) -> pl.DataFrame:
+def convert(
+    columns: pl.DataFrame,
+    placeholders: Placeholders = DEFAULT,
+    *,
+    is_text_format: bool = False,
+) -> pl.DataFrame:
     """Convert the reserved fields.
 
     Args:
         columns: a column of cells a reserved field; other columns pass through.
+        placeholders: words that mean none in the fields that hold ids.
         is_text_format: whether the records came from CSV, where numbers are text by nature.
 
     Returns:
-        The typed columns under their own names, a state column each, and all other columns.
+        The typed columns under their own names, a state column each, `LEFT_OUT`, and all other
+        columns.
     """
     converted: list[pl.Series] = []
     for field in FIELDS:
         column = columns[field.name]
         if column.null_count() == len(column):
-            converted += _nothing(field.name, field.kind, len(column))
+            converted += _nothing(field, len(column))
             continue
-        values, state = _converter(field.kind, is_text_format)(column)
-        converted += [values.alias(field.name), state.alias(state_of(field.name))]
+        convert_column = _converter(field, placeholders, is_text_format)
+        values, state, *more = convert_column(column)
+        converted += [values.alias(field.name), state.alias(state_of(field.name)), *more]
     return columns.with_columns(converted)
 
 
-def _nothing(name: str, kind: Kind, height: int) -> list[pl.Series]:
-    return [
-        pl.Series(name, [None], dtype=TYPE_OF_KIND[kind]).new_from_index(0, height),
-        pl.Series(state_of(name), [ABSENT], dtype=pl.UInt8).new_from_index(0, height),
+def _nothing(field: Field, height: int) -> list[pl.Series]:
+    nothing = [
+        pl.Series(field.name, [None], dtype=TYPE_OF_KIND[field.kind]),
+        pl.Series(state_of(field.name), [ABSENT], dtype=pl.UInt8),
     ]
+    if field.kind == "item_ids":
+        nothing.append(pl.Series(LEFT_OUT, [False]))
+    return [column.new_from_index(0, height) for column in nothing]
 
 
-def _converter(kind: Kind, is_text_format: bool) -> Callable[[pl.Series], Converted]:
-    match kind:
+def _converter(
+    field: Field, placeholders: Placeholders, is_text_format: bool
+) -> Callable[[pl.Series], tuple[pl.Series, ...]]:
+    match field.kind:
         case "timestamp":
-            return _timestamps
+            return lambda column: _timestamps(column, is_optional=not field.mandatory)
         case "rank":
             return lambda column: _numbers(column, is_text_format, _SMALL_INTEGER, scalars.rank)
         case "dwell":
             return lambda column: _numbers(column, is_text_format, _SMALL_DECIMAL, scalars.dwell)
         case "item_ids":
-            return lambda column: _arrays(column, is_text_format)
-        case _:
-            return lambda column: _strings(column, kind)
+            return lambda column: _arrays(column, placeholders, is_text_format)
+        case kind:
+            return lambda column: _strings(column, kind, placeholders)
 
 
-def _strings(column: pl.Series, kind: Kind) -> Converted:
+def _strings(column: pl.Series, kind: Kind, placeholders: Placeholders) -> Converted:
     cell = pl.col("cell")
     is_absent = _is_absent(cell)
-    is_placeholder = (
-        cell.str.to_lowercase().is_in(sorted(PLACEHOLDERS)) if kind == "identity" else pl.lit(False)
-    )
-    if not column.str.starts_with(OTHER).any():
+    has_others = bool(column.str.starts_with(OTHER).any())
+    is_placeholder = placeholders.among(cell, kind, has_others=has_others)
+    if not has_others:
         value, state = cell, pl.lit(GIVEN)
     else:
         is_other = cell.str.starts_with(OTHER)
@@ -160,7 +180,7 @@ def _strings(column: pl.Series, kind: Kind) -> Converted:
     return both["value"], both["state"]
 
 
-def _timestamps(column: pl.Series) -> Converted:
+def _timestamps(column: pl.Series, *, is_optional: bool) -> Converted:
     cell = pl.col("cell")
     frame = column.to_frame("cell")
     values = frame.select(
@@ -184,7 +204,19 @@ def _timestamps(column: pl.Series) -> Converted:
     value = _with_scalars(column, values["value"], values["is_done"], scalars.timestamp)
     # The engine knows more years than Python, and Pandera reports in Python's datetimes.
     value = value.set(~value.is_between(datetime.min, datetime.max), None)
-    return value, _states(column, value, pl.lit(False))
+    state = _states(column, value, pl.lit(False))
+    return _without_zero_times(column, value, state) if is_optional else (value, state)
+
+
+def _without_zero_times(column: pl.Series, value: pl.Series, state: pl.Series) -> Converted:
+    # Few times are of a year in which there may be one, and only those are worth a closer look.
+    is_usual = value.is_between(_FIRST_USUAL, _LAST_USUAL).fill_null(False)
+    candidates = column.filter(~is_usual & (state != ABSENT)).unique()
+    zeros = [cell for cell in candidates if scalars.is_zero_time(cell)]
+    if not zeros:
+        return value, state
+    is_zero = column.is_in(zeros).fill_null(False)
+    return value.set(is_zero, None), state.set(is_zero, ZERO_TIME)
 
 
 def _iso(cell: pl.Expr) -> pl.Expr:
@@ -192,17 +224,18 @@ def _iso(cell: pl.Expr) -> pl.Expr:
     seconds = pl.concat_str(cell.str.slice(0, 10), cell.str.slice(11, 8)).str.strptime(
         MICROS, "%Y-%m-%d%H:%M:%S", strict=False
     )
-    fraction = cell.str.extract(r"\.([0-9]{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False)
+    # Anchored, since the name of a zone may hold anything.
+    digits = cell.str.extract(r"^[^.\[]*\.([0-9]{1,6})")
+    fraction = digits.str.pad_end(6, "0").cast(pl.Int64, strict=False)
     return seconds + pl.duration(microseconds=fraction.fill_null(0))
 
 
 def _offset(cell: pl.Expr) -> pl.Expr:
-    digits = cell.str.extract(r"[+-]([0-9]{2}:?[0-9]{2})$").str.replace(":", "", literal=True)
-    hours = digits.str.slice(0, 2).cast(pl.Int64, strict=False)
-    minutes = digits.str.slice(2, 2).cast(pl.Int64, strict=False)
-    is_west = cell.str.contains(r"-[0-9]{2}:?[0-9]{2}$")
-    minutes_east = (hours * 60 + minutes) * pl.when(is_west).then(-1).otherwise(1)
-    return pl.duration(minutes=minutes_east)
+    # The first sign behind the date: the name of a zone may hold another.
+    zone = cell.str.slice(19).str.extract_groups(r"([+-])([0-9]{2}):?([0-9]{2})?")
+    sign, hours, minutes = (zone.struct.field(name) for name in "123")
+    minutes_east = hours.cast(pl.Int64) * 60 + minutes.fill_null("0").cast(pl.Int64)
+    return pl.duration(minutes=minutes_east * pl.when(sign == "-").then(-1).otherwise(1))
 
 
 def _unix(digits: pl.Expr) -> pl.Expr:
@@ -243,22 +276,30 @@ def _numbers(
     return value, _states(column, value, is_coerced)
 
 
-def _arrays(column: pl.Series, is_text_format: bool) -> Converted:
+def _arrays(
+    column: pl.Series, placeholders: Placeholders, is_text_format: bool
+) -> tuple[pl.Series, pl.Series, pl.Series]:
+    words = placeholders.of_kind("item_ids")
     texts: list[list[str] | None] = []
     states: list[int] = []
+    left_out: list[bool] = []
     absent = column.to_frame("cell").select(_is_absent(pl.col("cell")))["cell"]
     for cell, is_absent in zip(column, absent, strict=True):
         found = None if is_absent else scalars.item_ids(cell, is_text_format=is_text_format)
         if found is None:
             texts.append(None)
             states.append(ABSENT if is_absent else UNREADABLE)
-        elif not found[0]:
-            texts.append(None)
-            states.append(ABSENT)
-        else:
-            texts.append(found[0])
-            states.append(COERCED if found[1] else GIVEN)
-    return pl.Series(texts, dtype=pl.List(pl.String)), pl.Series(states, dtype=pl.UInt8)
+            left_out.append(False)
+            continue
+        kept = [text for text in found[0] if text.lower() not in words]
+        texts.append(kept or None)
+        left_out.append(len(kept) < len(found[0]))
+        states.append((COERCED if found[1] else GIVEN) if kept else ABSENT)
+    return (
+        pl.Series(texts, dtype=pl.List(pl.String)),
+        pl.Series(states, dtype=pl.UInt8),
+        pl.Series(LEFT_OUT, left_out, dtype=pl.Boolean),
+    )
 
 
 def _digits(cell: pl.Expr) -> pl.Expr:

@@ -18,12 +18,10 @@ import msgspec
 
 from sequen_dagster.absence import is_blank
 from sequen_dagster.contract.careful import RefusedError, sanitised
+from sequen_dagster.contract.placeholders import DEFAULT, Placeholders
 from sequen_dagster.contract.shapes import ShapeCache
 from sequen_dagster.exports.records import RecordChunk, Unreadable
 from sequen_dagster.fields import ALIASES, FIELD_NAMES
-
-# Whole values that identity fields hold by mistake; they count as absent.
-PLACEHOLDERS: Final = frozenset({"null", "undefined", "none", "nan"})
 
 _FIELD_COUNT: Final = len(FIELD_NAMES)
 _ALIASES: Final = {alias: FIELD_NAMES.index(name) for alias, name in ALIASES.items()}
@@ -75,10 +73,12 @@ class Parser:
     """Takes the records of one file apart, chunk by chunk.
 
     Args:
+        placeholders: words that mean none in the fields that hold ids.
         max_depth: deepest nesting of a record.
     """
 
-    def __init__(self, *, max_depth: int = 64) -> None:
+    def __init__(self, placeholders: Placeholders = DEFAULT, *, max_depth: int = 64) -> None:
+        self._placeholders = placeholders
         self._max_depth = max_depth
         self._shapes = ShapeCache()
 
@@ -136,20 +136,10 @@ class Parser:
         # One flat list: a list for each record would keep the garbage collector busy.
         parsed.values += map(record.pop, FIELD_NAMES, repeat(None))
         if not _ALIAS_NAMES.isdisjoint(record):
-            _read_aliases(parsed.values, record, warnings)
+            _read_aliases(parsed.values, record, self._placeholders, warnings)
         parsed.properties.append(_encode(record).decode())
         parsed.shapes.append(self._shapes.shape(record, warnings))
         parsed.md5s.append(hashlib.md5(compact, usedforsecurity=False).hexdigest())
-
-
-def is_placeholder(value: Any) -> bool:
-    """Whether the value of an identity field is a word that means none.
-
-    Example:
-        >>> is_placeholder("Undefined"), is_placeholder("u_1")
-        (True, False)
-    """
-    return isinstance(value, str) and value.lower() in PLACEHOLDERS
 
 
 def _says_the_same(compact: bytes, record: Record) -> bool:
@@ -179,25 +169,31 @@ def _without(entries: list[Any], refused: list[int]) -> list[Any]:
     return [entry for position, entry in enumerate(entries) if position not in left_out]
 
 
-def _read_aliases(values: list[Any], record: Record, warnings: list[str]) -> None:
+def _read_aliases(
+    values: list[Any], record: Record, placeholders: Placeholders, warnings: list[str]
+) -> None:
     """Read the aliases of the last record in `values`; those that lose stay in `record`."""
     for alias, column in _ALIASES.items():
         if alias not in record:
             continue
+        name = FIELD_NAMES[column]
         place = len(values) - _FIELD_COUNT + column
-        own = values[place]
-        if _is_absent(own):
-            if is_placeholder(own):
-                # The alias takes its place, so the converter will not see it.
-                warnings.append("placeholder_id")
+        own, other = values[place], record[alias]
+        if _is_nothing(own):
             values[place] = record.pop(alias)
-        elif not _is_absent(record[alias]) and _text(own) != _text(record[alias]):
+        elif placeholders.has(name, own):
+            # The alias takes its place, so the converter will not see it.
+            warnings.append("placeholder_id")
+            values[place] = record.pop(alias)
+        elif not (_is_nothing(other) or placeholders.has(name, other)) and _text(own) != _text(
+            other
+        ):
             warnings.append("alias_conflict")
 
 
-def _is_absent(value: Any) -> bool:
+def _is_nothing(value: Any) -> bool:
     if isinstance(value, str):
-        return is_blank(value) or is_placeholder(value)
+        return is_blank(value)
     return value is None or value == []
 
 

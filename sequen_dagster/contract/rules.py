@@ -18,6 +18,7 @@ from sequen_dagster.contract.convert import (
     PLACEHOLDER,
     TYPE_OF_KIND,
     UNREADABLE,
+    ZERO_TIME,
     state_of,
 )
 from sequen_dagster.contract.scalars import MAX_DWELL_MS, MAX_RANK
@@ -44,6 +45,7 @@ FILE_RULES: Final = (
     "missing_header",
 )
 WARNINGS: Final = (
+    "ahead_of_ingest",
     "alias_conflict",
     "coerced",
     "duplicate_key",
@@ -53,6 +55,7 @@ WARNINGS: Final = (
     "placeholder_id",
     "possible_personal_data",
     "unsupported_field_type",
+    "zero_time",
 )
 
 
@@ -119,7 +122,7 @@ def _check(rule: str, is_kept: pl.Expr) -> pa.Check:
 
 
 def _is_present(name: str) -> pl.Expr:
-    return ~pl.col(state_of(name)).is_in([ABSENT, PLACEHOLDER])
+    return ~pl.col(state_of(name)).is_in([ABSENT, PLACEHOLDER, ZERO_TIME])
 
 
 def _is_valid(field: Field) -> pl.Expr:
@@ -131,13 +134,14 @@ def _is_valid(field: Field) -> pl.Expr:
     return is_readable & (value.is_null() | is_in_range(value))
 
 
-def _is_plausible_time(value: pl.Expr) -> pl.Expr:
+def is_plausible_time(value: pl.Expr) -> pl.Expr:
+    """Whether a time is one at which an event may have happened, by the column `received_at`."""
     latest = pl.col("received_at") + pl.duration(hours=MAX_AHEAD_HOURS)
     return (value >= pl.lit(MIN_TIMESTAMP, dtype=pl.Datetime("us"))) & (value <= latest)
 
 
 _RANGES: Final[dict[Kind, Callable[[pl.Expr], pl.Expr]]] = {
-    "timestamp": _is_plausible_time,
+    "timestamp": is_plausible_time,
     "rank": lambda value: value.is_between(0, MAX_RANK),
     "dwell": lambda value: value.is_between(0, MAX_DWELL_MS),
 }

@@ -20,10 +20,18 @@ OTHER: Final = "\0"
 # Stands for a value that no converter takes.
 UNACCEPTABLE: Final = OTHER + "{}"
 
+# The name of a zone, such as [Europe/Berlin], is not checked: the offset before it says it all.
+_ZONE_NAME: Final = r"\[[^\[\]]+\]"
+_ZONE: Final = (
+    rf"(?:[Zz]| UTC|Z{_ZONE_NAME}| ?([+-])([0-9]{{2}})(?::?([0-9]{{2}}))?(?: UTC|{_ZONE_NAME})?)"
+)
 _DATE_TIME: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
-    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?)?"
-    r"(Z|z| UTC|([+-])([0-9]{2}):?([0-9]{2}))?"
+    rf"(?:[Tt ]([0-9]{{2}}):([0-9]{{2}})(?::([0-9]{{2}})(?:\.([0-9]+))?)?{_ZONE}?)?"
+)
+# What programs write where a time was never set.
+_NEVER: Final = re.compile(
+    rf"(?:0001-01-01|0000-00-00)(?:[Tt ]00:00(?::00(?:\.0+)?)?(?:{_ZONE})?)?"
 )
 _PLAIN_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _JSON_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,18})?")
@@ -72,15 +80,39 @@ def _from_parts(parts: re.Match[str]) -> datetime | None:
     fraction = int((parts[7] or "")[:6].ljust(6, "0"))
     try:
         local = datetime(year, month, day, hour, minute, second, fraction)
-        if parts[9] is None:
-            return local
-        offset_hours, offset_minutes = int(parts[10]), int(parts[11])
-        if offset_hours > 23 or offset_minutes > 59:
-            return None
-        offset = timedelta(hours=offset_hours, minutes=offset_minutes)
-        return local - offset if parts[9] == "+" else local + offset
+        offset = _offset(parts)
+        return None if offset is None else local - offset
     except (ValueError, OverflowError):
         return None
+
+
+def _offset(parts: re.Match[str]) -> timedelta | None:
+    """How far east of UTC the zone of a time is; None where no zone is that far."""
+    hours, minutes = int(parts[9] or 0), int(parts[10] or 0)
+    if hours > 23 or minutes > 59:
+        return None
+    offset = timedelta(hours=hours, minutes=minutes)
+    return -offset if parts[8] == "-" else offset
+
+
+def is_zero_time(cell: str) -> bool:
+    """Whether a cell holds a time that programs write for none.
+
+    These are the first day of all without a time of day (or with one of zero, and a zone), the
+    start of unix time in any spelling, and every time of the year 9999.
+
+    Example:
+        >>> is_zero_time("0001-01-01T00:00:00Z"), is_zero_time("0"), is_zero_time("1")
+        (True, True, False)
+    """
+    never = _NEVER.fullmatch(cell)
+    if never is not None:
+        return int(never[2] or 0) <= 23 and int(never[3] or 0) <= 59
+    time = timestamp(cell)
+    if time is None and cell.startswith("9999-"):
+        # Its zone may carry it beyond the last year there is.
+        return timestamp(f"9995{cell[4:]}") is not None
+    return time is not None and (time == _EPOCH or time.year == 9999 or cell.startswith("9999-"))
 
 
 def _from_unix(number: Decimal) -> datetime | None:
@@ -141,15 +173,15 @@ def item_ids(cell: str, *, is_text_format: bool = False) -> tuple[list[str], boo
     """Read an array of texts.
 
     Args:
-        cell: a JSON array; in a text format (CSV) a text that holds one.
-        is_text_format: whether the record came from CSV.
+        cell: a JSON array, or a text that holds one.
+        is_text_format: whether the record came from CSV, where arrays are text by nature.
 
     Returns:
-        The texts and whether one was coerced from an integer; None where an element is absent,
-        blank or of another type.
+        The texts and whether the array was coerced from text, or one of them from an integer; None
+        where an element is absent, blank or of another type.
     """
     text = text_of(cell)
-    source = cell[1:] if text is None else text.strip(_JSON_SPACE) if is_text_format else ""
+    source = cell[1:] if text is None else text.strip(_JSON_SPACE)
     if not source.startswith("["):
         return None
     try:
@@ -161,7 +193,8 @@ def item_ids(cell: str, *, is_text_format: bool = False) -> tuple[list[str], boo
         if not isinstance(element, str) or is_blank(element) or _UNSTORABLE.search(element):
             return None
         texts.append("0" if element == "-0" and isinstance(element, _Digits) else str(element))
-    return texts, any(isinstance(element, _Digits) for element in elements)
+    is_coerced = text is not None and not is_text_format
+    return texts, is_coerced or any(isinstance(element, _Digits) for element in elements)
 
 
 class _Digits(str):

@@ -8,12 +8,21 @@ from typing import Final
 
 import polars as pl
 
-from sequen_dagster.contract.convert import COERCED, PLACEHOLDER, state_of
-from sequen_dagster.fields import FIELD_NAMES, IDENTITY_FIELDS, STANDARD_TYPES
+from sequen_dagster.contract.convert import COERCED, LEFT_OUT, PLACEHOLDER, ZERO_TIME, state_of
+from sequen_dagster.contract.rules import is_plausible_time
+from sequen_dagster.fields import (
+    FIELD_NAMES,
+    ID_FIELDS,
+    IDENTITY_FIELDS,
+    STANDARD_TYPES,
+    TIMESTAMP_FIELDS,
+)
 
 NO_TYPE: Final = "(none)"
 Counts = Counter[tuple[str, str]]
 
+# Clocks differ by a little; by more, and one of them is wrong.
+MAX_AHEAD_OF_INGEST_MINUTES: Final = 5
 _MIN_LIKENESS: Final = 0.85
 # Comparing is slow, and whoever sends very many types has not misspelt them: the frequent ones do.
 _MAX_COMPARED_TYPES: Final = 1_000
@@ -38,9 +47,14 @@ def count_warnings(
     replaced = [row for row, codes in parse_warnings.items() if "placeholder_id" in codes]
     flags: dict[str, pl.Expr | pl.Series] = {
         "placeholder_id": pl.any_horizontal(
-            *(pl.col(state_of(name)) == PLACEHOLDER for name in IDENTITY_FIELDS),
+            *(pl.col(state_of(name)) == PLACEHOLDER for name in ID_FIELDS),
+            pl.col(LEFT_OUT),
             pl.int_range(pl.len()).is_in(replaced),
         ),
+        "zero_time": pl.any_horizontal(
+            pl.col(state_of(name)) == ZERO_TIME for name in TIMESTAMP_FIELDS
+        ),
+        "ahead_of_ingest": _is_ahead_of_ingest(),
         "near_standard_type": pl.col("type").is_in(_near_types(converted["type"])),
         "possible_personal_data": pl.Series(_personal_rows(converted)),
     }
@@ -105,6 +119,14 @@ def is_card_number(text: str) -> bool:
     digits = [int(digit) for digit in text if digit.isdigit()]
     doubled = (sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _is_ahead_of_ingest() -> pl.Expr:
+    # Before the receipt stands in for an ingest time that was not given. Times that are refused
+    # anyway say nothing of the other.
+    happened, given = pl.col("original_timestamp"), pl.col("ingest_timestamp")
+    is_later = happened > given + pl.duration(minutes=MAX_AHEAD_OF_INGEST_MINUTES)
+    return (is_later & is_plausible_time(happened) & is_plausible_time(given)).fill_null(False)
 
 
 def _near_types(types: pl.Series) -> list[str]:

@@ -141,7 +141,7 @@ def contract_fingerprint(settings: SequenSettings) -> str:
 
     A batch with another fingerprint is stale: it was judged by other rules.
     """
-    contract = EventContract(max_depth=settings.max_depth)
+    contract = EventContract.of(settings)
     return fingerprint(
         {"contract": contract.fingerprint, "limits": asdict(ReadLimits.of(settings))}
     )
@@ -173,7 +173,7 @@ def ingest_file(
         StorageError: the lake cannot be written.
         FaultError: our own code failed on it.
     """
-    contract = EventContract(max_depth=settings.max_depth)
+    contract = EventContract.of(settings)
     modified_at = modified_at or file.modified_at
     received_at = min(modified_at, registered_at)
     origin = Origin(file.source, file.path, received_at)
