@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from oracle import ExportFile, Judged, Number, Rules, gzipped_files, is_json_lines, judge, marts
+from oracle import ExportFile, Judged, Number, Rules, gzipped_files, judge, marts
 
 START = datetime.fromisoformat("2024-05-01T10:00:00")
 RECEIPT = datetime.fromisoformat("2024-06-01T00:00:00")
@@ -85,7 +85,8 @@ def sessions(*events: dict[str, Any], **rules: Any) -> list[int]:
 @pytest.mark.parametrize(
     ("line", "rule"),
     [
-        ("{", "malformed_json"),
+        ("{", "truncated_tail"),
+        ("{:", "malformed_json"),
         ('{"type":NaN}', "malformed_json"),
         ('{"type":"click",}', "malformed_json"),
         ('{"a":"\t"}', "malformed_json"),
@@ -140,10 +141,144 @@ def test_event_with_a_field_named_events_is_no_envelope() -> None:
     assert accepted(events=[])["properties"] == {"events": []}
 
 
-def test_only_a_broken_first_document_is_not_json_lines() -> None:
-    assert is_json_lines(b'\n{"a":1}\n{broken')
-    assert is_json_lines(b"broken\n")
-    assert not is_json_lines(b'{"a":1,\n"b":2}')
+GOOD = '{"type":"scroll","original_timestamp":1714557000,"cid":"c"}'
+# It lacks who and when: only an envelope makes it an event.
+POOR = '{"type":"scroll"}'
+SAYS = '"uid":"u","original_timestamp":1714557000'
+
+
+def places(text: str | bytes, path: str = "a.jsonl") -> str:
+    """Line and item of every record, + where accepted, else the rule."""
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    result = judge([ExportFile("default", path, data, RECEIPT)])
+    rows = [(row, "+") for row in result.accepted]
+    rows += [(row, " ".join(row["rules"])) for row in result.quarantined]
+    found = sorted((row["source_line"], row["source_item"], rule) for row, rule in rows)
+    return ", ".join(f"{line}.{item} {rule}" for line, item, rule in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (GOOD * 3, "1.1 +, 1.2 +, 1.3 +"),
+        (f"\ufeff{GOOD}\x1e\n{GOOD},\0{GOOD}\r{GOOD}", "1.1 +, 2.1 +, 2.2 +, 3.1 +"),
+        (f"[{GOOD}\n,,{GOOD}]]}}\r\n[[{GOOD}],[]]", "1.1 +, 2.1 +, 3.1 +"),
+        (json.dumps(GOOD), "1.1 +"),
+        (json.dumps(json.dumps(GOOD)), "1.1 not_an_object"),
+        (json.dumps(f" [{GOOD}, 1]"), "1.1 +, 1.2 not_an_object"),
+        (f'1 2{GOOD}true "a""b"', "1.1 not_an_object, 1.2 not_an_object, 1.3 +, " +
+         ", ".join(f"1.{n} not_an_object" for n in (4, 5, 6))),
+        (f'1 2{GOOD}true"a"', "1.1 not_an_object, 1.2 not_an_object, 1.3 +, 1.4 malformed_json"),
+        (f"started at 12:30\n{GOOD}", "1.1 malformed_json, 2.1 +"),
+        (f"[exporter 1.2] started\n{GOOD}", "1.1 malformed_json, 1.2 malformed_json, 2.1 +"),
+        (f'{{"a":1 "b":2}} {GOOD}', "1.1 malformed_json, 1.2 +"),
+        (f'{{"a":"x {GOOD}\n{GOOD}', "1.1 malformed_json, 2.1 +"),
+        (f'{{"a":[1}} {GOOD}', "1.1 malformed_json, 1.2 +"),
+        (f'{{"a":[1\n{GOOD}\n{GOOD}', "1.1 malformed_json, 2.1 +, 3.1 +"),
+        (f'{{"a":[\n{GOOD}\n', "1.1 truncated_tail, 2.1 +"),
+        (f'{{\n  "a": x,\n  "b": {{\n}}\n{GOOD}', "1.1 malformed_json, 5.1 +"),
+        (f'{{\n  "a": {{x,\n\n  "b": 1\n}}\n{GOOD}',
+         "1.1 malformed_json, 4.1 malformed_json, 6.1 +"),
+        (f"[nan,{GOOD},x\n{GOOD}]", "1.1 malformed_json, 1.2 +, 1.3 malformed_json, 2.1 +"),
+        (f"[{GOOD}", "1.1 +, 1.2 truncated_tail"),
+        (f"[\n{GOOD}\n \n", "2.1 +, 2.2 truncated_tail"),
+        (f'[{GOOD},{{"a":', "1.1 +, 1.2 truncated_tail"),
+        (b'{"a":"\xff"}' + GOOD.encode(), "1.1 bad_encoding, 1.2 +"),
+        (f'{GOOD[:-1]},,"x":1}}{GOOD}', "1.1 malformed_json, 1.2 +"),
+    ],
+)  # fmt: skip
+def test_sequence_of_values(text: str | bytes, found: str) -> None:
+    assert places(text) == found
+
+
+NOBODY = "missing_identity missing_original_timestamp"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f'{{{SAYS},"events":[{POOR}]}}', "1.1 +"),
+        (f'{{"records":[{POOR},{POOR}],{SAYS}}}', "1.1 +, 1.2 +"),
+        (f'{{"session_id":"s","data":[{{"original_timestamp":"2024-05-02","payload":[{POOR}]}}]}}',
+         "1.1 +"),
+        (f'{{"uid":"null","events":[{POOR}],"original_timestamp":1714557000}}',
+         "1.1 missing_identity"),
+        (f'{{{SAYS},"events":[1,{POOR}],"batch":[]}}', "1.1 not_an_object, 1.2 +"),
+        (f'{{{SAYS},"events":[1]}}', "1.1 missing_type"),
+        (f'{{{SAYS},"rank":1,"events":[{{}}]}}', "1.1 missing_type"),
+        (f'{{{SAYS},"rank":1,"events":[{POOR}]}}', "1.1 +"),
+        (f'{{{SAYS},"type":"x","events":[{POOR}]}}', "1.1 +"),
+        (f'{{{SAYS},"type":"","events":[{POOR}]}}', "1.1 +"),
+        (f'{{{SAYS},"events":[{POOR}}},{POOR}]}}', f"1.1 +, 1.2 {NOBODY}"),
+        (f'{{{SAYS},"events":[{POOR}\n{POOR}]}}', f"1.1 +, 2.1 {NOBODY}"),
+        (f'{{{SAYS},"events":[{POOR},\n{POOR}{POOR}]}}', "1.1 +, 2.1 +, 2.2 +"),
+        (f'{{{SAYS},"events":[{{"a":"x"y"}},{POOR}]}}\n{GOOD}', "1.1 malformed_json, 2.1 +"),
+        (f'{{{SAYS},"events":[{{"a":x}},{POOR}]}}', "1.1 malformed_json, 1.2 +"),
+        (f'{{{SAYS},"events":[{{"a":"x"y"z"}},{POOR}]}}', f"1.1 malformed_json, 1.2 {NOBODY}"),
+        (f'{{"x":oops,{SAYS},"events":[{POOR}]}}{GOOD}', "1.1 malformed_json, 1.2 +"),
+        (f'{{{SAYS},"events":[{POOR}],"x":oops}}{GOOD}', "1.1 +, 1.2 malformed_json, 1.3 +"),
+        (f'{{{SAYS},"events":[{POOR}', "1.1 +, 1.2 truncated_tail"),
+        (f'{{{SAYS},"events":[{POOR}],,}}', "1.1 +"),
+    ],
+)  # fmt: skip
+def test_envelope(text: str, found: str) -> None:
+    assert places(text) == found
+
+
+def test_what_an_envelope_gives_is_told_and_part_of_the_id() -> None:
+    text = f'{{"client_id": "x","events":[{POOR}],"original_timestamp":1714557000,"v":1}}'
+    result = judged(text, "")
+
+    assert result.warnings == {
+        ("a.jsonl", "(none)", "envelope_fields"): 1,
+        ("a.jsonl", "scroll", "inherited_from_envelope"): 1,
+    }
+    base = md5(POOR + '{"original_timestamp":1714557000,"cid":"x"}')
+    assert (result.accepted[0]["cid"], result.accepted[0]["id"]) == ("x", "evt_" + md5(f"{base}:0"))
+
+
+CELLS = "1714557000,c"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("a.csv", f"type,original_timestamp,cid\nx,{CELLS}\n\n,,\nx,{CELLS},\n", "2.1 +, 5.1 +"),
+        ("a.CSV", f"sep=^\ntype^original_timestamp^cid\nx^{CELLS.replace(',', '^')}", "3.1 +"),
+        ("a.csv", 'type;original_timestamp;"c,,,,id";cid\nx;1714557000;;c', "2.1 +"),
+        ("a.csv", f"Type,t\nx,{CELLS}\ny",
+         "2.1 malformed_csv, 3.1 missing_identity missing_original_timestamp missing_type"),
+        ("a.csv", f"a,b\nx,{CELLS}\n", "0.1 missing_header"),
+        ("a.csv", "type, cid\n", ""),
+        ("a.csv", f'type, original_timestamp, cid\n"x",  {CELLS}\nx, "1714557000", "c"',
+         "2.1 invalid_original_timestamp, 3.1 +"),
+        ("a.csv", f'type,original_timestamp,cid\n"x\ny",{CELLS}\n"x"y,\n"x,\nx,{CELLS}',
+         "2.1 +, 4.1 malformed_csv, 5.1 malformed_csv, 6.1 +"),
+        ("a.csv", f"type,original_timestamp,cid,uid,rank\nx,{CELLS},NULL,\\N\nx,1714557000,NULL",
+         "2.1 +, 3.1 missing_identity"),
+        ("a.csv", 'type,original_timestamp,cid\nx,1714557000,"NULL"\nx,1714557000,"\\N"',
+         "2.1 missing_identity, 3.1 missing_identity"),
+        ("a.tsv", 'type\toriginal_timestamp\tcid\n"a ""b"""\t1714557000\t"c\n', "2.1 +"),
+        ("a.csv", GOOD, "1.1 +"),
+    ],
+)  # fmt: skip
+def test_delimited_text(name: str, text: str, found: str) -> None:
+    assert places(text, name) == found
+
+
+def test_folders_give_reserved_fields() -> None:
+    data = b'{"uid":"u","original_timestamp":1714557000}'
+    path = "type=page%5Fview/day=1/page_type=home/rank=3/cid=__HIVE_DEFAULT_PARTITION__/a.json"
+    for mode, properties in (("reserved", {}), ("all", {"day": "1"})):
+        result = judge([ExportFile("default", path, data, RECEIPT)], mode)
+        (row,) = result.accepted
+        assert (row["type"], row["page_type"], row["rank"], row["cid"]) == (
+            "page_view", "home", 3, None,
+        )  # fmt: skip
+        assert row["properties"] == properties
+        assert result.warnings == {}
+    off = judge([ExportFile("default", path, data, RECEIPT)], "off")
+    assert [row["rules"] for row in off.quarantined] == [["missing_type"]]
 
 
 # Section 3
@@ -264,10 +399,10 @@ def test_last_of_a_duplicate_key_counts() -> None:
 
 
 def test_minus_zero_is_zero() -> None:
-    line = '{"uid":-0,"type":"x","original_timestamp":1714557000,"rank":-0,"price":-0}'
+    line = '{"uid":"u","rec_id":-0,"type":"x","original_timestamp":1e9,"rank":-0,"price":-0}'
     (row,) = judged(line, "").accepted
 
-    assert (row["uid"], row["rank"], row["properties"]) == ("0", 0, {"price": Number("-0")})
+    assert (row["rec_id"], row["rank"], row["properties"]) == ("0", 0, {"price": Number("-0")})
 
 
 # Section 4

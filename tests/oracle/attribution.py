@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from oracle.contract import is_blank
 from oracle.history import History, relations_agree
 from oracle.reading import Number, exact, whole_units
 from oracle.rules import Row, microseconds, order, six_digits, utf8
+from oracle.words import is_blank
 
 TOO_LARGE = Decimal(10**18)
 BILLION = 1_000_000_000

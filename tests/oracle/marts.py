@@ -15,9 +15,9 @@ from oracle.attribution import (
     is_mixed,
     numeric_millionths,
 )
-from oracle.contract import FIELDS
 from oracle.history import LINKS, History, history_of
 from oracle.rules import Row, Rules, in_millionths, microseconds, order, six_digits, utf8
+from oracle.words import FIELDS
 
 SCROLL_DEPTHS = ("scroll_depth", "depth", "scroll_pct", "scroll_percentage", "max_scroll")
 AS_SENT = (
