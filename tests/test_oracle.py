@@ -324,6 +324,16 @@ def test_violation(fields: dict[str, Any], rules: list[str]) -> None:
         ("2024-05-01 10:30:59.1234567 UTC", "2024-05-01T10:30:59.123456"),
         ("2024-05-01T10:30:00+02:00", "2024-05-01T08:30"),
         ("2024-05-01T10:30:00-0230z", None),
+        ("2024-05-01 10:30:00+02", "2024-05-01T08:30"),
+        ("2024-05-01 10:30:00 +0200", "2024-05-01T08:30"),
+        ("2024-05-01 10:30:00  +0200", None),
+        ("2024-05-01 10:30:00 +0000 UTC", "2024-05-01T10:30"),
+        ("2024-05-01T10:30+02:00[Europe/Zurich]", "2024-05-01T08:30"),
+        ("2024-05-01T10:30Z[UTC]", "2024-05-01T10:30"),
+        ("2024-05-01Z", None),
+        ("2024-05-01+02:00", None),
+        ("1970-01-01", None),
+        (0, None),
         ("2024-05-01T10:30:00-0230", "2024-05-01T13:00"),
         (1714557000, "2024-05-01T09:50"),
         ("1714557000.0000019", "2024-05-01T09:50:00.000001"),
@@ -372,6 +382,19 @@ def test_values_are_read_exactly() -> None:
         ({"dwell_ms": 3.5}, set()),
         ({"dwell_ms": "3.5"}, {"coerced"}),
         ({"uid": "NULL"}, {"placeholder_id"}),
+        ({"sid": "(Not Set)", "session_id": "x"}, {"placeholder_id"}),
+        ({"sid": 0}, {"placeholder_id"}),
+        ({"uid": False}, {"placeholder_id"}),
+        ({"rec_id": "nil"}, {"placeholder_id"}),
+        ({"rec_id": "guest"}, set()),
+        ({"sid": "s", "session_id": "null"}, {"placeholder_id"}),
+        ({"item_ids": ["a", "None"]}, {"placeholder_id"}),
+        ({"item_ids": '["a"]'}, {"coerced"}),
+        ({"server_timestamp": "0001-01-01T00:00:00Z"}, {"zero_time"}),
+        ({"server_timestamp": 0}, {"zero_time"}),
+        ({"ingest_timestamp": "9999-12-31 23:59:59"}, {"zero_time"}),
+        ({"ingest_timestamp": "2024-05-01T09:55:00"}, set()),
+        ({"ingest_timestamp": "2024-05-01T09:54:59.999999"}, {"ahead_of_ingest"}),
         ({"sid": "7", "session_id": 7}, set()),
         ({"sid": "7", "session_id": "8"}, {"alias_conflict"}),
         ({"type": "PageView"}, {"near_standard_type"}),
@@ -468,6 +491,36 @@ def test_uid_without_cid_speaks_for_every_device_of_its_sid() -> None:
     events = [sent(0, sid="s", cid=..., uid="u"), sent(1, sid="s"), sent(2, sid="s", cid="d")]
 
     assert visitors(*events) == ["uid:u"] * 3
+
+
+@pytest.mark.parametrize(("users", "visitor"), [(2, "uid:u1"), (3, "sid:s")])
+def test_device_of_too_many_users_identifies_nobody(users: int, visitor: str) -> None:
+    logins = [sent(n, uid=f"u{n}") for n in range(users)]
+    keys = visitors(*logins, sent(9, sid="s"), sent(1, sid="t"), sent(9), max_users_per_device=2)
+
+    assert keys[users:] == [visitor, *(["uid:u1"] * 2 if users == 2 else ["sid:t", "cid:c"])]
+    off = visitors(*logins, sent(9, sid="s"), stitching=False, max_users_per_device=2)
+    assert off[-1] == "cid:c"
+
+
+@pytest.mark.parametrize("kind", ["uid", "cid"])
+def test_session_id_of_too_many_users_or_devices_lends_nothing(kind: str) -> None:
+    for count, visitor in ((2, "cid:c"), (3, "cid:c")):
+        shared = [sent(n, sid="s", **{"cid": ..., kind: f"{kind}{n}"}) for n in range(count)]
+        alone = sent(5, sid="s", cid=...)
+        keys = visitors(*shared, sent(4, sid="s"), alone, max_users_per_device=2)
+        assert keys[count:] == [visitor, "sid:s"]
+    lent = [sent(0, sid="s", cid="a", uid="u"), sent(1, sid="s", cid=...)]
+    more = [sent(2, sid="s", cid=f"c{n}") for n in range(2)]
+    assert visitors(*lent, *more[:1], max_users_per_device=2)[1] == "uid:u"
+    assert visitors(*lent, *more, max_users_per_device=2)[1] == "sid:s"
+
+
+def test_event_on_a_kiosk_goes_by_its_session_id_only_if_that_identifies() -> None:
+    logins = [sent(n, uid=f"u{n}", sid=f"s{n % 2}") for n in range(4)]
+    keys = visitors(*logins, sent(9, sid="s0"), sent(9, sid="s2"), max_users_per_device=1)
+
+    assert keys[4:] == ["cid:c", "sid:s2"]
 
 
 # Section 6
@@ -755,6 +808,89 @@ def test_dim_visitors() -> None:
     assert (row["uids"], row["cids"]) == (["u"], ["c", "d"])
     assert (row["event_count"], row["session_count"], row["is_oversized"]) == (3, 2, False)
     assert row["last_seen_at"] - row["first_seen_at"] == timedelta(minutes=41)
+
+
+def orders(*events: dict[str, Any], **rules: Any) -> list[tuple[str, bool, int]]:
+    """Id, whether it is a repeat and units of every conversion, by id."""
+    rows = tables(*events, **rules)["fct_conversions"].values()
+    return sorted((row["id"], row["is_repeat"], row["unit_count"]) for row in rows)
+
+
+def told(minute: float, key: str, order: object, **fields: Any) -> dict[str, Any]:
+    kept = {**BOUGHT, "order_id": order, "order_total": 5, "currency": "EUR"}
+    return sent(minute, id=key, **kept | fields)
+
+
+def test_first_of_an_order_by_time_and_id_counts() -> None:
+    found = orders(
+        told(2, "x", 1001),
+        told(1, "z", "1001", cid="other"),
+        told(1, "y", "1001", order_total="5.0"),
+    )
+
+    assert found == [("x", True, 0), ("y", False, 1), ("z", True, 0)]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_repeat"),
+    [
+        ({}, True),
+        ({"item_ids": ["a", "a"]}, False),
+        ({"order_total": -5}, False),
+        ({"order_total": ...}, False),
+        ({"currency": "USD"}, False),
+        ({"currency": ...}, False),
+        ({"conversion_type": "refund"}, False),
+        ({"order_id": 1001.5}, False),
+        ({"order_id": "n/a", "properties": {"order_id": "1001"}}, True),
+        ({"order_id": ..., "context": '{"order_id":1001}'}, True),
+        ({"item_id_relation": "x", "cid": "d", "sid": "s"}, True),
+    ],
+)
+def test_what_makes_an_order_the_same(change: dict[str, Any], is_repeat: bool) -> None:
+    rows = orders(told(1, "x", 1001), told(2, "y", 1001, **change))
+
+    assert rows[1][:2] == ("y", is_repeat)
+
+
+@pytest.mark.parametrize(
+    "value", [..., None, True, [1], {"a": 1}, "", "guest", 0, -1, "NULL", "n/a"]
+)
+def test_what_is_no_order(value: object) -> None:
+    rows = orders(told(1, "x", value), told(2, "y", value))
+
+    assert rows == [("x", False, 1), ("y", False, 1)]
+    assert [row[1] for row in orders(told(1, "x", 7), told(2, "y", 7), order_field=None)] == [
+        False
+    ] * 2
+
+
+def test_repeat_has_no_part_in_its_session() -> None:
+    built = tables(
+        told(0, "a", 1, sid="s"),
+        told(1, "b", 2, sid="s", currency="USD", order_total=1),
+        told(-1, "c", 2, sid="t", cid="d", currency="USD", order_total=1),
+        told(2, "d", 1, sid="u", cid="d"),
+    )
+    rows = {row["sid"]: row for row in built["fct_sessions"].values()}
+
+    names = ("conversion_count", "conversion_value", "is_converted", "is_mixed_currency")
+    assert [rows["s"][name] for name in names] == [2, Decimal(5), True, False]
+    assert [rows["u"][name] for name in names] == [1, None, False, False]
+    assert built["fct_conversions"]["d"]["value"] == Decimal(5)
+    assert [row["conversion_id"] for row in built["fct_attributions"]] == ["c", "a"]
+
+
+def test_path_is_looked_up_at_the_top_then_inside_and_flat_before_nested() -> None:
+    places: list[tuple[dict[str, Any], str]] = [
+        ({"a": {"b": "2"}, "a.b": "1"}, "1"),
+        ({"a": {"b": "2"}, "a.b": "none"}, "2"),
+        ({"traits": {"a.b": "3"}, "context": '{"a":"{\\"b\\":2}"}'}, "2"),
+        ({"context": {"a.b": "2"}, "properties": {"a": {"b": 1}}}, "1"),
+    ]
+    for fields, value in places:
+        row = tables(sent(0, id="x", **BOUGHT, **fields), value_field="a.b")["fct_conversions"]["x"]
+        assert row["value"] == Decimal(value)
 
 
 # The real data sets
