@@ -85,6 +85,7 @@ def good(number: int = 1) -> str:
 def export(tmp_path: Path, content: str | bytes, name: str = "a.jsonl") -> ExportFile:
     """Write an export and list it, as received at `RECEIPT`."""
     path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     os.utime(path, (RECEIPT.replace(tzinfo=UTC).timestamp(),) * 2)
     return ExportFile("default", name, str(path), path.stat().st_size, RECEIPT)

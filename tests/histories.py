@@ -48,7 +48,118 @@ def viewed(at: datetime, **fields: Any) -> Row:
     return event(at, type="page_view", **{"page_type": "home", **fields})
 
 
+def ordered(at: datetime, order_id: Any, items: str = "a", **fields: Any) -> Row:
+    """A conversion that tells of an order."""
+    told = {"cid": "c", "order_id": order_id, "order_total": Number("5"), "currency": "EUR"}
+    return purchase(at, list(items), **told | fields)
+
+
 HISTORIES: dict[str, list[Row]] = {
+    "a device of as many users as may be, and one of one more": [
+        *[
+            event(after(n), cid=cid, sid=f"{cid}{n}", uid=f"u{n}")
+            for cid, users in (("home", 20), ("kiosk", 21))
+            for n in range(users)
+        ],
+        *[event(after(days=1), cid=cid) for cid in ("home", "kiosk")],
+        *[event(after(days=1), cid=cid, sid=sid) for cid in ("home", "kiosk") for sid in "st"],
+        *[clicked(after(50), cid=cid, sid="kiosk3") for cid in ("home", "kiosk", "other")],
+        event(after(51), sid="kiosk20"),
+    ],
+    "a session id of as many users or devices as may be, and of one more": [
+        *[
+            event(after(n), sid=f"{kind}{count}", **{kind: f"{kind}{n}"})
+            for kind in ("uid", "cid")
+            for count in (20, 21)
+            for n in range(count)
+        ],
+        *[event(after(40), sid=sid) for sid in ("uid20", "uid21", "cid20", "cid21")],
+        *[event(after(41), sid=sid, uid="u") for sid in ("cid20", "cid21")],
+        *[event(after(42), sid=sid, cid="cid3") for sid in ("cid20", "cid21")],
+    ],
+    "devices of two and of three users": [
+        *[event(after(n), cid="two", uid=f"u{n % 2}") for n in range(3)],
+        *[event(after(n), cid="three", uid=f"u{n % 3}") for n in range(4)],
+        *[event(after(n), sid="one", uid="u1", cid=f"c{n % 3}") for n in range(3)],
+        *[event(after(9), cid=cid, sid=sid) for cid in ("two", "three") for sid in ("one", "s")],
+        *[event(after(9), cid=cid) for cid in ("two", "three")],
+        event(after(9), sid="one"),
+    ],
+    "one order told again, by others and in other spellings": [
+        clicked(after(-1), cid="c"),
+        clicked(after(-1), cid="d", uid="u"),
+        ordered(after(5), "1001", id="second"),
+        ordered(after(5), Number("1001"), id="first", sid="s"),
+        ordered(after(9), "1001", cid="d", uid="u"),
+        ordered(after(9), " 1001"),
+        ordered(after(9), Number("1001.0")),
+        ordered(after(9), Number("1001"), order_total="5.000"),
+        ordered(after(days=90), "1001", sid="t"),
+    ],
+    "orders that share an id and are others": [
+        *[ordered(after(n), "o", items, sid="s") for n, items in enumerate(["ab", "ba", "abb"])],
+        *[
+            ordered(after(n), "o", "ab", order_total=v)
+            for n, v in enumerate(["-5", "6", "x", None])
+        ],
+        *[ordered(after(n), "o", "ab", currency=c) for n, c in enumerate(["USD", None, "n/a", ""])],
+        ordered(after(8), "o", "ab", conversion_type="refund"),
+        ordered(after(9), "o", "ab", order_total="y"),
+        ordered(after(9), "o", "ab", order_total=None),
+    ],
+    "what is no order": [
+        *[
+            ordered(after(n), value, sid=sid)
+            for sid in "st"
+            for n, value in enumerate(
+                [
+                    None,
+                    "",
+                    " ",
+                    "null",
+                    "N/A",
+                    "Guest",
+                    "0",
+                    Number("0"),
+                    Number("-1"),
+                    True,
+                    False,
+                    [Number("1")],
+                    {"a": "b"},
+                    [],
+                    {},
+                    "(not set)",
+                    "[object Object]",
+                    "UNKNOWN",
+                ]
+            )
+        ],
+        ordered(after(50), "null", context={"order_id": "real"}),
+        ordered(after(51), "real"),
+    ],
+    "repeats leave the sums and their currency": [
+        ordered(after(0), "a", cid="c", sid="s"),
+        ordered(after(1), "b", cid="c", sid="s", currency="USD", order_total="1"),
+        ordered(after(-9), "b", cid="d", sid="t", currency="USD", order_total="1"),
+        ordered(after(2), "a", cid="d", sid="u"),
+    ],
+    "fields that lie elsewhere": [
+        purchase(after(0), ["a"], cid="c", properties={"order_id": "7", "order_total": "3"}),
+        purchase(after(1), ["a"], cid="c", context={"order_id": Number("7"), "order_total": "3"}),
+        purchase(after(2), ["a"], cid="c", traits='{"order_id":7,"order_total":3.0}'),
+        purchase(after(3), ["a"], cid="c", order_total="n/a", properties={"order_total": "4"}),
+        purchase(after(4), ["a"], cid="c", order_total="x", properties={"order_total": "4"}),
+        purchase(after(5), ["a"], cid="c", currency=Number("1"), context={"currency": "EUR"}),
+        purchase(after(6), ["a"], cid="c", currency="[]", context={"currency": "EUR"}),
+        purchase(after(7), ["a"], cid="c", order={"no": "8", "sum": "1"}),
+        purchase(after(8), ["a"], cid="c", **{"order.no": "8", "order": '{"sum":"1","no":"9"}'}),
+        purchase(
+            after(9), ["a"], cid="c", context={"order.sum": "1", "order": {"no": Number("8")}}
+        ),
+        viewed(after(0), id="p", cid="c"),
+        event(after(1), cid="c", page_view_id="p", properties={"depth": "30"}, depth="null"),
+        event(after(2), cid="c", page_view_id="p", traits={"scroll_pct": Number("40")}),
+    ],
     "gap equal to the limit and one microsecond over": [
         event(after(0), cid="c"),
         event(after(30), cid="c"),
@@ -232,6 +343,7 @@ def random_history(dice: random.Random) -> Iterator[Row]:
     ids = [f"e{n}" for n in range(dice.choice([5, 20, 60]))]
     shared = [*ids[:6], "p", "q"]
     sparse = dice.random()
+    bought: list[Row] = []
 
     def maybe(values: list[Any], share: float = 0.5) -> Any:
         return dice.choice(values) if dice.random() < share else None
@@ -246,7 +358,7 @@ def random_history(dice: random.Random) -> Iterator[Row]:
             at,
             type=event_type,
             id=maybe(ids, 0.9),
-            uid=maybe(["u", "v"], sparse * 0.7),
+            uid=maybe(["u", "u", "v", "v", "w"], sparse * 0.7),
             sid=maybe(["s", "t", "s2"], sparse),
             cid=maybe(["c", "d"], 0.7),
             rec_id=maybe(["r", "r2"], 0.4),
@@ -266,6 +378,9 @@ def random_history(dice: random.Random) -> Iterator[Row]:
                 "conversion_type": "buy",
                 "item_ids": dice.choices("abc", k=dice.randint(1, 4)),
                 "currency": maybe(["EUR", "EUR", "USD"], 0.9),
+                "order_id": maybe(["1", Number("1"), "2", "null", "0"], 0.6),
+                "order": maybe([{"no": "1"}, '{"no":1}'], 0.2),
+                "context": maybe([{"order_id": "1"}, {"order": {"no": "2"}}], 0.2),
                 "order_total": maybe(
                     [Number("9.99"), Number("-1e-5"), "0.07", Number("1.5E2"), "x", Number("100")],
                     0.9,
@@ -279,6 +394,11 @@ def random_history(dice: random.Random) -> Iterator[Row]:
         }.get(event_type, {})
         if not (row["uid"] or row["sid"] or row["cid"]):
             row["cid"] = "c"
+        if event_type == "conversion" and bought and dice.random() < 0.5:
+            row |= dice.choice(bought)
+        elif event_type == "conversion":
+            names = ("conversion_type", "item_ids", "currency", "order_total", "order_id")
+            bought.append({name: row[name] for name in names})
         yield {name: value for name, value in row.items() if value is not None}
 
 
@@ -346,6 +466,7 @@ def wide_history(dice: random.Random, count: int) -> Iterator[Row]:
             order_total=Number(str(dice.randint(1, 99))),
             depth=Number(str(dice.randint(1, 99))),
             currency=dice.choice(["EUR", "USD"]),
+            order_id=maybe([f"o{dice.randrange(9)}"], 0.3),
         )
         seen.setdefault(kind, []).append(name)
         yield with_custom_fields(dice, {k: value for k, value in row.items() if value is not None})

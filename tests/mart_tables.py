@@ -24,9 +24,18 @@ RULES = {
         max_touches=3,
         half_life_days=1,
         oversized_visitor_events=10,
+        max_users_per_device=2,
     ),
-    "inactivity": Rules(session_rule="inactivity", max_touches=2, value_field="scroll_pct"),
-    "unstitched": Rules(stitching=False, max_touches=1),
+    "inactivity": Rules(
+        session_rule="inactivity",
+        max_touches=2,
+        max_users_per_device=1,
+        value_field="scroll_pct",
+        order_field="order.no",
+        placeholder_ids=("null", "eur"),
+        placeholder_identities=("2",),
+    ),
+    "unstitched": Rules(stitching=False, max_touches=1, order_field=None, value_field="order.sum"),
 }
 
 
@@ -41,9 +50,13 @@ def variables_of(rules: Rules) -> dict[str, Any]:
         "sequen_view_touch_days": rules.view_touch_days,
         "sequen_max_touches": rules.max_touches,
         "sequen_half_life_days": rules.half_life_days,
-        "sequen_value_field": [rules.value_field],
-        "sequen_currency_field": [rules.currency_field],
+        "sequen_value_field": rules.value_field.split("."),
+        "sequen_currency_field": rules.currency_field.split("."),
+        "sequen_order_field": rules.order_field.split(".") if rules.order_field else [],
         "sequen_oversized_visitor_events": rules.oversized_visitor_events,
+        "sequen_max_users_per_device": rules.max_users_per_device,
+        "sequen_placeholder_ids": list(rules.placeholder_ids),
+        "sequen_placeholder_identities": list(rules.placeholder_identities),
     }
 
 

@@ -20,6 +20,7 @@ from histories import (
     as_json,
     clicked,
     event,
+    ordered,
     prefixed,
     purchase,
     random_history,
@@ -29,7 +30,7 @@ from histories import (
     with_custom_fields,
 )
 from mart_tables import RULES, differences, variables_of
-from oracle import ExportFile, judge, marts
+from oracle import ExportFile, Number, judge, marts
 from replay import (
     Build,
     Load,
@@ -243,6 +244,15 @@ def at_once(*loads: Load) -> list[Step]:
 LOGIN = event(after(50), id="login", cid="c", uid="u")
 FIRST_CLICK = clicked(after(1), id="k", cid="c", ingest_timestamp=after(5).isoformat())
 LATE_CLICK = clicked(after(days=1), id="k", cid="d", ingest_timestamp=after(0).isoformat())
+KIOSK_SALE = (
+    shown(after(61), id="i", cid="c", sid="s"),
+    clicked(after(62), id="k", cid="c"),
+    purchase(after(63), ["a"], id="v", cid="c", sid="s", order_total="1"),
+)
+SHARED_SALE = (
+    clicked(after(31), id="k", sid="s", cid="c5"),
+    purchase(after(32), ["a"], id="v", sid="s", order_total="1"),
+)
 CASES: dict[str, list[Step]] = {
     "a click comes again, the same to the letter, in a file that stays": [
         *at_once(Load("a", (shown(after(0), id="i", cid="c"), FIRST_CLICK))),
@@ -299,6 +309,43 @@ CASES: dict[str, list[Step]] = {
         Load("a", ({**FIRST_CLICK, "click_type": "review"},), version=2),
         Build(until="rpt_completeness_daily"),
         *at_once(Load("a", (FIRST_CLICK,), version=3)),
+    ],
+    "a device passes the limit by a late batch, and falls under it by a correction": [
+        *at_once(
+            Load("a", tuple(event(after(n), id=f"l{n}", cid="c", uid=f"u{n}") for n in range(20))),
+            Load("b", (viewed(after(60), id="p", cid="c", sid="s"), *KIOSK_SALE)),
+        ),
+        *at_once(Load("c", (event(after(-9), id="late", cid="c", uid="u20"),))),
+        *at_once(Load("c", (event(after(-9), id="late", cid="c", uid="u7"),), version=2)),
+    ],
+    "a session id passes the limit by users, then by devices, and comes back": [
+        *at_once(
+            Load("a", tuple(event(after(n), id=f"l{n}", sid="s", cid=f"c{n}") for n in range(20))),
+            Load("b", (event(after(30), id="login", sid="s", cid="c3", uid="u"), *SHARED_SALE)),
+        ),
+        *at_once(Load("c", (event(after(-9), id="late", sid="s", cid="c20"),))),
+        *at_once(Load("c", (event(after(-9), id="late", sid="s", cid="c1"),), version=2)),
+        *at_once(
+            Load("d", tuple(event(after(n), id=f"m{n}", sid="s", uid=f"u{n}") for n in range(21)))
+        ),
+        *at_once(Load("d", (), version=2)),
+    ],
+    "the earlier of two equal orders arrives later, and goes again": [
+        *at_once(Load("a", (clicked(after(0), id="k", cid="c"), ordered(after(9), "o", id="z")))),
+        *at_once(
+            Load("b", (ordered(after(5), Number("7"), id="y", cid="d"),)),
+            Load("c", (ordered(after(5), "o", id="x", cid="d", sid="t"),), source="app"),
+        ),
+        *at_once(Load("d", (ordered(after(days=1), "7", id="w"), ordered(after(4), "o", id="v")))),
+        *at_once(Load("c", (ordered(after(5), "p", id="x", cid="d", sid="t"),), version=2)),
+        *at_once(Load("d", (ordered(after(6), "7", id="w"),), version=2)),
+        *at_once(Load("a", (), version=2)),
+    ],
+    "an order that is told again becomes another, by its currency alone": [
+        *at_once(Load("a", (ordered(after(1), "o2", id="a", sid="s"),))),
+        *at_once(Load("b", (ordered(after(2), "o2", id="b", sid="s"),))),
+        *at_once(Load("a", (ordered(after(1), "o2", id="a", sid="s", currency="USD"),), version=2)),
+        *at_once(Load("b", (ordered(after(2), "null", id="b", sid="s"),), version=2)),
     ],
     "an older version arrives after a newer one": [
         *at_once(Load("a", (FIRST_CLICK,), version=2)),

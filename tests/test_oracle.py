@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from oracle import ExportFile, Judged, Number, Rules, gzipped_files, is_json_lines, judge, marts
+from oracle import ExportFile, Judged, Number, Rules, gzipped_files, judge, marts
 
 START = datetime.fromisoformat("2024-05-01T10:00:00")
 RECEIPT = datetime.fromisoformat("2024-06-01T00:00:00")
@@ -85,7 +85,8 @@ def sessions(*events: dict[str, Any], **rules: Any) -> list[int]:
 @pytest.mark.parametrize(
     ("line", "rule"),
     [
-        ("{", "malformed_json"),
+        ("{", "truncated_tail"),
+        ("{:", "malformed_json"),
         ('{"type":NaN}', "malformed_json"),
         ('{"type":"click",}', "malformed_json"),
         ('{"a":"\t"}', "malformed_json"),
@@ -140,10 +141,144 @@ def test_event_with_a_field_named_events_is_no_envelope() -> None:
     assert accepted(events=[])["properties"] == {"events": []}
 
 
-def test_only_a_broken_first_document_is_not_json_lines() -> None:
-    assert is_json_lines(b'\n{"a":1}\n{broken')
-    assert is_json_lines(b"broken\n")
-    assert not is_json_lines(b'{"a":1,\n"b":2}')
+GOOD = '{"type":"scroll","original_timestamp":1714557000,"cid":"c"}'
+# It lacks who and when: only an envelope makes it an event.
+POOR = '{"type":"scroll"}'
+SAYS = '"uid":"u","original_timestamp":1714557000'
+
+
+def places(text: str | bytes, path: str = "a.jsonl") -> str:
+    """Line and item of every record, + where accepted, else the rule."""
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    result = judge([ExportFile("default", path, data, RECEIPT)])
+    rows = [(row, "+") for row in result.accepted]
+    rows += [(row, " ".join(row["rules"])) for row in result.quarantined]
+    found = sorted((row["source_line"], row["source_item"], rule) for row, rule in rows)
+    return ", ".join(f"{line}.{item} {rule}" for line, item, rule in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (GOOD * 3, "1.1 +, 1.2 +, 1.3 +"),
+        (f"\ufeff{GOOD}\x1e\n{GOOD},\0{GOOD}\r{GOOD}", "1.1 +, 2.1 +, 2.2 +, 3.1 +"),
+        (f"[{GOOD}\n,,{GOOD}]]}}\r\n[[{GOOD}],[]]", "1.1 +, 2.1 +, 3.1 +"),
+        (json.dumps(GOOD), "1.1 +"),
+        (json.dumps(json.dumps(GOOD)), "1.1 not_an_object"),
+        (json.dumps(f" [{GOOD}, 1]"), "1.1 +, 1.2 not_an_object"),
+        (f'1 2{GOOD}true "a""b"', "1.1 not_an_object, 1.2 not_an_object, 1.3 +, " +
+         ", ".join(f"1.{n} not_an_object" for n in (4, 5, 6))),
+        (f'1 2{GOOD}true"a"', "1.1 not_an_object, 1.2 not_an_object, 1.3 +, 1.4 malformed_json"),
+        (f"started at 12:30\n{GOOD}", "1.1 malformed_json, 2.1 +"),
+        (f"[exporter 1.2] started\n{GOOD}", "1.1 malformed_json, 1.2 malformed_json, 2.1 +"),
+        (f'{{"a":1 "b":2}} {GOOD}', "1.1 malformed_json, 1.2 +"),
+        (f'{{"a":"x {GOOD}\n{GOOD}', "1.1 malformed_json, 2.1 +"),
+        (f'{{"a":[1}} {GOOD}', "1.1 malformed_json, 1.2 +"),
+        (f'{{"a":[1\n{GOOD}\n{GOOD}', "1.1 malformed_json, 2.1 +, 3.1 +"),
+        (f'{{"a":[\n{GOOD}\n', "1.1 truncated_tail, 2.1 +"),
+        (f'{{\n  "a": x,\n  "b": {{\n}}\n{GOOD}', "1.1 malformed_json, 5.1 +"),
+        (f'{{\n  "a": {{x,\n\n  "b": 1\n}}\n{GOOD}',
+         "1.1 malformed_json, 4.1 malformed_json, 6.1 +"),
+        (f"[nan,{GOOD},x\n{GOOD}]", "1.1 malformed_json, 1.2 +, 1.3 malformed_json, 2.1 +"),
+        (f"[{GOOD}", "1.1 +, 1.2 truncated_tail"),
+        (f"[\n{GOOD}\n \n", "2.1 +, 2.2 truncated_tail"),
+        (f'[{GOOD},{{"a":', "1.1 +, 1.2 truncated_tail"),
+        (b'{"a":"\xff"}' + GOOD.encode(), "1.1 bad_encoding, 1.2 +"),
+        (f'{GOOD[:-1]},,"x":1}}{GOOD}', "1.1 malformed_json, 1.2 +"),
+    ],
+)  # fmt: skip
+def test_sequence_of_values(text: str | bytes, found: str) -> None:
+    assert places(text) == found
+
+
+NOBODY = "missing_identity missing_original_timestamp"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f'{{{SAYS},"events":[{POOR}]}}', "1.1 +"),
+        (f'{{"records":[{POOR},{POOR}],{SAYS}}}', "1.1 +, 1.2 +"),
+        (f'{{"session_id":"s","data":[{{"original_timestamp":"2024-05-02","payload":[{POOR}]}}]}}',
+         "1.1 +"),
+        (f'{{"uid":"null","events":[{POOR}],"original_timestamp":1714557000}}',
+         "1.1 missing_identity"),
+        (f'{{{SAYS},"events":[1,{POOR}],"batch":[]}}', "1.1 not_an_object, 1.2 +"),
+        (f'{{{SAYS},"events":[1]}}', "1.1 missing_type"),
+        (f'{{{SAYS},"rank":1,"events":[{{}}]}}', "1.1 missing_type"),
+        (f'{{{SAYS},"rank":1,"events":[{POOR}]}}', "1.1 +"),
+        (f'{{{SAYS},"type":"x","events":[{POOR}]}}', "1.1 +"),
+        (f'{{{SAYS},"type":"","events":[{POOR}]}}', "1.1 +"),
+        (f'{{{SAYS},"events":[{POOR}}},{POOR}]}}', f"1.1 +, 1.2 {NOBODY}"),
+        (f'{{{SAYS},"events":[{POOR}\n{POOR}]}}', f"1.1 +, 2.1 {NOBODY}"),
+        (f'{{{SAYS},"events":[{POOR},\n{POOR}{POOR}]}}', "1.1 +, 2.1 +, 2.2 +"),
+        (f'{{{SAYS},"events":[{{"a":"x"y"}},{POOR}]}}\n{GOOD}', "1.1 malformed_json, 2.1 +"),
+        (f'{{{SAYS},"events":[{{"a":x}},{POOR}]}}', "1.1 malformed_json, 1.2 +"),
+        (f'{{{SAYS},"events":[{{"a":"x"y"z"}},{POOR}]}}', f"1.1 malformed_json, 1.2 {NOBODY}"),
+        (f'{{"x":oops,{SAYS},"events":[{POOR}]}}{GOOD}', "1.1 malformed_json, 1.2 +"),
+        (f'{{{SAYS},"events":[{POOR}],"x":oops}}{GOOD}', "1.1 +, 1.2 malformed_json, 1.3 +"),
+        (f'{{{SAYS},"events":[{POOR}', "1.1 +, 1.2 truncated_tail"),
+        (f'{{{SAYS},"events":[{POOR}],,}}', "1.1 +"),
+    ],
+)  # fmt: skip
+def test_envelope(text: str, found: str) -> None:
+    assert places(text) == found
+
+
+def test_what_an_envelope_gives_is_told_and_part_of_the_id() -> None:
+    text = f'{{"client_id": "x","events":[{POOR}],"original_timestamp":1714557000,"v":1}}'
+    result = judged(text, "")
+
+    assert result.warnings == {
+        ("a.jsonl", "(none)", "envelope_fields"): 1,
+        ("a.jsonl", "scroll", "inherited_from_envelope"): 1,
+    }
+    base = md5(POOR + '{"original_timestamp":1714557000,"cid":"x"}')
+    assert (result.accepted[0]["cid"], result.accepted[0]["id"]) == ("x", "evt_" + md5(f"{base}:0"))
+
+
+CELLS = "1714557000,c"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("a.csv", f"type,original_timestamp,cid\nx,{CELLS}\n\n,,\nx,{CELLS},\n", "2.1 +, 5.1 +"),
+        ("a.CSV", f"sep=^\ntype^original_timestamp^cid\nx^{CELLS.replace(',', '^')}", "3.1 +"),
+        ("a.csv", 'type;original_timestamp;"c,,,,id";cid\nx;1714557000;;c', "2.1 +"),
+        ("a.csv", f"Type,t\nx,{CELLS}\ny",
+         "2.1 malformed_csv, 3.1 missing_identity missing_original_timestamp missing_type"),
+        ("a.csv", f"a,b\nx,{CELLS}\n", "0.1 missing_header"),
+        ("a.csv", "type, cid\n", ""),
+        ("a.csv", f'type, original_timestamp, cid\n"x",  {CELLS}\nx, "1714557000", "c"',
+         "2.1 invalid_original_timestamp, 3.1 +"),
+        ("a.csv", f'type,original_timestamp,cid\n"x\ny",{CELLS}\n"x"y,\n"x,\nx,{CELLS}',
+         "2.1 +, 4.1 malformed_csv, 5.1 malformed_csv, 6.1 +"),
+        ("a.csv", f"type,original_timestamp,cid,uid,rank\nx,{CELLS},NULL,\\N\nx,1714557000,NULL",
+         "2.1 +, 3.1 missing_identity"),
+        ("a.csv", 'type,original_timestamp,cid\nx,1714557000,"NULL"\nx,1714557000,"\\N"',
+         "2.1 missing_identity, 3.1 missing_identity"),
+        ("a.tsv", 'type\toriginal_timestamp\tcid\n"a ""b"""\t1714557000\t"c\n', "2.1 +"),
+        ("a.csv", GOOD, "1.1 +"),
+    ],
+)  # fmt: skip
+def test_delimited_text(name: str, text: str, found: str) -> None:
+    assert places(text, name) == found
+
+
+def test_folders_give_reserved_fields() -> None:
+    data = b'{"uid":"u","original_timestamp":1714557000}'
+    path = "type=page%5Fview/day=1/page_type=home/rank=3/cid=__HIVE_DEFAULT_PARTITION__/a.json"
+    for mode, properties in (("reserved", {}), ("all", {"day": "1"})):
+        result = judge([ExportFile("default", path, data, RECEIPT)], mode)
+        (row,) = result.accepted
+        assert (row["type"], row["page_type"], row["rank"], row["cid"]) == (
+            "page_view", "home", 3, None,
+        )  # fmt: skip
+        assert row["properties"] == properties
+        assert result.warnings == {}
+    off = judge([ExportFile("default", path, data, RECEIPT)], "off")
+    assert [row["rules"] for row in off.quarantined] == [["missing_type"]]
 
 
 # Section 3
@@ -189,6 +324,16 @@ def test_violation(fields: dict[str, Any], rules: list[str]) -> None:
         ("2024-05-01 10:30:59.1234567 UTC", "2024-05-01T10:30:59.123456"),
         ("2024-05-01T10:30:00+02:00", "2024-05-01T08:30"),
         ("2024-05-01T10:30:00-0230z", None),
+        ("2024-05-01 10:30:00+02", "2024-05-01T08:30"),
+        ("2024-05-01 10:30:00 +0200", "2024-05-01T08:30"),
+        ("2024-05-01 10:30:00  +0200", None),
+        ("2024-05-01 10:30:00 +0000 UTC", "2024-05-01T10:30"),
+        ("2024-05-01T10:30+02:00[Europe/Zurich]", "2024-05-01T08:30"),
+        ("2024-05-01T10:30Z[UTC]", "2024-05-01T10:30"),
+        ("2024-05-01Z", None),
+        ("2024-05-01+02:00", None),
+        ("1970-01-01", None),
+        (0, None),
         ("2024-05-01T10:30:00-0230", "2024-05-01T13:00"),
         (1714557000, "2024-05-01T09:50"),
         ("1714557000.0000019", "2024-05-01T09:50:00.000001"),
@@ -237,6 +382,19 @@ def test_values_are_read_exactly() -> None:
         ({"dwell_ms": 3.5}, set()),
         ({"dwell_ms": "3.5"}, {"coerced"}),
         ({"uid": "NULL"}, {"placeholder_id"}),
+        ({"sid": "(Not Set)", "session_id": "x"}, {"placeholder_id"}),
+        ({"sid": 0}, {"placeholder_id"}),
+        ({"uid": False}, {"placeholder_id"}),
+        ({"rec_id": "nil"}, {"placeholder_id"}),
+        ({"rec_id": "guest"}, set()),
+        ({"sid": "s", "session_id": "null"}, {"placeholder_id"}),
+        ({"item_ids": ["a", "None"]}, {"placeholder_id"}),
+        ({"item_ids": '["a"]'}, {"coerced"}),
+        ({"server_timestamp": "0001-01-01T00:00:00Z"}, {"zero_time"}),
+        ({"server_timestamp": 0}, {"zero_time"}),
+        ({"ingest_timestamp": "9999-12-31 23:59:59"}, {"zero_time"}),
+        ({"ingest_timestamp": "2024-05-01T09:55:00"}, set()),
+        ({"ingest_timestamp": "2024-05-01T09:54:59.999999"}, {"ahead_of_ingest"}),
         ({"sid": "7", "session_id": 7}, set()),
         ({"sid": "7", "session_id": "8"}, {"alias_conflict"}),
         ({"type": "PageView"}, {"near_standard_type"}),
@@ -264,10 +422,10 @@ def test_last_of_a_duplicate_key_counts() -> None:
 
 
 def test_minus_zero_is_zero() -> None:
-    line = '{"uid":-0,"type":"x","original_timestamp":1714557000,"rank":-0,"price":-0}'
+    line = '{"uid":"u","rec_id":-0,"type":"x","original_timestamp":1e9,"rank":-0,"price":-0}'
     (row,) = judged(line, "").accepted
 
-    assert (row["uid"], row["rank"], row["properties"]) == ("0", 0, {"price": Number("-0")})
+    assert (row["rec_id"], row["rank"], row["properties"]) == ("0", 0, {"price": Number("-0")})
 
 
 # Section 4
@@ -333,6 +491,36 @@ def test_uid_without_cid_speaks_for_every_device_of_its_sid() -> None:
     events = [sent(0, sid="s", cid=..., uid="u"), sent(1, sid="s"), sent(2, sid="s", cid="d")]
 
     assert visitors(*events) == ["uid:u"] * 3
+
+
+@pytest.mark.parametrize(("users", "visitor"), [(2, "uid:u1"), (3, "sid:s")])
+def test_device_of_too_many_users_identifies_nobody(users: int, visitor: str) -> None:
+    logins = [sent(n, uid=f"u{n}") for n in range(users)]
+    keys = visitors(*logins, sent(9, sid="s"), sent(1, sid="t"), sent(9), max_users_per_device=2)
+
+    assert keys[users:] == [visitor, *(["uid:u1"] * 2 if users == 2 else ["sid:t", "cid:c"])]
+    off = visitors(*logins, sent(9, sid="s"), stitching=False, max_users_per_device=2)
+    assert off[-1] == "cid:c"
+
+
+@pytest.mark.parametrize("kind", ["uid", "cid"])
+def test_session_id_of_too_many_users_or_devices_lends_nothing(kind: str) -> None:
+    for count, visitor in ((2, "cid:c"), (3, "cid:c")):
+        shared = [sent(n, sid="s", **{"cid": ..., kind: f"{kind}{n}"}) for n in range(count)]
+        alone = sent(5, sid="s", cid=...)
+        keys = visitors(*shared, sent(4, sid="s"), alone, max_users_per_device=2)
+        assert keys[count:] == [visitor, "sid:s"]
+    lent = [sent(0, sid="s", cid="a", uid="u"), sent(1, sid="s", cid=...)]
+    more = [sent(2, sid="s", cid=f"c{n}") for n in range(2)]
+    assert visitors(*lent, *more[:1], max_users_per_device=2)[1] == "uid:u"
+    assert visitors(*lent, *more, max_users_per_device=2)[1] == "sid:s"
+
+
+def test_event_on_a_kiosk_goes_by_its_session_id_only_if_that_identifies() -> None:
+    logins = [sent(n, uid=f"u{n}", sid=f"s{n % 2}") for n in range(4)]
+    keys = visitors(*logins, sent(9, sid="s0"), sent(9, sid="s2"), max_users_per_device=1)
+
+    assert keys[4:] == ["cid:c", "sid:s2"]
 
 
 # Section 6
@@ -620,6 +808,89 @@ def test_dim_visitors() -> None:
     assert (row["uids"], row["cids"]) == (["u"], ["c", "d"])
     assert (row["event_count"], row["session_count"], row["is_oversized"]) == (3, 2, False)
     assert row["last_seen_at"] - row["first_seen_at"] == timedelta(minutes=41)
+
+
+def orders(*events: dict[str, Any], **rules: Any) -> list[tuple[str, bool, int]]:
+    """Id, whether it is a repeat and units of every conversion, by id."""
+    rows = tables(*events, **rules)["fct_conversions"].values()
+    return sorted((row["id"], row["is_repeat"], row["unit_count"]) for row in rows)
+
+
+def told(minute: float, key: str, order: object, **fields: Any) -> dict[str, Any]:
+    kept = {**BOUGHT, "order_id": order, "order_total": 5, "currency": "EUR"}
+    return sent(minute, id=key, **kept | fields)
+
+
+def test_first_of_an_order_by_time_and_id_counts() -> None:
+    found = orders(
+        told(2, "x", 1001),
+        told(1, "z", "1001", cid="other"),
+        told(1, "y", "1001", order_total="5.0"),
+    )
+
+    assert found == [("x", True, 0), ("y", False, 1), ("z", True, 0)]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_repeat"),
+    [
+        ({}, True),
+        ({"item_ids": ["a", "a"]}, False),
+        ({"order_total": -5}, False),
+        ({"order_total": ...}, False),
+        ({"currency": "USD"}, False),
+        ({"currency": ...}, False),
+        ({"conversion_type": "refund"}, False),
+        ({"order_id": 1001.5}, False),
+        ({"order_id": "n/a", "properties": {"order_id": "1001"}}, True),
+        ({"order_id": ..., "context": '{"order_id":1001}'}, True),
+        ({"item_id_relation": "x", "cid": "d", "sid": "s"}, True),
+    ],
+)
+def test_what_makes_an_order_the_same(change: dict[str, Any], is_repeat: bool) -> None:
+    rows = orders(told(1, "x", 1001), told(2, "y", 1001, **change))
+
+    assert rows[1][:2] == ("y", is_repeat)
+
+
+@pytest.mark.parametrize(
+    "value", [..., None, True, [1], {"a": 1}, "", "guest", 0, -1, "NULL", "n/a"]
+)
+def test_what_is_no_order(value: object) -> None:
+    rows = orders(told(1, "x", value), told(2, "y", value))
+
+    assert rows == [("x", False, 1), ("y", False, 1)]
+    assert [row[1] for row in orders(told(1, "x", 7), told(2, "y", 7), order_field=None)] == [
+        False
+    ] * 2
+
+
+def test_repeat_has_no_part_in_its_session() -> None:
+    built = tables(
+        told(0, "a", 1, sid="s"),
+        told(1, "b", 2, sid="s", currency="USD", order_total=1),
+        told(-1, "c", 2, sid="t", cid="d", currency="USD", order_total=1),
+        told(2, "d", 1, sid="u", cid="d"),
+    )
+    rows = {row["sid"]: row for row in built["fct_sessions"].values()}
+
+    names = ("conversion_count", "conversion_value", "is_converted", "is_mixed_currency")
+    assert [rows["s"][name] for name in names] == [2, Decimal(5), True, False]
+    assert [rows["u"][name] for name in names] == [1, None, False, False]
+    assert built["fct_conversions"]["d"]["value"] == Decimal(5)
+    assert [row["conversion_id"] for row in built["fct_attributions"]] == ["c", "a"]
+
+
+def test_path_is_looked_up_at_the_top_then_inside_and_flat_before_nested() -> None:
+    places: list[tuple[dict[str, Any], str]] = [
+        ({"a": {"b": "2"}, "a.b": "1"}, "1"),
+        ({"a": {"b": "2"}, "a.b": "none"}, "2"),
+        ({"traits": {"a.b": "3"}, "context": '{"a":"{\\"b\\":2}"}'}, "2"),
+        ({"context": {"a.b": "2"}, "properties": {"a": {"b": 1}}}, "1"),
+    ]
+    for fields, value in places:
+        row = tables(sent(0, id="x", **BOUGHT, **fields), value_field="a.b")["fct_conversions"]["x"]
+        assert row["value"] == Decimal(value)
 
 
 # The real data sets

@@ -1,13 +1,13 @@
 """A second opinion: sections 2 to 8 of the design, read from the text in plain Python.
 
-In: JSON Lines files as bytes. Out: what the contract says of every record, and the rows of the
+In: files of text as bytes. Out: what the contract says of every record, and the rows of the
 fct_ and dim_ tables. Slow on purpose and written without a look at the package, so that a
 property test which compares both finds a misreading in either.
 """
 
 from oracle.contract import ExportFile, Judged, gzipped_files, judge
 from oracle.marts import marts
-from oracle.reading import Number, is_json_lines
+from oracle.reading import Number
 from oracle.rules import Rules
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "Number",
     "Rules",
     "gzipped_files",
-    "is_json_lines",
     "judge",
     "marts",
 ]

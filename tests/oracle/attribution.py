@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from oracle.contract import is_blank
+from oracle.fields import carried
 from oracle.history import History, relations_agree
 from oracle.reading import Number, exact, whole_units
-from oracle.rules import Row, microseconds, order, six_digits, utf8
+from oracle.rules import Row, Rules, microseconds, order, six_digits, utf8
 
 TOO_LARGE = Decimal(10**18)
 BILLION = 1_000_000_000
@@ -38,32 +38,45 @@ def numeric_millionths(value: object) -> int | None:
 
 @dataclass(frozen=True)
 class Conversion:
-    """A conversion with its value in millionths and its items in order."""
+    """A conversion with its value in millionths and its items in order; a repeat has none."""
 
     event: Row
     visitor: str
     value: int | None
     currency: str | None
     quantities: dict[str, int]
+    is_repeat: bool = False
 
 
 def conversions_of(history: History) -> list[Conversion]:
-    """Read value, currency and items of every conversion."""
+    """Read value, currency and items of every conversion, the first of an order by (time, id)."""
     conversions = []
+    seen: set[str] = set()
     for event in history.of_type("conversion"):
+        rules, custom = history.rules, event["properties"]
         counted: Counter[str] = Counter(event["item_ids"])
-        currency = event["properties"].get(history.rules.currency_field)
-        is_text = isinstance(currency, str) and not is_blank(currency)
-        conversions.append(
-            Conversion(
-                event,
-                history.visitor[event["id"]],
-                numeric_millionths(event["properties"].get(history.rules.value_field)),
-                currency if is_text else None,
-                {item: counted[item] for item in sorted(counted, key=utf8)},
-            )
-        )
+        items = sorted(counted, key=utf8)
+        value = numeric_millionths(carried(custom, rules.value_field, rules))
+        named = carried(custom, rules.currency_field, rules)
+        currency = named if isinstance(named, str) else None
+        order_text = order_of(event, rules)
+        told = (event["conversion_type"], order_text, sorted(event["item_ids"]), value, currency)
+        is_repeat = order_text is not None and repr(told) in seen
+        seen.add(repr(told))
+        quantities = {} if is_repeat else {item: counted[item] for item in items}
+        visitor = history.visitor[event["id"]]
+        conversions.append(Conversion(event, visitor, value, currency, quantities, is_repeat))
     return conversions
+
+
+def order_of(event: Row, rules: Rules) -> str | None:
+    """Return what names the order of a conversion, as text; None where it tells of no order."""
+    if rules.order_field is None:
+        return None
+    value = carried(event["properties"], rules.order_field, rules)
+    text = value.text if isinstance(value, Number) else value
+    words = (*rules.placeholder_ids, *rules.placeholder_identities)
+    return text if isinstance(text, str) and text.lower() not in words else None
 
 
 def is_mixed(currencies: list[str | None]) -> bool:
@@ -79,6 +92,8 @@ def attributions_of(history: History, conversions: list[Conversion]) -> list[Row
             index[event["type"], history.visitor[event["id"]], event["item_id"]].append(event)
     rows = []
     for conversion in conversions:
+        if conversion.is_repeat:
+            continue
         unit_values = share_values(conversion)
         for item_id in conversion.quantities:
             basis, touches = touches_of(history, conversion, item_id, index)
@@ -240,6 +255,7 @@ def conversion_rows(
             "unit_count": len(conversion.quantities),
             "value": six_digits(conversion.value),
             "is_attributed": conversion.event["id"] in attributed,
+            "is_repeat": conversion.is_repeat,
             "original_timestamp": conversion.event["original_timestamp"],
         }
         for conversion in conversions

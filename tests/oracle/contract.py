@@ -6,6 +6,7 @@ In: files. Out: accepted rows, quarantined rows with their rules, counted warnin
 
 import gzip
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -15,18 +16,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from oracle.reading import Number, Record, exact, read, whole_units
+from oracle.reading import Number, Record, compact, exact, folder_fields, parse, read, whole_units
 from oracle.rules import EPOCH, ONE_MICROSECOND, Row, microseconds, six_digits
+from oracle.words import (
+    ALIASES,
+    FIELDS,
+    IDENTITY,
+    INHERITED,
+    TIME_FIELDS,
+    is_absent_in,
+    is_blank,
+    is_placeholder,
+)
 
-TEXT_FIELDS = (
-    "id", "type", "uid", "sid", "cid", "rec_id", "page_view_id", "module_view_id",
-    "impression_id", "item_id", "item_id_relation", "page_type", "click_type", "conversion_type",
-)  # fmt: skip
-TIME_FIELDS = ("original_timestamp", "server_timestamp", "ingest_timestamp")
-FIELDS = (*TEXT_FIELDS, *TIME_FIELDS, "rank", "item_ids", "dwell_ms")
-ALIASES = {"session_id": "sid", "client_id": "cid"}
-IDENTITY = ("uid", "sid", "cid")
-PLACEHOLDERS = ("null", "undefined", "none", "nan")
+OPTIONAL_TIMES = ("server_timestamp", "ingest_timestamp")
 MANDATORY: dict[str, tuple[str, ...]] = {
     "page_view": ("page_type",),
     "module_view": ("rank",),
@@ -36,26 +39,27 @@ MANDATORY: dict[str, tuple[str, ...]] = {
     "dwell_time": ("dwell_ms",),
     "scroll": (),
 }
-# The 25 code points with the Unicode property White_Space; str.isspace() has four more.
-WHITE_SPACE = frozenset(
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
 NUMERIC_TEXT = re.compile(r"[0-9]+(\.[0-9]+)?")
 INTEGER = re.compile(r"-?[0-9]+")
 TIME_TEXT = re.compile(
     r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
     r"(?:[Tt ](?P<hour>[01][0-9]|2[0-3]):(?P<minute>[0-5][0-9])"
-    r"(?::(?P<second>[0-5][0-9])(?:\.(?P<fraction>[0-9]+))?)?)?"
-    r"(?:[Zz]| UTC|(?P<sign>[+-])(?P<off_hour>[01][0-9]|2[0-3]):?(?P<off_minute>[0-5][0-9]))?"
+    r"(?::(?P<second>[0-5][0-9])(?:\.(?P<fraction>[0-9]+))?)?"
+    r"(?:[Zz](?:\[[^\[\]]+\])?| UTC"
+    r"| ?(?P<sign>[+-])(?P<off_hour>[01][0-9]|2[0-3])(?::?(?P<off_minute>[0-5][0-9]))?"
+    r"(?: UTC|\[[^\[\]]+\])?)?)?"
 )
+ZERO_DAYS = ("0001-01-01", "0000-00-00")
 UNIX_UNITS = ((Decimal("1e11"), 6), (Decimal("1e14"), 3), (Decimal("1e17"), 0))
 EARLIEST = microseconds(datetime.fromisoformat("2000-01-01") - EPOCH)
+YEAR_9999 = microseconds(datetime.fromisoformat("9999-01-01") - EPOCH)
+YEAR_10000 = YEAR_9999 + 365 * 86_400_000_000
+AHEAD = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class ExportFile:
-    """A JSON Lines file: plain bytes, received at a naive UTC time."""
+    """A file of text: plain bytes, received at a naive UTC time."""
 
     source: str
     path: str
@@ -86,24 +90,23 @@ class InvalidValueError(Exception):
     """A value is present, but of a wrong type or out of range."""
 
 
-def judge(files: list[ExportFile]) -> Judged:
+def judge(files: list[ExportFile], hive_partitions: str = "reserved") -> Judged:
     """Judge every record of the files by the contract."""
     judged = Judged([], [], Counter())
     for file in files:
-        reading = read(file.data)
+        folder = folder_fields(file.path, hive_partitions)
+        reading = read(file.path, file.data, folder)
         judged.blank_lines[file.path] += reading.blank_lines
         for rule in reading.envelope_warnings:
             judged.warnings[file.path, "(none)", rule] += 1
         seen: Counter[str] = Counter()
         for record in reading.records:
-            ordinal = seen[record.text]
-            seen[record.text] += 1
-            judge_record(record, ordinal, file, judged)
+            judge_record(record, seen, file, judged)
     return judged
 
 
-def judge_record(record: Record, ordinal: int, file: ExportFile, judged: Judged) -> None:
-    """Put one record where it belongs."""
+def judge_record(record: Record, seen: Counter[str], file: ExportFile, judged: Judged) -> None:
+    """Put one record where it belongs; `seen` counts the identical texts of the file."""
     place: Row = {
         "source": file.source,
         "source_file": file.path,
@@ -114,17 +117,19 @@ def judge_record(record: Record, ordinal: int, file: ExportFile, judged: Judged)
         unread = {"type": None, "rules": [record.problem], "fields": []}
         judged.quarantined.append(place | unread)
         return
-    sent_type = record.value.get("type")
-    type_text = sent_type if isinstance(sent_type, str) else None
-    values, properties, violations, warnings = apply_contract(record, file.received_at)
-    for rule in warnings:
+    judgement = apply_contract(record, file.received_at)
+    values, text = judgement.values, record.text + judgement.given_text
+    ordinal = seen[text]
+    seen[text] += 1
+    type_text = judgement.sent_type
+    for rule in judgement.warnings:
         judged.warnings[file.path, "(none)" if type_text is None else type_text, rule] += 1
-    if violations:
-        rules = sorted(violations)
-        fields = sorted({name for names in violations.values() for name in names})
+    if judgement.violations:
+        rules = sorted(judgement.violations)
+        fields = sorted({name for names in judgement.violations.values() for name in names})
         judged.quarantined.append(place | {"type": type_text, "rules": rules, "fields": fields})
         return
-    record_md5 = md5(record.text)
+    record_md5 = md5(text)
     given = values["ingest_timestamp"]
     judged.accepted.append(
         place
@@ -135,7 +140,7 @@ def judge_record(record: Record, ordinal: int, file: ExportFile, judged: Judged)
             "given_ingest_timestamp": given,
             "received_at": file.received_at,
             "record_md5": record_md5,
-            "properties": properties,
+            "properties": judgement.properties,
         }
     )
 
@@ -145,39 +150,131 @@ def md5(text: str) -> str:
     return hashlib.md5(text.encode("utf-8"), usedforsecurity=False).hexdigest()
 
 
-def apply_contract(
-    record: Record, received_at: datetime
-) -> tuple[Row, Row, dict[str, tuple[str, ...]], set[str]]:
-    """Return the field values, the custom fields, the violated rules with their fields, warnings.
+@dataclass
+class Judgement:
+    """What the contract says of one record; a field that is absent or invalid is None."""
 
-    A field that is absent or invalid has the value None.
-    """
-    warnings = {"duplicate_key"} if record.has_duplicate_key else set()
-    sent, properties = split_fields(record.value, warnings)
-    values: Row = {}
-    invalid = set()
+    values: Row = field(default_factory=dict)
+    properties: Row = field(default_factory=dict)
+    # Rule to fields.
+    violations: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    warnings: set[str] = field(default_factory=set)
+    sent_type: str | None = None
+    # The compact JSON object of what envelope and folder gave, empty where they gave nothing.
+    given_text: str = ""
+
+
+def apply_contract(record: Record, received_at: datetime) -> Judgement:
+    """Judge one record that can be read."""
+    judgement = Judgement(warnings={"duplicate_key"} if record.has_duplicate_key else set())
+    sent, properties = split_fields(record.value, judgement.warnings)
+    from_text = set(FIELDS) if record.is_text_only else set()
+    inherit(record, sent, properties, judgement, from_text)
+    values, warnings = judgement.values, judgement.warnings
     for name in FIELDS:
         values[name] = None
-        if is_absent_in(name, sent[name]):
+        if is_absent_in(name, sent[name]) or is_zero_in(name, sent[name]):
             continue
         try:
             values[name], coerced = converter_of(name, received_at)(sent[name])
         except InvalidValueError:
-            invalid.add(name)
+            judgement.violations[f"invalid_{name}"] = (name,)
             continue
-        if coerced:
+        if coerced and name not in from_text:
             warnings.add("coerced")
-    violations: dict[str, tuple[str, ...]] = {f"invalid_{name}": (name,) for name in invalid}
-    for name in mandatory_fields(values["type"]):
-        if values[name] is None and name not in invalid:
-            violations[f"missing_{name}"] = (name,)
-    if not invalid.intersection(IDENTITY) and all(values[name] is None for name in IDENTITY):
-        violations["missing_identity"] = IDENTITY
+    if values["item_ids"] is not None:
+        kept = [item for item in values["item_ids"] if not is_placeholder("item_id", item)]
+        if len(kept) < len(values["item_ids"]):
+            warnings.add("placeholder_id")
+        values["item_ids"] = kept or None
+    judgement.properties = properties
+    judgement.sent_type = sent["type"] if isinstance(sent["type"], str) else None
+    find_missing(judgement)
+    warn(judgement, sent)
+    return judgement
+
+
+def find_missing(judgement: Judgement) -> None:
+    """Add what an event must have and has not."""
+    invalid = {name for names in judgement.violations.values() for name in names}
+    for name in mandatory_fields(judgement.values["type"]):
+        if judgement.values[name] is None and name not in invalid:
+            judgement.violations[f"missing_{name}"] = (name,)
+    if not any(judgement.values[name] is not None or name in invalid for name in IDENTITY):
+        judgement.violations["missing_identity"] = IDENTITY
+
+
+def warn(judgement: Judgement, sent: Row) -> None:
+    """Add the warnings about values."""
+    values, warnings = judgement.values, judgement.warnings
     if values["type"] is not None and is_near_standard(values["type"]):
         warnings.add("near_standard_type")
-    if any(is_unsupported(value) for value in properties.values()):
+    if any(is_unsupported(value) for value in judgement.properties.values()):
         warnings.add("unsupported_field_type")
-    return values, properties, violations, warnings
+    if any(is_zero_in(name, sent[name]) for name in TIME_FIELDS):
+        warnings.add("zero_time")
+    at, taken_in_at = values["original_timestamp"], values["ingest_timestamp"]
+    if at is not None and taken_in_at is not None and at > taken_in_at + AHEAD:
+        warnings.add("ahead_of_ingest")
+
+
+def inherit(
+    record: Record, sent: Row, properties: Row, judgement: Judgement, from_text: set[str]
+) -> None:
+    """Fill absent fields from the envelopes, nearest first, then from the folder."""
+    given: dict[str, str] = {}
+    folder = dict(record.folder)
+    for name in FIELDS:
+        if not (is_absent_in(name, sent[name]) or is_zero_in(name, sent[name])):
+            continue
+        is_zero = is_zero_in(name, sent[name])
+        found = given_by_envelopes(record, name) if name in INHERITED else None
+        if found is not None:
+            judgement.warnings.add("inherited_from_envelope")
+        else:
+            spelled = [key for key in (name, *aliases_of(name)) if key in folder]
+            texts = [json_text(folder[key]) for key in spelled]
+            found = next((text for text in texts if not gives_nothing(name, text)), None)
+            if found is not None:
+                from_text.add(name)
+        if found is not None:
+            if is_zero:
+                judgement.warnings.add("zero_time")
+            given[name] = found
+            sent[name] = parse(found)[0]
+    for name, text in record.folder:
+        is_custom = name not in FIELDS and name not in ALIASES
+        if is_custom and is_blank(record.value.get(name)):
+            given[name] = json_text(text)
+            properties[name] = text
+    if given:
+        members = (f"{json_text(name)}:{text}" for name, text in given.items())
+        judgement.given_text = "{" + ",".join(members) + "}"
+
+
+def given_by_envelopes(record: Record, name: str) -> str | None:
+    """Return the JSON text that the nearest envelope gives to this field."""
+    for members in record.envelopes:
+        for key in (name, *aliases_of(name)):
+            if key in members and not gives_nothing(name, members[key]):
+                return compact(members[key])
+    return None
+
+
+def aliases_of(name: str) -> tuple[str, ...]:
+    """Return the other names of a field."""
+    return tuple(alias for alias, field_name in ALIASES.items() if field_name == name)
+
+
+def gives_nothing(name: str, text: str) -> bool:
+    """Tell whether a giver's value is absent itself."""
+    value, _ = parse(text)
+    return is_absent_in(name, value) or is_zero_in(name, value)
+
+
+def json_text(value: str) -> str:
+    """Write a text as JSON."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def mandatory_fields(event_type: str | None) -> tuple[str, ...]:
@@ -190,17 +287,19 @@ def split_fields(value: Row, warnings: set[str]) -> tuple[Row, Row]:
     """Separate reserved from custom fields, with the aliases applied."""
     sent = {name: value.get(name) for name in FIELDS}
     custom = {name: item for name, item in value.items() if name not in sent}
-    placeholders = [is_placeholder(sent[name]) for name in IDENTITY]
+    if any(is_placeholder(name, sent[name]) for name in FIELDS):
+        warnings.add("placeholder_id")
     for alias, name in ALIASES.items():
         if alias not in custom:
             continue
+        if is_placeholder(name, custom[alias]):
+            warnings.add("placeholder_id")
         if is_absent_in(name, sent[name]):
             sent[name] = custom.pop(alias)
-        elif not is_absent_in(name, custom[alias]) and differs(sent[name], custom[alias]):
+        elif is_absent_in(name, custom[alias]):
+            del custom[alias]
+        elif differs(sent[name], custom[alias]):
             warnings.add("alias_conflict")
-    placeholders += [is_placeholder(sent[name]) for name in IDENTITY]
-    if any(placeholders):
-        warnings.add("placeholder_id")
     return sent, custom
 
 
@@ -210,23 +309,6 @@ def differs(one: Any, other: Any) -> bool:  # any JSON value
         return as_text(one)[0] != as_text(other)[0]
     except InvalidValueError:
         return bool(one != other)
-
-
-def is_blank(value: Any) -> bool:  # any JSON value
-    """Tell whether a value counts as absent in every field."""
-    if isinstance(value, str):
-        return all(character in WHITE_SPACE for character in value)
-    return value is None or value == []
-
-
-def is_placeholder(value: Any) -> bool:  # any JSON value
-    """Tell whether a value is a word that means no value."""
-    return isinstance(value, str) and value.lower() in PLACEHOLDERS
-
-
-def is_absent_in(name: str, value: Any) -> bool:  # any JSON value
-    """Tell whether a value counts as absent in this field."""
-    return is_blank(value) or (name in IDENTITY and is_placeholder(value))
 
 
 def is_near_standard(event_type: str) -> bool:
@@ -271,12 +353,19 @@ def as_type(value: Any) -> tuple[str, bool]:  # any JSON value
     return text, False
 
 
-def as_items(value: Any) -> tuple[list[str], bool]:  # any JSON value
-    """Take an array whose every element is a text that is not blank."""
+def as_items(value: Any) -> tuple[list[str] | None, bool]:  # any JSON value
+    """Take an array, or its JSON text, whose every element is a text that is not blank."""
+    is_text = isinstance(value, str)
+    if is_text:
+        try:
+            value, _ = parse(value)
+        except ValueError as error:
+            raise InvalidValueError from error
     if not isinstance(value, list) or any(is_blank(item) for item in value):
         raise InvalidValueError
     texts = [as_text(item) for item in value]
-    return [text for text, _ in texts], any(coerced for _, coerced in texts)
+    coerced = is_text or any(coerced for _, coerced in texts)
+    return [text for text, _ in texts] or None, coerced
 
 
 def number_of(value: Any) -> Decimal:  # any JSON value
@@ -307,12 +396,33 @@ def as_dwell(value: Any) -> tuple[Decimal | None, bool]:  # any JSON value
 
 def as_time(value: Any, received_at: datetime) -> datetime:  # any JSON value
     """Take a date, a time or a unix number between 2000 and a day after the receipt."""
-    match = TIME_TEXT.fullmatch(value) if isinstance(value, str) else None
-    instant = calendar_time(match) if match else unix_time(number_of(value))
+    instant = instant_of(value)
     latest = microseconds(received_at + timedelta(hours=24) - EPOCH)
     if not EARLIEST <= instant <= latest:
         raise InvalidValueError
     return EPOCH + instant * ONE_MICROSECOND
+
+
+def instant_of(value: Any) -> int:  # any JSON value
+    """Return microseconds since 1970 of a time."""
+    match = TIME_TEXT.fullmatch(value) if isinstance(value, str) else None
+    return calendar_time(match) if match else unix_time(number_of(value))
+
+
+def is_zero_in(name: str, value: Any) -> bool:  # any JSON value
+    """Tell whether a value is a time that means none, in a field that may have none."""
+    if name not in OPTIONAL_TIMES or value is None:
+        return False
+    match = TIME_TEXT.fullmatch(value) if isinstance(value, str) else None
+    if match is not None and value[:10] in ZERO_DAYS:
+        names = ("hour", "minute", "second", "fraction")
+        return all(not (match[name] or "").strip("0") for name in names)
+    try:
+        instant = instant_of(value)
+    except InvalidValueError:
+        return False
+    is_spelled_9999 = match is not None and match["year"] == "9999"
+    return instant == 0 or is_spelled_9999 or YEAR_9999 <= instant < YEAR_10000
 
 
 def calendar_time(match: re.Match[str]) -> int:

@@ -91,11 +91,12 @@ def stitch(history: History) -> None:
     on_sid: dict[str, set[tuple[str | None, str]]] = defaultdict(set)
     on_cid: dict[str, list[Row]] = defaultdict(list)
     first_of: dict[tuple[str, str], Row] = {}
+    nobodies = nobodies_of(history)
     for event in history.events:
         uid, sid, cid = event["uid"], event["sid"], event["cid"]
-        if uid is not None and sid is not None:
+        if uid is not None and sid is not None and ("sid", sid) not in nobodies:
             on_sid[sid].add((cid, uid))
-        if uid is not None and cid is not None:
+        if uid is not None and cid is not None and ("cid", cid) not in nobodies:
             on_cid[cid].append(event)
         if uid is None and sid is not None and cid is not None:
             first_of.setdefault((cid, sid), event)
@@ -107,8 +108,23 @@ def stitch(history: History) -> None:
                 # An event without sid decides for itself.
                 decider = event if sid is None else first_of[cid, sid]
                 uid = uid_of_device(decider, on_cid.get(cid, []))
-        named = (("uid", uid), ("cid", cid), ("sid", sid))
+        named = [("uid", uid), ("cid", cid), ("sid", sid)]
+        if ("cid", cid) in nobodies and ("sid", sid) not in nobodies:
+            named = [("uid", uid), ("sid", sid), ("cid", cid)]
         history.visitor[event["id"]] = next(f"{kind}:{v}" for kind, v in named if v is not None)
+
+
+def nobodies_of(history: History) -> set[tuple[str, str]]:
+    """Return the cids and sids, as (kind, value), that too many share to identify anybody."""
+    if not history.rules.stitching:
+        return set()
+    seen: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for event in history.events:
+        for kind, other in (("cid", "uid"), ("sid", "uid"), ("sid", "cid")):
+            if event[kind] is not None and event[other] is not None:
+                seen[kind, event[kind], other].add(event[other])
+    most = history.rules.max_users_per_device
+    return {(kind, value) for (kind, value, _), others in seen.items() if len(others) > most}
 
 
 def uid_of_session(event: Row, on_sid: dict[str, set[tuple[str | None, str]]]) -> str | None:

@@ -15,9 +15,10 @@ from oracle.attribution import (
     is_mixed,
     numeric_millionths,
 )
-from oracle.contract import FIELDS
+from oracle.fields import carried
 from oracle.history import LINKS, History, history_of
 from oracle.rules import Row, Rules, in_millionths, microseconds, order, six_digits, utf8
+from oracle.words import FIELDS
 
 SCROLL_DEPTHS = ("scroll_depth", "depth", "scroll_pct", "scroll_percentage", "max_scroll")
 AS_SENT = (
@@ -74,20 +75,23 @@ def event_rows(history: History) -> list[Row]:
 def session_rows(history: History, conversions: list[Conversion]) -> list[Row]:
     """Return fct_sessions."""
     by_session: dict[str, list[Row]] = defaultdict(list)
-    valued: dict[str, list[Conversion]] = defaultdict(list)
+    converted: dict[str, list[Conversion]] = defaultdict(list)
     for event in history.events:
         by_session[history.session[event["id"]][0]].append(event)
     for conversion in conversions:
-        if conversion.value is not None:
-            valued[history.session[conversion.event["id"]][0]].append(conversion)
-    return [session_row(history, key, events, valued[key]) for key, events in by_session.items()]
+        if not conversion.is_repeat:
+            converted[history.session[conversion.event["id"]][0]].append(conversion)
+    return [session_row(history, key, events, converted[key]) for key, events in by_session.items()]
 
 
-def session_row(history: History, key: str, events: list[Row], valued: list[Conversion]) -> Row:
-    """Return the row of one session; `events` are in order."""
+def session_row(
+    history: History, key: str, events: list[Row], conversions: list[Conversion]
+) -> Row:
+    """Return the row of one session; `events` are in order, `conversions` without repeats."""
     types = [event["type"] for event in events]
     pages = [event["page_type"] for event in events if event["type"] == "page_view"]
     dwells = [in_millionths(one["dwell_ms"]) for one in events if one["type"] == "dwell_time"]
+    valued = [conversion for conversion in conversions if conversion.value is not None]
     mixed = is_mixed([conversion.currency for conversion in valued])
     sid = history.session[events[0]["id"]][1]
     started_at, ended_at = events[0]["original_timestamp"], events[-1]["original_timestamp"]
@@ -106,7 +110,7 @@ def session_row(history: History, key: str, events: list[Row], valued: list[Conv
         "dwell_ms": six_digits(sum(dwells)),
         "duration_seconds": seconds(ended_at - started_at),
         "conversion_value": None if mixed else total([one.value for one in valued]),
-        "is_converted": "conversion" in types,
+        "is_converted": bool(conversions),
         "is_mixed_currency": mixed,
         "started_at": started_at,
         "ended_at": ended_at,
@@ -133,7 +137,8 @@ def page_view_rows(history: History, impressions: list[Row], clicks: list[Row]) 
         if page is not None and event["type"] == "dwell_time":
             dwells[page].append(in_millionths(event["dwell_ms"]))
         if page is not None and event["type"] == "scroll":
-            found = [numeric_millionths(event["properties"].get(name)) for name in SCROLL_DEPTHS]
+            carries = [carried(event["properties"], name, history.rules) for name in SCROLL_DEPTHS]
+            found = [numeric_millionths(value) for value in carries]
             depths[page] += [depth for depth in found if depth is not None][:1]
     seen, clicked = counts(impressions), counts(clicks)
     rows = []

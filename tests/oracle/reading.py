@@ -1,23 +1,28 @@
-"""Section 2, JSON Lines only: the bytes of a file to its records.
+"""Section 2: the bytes of a file to its records, and JSON values kept exact.
 
-In: bytes. Out: one `Record` per event or unreadable line, blank lines counted apart.
+In: bytes and the path. Out: one `Record` per event or unreadable piece, blank lines counted apart.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any, NoReturn
+from urllib.parse import unquote
 
-MAX_LINE_BYTES = 16 * 1024 * 1024
-MAX_DEPTH = 64
-JSON_WHITE_SPACE = b" \t\r\n"
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+from oracle.delimited import Delimited
+from oracle.json_text import Array, Found, Reader, Walk
+from oracle.words import ALIASES, FIELDS, INHERITED, is_absent_in, is_blank
+
+EVENTS_KEYS = ("events", "batch", "data", "payload", "records")
+# What an envelope may say of its own: with any other field of an event it is one.
+OF_ENVELOPES = ("id", *INHERITED)
+NO_FOLDER_FIELDS = ("id", "item_ids")
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 # A string runs to its closing quote or, in a broken text, to the end.
 STRING = r'"[^"\\]*(?:\\.?[^"\\]*)*(?:"|\Z)'
-STRING_OR_BRACKET = re.compile(STRING + r"|[\[\]{}]", re.DOTALL)
 STRING_OR_SPACE = re.compile(rf"({STRING})|[ \t\r\n]+", re.DOTALL)
 
 
@@ -30,7 +35,11 @@ class Number:
 
 @dataclass(frozen=True)
 class Record:
-    """One record of a file: its place, its text without white space, and what it says."""
+    """One record of a file: its place, its text without white space, and what it says.
+
+    `envelopes`, nearest first, and `folder` are what it may take fields from. An unquoted cell or
+    a folder says text only, and is never `coerced`.
+    """
 
     line: int
     item: int
@@ -38,6 +47,9 @@ class Record:
     value: Any = None  # any JSON value
     has_duplicate_key: bool = False
     problem: str | None = None
+    envelopes: tuple[dict[str, str], ...] = ()
+    folder: tuple[tuple[str, str], ...] = ()
+    is_text_only: bool = False
 
 
 @dataclass
@@ -49,105 +61,120 @@ class Reading:
     envelope_warnings: list[str] = field(default_factory=list)
 
 
-def read(data: bytes) -> Reading:
-    """Read a file line by line, as JSON Lines whatever its first line looks like."""
-    reading = Reading()
-    lines = data.removeprefix(BYTE_ORDER_MARK).split(b"\n")
-    # After the last newline nothing is left: that is no line. Anything else there is a tail.
-    tail = lines.pop()
-    for number, line in enumerate(lines, start=1):
-        read_line(line, number, reading, is_tail=False)
-    if tail:
-        read_line(tail, len(lines) + 1, reading, is_tail=True)
+def read(path: str, data: bytes, folder: tuple[tuple[str, str], ...] = ()) -> Reading:
+    """Read a file by its kind."""
+    text = data.decode("utf-8", "surrogateescape")
+    kind = path.lower().rpartition(".")[2]
+    if kind not in ("csv", "tsv") or text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+        return read_json(text, folder)
+    table = Delimited(text, is_tsv=kind == "tsv").read()
+    reading = Reading(blank_lines=table.blank_lines)
+    for row in table.rows:
+        if row.problem is not None:
+            reading.records.append(Record(row.line, 1, problem=row.problem))
+            continue
+        row_text = json.dumps(row.cells, ensure_ascii=False, separators=(",", ":"))
+        reading.records.append(
+            Record(row.line, 1, row_text, row.cells, folder=folder, is_text_only=True)
+        )
     return reading
 
 
-def is_json_lines(data: bytes) -> bool:
-    """Tell whether section 2 takes the file for JSON Lines.
+def read_json(
+    text: str,
+    folder: tuple[tuple[str, str], ...] = (),
+    events_keys: tuple[str, ...] = EVENTS_KEYS,
+) -> Reading:
+    """Read the JSON text of a file."""
 
-    A file whose first line starts with a bracket and is not a whole JSON value is one JSON
-    document there, which this reading does not do: keep such files out of comparisons.
-    """
-    for line in data.removeprefix(BYTE_ORDER_MARK).split(b"\n"):
-        first = line.strip(JSON_WHITE_SPACE)
-        if first:
-            looks_like_document = first[:1] in (b"[", b"{")
-            broken = problem_of(first, is_tail=False) in ("malformed_json", "bad_encoding")
-            return not (looks_like_document and broken)
-    return True
+    def choose(walk: Walk) -> Array | None:
+        return array_of_envelope(walk, dict(folder), events_keys)
 
-
-def read_line(line: bytes, number: int, reading: Reading, *, is_tail: bool) -> None:
-    """Add the records of one physical line to the reading."""
-    if not line.strip(JSON_WHITE_SPACE):
-        reading.blank_lines += 1
-        return
-    problem = problem_of(line, is_tail=is_tail)
-    if problem is not None:
-        reading.records.append(Record(number, 1, problem=problem))
-        return
-    text = compact(line.decode("utf-8"))
-    value, _ = parse(text)
-    if isinstance(value, list):
-        items = list(elements(text))
-    elif isinstance(value, dict) and isinstance(value.get("events"), list) and "type" not in value:
-        pairs = list(members(text))
-        items = list(elements(dict(pairs)["events"]))
-        if items:
-            reading.envelope_warnings += warnings_of_envelope([key for key, _ in pairs])
-    else:
-        items = [text]
-    if not items:
-        reading.blank_lines += 1
-    for item, item_text in enumerate(items, start=1):
-        reading.records.append(record_of(item_text, number, item))
+    sequence = Reader(text, choose, events_keys).read()
+    reading = Reading(blank_lines=sequence.blank_lines)
+    for keys, array_key in sequence.envelopes:
+        reading.envelope_warnings += warnings_of_envelope(keys, array_key)
+    items: dict[int, int] = {}
+    for found in sequence.found:
+        items[found.line] = items.get(found.line, 0) + 1
+        reading.records.append(record_of(found, items[found.line], folder))
+    return reading
 
 
-def record_of(text: str, line: int, item: int) -> Record:
-    """Parse the compact text of one record."""
+def array_of_envelope(
+    walk: Walk, folder: Mapping[str, str], events_keys: tuple[str, ...]
+) -> Array | None:
+    """Return the array of an object that is an envelope, None where it is an event."""
+    values = {key: parse(text)[0] for key, text in walk.members if key not in walk.arrays}
+    if not is_blank(values.get("type")) or "type" in folder:
+        return None
+    arrays = [walk.arrays[key] for key in events_keys if key in walk.arrays]
+    arrays = [array for holds in ("object", "nothing") for array in arrays if array.holds == holds]
+    if not arrays:
+        return None
+    array = next((one for one in arrays if one.holds == "object"), arrays[0])
+    says = [name for name in FIELDS if not is_absent_in(name, values.get(name))]
+    if any(name not in OF_ENVELOPES for name in says) and not has_type(array.first_object):
+        return None
+    return array
+
+
+def has_type(text: str) -> bool:
+    """Tell whether the text of an object has a type."""
+    try:
+        value, _ = parse(text)
+    except ValueError:
+        return False
+    return not is_blank(value.get("type"))
+
+
+def record_of(found: Found, item: int, folder: tuple[tuple[str, str], ...]) -> Record:
+    """Parse the text of one record."""
+    if found.problem not in (None, "not_an_object"):
+        return Record(found.line, item, problem=found.problem)
+    text = compact(found.text)
+    if found.problem is not None:
+        return Record(found.line, item, text, problem=found.problem)
     value, has_duplicate_key = parse(text)
-    if not isinstance(value, dict):
-        return Record(line, item, text, problem="not_an_object")
-    return Record(line, item, text, value, has_duplicate_key)
+    envelopes = tuple(dict(members) for members in found.envelopes)
+    return Record(
+        found.line, item, text, value, has_duplicate_key, envelopes=envelopes, folder=folder
+    )
 
 
-def warnings_of_envelope(keys: list[str]) -> list[str]:
+def warnings_of_envelope(keys: list[str], array_key: str) -> list[str]:
     """Return the warnings about the envelope itself, each at most once."""
     warnings = []
-    if set(keys) != {"events"}:
+    if set(keys) - {array_key, *INHERITED, *ALIASES}:
         warnings.append("envelope_fields")
     if len(set(keys)) != len(keys):
         warnings.append("duplicate_key")
     return warnings
 
 
-def problem_of(line: bytes, *, is_tail: bool) -> str | None:
-    """Return the rule by which a line cannot be read, None where it can."""
-    if len(line) > MAX_LINE_BYTES:
-        return "too_large"
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        return "truncated_tail" if is_tail else "bad_encoding"
-    if depth(text) > MAX_DEPTH:
-        return "too_deep"
-    try:
-        parse(text)
-    except ValueError:
-        return "truncated_tail" if is_tail else "malformed_json"
-    return None
+def folder_fields(path: str, mode: str = "reserved") -> tuple[tuple[str, str], ...]:
+    """Return what the folders `name=value` on a path say, in the order of the path.
+
+    mode: reserved, all or off.
+    """
+    said: dict[str, str] = {}
+    for part in path.split("/")[:-1]:
+        name, is_pair, value = part.partition("=")
+        is_reserved = name in (*FIELDS, *ALIASES)
+        if not is_pair or mode == "off" or name in NO_FOLDER_FIELDS:
+            continue
+        text = unquote(value)
+        if value == HIVE_NULL or is_absent_cell(text):
+            continue
+        if is_reserved or mode == "all":
+            said.pop(name, None)
+            said[name] = text
+    return tuple(said.items())
 
 
-def depth(text: str) -> int:
-    """Return how deep arrays and objects are nested, brackets within strings left out."""
-    deepest = level = 0
-    for match in STRING_OR_BRACKET.finditer(text):
-        if match[0] in ("[", "{"):
-            level += 1
-            deepest = max(deepest, level)
-        elif match[0] in ("]", "}"):
-            level -= 1
-    return deepest
+def is_absent_cell(cell: str) -> bool:
+    """Tell whether the text of an unquoted cell is absent."""
+    return is_blank(cell) or cell in ("\\N", "NULL")
 
 
 def parse(text: str) -> tuple[Any, bool]:
@@ -180,32 +207,9 @@ def refuse(token: str) -> NoReturn:
     raise ValueError(message)
 
 
-# parse_int keeps the decoder away from int(), which refuses numbers of more than 4,300 digits.
-SLICER = json.JSONDecoder(parse_float=Number, parse_int=Number)
-
-
 def compact(text: str) -> str:
     """Remove insignificant white space; every token keeps its spelling."""
     return STRING_OR_SPACE.sub(r"\1", text)
-
-
-def elements(text: str) -> Iterator[str]:
-    """Yield the text of each element of a compact array."""
-    position = 1
-    while text[position] != "]":
-        _, end = SLICER.raw_decode(text, position)
-        yield text[position:end]
-        position = end + (text[end] == ",")
-
-
-def members(text: str) -> Iterator[tuple[str, str]]:
-    """Yield key and text of each member of a compact object, repeated keys included."""
-    position = 1
-    while text[position] != "}":
-        key, colon = SLICER.raw_decode(text, position)
-        _, end = SLICER.raw_decode(text, colon + 1)
-        yield key, text[colon + 1 : end]
-        position = end + (text[end] == ",")
 
 
 def exact(text: str) -> Decimal:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from oracle.words import ANONYMOUS_WORDS, NONE_WORDS
+
 # A table row: every column has a type of its own.
 Row = dict[str, Any]
 
@@ -27,6 +29,10 @@ class Rules:
     currency_field: str = "currency"
     half_life_days: int = 7
     oversized_visitor_events: int = 50_000
+    max_users_per_device: int = 20
+    order_field: str | None = "order_id"
+    placeholder_ids: tuple[str, ...] = NONE_WORDS
+    placeholder_identities: tuple[str, ...] = ANONYMOUS_WORDS
 
 
 def utf8(text: str) -> bytes:
