@@ -47,6 +47,71 @@ def test_nested_paths_are_dotted_sorted_and_four_levels_deep() -> None:
     ]  # fmt: skip
 
 
+def test_what_stands_under_a_place_may_be_nested_as_deeply_as_at_the_top() -> None:
+    pairs, _ = shape(
+        '{"context":{"a":{"b":{"c":{"d":{"e":1}}}}},"params":{"a":{"b":{"c":{"d":1}}}}}'
+    )
+
+    paths = [path for path, _ in pairs]
+    assert "context.a.b.c.d" in paths
+    assert "context.a.b.c.d.e" not in paths
+    assert "params.a.b.c" in paths
+    assert "params.a.b.c.d" not in paths
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("undefined", "none_string"), ("Undefined", "none_string"), ("N/A", "none_string"),
+     ("[Object object]", "none_string"), ("\\n", "none_string"), ("unknown", "none_string"),
+     ("[]", "none_string"), ("{ }", "none_string"), ("\t[\n]", "none_string"),
+     ("unknown ", "string"), ("unknowns", "string"), ("Nobody", "string"), ("(not set", "string"),
+     ("FALSE", "falsy_string"), ("0", "falsy_string"), ("No", "falsy_string"),
+     ("oFF", "falsy_string"), ("0.00", "falsy_string"), ("-0", "falsy_string"),
+     ("0" * 40, "falsy_string"), ("-", "string"), ("0.", "string"), ("00.1", "string"),
+     (" false", "string"), ("offer", "string"), ("\u212a", "string"), ('"x"', "string")],
+)  # fmt: skip
+def test_kind_of_a_text(value: str, kind: str) -> None:
+    assert shape(json.dumps({"f": value})) == ([["f", kind]], [])
+
+
+def test_text_of_an_object_has_the_paths_of_the_object() -> None:
+    inner = json.dumps({"city": "Bern", "zip": 0, "more": json.dumps({"a": False, "b": None})})
+
+    assert shape(json.dumps({"geo": f" {inner}\n"}))[0] == [
+        ["geo", "string"], ["geo.city", "string"], ["geo.more", "string"],
+        ["geo.more.a", "falsy_boolean"], ["geo.zip", "falsy_number"],
+    ]  # fmt: skip
+
+
+def nested(depth: int) -> str:
+    return '{"a":' * depth + "1" + "}" * depth
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a":NaN}', '{"a":1}{', "{a}", '{"a":1', '[{"a":1}]', '"{}"', "{" * 99 + "}" * 99,
+     nested(65), nested(5_000)]
+)  # fmt: skip
+def test_text_that_is_no_object_is_a_text(text: str) -> None:
+    assert shape(json.dumps({"f": text})) == ([["f", "string"]], [])
+
+
+def test_text_of_an_object_is_read_up_to_its_depth() -> None:
+    assert shape(json.dumps({"f": nested(64)}))[0] == [
+        ["f", "string"], ["f.a", "object"], ["f.a.a", "object"], ["f.a.a.a", "object"],
+    ]  # fmt: skip
+    many = json.dumps([{} for _ in range(100)])
+    assert shape(json.dumps({"f": many, "g": f'{{"h":{many}}}'}))[0][-1] == ["g.h", "other"]
+
+
+def test_words_are_those_of_the_settings() -> None:
+    cache = ShapeCache(["Leer"])
+
+    assert json.loads(cache.shape({"a": "LEER", "b": "undefined", "c": "n/a"}, [])) == [
+        ["a", "none_string"], ["b", "string"], ["c", "none_string"],
+    ]  # fmt: skip
+
+
 def test_white_space_is_the_property_of_unicode() -> None:
     blank = [chr(code) for code in range(0x110000) if is_blank(chr(code))]
 

@@ -71,32 +71,32 @@
 {%- endmacro %}
 
 {#
-  Where JSON holds the value of a dotted path that is only known at run time: under one flat key of
-  that spelling, or nested. Both are plain text, to be handed to json_text_at_pointer.
+  Text of the value that some keys lead to, one after the other; null where absent or JSON null. A
+  text on the way that is the JSON text of an object counts as that object. `keys`: an array of text.
 #}
-{% macro json_flat_pointer(path) -%}
-    {{ return(adapter.dispatch('json_flat_pointer', 'sequen')(path)) }}
+{% macro json_text_along(column, keys) -%}
+    {{ return(adapter.dispatch('json_text_along', 'sequen')(column, keys)) }}
 {%- endmacro %}
 
-{% macro duckdb__json_flat_pointer(path) -%}
-    '/' || replace(replace({{ path }}, '~', '~0'), '/', '~1')
+{# What is no JSON text, or breaks off, is an error that would end the whole query. #}
+{% macro duckdb__json_text_along(column, keys) -%}
+    list_reduce(
+        {{ keys }},
+        lambda found, key: try(
+            json_extract_string(found, '/' || replace(replace(key, '~', '~0'), '/', '~1'))
+        ),
+        {{ column }}
+    )
 {%- endmacro %}
 
-{% macro json_nested_pointer(path) -%}
-    {{ return(adapter.dispatch('json_nested_pointer', 'sequen')(path)) }}
+{# A name without case, white space, `-` and `_`. #}
+{% macro bare_name(column) -%}
+    {{ return(adapter.dispatch('bare_name', 'sequen')(column)) }}
 {%- endmacro %}
 
-{% macro duckdb__json_nested_pointer(path) -%}
-    '/' || replace(replace(replace({{ path }}, '~', '~0'), '/', '~1'), '.', '/')
-{%- endmacro %}
-
-{# Text of the value at a pointer built above; null where absent or JSON null. #}
-{% macro json_text_at_pointer(column, pointer) -%}
-    {{ return(adapter.dispatch('json_text_at_pointer', 'sequen')(column, pointer)) }}
-{%- endmacro %}
-
-{% macro duckdb__json_text_at_pointer(column, pointer) -%}
-    json_extract_string({{ column }}, {{ pointer }})
+{# U+0085 and the control characters are white space, too, and are no separators (Z) of Unicode. #}
+{% macro duckdb__bare_name(column) -%}
+    lower(regexp_replace({{ column }}, '[\p{Z}\t\n\x0b\x0c\r\x{85}_-]', '', 'g'))
 {%- endmacro %}
 
 {# The date a number of days before a date. #}

@@ -41,3 +41,11 @@
 {% macro link_fields() -%}
     {{ return(['page_view_id', 'module_view_id', 'impression_id']) }}
 {%- endmacro %}
+
+{# The event types of the spec. #}
+{% macro standard_types() -%}
+    {{ return([
+        'page_view', 'module_view', 'impression', 'click', 'conversion', 'dwell_time',
+        'scroll',
+    ]) }}
+{%- endmacro %}

@@ -31,6 +31,26 @@
     )
 {%- endmacro %}
 
+{#
+  What a type, page type, click type or conversion type is compared by: a standard type is itself only in
+  its own spelling, so it is marked by a blank, which no bare name holds.
+#}
+{% macro compared_name(field, column) -%}
+    {%- if field == 'type' -%}
+        case
+            when
+                {{ column }} in (
+                    {%- for type in sequen.standard_types() -%}
+                        '{{ type }}'{{ ', ' if not loop.last }}
+                    {%- endfor -%}
+                ) then ' ' || {{ column }}
+            else {{ sequen.bare_name(column) }}
+        end
+    {%- else -%}
+        {{ sequen.bare_name(column) }}
+    {%- endif -%}
+{%- endmacro %}
+
 {# Status of an attribute. `threshold`: an exact decimal, so that a share that equals it is complete. #}
 {% macro attribute_status(kind, carrying, applicable, threshold, min_events) -%}
     case

@@ -1,26 +1,50 @@
 """Contract: the shape of a record's custom fields, which paths carry a value and of what kind.
 
 Completeness and the field catalogue need only that, and events have few distinct shapes: reports
-group by shape first and never look into millions of JSON texts.
+group by shape first and never look into millions of JSON texts. What a text says of itself is
+decided here: whether it is a word for none, says no, or is the JSON text of an object.
 """
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
-from sequen_dagster.absence import is_blank
+from sequen_dagster.absence import NONE_WORDS, WHITE_SPACE, is_blank
+
+# Where paths are looked for besides the top of the custom fields.
+PLACES: Final = ("properties", "context", "traits")
 
 _MAX_LEVELS: Final = 4
+# JSON text that is nested deeper is a text: where Python gives up depends on who calls.
+_MAX_TEXT_DEPTH: Final = 64
 _MAX_CACHED: Final = 50_000
 _ZEROS: Final = frozenset("-0.")
+_ZERO_TEXT: Final = re.compile(r"-?0+(\.0+)?")
+# In custom fields these mean none as well.
+_MORE_NONE_WORDS: Final = ("n/a", "unknown")
+_NO_WORDS: Final = frozenset({"false", "0", "no", "off"})
+_PRINTABLE: Final = frozenset(map(chr, range(0x21, 0x7F)))
+
+_decode = msgspec.json.Decoder(float_hook=msgspec.Raw).decode
 
 
 class ShapeCache:
-    """Writes shapes as JSON texts, each distinct one once."""
+    """Writes shapes as JSON texts, each distinct one once.
 
-    def __init__(self) -> None:
+    Args:
+        none_words: whole values that mean none, in any case, beside `n/a` and `unknown`.
+    """
+
+    def __init__(self, none_words: Iterable[str] = NONE_WORDS) -> None:
         self._texts: dict[tuple[str, ...], str] = {}
+        self._none_words = {word.lower() for word in (*none_words, *_MORE_NONE_WORDS)}
+        self._longest = max(map(len, (*self._none_words, *_NO_WORDS)))
+        # Most texts are decided by their first character: no special one begins with it.
+        firsts = {word[0] for word in (*self._none_words, *_NO_WORDS) if word} | set("-{[")
+        self._plain_firsts = _PRINTABLE - firsts - {first.upper() for first in firsts}
 
     def shape(self, custom: dict[str, Any], warnings: list[str]) -> str:
         """The shape of custom fields as a JSON array of `[path, kind]`, sorted by path.
@@ -30,15 +54,18 @@ class ShapeCache:
             warnings: gets `unsupported_field_type` where a field is of no allowed type.
 
         Returns:
-            JSON text; null, blank, `[]` and `{}` are left out, nested paths are dotted.
+            JSON text; null, blank, `[]` and `{}` are left out, nested paths are dotted, and the
+            JSON text of an object is listed with the paths of the object.
 
         Example:
             >>> ShapeCache().shape({"price": msgspec.Raw("1.5"), "geo": {"city": "Bern"}}, [])
             '[["geo","object"],["geo.city","string"],["price","number"]]'
+            >>> ShapeCache().shape({"geo": '{"city": "unknown"}', "is_new": "No"}, [])
+            '[["geo","string"],["geo.city","none_string"],["is_new","falsy_string"]]'
         """
         # Any: parsed JSON.
         found: list[str] = []
-        _add(found, "", custom, level=1)
+        self._add(found, "", custom, level=1)
         signature = tuple(found)
         text = self._texts.get(signature)
         if text is None:
@@ -50,6 +77,59 @@ class ShapeCache:
         if "other" in found and any(_is_unsupported(value) for value in custom.values()):
             warnings.append("unsupported_field_type")
         return text
+
+    def _add(self, found: list[str], prefix: str, fields: dict[str, Any], *, level: int) -> None:
+        """Append path and kind of every field that holds something."""
+        # Any: parsed JSON of custom fields.
+        plain_firsts = self._plain_firsts
+        for key, value in fields.items():
+            kind = type(value)
+            if kind is str:
+                if value:
+                    if value[0] in plain_firsts:
+                        found += (prefix + key, "string")
+                    else:
+                        self._add_text(found, prefix + key, value, level=level)
+            elif kind is bool:
+                found += (prefix + key, "boolean" if value else "falsy_boolean")
+            elif kind is int:
+                found += (prefix + key, "number" if value else "falsy_number")
+            elif kind is msgspec.Raw:
+                is_falsy = is_zero(str(value, "ascii"))
+                found += (prefix + key, "falsy_number" if is_falsy else "number")
+            elif value:
+                found += (prefix + key, "object" if kind is dict else _kind_of_list(value))
+                if kind is dict:
+                    self._descend(found, prefix + key, value, level=level)
+
+    def _add_text(self, found: list[str], path: str, text: str, *, level: int) -> None:
+        """Append path and kind of a text that may be more than a text, or nothing."""
+        if len(text) <= self._longest:
+            if is_blank(text):
+                return
+            folded = text.lower()
+            if folded in self._none_words:
+                found += (path, "none_string")
+                return
+            if folded in _NO_WORDS or _ZERO_TEXT.fullmatch(text):
+                found += (path, "falsy_string")
+                return
+        container = _container_of(text)
+        if container is not None:
+            found += (path, "string" if container else "none_string")
+            if container and type(container) is dict:
+                self._descend(found, path, container, level=level)
+        elif _ZERO_TEXT.fullmatch(text):
+            found += (path, "falsy_string")
+        elif not is_blank(text):
+            found += (path, "string")
+
+    def _descend(self, found: list[str], path: str, fields: dict[str, Any], *, level: int) -> None:
+        # What is looked up under a place may be nested as deeply as at the top.
+        if path not in PLACES:
+            level += 1
+        if level <= _MAX_LEVELS:
+            self._add(found, f"{path}.", fields, level=level)
 
 
 def is_zero(number: str) -> bool:
@@ -63,26 +143,38 @@ def is_zero(number: str) -> bool:
     return set(mantissa) <= _ZEROS
 
 
-def _add(found: list[str], prefix: str, fields: dict[str, Any], *, level: int) -> None:
-    """Append path and kind of every field that carries a value."""
-    # Any: parsed JSON of custom fields.
-    for key, value in fields.items():
-        kind = type(value)
-        if kind is str:
-            # Most texts are decided by their first character.
-            if value and ("!" <= value[0] <= "~" or not is_blank(value)):
-                found += (prefix + key, "string")
-        elif kind is bool:
-            found += (prefix + key, "boolean" if value else "falsy_boolean")
-        elif kind is int:
-            found += (prefix + key, "number" if value else "falsy_number")
-        elif kind is msgspec.Raw:
-            is_falsy = is_zero(str(value, "ascii"))
-            found += (prefix + key, "falsy_number" if is_falsy else "number")
-        elif value:
-            found += (prefix + key, "object" if kind is dict else _kind_of_list(value))
-            if kind is dict and level < _MAX_LEVELS:
-                _add(found, f"{prefix}{key}.", value, level=level + 1)
+def _container_of(text: str) -> dict[str, Any] | list[Any] | None:
+    """The object or array whose JSON text this is; None where it is that of neither."""
+    # Any: parsed JSON.
+    start, end = text[:1], text[-1:]
+    if start in WHITE_SPACE or end in WHITE_SPACE:
+        stripped = text.strip(WHITE_SPACE)
+        start, end = stripped[:1], stripped[-1:]
+    if start + end not in ("{}", "[]"):
+        return None
+    try:
+        value = _decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    is_read = isinstance(value, dict | list) and not (
+        text.count("{") + text.count("[") > _MAX_TEXT_DEPTH and _is_deeper(value, _MAX_TEXT_DEPTH)
+    )
+    return value if is_read else None
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    # Any: parsed JSON.
+    level = [value]
+    for _ in range(depth):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _kind_of_list(values: list[Any]) -> str:

@@ -42,6 +42,24 @@ detectors_named as (
             when detector <> 'reserved' then nullif(argument, '')
         end as expected_value
     from detectors_parsed
+),
+
+detectors_compared as (
+    select
+        attribute,
+        kind,
+        detector_text,
+        detector,
+        paths,
+        field,
+        type,
+        expected_value,
+        {{ compared_name('type', 'type') }} as compared_type,
+        case
+            when detector = 'type' then {{ compared_name('type', 'expected_value') }}
+            else {{ bare_name('expected_value') }}
+        end as compared_value
+    from detectors_named
 )
 
-select * from detectors_named
+select * from detectors_compared

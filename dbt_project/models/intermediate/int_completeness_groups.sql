@@ -24,13 +24,14 @@ reserved_bits as (
     {{ reserved_bits() }}
 ),
 
+{# Types and their like as they are compared. #}
 groups_distinct as (
     select distinct
         group_key,
-        type,
-        page_type,
-        click_type,
-        conversion_type,
+        {{ compared_name('type', 'type') }} as type,
+        {%- for field in ['page_type', 'click_type', 'conversion_type'] %}
+            {{ compared_name(field, field) }} as {{ field }},
+        {%- endfor %}
         property_shape,
         page_property_shape,
         reserved_fields,
@@ -48,7 +49,7 @@ groups_in_scope as (
         on
             (
                 int_completeness_scopes.type is null
-                or groups_distinct.type = int_completeness_scopes.type
+                or groups_distinct.type = int_completeness_scopes.compared_type
             )
             and (
                 int_completeness_scopes.scope <> 'session_first_page_view'
@@ -59,7 +60,8 @@ groups_in_scope as (
                 {%- for field in ['page_type', 'click_type', 'conversion_type'] %}
                     or (
                         int_completeness_scopes.field = '{{ field }}'
-                        and groups_distinct.{{ field }} = int_completeness_scopes.field_value
+                        and groups_distinct.{{ field }}
+                        = int_completeness_scopes.compared_value
                     )
                 {%- endfor %}
             )
@@ -100,7 +102,7 @@ groups_by_reserved_fields as (
             (groups_distinct.reserved_fields & reserved_bits.field_bit) <> 0
             and (
                 int_completeness_detectors.type is null
-                or int_completeness_detectors.type = groups_distinct.type
+                or int_completeness_detectors.compared_type = groups_distinct.type
             )
     where int_completeness_detectors.detector = 'reserved'
 ),
@@ -112,7 +114,7 @@ groups_by_type_fields as (
             int_completeness_detectors.attribute
         from groups_distinct
         inner join int_completeness_detectors
-            on groups_distinct.{{ field }} = int_completeness_detectors.expected_value
+            on groups_distinct.{{ field }} = int_completeness_detectors.compared_value
         where int_completeness_detectors.detector = '{{ field }}'
         {%- if not loop.last %}
 

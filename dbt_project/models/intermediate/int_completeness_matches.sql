@@ -41,6 +41,10 @@ int_property_paths as (
     select * from {{ ref('int_property_paths') }}
 ),
 
+int_event_groups as (
+    select * from {{ ref('int_event_groups') }}
+),
+
 event_detectors as (
     select * from int_completeness_detectors
     where kind = 'event'
@@ -60,24 +64,88 @@ shapes_of_event_attributes as (
         on int_completeness_shapes.attribute = event_attributes.attribute
 ),
 
+{# Names are compared without case and the like: few groups hold all that there are. #}
+names_detected as (
+    {%- for field in ['type', 'page_type', 'click_type', 'conversion_type'] %}
+        select distinct
+            '{{ field }}' as detector,
+            int_event_groups.{{ field }} as name,
+            event_detectors.attribute
+        from int_event_groups
+        inner join event_detectors
+            on
+                {{ compared_name(field, 'int_event_groups.' ~ field) }}
+                = event_detectors.compared_value
+        where event_detectors.detector = '{{ field }}'
+        {%- if not loop.last %}
+
+            union all
+        {% endif %}
+    {%- endfor %}
+),
+
 value_detectors as (
     select
         attribute,
-        paths as field,
-        expected_value,
-        {{ json_flat_pointer('paths') }} as flat_pointer,
-        {{ json_nested_pointer('paths') }} as nested_pointer
+        paths as path,
+        compared_value
     from event_detectors
     where detector = 'field' and expected_value is not null
+),
+
+places as (
+    select '' as place
+    {%- for place in ['properties', 'context', 'traits'] %}
+        union all
+        select '{{ place }}' as place
+    {%- endfor %}
+),
+
+fields_looked_up as (
+    select distinct
+        value_detectors.path,
+        places.place,
+        case
+            when places.place = '' then value_detectors.path
+            else places.place || '.' || value_detectors.path
+        end as field
+    from value_detectors
+    cross join places
+),
+
+{# The keys that may lead to a field, flat or nested; no path holds the bar. #}
+key_lists as (
+    select
+        path,
+        field,
+        field as key_list
+    from fields_looked_up
+
+    union distinct
+
+    select
+        path,
+        field,
+        replace(field, '.', '|') as key_list
+    from fields_looked_up
+
+    union distinct
+
+    select
+        path,
+        field,
+        place || '|' || path as key_list
+    from fields_looked_up
+    where place <> ''
 ),
 
 shapes_with_detected_fields as (
     select distinct
         int_property_paths.property_shape,
-        value_detectors.flat_pointer,
-        value_detectors.nested_pointer
+        key_lists.path,
+        key_lists.key_list
     from int_property_paths
-    inner join value_detectors on int_property_paths.field = value_detectors.field
+    inner join key_lists on int_property_paths.field = key_lists.field
 ),
 
 {# JSON is read only from records whose shape holds the field: that is the whole cost. #}
@@ -87,16 +155,24 @@ detected_values as (
         stg_events.batch_id,
         stg_events.source_line,
         stg_events.source_item,
-        shapes_with_detected_fields.flat_pointer,
-        {{ json_text_at_pointer(
-            'stg_events.properties', 'shapes_with_detected_fields.flat_pointer'
-        ) }} as flat_value,
-        {{ json_text_at_pointer(
-            'stg_events.properties', 'shapes_with_detected_fields.nested_pointer'
-        ) }} as nested_value
+        shapes_with_detected_fields.path,
+        {{ json_text_along(
+            'stg_events.properties', split_text('shapes_with_detected_fields.key_list', '|')
+        ) }} as detected_value
     from {{ records }} as stg_events
     inner join shapes_with_detected_fields
         on stg_events.property_shape = shapes_with_detected_fields.property_shape
+),
+
+values_compared as (
+    select
+        id,
+        batch_id,
+        source_line,
+        source_item,
+        path,
+        {{ bare_name('detected_value') }} as compared_value
+    from detected_values
 ),
 
 records_detected as (
@@ -106,11 +182,10 @@ records_detected as (
             stg_events.batch_id,
             stg_events.source_line,
             stg_events.source_item,
-            event_detectors.attribute
+            names_detected.attribute
         from {{ records }} as stg_events
-        inner join event_detectors
-            on stg_events.{{ field }} = event_detectors.expected_value
-        where event_detectors.detector = '{{ field }}'
+        inner join names_detected on stg_events.{{ field }} = names_detected.name
+        where names_detected.detector = '{{ field }}'
 
         union all
     {% endfor %}
@@ -127,19 +202,16 @@ records_detected as (
     union all
 
     select
-        detected_values.id,
-        detected_values.batch_id,
-        detected_values.source_line,
-        detected_values.source_item,
+        values_compared.id,
+        values_compared.batch_id,
+        values_compared.source_line,
+        values_compared.source_item,
         value_detectors.attribute
-    from detected_values
+    from values_compared
     inner join value_detectors
         on
-            detected_values.flat_pointer = value_detectors.flat_pointer
-            and (
-                detected_values.flat_value = value_detectors.expected_value
-                or detected_values.nested_value = value_detectors.expected_value
-            )
+            values_compared.path = value_detectors.path
+            and values_compared.compared_value = value_detectors.compared_value
 ),
 
 records_distinct as (
@@ -172,35 +244,64 @@ events_detected as (
             and records_distinct.source_item = fct_events.source_item
 ),
 
-{# An attribute may have several clauses; one that applies is enough, so a semi-join. #}
-events_in_scope as (
-    select
-        id,
+looks_distinct as (
+    select distinct
         attribute,
-        session_key,
-        source,
-        event_date
+        {%- for field in ['type', 'page_type', 'click_type', 'conversion_type'] %}
+            {{ field }},
+            {{ compared_name(field, field) }} as compared_{{ field }}
+            {%- if not loop.last %},{% endif %}
+        {%- endfor %}
     from events_detected
+),
+
+{# An attribute may have several clauses; one that applies is enough, so a semi-join. #}
+looks_in_scope as (
+    select
+        attribute,
+        type,
+        page_type,
+        click_type,
+        conversion_type
+    from looks_distinct
     where
         exists (
             select 1
             from int_completeness_scopes
             where
-                events_detected.attribute = int_completeness_scopes.attribute
+                looks_distinct.attribute = int_completeness_scopes.attribute
                 and (
                     int_completeness_scopes.type is null
-                    or events_detected.type = int_completeness_scopes.type
+                    or looks_distinct.compared_type = int_completeness_scopes.compared_type
                 )
                 and (
                     int_completeness_scopes.field is null
                     {%- for field in ['page_type', 'click_type', 'conversion_type'] %}
                         or (
                             int_completeness_scopes.field = '{{ field }}'
-                            and int_completeness_scopes.field_value = events_detected.{{ field }}
+                            and int_completeness_scopes.compared_value
+                            = looks_distinct.compared_{{ field }}
                         )
                     {%- endfor %}
                 )
         )
+),
+
+events_in_scope as (
+    select
+        events_detected.id,
+        events_detected.attribute,
+        events_detected.session_key,
+        events_detected.source,
+        events_detected.event_date
+    from events_detected
+    inner join looks_in_scope
+        on
+            events_detected.attribute = looks_in_scope.attribute
+            and events_detected.type = looks_in_scope.type
+            {%- for field in ['page_type', 'click_type', 'conversion_type'] %}
+                and events_detected.{{ field }} is not distinct from looks_in_scope.{{ field }}
+            {%- endfor %}
 )
 
 select * from events_in_scope

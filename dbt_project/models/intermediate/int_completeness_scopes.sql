@@ -54,6 +54,19 @@ scopes_named as (
         field,
         clause_value as field_value
     from values_split
+),
+
+scopes_compared as (
+    select
+        attribute,
+        clause,
+        scope,
+        type,
+        field,
+        field_value,
+        {{ compared_name('type', 'type') }} as compared_type,
+        {{ bare_name('field_value') }} as compared_value
+    from scopes_named
 )
 
-select * from scopes_named
+select * from scopes_compared

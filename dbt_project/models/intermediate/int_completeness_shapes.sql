@@ -29,7 +29,10 @@ detector_paths_exploded as (
     {{ cross_join_unnest('field_detectors.path_list', 'paths', 'detector_path') }}
 ),
 
-{# Of kind event, a field that is false or 0 says that the thing did not happen. #}
+{#
+  A field counts at the top and under any of the places that paths are looked for in. Of kind event, one
+  that is false or 0 says that the thing did not happen.
+#}
 detectors_matched as (
     select
         detector_paths_exploded.attribute,
@@ -37,10 +40,18 @@ detectors_matched as (
         int_property_paths.property_shape
     from detector_paths_exploded
     inner join int_property_paths
-        on detector_paths_exploded.detector_path = int_property_paths.field
-    where detector_paths_exploded.kind = 'field' or not int_property_paths.is_falsy
+        on
+            detector_paths_exploded.detector_path
+            in (int_property_paths.field, int_property_paths.looked_up_path)
+    where
+        case
+            when detector_paths_exploded.kind = 'field' then int_property_paths.is_carried
+            else not int_property_paths.is_falsy
+        end
     group by 1, 2, 3, detector_paths_exploded.path_count
-    having count(distinct int_property_paths.field) = detector_paths_exploded.path_count
+    having
+        count(distinct detector_paths_exploded.detector_path)
+        = detector_paths_exploded.path_count
 ),
 
 shapes_carrying as (

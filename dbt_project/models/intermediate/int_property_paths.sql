@@ -26,16 +26,18 @@ paths_named as (
     from pairs_exploded
 ),
 
-falsy_kinds_marked as (
+kinds_marked as (
     select
         property_shape,
         field,
-        case path_kind
-            when 'falsy_boolean' then 'boolean'
-            when 'falsy_number' then 'number'
+        case
+            when path_kind in ('falsy_string', 'none_string') then 'string'
+            when path_kind = 'falsy_boolean' then 'boolean'
+            when path_kind = 'falsy_number' then 'number'
             else path_kind
         end as base_kind,
-        path_kind in ('falsy_boolean', 'falsy_number') as is_falsy
+        path_kind <> 'none_string' as is_carried,
+        path_kind in ('falsy_boolean', 'falsy_number', 'falsy_string', 'none_string') as is_falsy
     from paths_named
 ),
 
@@ -44,9 +46,14 @@ paths_by_kind as (
         property_shape,
         field,
         base_kind,
-        {# Two spellings of one field, one of them false or 0: it is falsy only if both are. #}
+        case
+            when split_part(field, '.', 1) in ('properties', 'context', 'traits')
+                then nullif({{ text_after('field', '.') }}, '')
+        end as looked_up_path,
+        {# Of two spellings of one field one is enough to carry it, and both must be to say no. #}
+        max(case when is_carried then 1 else 0 end) = 1 as is_carried,
         min(case when is_falsy then 1 else 0 end) = 1 as is_falsy
-    from falsy_kinds_marked
+    from kinds_marked
     group by 1, 2, 3
 )
 

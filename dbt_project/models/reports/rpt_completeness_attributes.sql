@@ -16,13 +16,15 @@ periods as (
     select
         source,
         'recent' as period,
-        recent_from_date as from_date
+        recent_from_date as from_date,
+        recent_to_date as to_date
     from int_reported_sources
     union all
     select
         source,
         'all' as period,
-        cast(null as date) as from_date
+        cast(null as date) as from_date,
+        cast(null as date) as to_date
     from int_reported_sources
 ),
 
@@ -31,6 +33,7 @@ attributes_of_periods as (
         periods.source,
         periods.period,
         periods.from_date,
+        periods.to_date,
         int_completeness_attributes.attribute,
         int_completeness_attributes.tier,
         int_completeness_attributes.kind,
@@ -45,7 +48,6 @@ attributes_of_periods as (
     cross join int_completeness_attributes
 ),
 
-{# No day of a source lies after its latest, so the recent period needs no upper bound. #}
 days_summed as (
     select
         attributes_of_periods.source,
@@ -65,7 +67,8 @@ days_summed as (
             and attributes_of_periods.attribute = int_completeness_days.attribute
             and (
                 attributes_of_periods.period = 'all'
-                or attributes_of_periods.from_date <= int_completeness_days.day
+                or int_completeness_days.day
+                between attributes_of_periods.from_date and attributes_of_periods.to_date
             )
     group by 1, 2, 3
 ),

@@ -29,11 +29,14 @@ types_counted as (
     group by 1, 2
 ),
 
+{# A field that holds a word for none is listed and not carried. #}
 paths_distinct as (
-    select distinct
+    select
         property_shape,
-        field
+        field,
+        max(case when is_carried then 1 else 0 end) as carried
     from int_property_paths
+    group by 1, 2
 ),
 
 fields_counted as (
@@ -41,7 +44,7 @@ fields_counted as (
         shapes_counted.source,
         shapes_counted.type,
         paths_distinct.field,
-        sum(shapes_counted.event_count) as event_count,
+        sum(shapes_counted.event_count * paths_distinct.carried) as event_count,
         min(shapes_counted.first_seen_date) as first_seen_date,
         max(shapes_counted.last_seen_date) as last_seen_date
     from shapes_counted

@@ -14,10 +14,10 @@ rpt_completeness_attributes as (
 int_completeness_attributes as (
     select
         *,
-        {{ json_text('example', ['type']) }} as example_type,
-        {{ json_text('example', ['page_type']) }} as example_page_type,
-        {{ json_text('example', ['click_type']) }} as example_click_type,
-        {{ json_text('example', ['conversion_type']) }} as example_conversion_type
+        {%- for field in ['type', 'page_type', 'click_type', 'conversion_type'] %}
+            {{ compared_name(field, json_text('example', [field])) }} as example_{{ field }}
+            {%- if not loop.last %},{% endif %}
+        {%- endfor %}
     from {{ ref('int_completeness_attributes') }}
 ),
 
@@ -47,7 +47,8 @@ examples_matched as (
         on
             (
                 int_completeness_scopes.type is null
-                or int_completeness_attributes.example_type = int_completeness_scopes.type
+                or int_completeness_attributes.example_type
+                = int_completeness_scopes.compared_type
             )
             and (
                 int_completeness_scopes.field is null
@@ -55,7 +56,7 @@ examples_matched as (
                     or (
                         int_completeness_scopes.field = '{{ field }}'
                         and int_completeness_attributes.example_{{ field }}
-                        = int_completeness_scopes.field_value
+                        = int_completeness_scopes.compared_value
                     )
                 {%- endfor %}
             )
