@@ -25,7 +25,7 @@ from sequen_dagster.contract.rules import event_schema, field_rules, rule_fields
 from sequen_dagster.contract.warnings import NO_TYPE, Counts, count_warnings
 from sequen_dagster.errors import SequenError
 from sequen_dagster.exports.records import Chunks, Unreadable
-from sequen_dagster.exports.tables import chunks_of_rows, rows_of
+from sequen_dagster.exports.tables import Row, chunks_of_rows, rows_of, rows_of_objects
 from sequen_dagster.settings import SequenSettings, fingerprint
 
 # Raised whenever the same record may be judged differently, so that older batches count as stale.
@@ -369,8 +369,7 @@ def count_errors(quarantined: pl.DataFrame) -> Counts:
     return Counter({(event_type, rule): count for event_type, rule, count in counted.iter_rows()})
 
 
-def _rows(frame: object) -> Iterator[dict[str, Any]]:
-    # Any: cells of a foreign frame.
+def _rows(frame: object) -> Iterator[Row]:
     if isinstance(frame, pl.DataFrame):
         return rows_of(frame.to_arrow())
     if isinstance(frame, pa.Table):
@@ -381,9 +380,7 @@ def _rows(frame: object) -> Iterator[dict[str, Any]]:
             return rows_of(pa.Table.from_pandas(named, preserve_index=False))
         except (pa.ArrowException, OverflowError, TypeError):
             # Columns of mixed objects have no Arrow type.
-            return (
-                {str(name): cell for name, cell in row.items()} for row in named.to_dict("records")
-            )
+            return rows_of_objects(named.to_dict("records"))
     message = (
         f"validate() takes a polars or pandas DataFrame or an Arrow Table, "
         f"not {type(frame).__name__}."

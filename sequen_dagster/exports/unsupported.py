@@ -27,8 +27,8 @@ _CONTROL: Final = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1d\x1f\x7f-\x9f]")
 _BINARY: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\udc80-\udcff]")
 _BROKEN: Final = re.compile("[\udc80-\udcff]")
 # Two letters of ASCII in a row; between JSON values NULs never stand so.
-_UTF_16_PAIR: Final = re.compile(rb"(?:[^\0]\0){2}")
-_UTF_32_PAIR: Final = re.compile(rb"(?:[^\0]\0\0\0){2}")
+_UTF_16_PAIR: Final = re.compile(rb"(?:[^\0]\0){2}|(?:\0[^\0]){2}")
+_UTF_32_PAIR: Final = re.compile(rb"(?:[^\0]\0{3}){2}|(?:\0{3}[^\0]){2}")
 _WIDE_SHARE: Final = 5
 
 _SEND_TEXT: Final = "Send JSON Lines, JSON, CSV or TSV in UTF-8, plain or packed once, or Parquet"
@@ -80,9 +80,15 @@ _FORMATS: Final = (
     _Format(
         "an Arrow or Feather file",
         "Write it as Parquet (`pyarrow.parquet.write_table`)",
-        (b"ARROW1\x00\x00", b"FEA1", b"\xff\xff\xff\xff"),
+        (b"ARROW1\x00\x00", b"FEA1"),
         0,
         False,
+    ),
+    _Format(
+        "an Arrow stream",
+        "Write it as Parquet (`pyarrow.parquet.write_table`)",
+        (b"\x00\x00\x10\x00\x00\x00\x00\x00\x0a\x00",),
+        6,
     ),
     _Format(
         "a Parquet file with an encrypted footer",
