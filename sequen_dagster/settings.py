@@ -19,7 +19,7 @@ from sequen_dagster.attributes import AttributeOverride, Overrides, read_overrid
 from sequen_dagster.errors import SettingsError
 
 # Raised whenever the meaning of the marts changes, so that old tables are refreshed in full.
-RULES_VERSION: Final = 1
+RULES_VERSION: Final = 2
 NAME_PATTERN: Final = r"^[a-z][a-z0-9_]{0,62}$"
 FIELD_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62}){0,3}$"
 
@@ -337,6 +337,10 @@ class SequenSettings(pydantic.BaseModel):
             "sequen_half_life_days": self.half_life_days,
             "sequen_value_field": self.value_field.split("."),
             "sequen_currency_field": self.currency_field.split("."),
+            "sequen_order_field": self.order_field.split(".") if self.order_field else [],
+            "sequen_max_users_per_device": self.max_users_per_device,
+            "sequen_placeholder_ids": list(self.placeholder_ids),
+            "sequen_placeholder_identities": list(self.placeholder_identities),
             "sequen_oversized_visitor_events": self.oversized_visitor_events,
             "sequen_recent_days": self.recent_days,
             "sequen_min_accepted_percent": self.min_accepted_percent,

@@ -14,6 +14,7 @@ from sequen_dagster.lake.replay import Choice, Plan
 from sequen_dagster.marts.verify import Verification
 from sequen_dagster.marts.warehouse import warehouse_path
 from sequen_dagster.reports.dbt_docs import docs_path
+from sequen_dagster.reports.rendering import repeats_told
 from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.run import RunOutcome
 from sequen_dagster.settings import SequenSettings
@@ -173,6 +174,7 @@ def _tables(summary: dict[str, Any]) -> Panel:  # Any: the report's JSON
             f"{counted(attribution['touches'], 'touch')}; "
             + _listed("units by", summary["units_by_basis"])
         ),
+        *repeats_told(summary),
     ]
     return Panel(Text("\n".join(lines)), title="sessions and attribution", title_align="left")
 

@@ -10,11 +10,12 @@ NUMBERS = {
     "events": "events sources first_at last_at",
     "sessions": "sessions given derived visitors converted",
     "attribution": "conversions units touches",
+    "orders": "orders conversions repeats repeats_by_another_visitor differing",
 }
 REMEDY = "`sequen-dagster replay --stale` judges"
 LISTS = (
     "tiers attributes fixes near_misses hints silences quarantined_by_rule warnings"
-    " clicks_by_match_method units_by_basis funnel"
+    " clicks_by_match_method units_by_basis funnel repeated_value_by_currency"
 )
 
 

@@ -32,9 +32,13 @@ def test_types_that_fit_are_all_shown() -> None:
 
 
 def test_what_is_no_code_of_a_currency_is_not_shown() -> None:
-    columns = "value decimal(38, 6), currency varchar"
+    columns = "value decimal(38, 6), currency varchar, is_repeat boolean"
     values = [(1, "EUR"), (2, "EUR"), (3, None), (4, "jo@example.com"), (5, "EURO"), (None, "USD")]
+    repeats = [(7, "EUR", True), (None, "EUR", True), (8, "EURO", True)]
+    rows = [*((*row, False) for row in values), *repeats]
 
-    shown = section("value_by_currency", "fct_conversions", columns, values)
+    shown = section("value_by_currency", "fct_conversions", columns, rows)
+    left_out = section("repeated_value_by_currency", "fct_conversions", columns, rows)
 
     assert shown == [("(other)", 2, None), ("EUR", 2, "3.000000"), ("", 1, "3.000000")]
+    assert left_out == [("(other)", 1, None), ("EUR", 1, "7.000000")]

@@ -58,6 +58,8 @@ PAGE = viewed(after(0), id="p", uid="u")
 SHOWN = shown(after(1), id="i", uid="u")
 CLICK = clicked(after(2), id="k", uid="u")
 BOUGHT = purchase(after(9), ["a"], id="b", uid="u", order_total="1")
+ORDER = purchase(after(9), ["a"], id="b", uid="u", order_id="o")
+ORDERED = {**ORDER, "order_total": "1"}
 
 EXAMPLES = {
     "an event comes": Example(
@@ -138,6 +140,14 @@ EXAMPLES = {
         },
         {"b": [event(after(1), id="d", cid="c", sid="s")]},
         shows=("int_touched_devices: from changed_sessions",),
+    ),
+    "many users come to a device at once": Example(
+        {"a": [event(after(0), id="e", cid="c", sid="s")]},
+        {"b": [event(after(n), id=f"f{n}", cid="c", uid=f"u{n}") for n in range(21)]},
+        shows=(
+            "int_devices_shared",
+            "int_touched_stitches: from changed_shared_devices",
+        ),
     ),
     "an event closes a gap": Example(
         {"a": [event(after(0), id="e", uid="u"), event(after(40), id="f", uid="u")]},
@@ -303,7 +313,7 @@ EXAMPLES = {
         {"a": [purchase(after(9), ["b"], id="b", uid="u", order_total="1")]},
         shows=(
             "fct_attributions: int_conversion_units",
-            "int_conversion_units",
+            "int_conversion_units: changes.fct_events",
         ),
     ),
     "a purchase is of another value": Example(
@@ -311,7 +321,7 @@ EXAMPLES = {
         {"a": [{**BOUGHT, "order_total": "2"}]},
         shows=(
             "fct_events: stg_touched_ids",
-            "int_property_numbers",
+            "int_property_values",
             "fct_conversions: fct_events",
         ),
     ),
@@ -324,6 +334,33 @@ EXAMPLES = {
         {"a": [{**BOUGHT, "order_total": "x"}]},
         {"a": [{**BOUGHT, "order_total": "x"}]},
         shows=("int_unreadable_values: fct_events",),
+    ),
+    "an order comes again, earlier": Example(
+        {"a": [CLICK, {**ORDERED, "sid": "s"}]},
+        {"b": [{**ORDERED, "id": "b0", "original_timestamp": after(8).isoformat(), "sid": "t"}]},
+        shows=(
+            "int_orders_repeated",
+            "int_conversion_units: changes.int_orders_repeated",
+            "int_touched_conversions: from changed_repeats",
+            "fct_conversions: changes.int_orders_repeated",
+            "fct_sessions: changes.fct_conversions",
+        ),
+    ),
+    "a step of the funnel turns out to be an order of before": Example(
+        {
+            "a": [
+                {**ORDER, "id": "b1", "original_timestamp": after(0).isoformat(), "sid": "s"},
+                shown(after(1), id="i", uid="u", sid="s"),
+                clicked(after(2), id="k", uid="u", sid="s"),
+                {**ORDER, "sid": "s", "order_id": "o2"},
+            ]
+        },
+        {
+            "b": [
+                {**ORDER, "id": "b0", "original_timestamp": after(-9).isoformat(), "order_id": "o2"}
+            ]
+        },
+        shows=("int_session_sources: changes.fct_conversions",),
     ),
     "a module is on another page": Example(
         {
@@ -465,8 +502,7 @@ EXAMPLES = {
 
 # Rules that no history can show, because another of the same model finds all that they find.
 COVERED = {
-    "fct_sessions: changes.fct_conversions": "what it reads of a conversion is made of its event",
-    "int_unreadable_values: changes.fct_conversions": "a value is made of the event's properties",
+    "int_unreadable_values: changes.int_property_values": "made of the event's properties",
     "dim_visitors: changes.fct_sessions": "a session comes and goes with events of its visitor",
     "int_session_sources: changes.fct_sessions": "a session starts with one of its events",
     "int_completeness_days: changes.int_completeness_matches": (

@@ -16,7 +16,7 @@ UNIQUE = {
     ("int_devices_identified", "place"): "a device has one row of each kind at a time",
     ("int_event_groups", "property_shape"): "the shapes are distinct",
     ("int_events_outranked", "source"): "file, line, item and source are a record's place",
-    ("int_property_numbers", "place"): "an event has one number for each field",
+    ("int_property_values", "place"): "an event has one number for each field",
     ("rpt_batches", "batch_id"): "it is the key of stg_batches",
     ("rpt_fixes", "attribute"): "an attribute has one fix for a source and period",
     ("rpt_late_events", "lateness_seconds"): "the rows before are grouped by it",
@@ -50,7 +50,7 @@ OF_ONE_ENGINE = {
 # Functions, and words before a bracket, that both engines take for the same.
 PORTABLE = {
     "abs", "and", "as", "cast", "coalesce", "count", "decimal", "exists", "filter", "first_value",
-    "floor", "greatest", "in", "lag", "least", "length", "max", "max_by", "min", "min_by",
+    "floor", "greatest", "in", "lag", "least", "length", "lower", "max", "max_by", "min", "min_by",
     "nullif", "on", "or", "over", "power", "regexp_extract", "regexp_replace", "replace",
     "round", "row_number", "rpad", "sets", "split_part", "substr", "sum", "trim", "when",
 }  # fmt: skip

@@ -54,64 +54,6 @@
     cross join unnest(range({{ count }})) as {{ alias }} ({{ element }})
 {%- endmacro %}
 
-{#
-  The digits of a JSON number as they were written, or a JSON text of the form -?digits[.digits];
-  null for all else. DuckDB reads a JSON number with a point through a double, which keeps 15
-  digits: where the document has a longer run, every number in it is quoted before the number is
-  taken out (a text gets a mark of its own meanwhile). Remove that, and 123456789012.345678 loses
-  its last digit.
-#}
-{% macro json_decimal_text(column, path) -%}
-    {{ return(adapter.dispatch('json_decimal_text', 'sequen')(column, path)) }}
-{%- endmacro %}
-
-{% macro duckdb__json_decimal_text(column, path) -%}
-    case json_type({{ column }}, '{{ sequen.json_path(path) }}')
-        when 'VARCHAR'
-            then nullif(regexp_extract(
-                json_extract_string({{ column }}, '{{ sequen.json_path(path) }}'),
-                '\A-?[0-9]+(?:\.[0-9]+)?\z'
-            ), '')
-        when 'OBJECT' then null
-        when 'ARRAY' then null
-        when 'BOOLEAN' then null
-        when 'NULL' then null
-        else json_extract_string(
-            case
-                when regexp_matches({{ column }}, '[0-9.]{16}')
-                    then regexp_replace(
-                        regexp_replace(
-                            {{ column }},
-                            '("(?:[^"\\]|\\.)*")|(-?[0-9][-+.eE0-9]*)', '\1"\2"', 'g'
-                        ),
-                        '("(?:[^"\\]|\\.)*")(?:"")?', '\1', 'g'
-                    )
-                else {{ column }}
-            end,
-            '{{ sequen.json_path(path) }}'
-        )
-    end
-{%- endmacro %}
-
-{# The text at a path where JSON holds a string there that is not blank; else null. #}
-{% macro json_string(column, path) -%}
-    {{ return(adapter.dispatch('json_string', 'sequen')(column, path)) }}
-{%- endmacro %}
-
-{# The class holds the 25 code points with the Unicode property White_Space; \s knows only ASCII. #}
-{% macro duckdb__json_string(column, path) -%}
-    case
-        when
-            json_type({{ column }}, '{{ sequen.json_path(path) }}') = 'VARCHAR'
-            and regexp_matches(
-                json_extract_string({{ column }}, '{{ sequen.json_path(path) }}'),
-                '[^\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}'
-                || '\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]'
-            )
-            then json_extract_string({{ column }}, '{{ sequen.json_path(path) }}')
-    end
-{%- endmacro %}
-
 {# A number that stands for a text, the same in every engine and version; the loader makes it too. #}
 {% macro text_hash(column) -%}
     {{ return(adapter.dispatch('text_hash', 'sequen')(column)) }}

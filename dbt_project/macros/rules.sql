@@ -5,6 +5,18 @@
     {{ sequen.md5_of_array([visitor_key, kind, anchor]) }}
 {%- endmacro %}
 
+{#
+  Durations of settings in microseconds. They are multiplied here: of two short numbers an engine makes a
+  32-bit one, which 36 minutes overflow.
+#}
+{% macro minutes_in_micros(minutes) -%}
+    cast({{ 60000000 * minutes }} as bigint)
+{%- endmacro %}
+
+{% macro days_in_micros(days) -%}
+    {{ sequen.minutes_in_micros(1440 * days) }}
+{%- endmacro %}
+
 {# Whole millionths as a decimal, without a division: that would go through a double. #}
 {% macro millionths_as_decimal(column) -%}
     cast(cast({{ column }} as decimal(31, 0)) * cast(0.000001 as decimal(7, 6)) as decimal(38, 6))

@@ -38,8 +38,10 @@ conversions_that_differ as (
     from fct_conversions
     left join units_summed on fct_conversions.id = units_summed.conversion_id
     where
-        units_summed.value is distinct from fct_conversions.value
-        or units_summed.unit_count is distinct from fct_conversions.unit_count
+        fct_conversions.is_repeat and units_summed.unit_count is not null
+        or coalesce(units_summed.unit_count, 0) <> fct_conversions.unit_count
+        or not fct_conversions.is_repeat
+        and units_summed.value is distinct from fct_conversions.value
 )
 
 select * from conversions_that_differ

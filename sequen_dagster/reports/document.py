@@ -117,6 +117,16 @@ class Attribution(Section):
     touches: int
 
 
+class Orders(Section):
+    """Conversions that name their order; a repeat is left out of all sums of values."""
+
+    orders: int
+    conversions: int
+    repeats: int
+    repeats_by_another_visitor: int
+    differing: int
+
+
 class RuleCount(Section):
     """Records that break a rule, or raise a warning, and the file with most of them."""
 
@@ -411,6 +421,7 @@ class Report(Section):
     events: Events
     sessions: Sessions
     attribution: Attribution
+    orders: Orders
     recommendations: Recommendations
     tiers: list[Tier]
     attributes: list[Attribute]
@@ -422,6 +433,7 @@ class Report(Section):
     clicks_by_match_method: list[Named]
     units_by_basis: list[Named]
     value_by_currency: list[Value]
+    repeated_value_by_currency: list[Value]
     fields: list[FieldCoverage]
     breakdowns: list[Breakdown]
     volumes: list[Volume]

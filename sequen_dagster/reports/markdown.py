@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from sequen_dagster.reports.rendering import FILTERS, name, overall
+from sequen_dagster.reports.rendering import FILTERS, name, overall, repeats_told
 
 
 def render_markdown(report: dict[str, Any]) -> str:
@@ -18,7 +18,8 @@ def render_markdown(report: dict[str, Any]) -> str:
     Returns:
         Markdown without raw HTML; names that come from events are escaped.
     """
-    return _environment().get_template("report.md.j2").render(report, overall=overall(report))
+    template = _environment().get_template("report.md.j2")
+    return template.render(report, overall=overall(report), repeats_told=repeats_told(report))
 
 
 def escape_markdown(text: object) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import jinja2
 
 from sequen_dagster.reports.charts import draw_charts
-from sequen_dagster.reports.rendering import FILTERS, overall
+from sequen_dagster.reports.rendering import FILTERS, overall, repeats_told
 
 _SECTIONS: Final = (
     ("tiers", "Tiers"),
@@ -58,6 +58,7 @@ def render_page(report: dict[str, Any], *, recent_days: int) -> str:
             css=_css(),
             charts=draw_charts(report),
             overall=overall(report),
+            repeats_told=repeats_told(report),
             sources=sources,
             sections=[one for one in _SECTIONS if one[0] not in absent],
             matrix={source: _matrix(report["fields"], source) for source in sources},

@@ -41,6 +41,15 @@ SINGLE: Final = {
             count(*) filter (where touch_id <> '') as touches
         from fct_attributions
     """,
+    "orders": """
+        select coalesce(sum(order_count), 0)::bigint as orders,
+            coalesce(sum(conversion_count), 0)::bigint as conversions,
+            coalesce(sum(repeat_count), 0)::bigint as repeats,
+            coalesce(sum(repeat_by_another_visitor_count), 0)::bigint
+                as repeats_by_another_visitor,
+            coalesce(sum(differing_order_count), 0)::bigint as differing
+        from rpt_orders where source = '(all)'
+    """,
     "recommendations": """
         select (select count(*) from fct_impressions) as impressions,
             (select count(rec_id) from fct_impressions) as impressions_with_rec_id,
@@ -79,6 +88,17 @@ _RULES: Final = """
     left join paths_by_rule
         on records_by_rule.rule = paths_by_rule.rule and paths_by_rule.place = 1
     order by records_by_rule.records desc, records_by_rule.rule
+"""
+
+_VALUES: Final = """
+    with codes as (
+        select value, regexp_full_match(coalesce(currency, ''), '([A-Za-z]{{3}})?') as is_code,
+            if(is_code, coalesce(currency, ''), '(other)') as currency
+        from fct_conversions where value is not null and {which}
+    )
+    select currency, count(*) as conversions,
+        if(bool_and(is_code), sum(value)::varchar, null) as value
+    from codes group by currency order by conversions desc, currency
 """
 
 # Sections with many rows.
@@ -140,16 +160,8 @@ LISTS: Final = {
         select basis as name, count(distinct (conversion_id, item_id)) as count
         from fct_attributions group by 1 order by count desc, name
     """,
-    "value_by_currency": """
-        with codes as (
-            select value, regexp_full_match(coalesce(currency, ''), '([A-Za-z]{3})?') as is_code,
-                if(is_code, coalesce(currency, ''), '(other)') as currency
-            from fct_conversions where value is not null
-        )
-        select currency, count(*) as conversions,
-            if(bool_and(is_code), sum(value)::varchar, null) as value
-        from codes group by currency order by conversions desc, currency
-    """,
+    "value_by_currency": _VALUES.format(which="not is_repeat"),
+    "repeated_value_by_currency": _VALUES.format(which="is_repeat"),
     "tiers": """
         select source, tier, is_reached, score, accepted_share, is_accepted_share_met,
             attribute_count, complete_attribute_count, blocking_attributes

@@ -4,7 +4,10 @@ import json
 import re
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
+
+from sequen_dagster.wording import counted
 
 _LONGEST_NAME: Final = 80
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -97,6 +100,51 @@ def filesize(size: int) -> str:
         if size >= length:
             return f"{size / length:.1f} {unit}"
     return f"{size} bytes"
+
+
+def repeats_told(report: dict[str, Any]) -> list[str]:
+    """What the report says of orders that were sent more than once, one sentence each.
+
+    Args:
+        report: the report as JSON.
+
+    Returns:
+        Nothing where every order came once.
+
+    Example:
+        >>> orders = {"conversions": 3, "repeats": 2}
+        >>> orders |= {"repeats_by_another_visitor": 0, "differing": 0}
+        >>> value = [{"currency": "EUR", "conversions": 2, "value": "200.000000"}]
+        >>> repeats_told({"orders": orders, "repeated_value_by_currency": value})
+        ['2 of 3 conversions that name an order repeat one (left out of all sums: 200 EUR).']
+    """
+    orders = report["orders"]
+    sentences = []
+    if orders["repeats"]:
+        value = ", ".join(_value(row) for row in report["repeated_value_by_currency"])
+        left_out = f" (left out of all sums: {value})" if value else ""
+        repeat = "repeats" if orders["repeats"] == 1 else "repeat"
+        sentences.append(
+            f"{orders['repeats']:,} of {counted(orders['conversions'], 'conversion')} that name "
+            f"an order {repeat} one{left_out}."
+        )
+    if orders["repeats_by_another_visitor"]:
+        came = counted(orders["repeats_by_another_visitor"], "repeat")
+        sentences.append(f"{came} came from another visitor than the order.")
+    if orders["differing"]:
+        came = counted(orders["differing"], "order")
+        sentences.append(
+            f"{came} came with different items, values or currencies, which all count."
+        )
+    return sentences
+
+
+def _value(row: dict[str, Any]) -> str:
+    """A value of the report in its currency, without zeros at its end."""
+    currency = row["currency"] or "without currency"
+    if row["value"] is None:
+        return f"{counted(row['conversions'], 'conversion')} in other currencies"
+    return f"{Decimal(row['value']).normalize():,f} {currency}"
 
 
 FILTERS: Final[dict[str, Callable[..., str]]] = {

@@ -184,7 +184,7 @@ matches_ranked as (
         and (
             match_method <> 'window'
             or {{ epoch_micros('original_timestamp') }} - {{ epoch_micros('seen_at') }}
-            <= 60000000 * {{ var('sequen_click_window_minutes') }}
+            <= {{ minutes_in_micros(var('sequen_click_window_minutes')) }}
         )
 ),
 

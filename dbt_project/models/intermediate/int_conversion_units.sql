@@ -1,7 +1,7 @@
 {{ exact(
     key=['conversion_id', 'item_id'],
     scope=['conversion_id'],
-    touched_by=['fct_events.id'],
+    touched_by=['fct_events.id', 'int_orders_repeated.id'],
 ) }}
 
 with
@@ -14,18 +14,29 @@ conversions as (
     where type = 'conversion' and {{ touched_records() }}
 ),
 
-int_property_numbers as (
-    select * from {{ ref('int_property_numbers') }}
+int_property_values as (
+    select * from {{ ref('int_property_values') }}
     where {{ touched(['id']) }}
 ),
 
+int_orders_repeated as (
+    select
+        id,
+        true as is_repeat
+    from {{ ref('int_orders_repeated') }}
+    where {{ touched(['id']) }}
+),
+
+{# An order that comes again converts nothing. #}
 items_counted as (
     select
         conversions.id as conversion_id,
         items.item_id,
         count(*) as quantity
     from conversions
+    left join int_orders_repeated on conversions.id = int_orders_repeated.id
     {{ cross_join_unnest('conversions.item_ids', 'items', 'item_id') }}
+    where int_orders_repeated.is_repeat is null
     group by 1, 2
 ),
 
@@ -44,14 +55,14 @@ shares_rounded_down as (
         items_counted.item_id,
         items_counted.quantity,
         items_counted.item_id = items_totalled.last_item_id as is_last_item,
-        int_property_numbers.millionths as value_millionths,
+        int_property_values.millionths as value_millionths,
         {{ floor_divide(
-            'int_property_numbers.millionths * items_counted.quantity',
+            'int_property_values.millionths * items_counted.quantity',
             'cast(items_totalled.total_quantity as ' ~ wide_integer() ~ ')',
         ) }} as share_millionths
     from items_counted
     inner join items_totalled on items_counted.conversion_id = items_totalled.conversion_id
-    left join int_property_numbers on items_counted.conversion_id = int_property_numbers.id
+    left join int_property_values on items_counted.conversion_id = int_property_values.id
 ),
 
 {# The last item takes the remainder, so that the units of a conversion add up to its value. #}

@@ -33,6 +33,13 @@ events_with_user as (
     where uid is not null and cid is not null and {{ var('sequen_stitching') }}
 ),
 
+int_devices_shared as (
+    select
+        cid,
+        true as is_shared
+    from {{ ref('int_devices_shared') }}
+),
+
 {# The answer depends on the device and the time alone, so each is asked once. #}
 moments_asked as (
     select
@@ -49,8 +56,12 @@ moments_asked as (
     from events_without_session
 ),
 
+{# A device of too many users names none of them. #}
 devices_asked as (
-    select distinct cid from moments_asked
+    select distinct moments_asked.cid
+    from moments_asked
+    left join int_devices_shared on moments_asked.cid = int_devices_shared.cid
+    where int_devices_shared.is_shared is null
 ),
 
 {# Of several users at one time the last id is the latest before, the first the earliest after. #}

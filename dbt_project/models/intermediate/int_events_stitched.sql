@@ -22,6 +22,14 @@ int_devices_identified as (
     select * from {{ ref('int_devices_identified') }}
 ),
 
+int_devices_shared as (
+    select
+        cid,
+        true as is_shared
+    from {{ ref('int_devices_shared') }}
+),
+
+{# An event on a shared device goes by its session id, unless that is shared as well. #}
 events_stitched as (
     select
         int_event_keys.id,
@@ -33,6 +41,10 @@ events_stitched as (
                 int_sessions_identified.uid,
                 int_devices_identified.uid
             ),
+            case
+                when int_devices_shared.is_shared and not int_sessions_identified.is_shared
+                    then 'sid:' || int_event_keys.sid
+            end,
             'cid:' || int_event_keys.cid,
             'sid:' || int_event_keys.sid
         ) as visitor_key,
@@ -51,6 +63,7 @@ events_stitched as (
                 int_sessions_identified.first_anonymous_at,
                 int_event_keys.original_timestamp
             ) = int_devices_identified.original_timestamp
+    left join int_devices_shared on int_event_keys.cid = int_devices_shared.cid
 )
 
 select * from events_stitched

@@ -31,7 +31,7 @@ events_measured as (
             {{ floor_divide('abs(lateness_micros)', 1000000) }} as bigint
         ) as lateness_seconds,
         case
-            when lateness_micros > {{ var('sequen_late_hours') }} * 3600000000 then 1
+            when lateness_micros > {{ minutes_in_micros(60 * var('sequen_late_hours')) }} then 1
             else 0
         end as late_event,
         day

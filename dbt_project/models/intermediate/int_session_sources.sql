@@ -1,7 +1,9 @@
 {{ exact(
     key=['session_key', 'source'],
     scope=['session_key'],
-    touched_by=['fct_events.session_key', 'fct_sessions.session_key'],
+    touched_by=[
+        'fct_events.session_key', 'fct_sessions.session_key', 'fct_conversions.session_key',
+    ],
 ) }}
 
 with
@@ -20,7 +22,15 @@ events_of_steps as (
         type,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type in ('impression', 'click', 'conversion') and {{ touched(['session_key']) }}
+    where type in ('impression', 'click') and {{ touched(['session_key']) }}
+),
+
+fct_conversions as (
+    select
+        session_key,
+        original_timestamp
+    from {{ ref('fct_conversions') }}
+    where not is_repeat and {{ touched(['session_key']) }}
 ),
 
 fct_sessions as (
@@ -51,13 +61,12 @@ first_clicks_after_impression as (
 ),
 
 sessions_converted_after_click as (
-    select distinct events_of_steps.session_key
-    from events_of_steps
+    select distinct fct_conversions.session_key
+    from fct_conversions
     inner join first_clicks_after_impression
         on
-            events_of_steps.session_key = first_clicks_after_impression.session_key
-            and events_of_steps.original_timestamp >= first_clicks_after_impression.first_click_at
-    where events_of_steps.type = 'conversion'
+            fct_conversions.session_key = first_clicks_after_impression.session_key
+            and fct_conversions.original_timestamp >= first_clicks_after_impression.first_click_at
 ),
 
 sources_of_sessions as (

@@ -12,15 +12,26 @@ events as (
     where sid is not null and {{ var('sequen_stitching') }} and {{ touched(['sid']) }}
 ),
 
-{# One row per session id and device: who is named there, and when somebody unnamed first was. #}
+{# Far fewer than events, which are therefore read once. #}
+users_of_devices as (
+    select
+        sid,
+        cid,
+        uid,
+        min(case when uid is null then original_timestamp end) as first_anonymous_at
+    from events
+    group by 1, 2, 3
+),
+
+{# One row per session id and device: who is named there, and when an unnamed event first was. #}
 devices_of_sessions as (
     select
         sid,
         cid,
         min(uid) as least_uid,
         max(uid) as greatest_uid,
-        min(case when uid is null then original_timestamp end) as first_anonymous_at
-    from events
+        min(first_anonymous_at) as first_anonymous_at
+    from users_of_devices
     group by 1, 2
 ),
 
@@ -30,8 +41,17 @@ users_of_sessions as (
         min(least_uid) as least_uid,
         max(greatest_uid) as greatest_uid,
         min(case when cid is null then least_uid end) as least_uid_without_device,
-        max(case when cid is null then greatest_uid end) as greatest_uid_without_device
+        max(case when cid is null then greatest_uid end) as greatest_uid_without_device,
+        count(distinct cid) as cid_count
     from devices_of_sessions
+    group by 1
+),
+
+users_counted as (
+    select
+        sid,
+        count(distinct uid) as uid_count
+    from users_of_devices
     group by 1
 ),
 
@@ -58,9 +78,12 @@ users_in_reach as (
                 )
             )
         end as greatest_uid,
+        users_counted.uid_count > {{ var('sequen_max_users_per_device') }}
+        or users_of_sessions.cid_count > {{ var('sequen_max_users_per_device') }} as is_shared,
         devices_of_sessions.first_anonymous_at
     from devices_of_sessions
     inner join users_of_sessions on devices_of_sessions.sid = users_of_sessions.sid
+    inner join users_counted on devices_of_sessions.sid = users_counted.sid
     where devices_of_sessions.first_anonymous_at is not null
 ),
 
@@ -68,7 +91,8 @@ sessions_identified as (
     select
         sid,
         cid,
-        case when least_uid = greatest_uid then least_uid end as uid,
+        case when least_uid = greatest_uid and not is_shared then least_uid end as uid,
+        is_shared,
         first_anonymous_at
     from users_in_reach
 )

@@ -192,9 +192,10 @@ units_asking as (
         items_touched.type,
         {{ epoch_micros('units_by_relation.converted_at') }} as window_ends_at_us,
         {{ epoch_micros('units_by_relation.converted_at') }}
-        - 86400000000 * case
-            when items_touched.type = 'click' then {{ var('sequen_click_touch_days') }}
-            else {{ var('sequen_view_touch_days') }}
+        - case
+            when items_touched.type = 'click'
+                then {{ days_in_micros(var('sequen_click_touch_days')) }}
+            else {{ days_in_micros(var('sequen_view_touch_days')) }}
         end as window_starts_at_us
     from units_by_relation
     inner join items_touched

@@ -1,21 +1,20 @@
 {# Which field holds the value is a setting of the marts, so only they can warn. #}
-{{ exact(key=['id'], touched_by=['fct_events.id', 'fct_conversions.id']) }}
+{{ exact(key=['id'], touched_by=['fct_events.id', 'int_property_values.id']) }}
 
 with
 
 conversions as (
     select
         id,
-        batch_id,
-        {{ json_text('properties', var('sequen_value_field')) }} as written_value
+        batch_id
     from {{ ref('fct_events') }}
     where type = 'conversion' and {{ touched_records() }}
 ),
 
-conversions_without_value as (
+int_property_values as (
     select id
-    from {{ ref('fct_conversions') }}
-    where value is null and {{ touched(['id']) }}
+    from {{ ref('int_property_values') }}
+    where is_value_unreadable and {{ touched(['id']) }}
 ),
 
 values_unreadable as (
@@ -23,8 +22,7 @@ values_unreadable as (
         conversions.id,
         conversions.batch_id
     from conversions
-    inner join conversions_without_value on conversions.id = conversions_without_value.id
-    where trim(conversions.written_value) not in ('', '[]', '{}')
+    inner join int_property_values on conversions.id = int_property_values.id
 )
 
 select * from values_unreadable

@@ -72,7 +72,7 @@ touches_weighted as (
                     cast(2 as double),
                     -(
                         cast(age_us as double)
-                        / cast(86400000000 * {{ var('sequen_half_life_days') }} as double)
+                        / cast({{ days_in_micros(var('sequen_half_life_days')) }} as double)
                     )
                 ) * 1000000000 + 0.5
             ) as bigint

@@ -1,4 +1,7 @@
-{{ exact(key=['id'], touched_by=['fct_events.id', 'int_touches.conversion_id']) }}
+{{ exact(
+    key=['id'],
+    touched_by=['fct_events.id', 'int_touches.conversion_id', 'int_orders_repeated.id'],
+) }}
 
 with
 
@@ -10,20 +13,27 @@ conversions as (
         source,
         conversion_type,
         item_ids,
-        properties,
         original_timestamp
     from {{ ref('fct_events') }}
     where type = 'conversion' and {{ touched_records() }}
 ),
 
-int_property_numbers as (
-    select * from {{ ref('int_property_numbers') }}
+int_property_values as (
+    select * from {{ ref('int_property_values') }}
     where {{ touched(['id']) }}
 ),
 
 int_conversion_units as (
     select * from {{ ref('int_conversion_units') }}
     where {{ touched(['conversion_id']) }}
+),
+
+int_orders_repeated as (
+    select
+        id,
+        true as is_repeat
+    from {{ ref('int_orders_repeated') }}
+    where {{ touched(['id']) }}
 ),
 
 int_touches as (
@@ -51,15 +61,17 @@ conversions_valued as (
         conversions.session_key,
         conversions.source,
         conversions.conversion_type,
-        {{ json_string('conversions.properties', var('sequen_currency_field')) }} as currency,
+        int_property_values.currency,
         cast({{ array_length('conversions.item_ids') }} as bigint) as item_count,
         coalesce(units_counted.unit_count, 0) as unit_count,
-        {{ millionths_as_decimal('int_property_numbers.millionths') }} as value,
+        {{ millionths_as_decimal('int_property_values.millionths') }} as value,
         conversions_touched.conversion_id is not null as is_attributed,
+        coalesce(int_orders_repeated.is_repeat, false) as is_repeat,
         conversions.original_timestamp
     from conversions
-    left join int_property_numbers on conversions.id = int_property_numbers.id
+    left join int_property_values on conversions.id = int_property_values.id
     left join units_counted on conversions.id = units_counted.conversion_id
+    left join int_orders_repeated on conversions.id = int_orders_repeated.id
     left join conversions_touched on conversions.id = conversions_touched.conversion_id
 )
 

@@ -38,8 +38,8 @@ scrolls as (
     where type = 'scroll' and {{ touched(['linked_page_view_id']) }}
 ),
 
-int_property_numbers as (
-    select * from {{ ref('int_property_numbers') }}
+int_property_values as (
+    select * from {{ ref('int_property_values') }}
 ),
 
 fct_impressions as (
@@ -64,9 +64,9 @@ dwell_times_summed as (
 scrolls_summed as (
     select
         scrolls.linked_page_view_id,
-        max(int_property_numbers.millionths) as max_scroll_millionths
+        max(int_property_values.millionths) as max_scroll_millionths
     from scrolls
-    inner join int_property_numbers on scrolls.id = int_property_numbers.id
+    inner join int_property_values on scrolls.id = int_property_values.id
     where scrolls.linked_page_view_id is not null
     group by 1
 ),

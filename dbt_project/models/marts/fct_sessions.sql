@@ -67,8 +67,14 @@ values_summed as (
         count(distinct currency) + max(case when currency is null then 1 else 0 end) > 1
             as is_mixed_currency
     from fct_conversions
-    where value is not null
+    where value is not null and not is_repeat
     group by 1
+),
+
+conversions_counted as (
+    select distinct session_key
+    from fct_conversions
+    where not is_repeat
 ),
 
 sessions as (
@@ -93,12 +99,13 @@ sessions as (
             case when not values_summed.is_mixed_currency then values_summed.conversion_value end
             as decimal(38, 6)
         ) as conversion_value,
-        events_summed.conversion_count > 0 as is_converted,
+        conversions_counted.session_key is not null as is_converted,
         coalesce(values_summed.is_mixed_currency, false) as is_mixed_currency,
         events_summed.started_at,
         events_summed.ended_at
     from events_summed
     left join pages_picked on events_summed.session_key = pages_picked.session_key
+    left join conversions_counted on events_summed.session_key = conversions_counted.session_key
     left join values_summed on events_summed.session_key = values_summed.session_key
 )
 

@@ -5,6 +5,10 @@ changed_events as (
     select * from {{ changes('fct_events') }}
 ),
 
+changed_repeats as (
+    select * from {{ changes('int_orders_repeated') }}
+),
+
 conversions as (
     select
         id,
@@ -36,6 +40,12 @@ conversions_touched as (
 
     union distinct
 
+    {# A repeat has no units, and so no touches. #}
+    select id
+    from changed_repeats
+
+    union distinct
+
     select conversions.id
     from changed_touches
     inner join conversions
@@ -49,8 +59,9 @@ conversions_touched as (
     where
         {{ epoch_micros('conversions.original_timestamp') }}
         - {{ epoch_micros('changed_touches.original_timestamp') }}
-        <= 86400000000
-        * {{ [var('sequen_click_touch_days'), var('sequen_view_touch_days')] | max }}
+        <= {{ days_in_micros(
+            [var('sequen_click_touch_days'), var('sequen_view_touch_days')] | max
+        ) }}
 
     union distinct
 

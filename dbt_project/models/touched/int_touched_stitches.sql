@@ -13,6 +13,10 @@ changed_devices as (
     select * from {{ changes('int_devices_identified') }}
 ),
 
+changed_shared_devices as (
+    select * from {{ changes('int_devices_shared') }}
+),
+
 anonymous_events as (
     select
         id,
@@ -68,6 +72,15 @@ events_touched as (
             anonymous_events.cid = changed_devices.cid
             and anonymous_events.original_timestamp = changed_devices.original_timestamp
     where anonymous_events.sid is null
+
+    union distinct
+
+    {# With one batch of many users a device may become shared that named nobody before. #}
+    select id
+    from anonymous_events
+    where
+        sid is not null
+        and cid in (select changed_shared_devices.cid from changed_shared_devices)
 )
 
 select * from events_touched

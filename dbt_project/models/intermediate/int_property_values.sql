@@ -9,7 +9,10 @@ with
 conversions as (
     select
         id,
-        properties
+        conversion_type,
+        item_ids,
+        properties,
+        original_timestamp
     from {{ ref('fct_events') }}
     where type = 'conversion' and {{ touched_records() }}
 ),
@@ -17,17 +20,50 @@ conversions as (
 scrolls as (
     select
         id,
-        properties
+        properties,
+        original_timestamp
     from {{ ref('fct_events') }}
     where type = 'scroll' and linked_page_view_id is not null and {{ touched_records() }}
+),
+
+conversions_opened as (
+    select
+        id,
+        {{ lookup_documents('properties') }}
+    from conversions
+),
+
+scrolls_opened as (
+    select
+        id,
+        {{ lookup_documents('properties') }}
+    from scrolls
+),
+
+conversions_looked_up as (
+    select
+        id,
+        {{ carried_value(var('sequen_value_field')) }} as carried_value,
+        {{ carried_value(var('sequen_currency_field')) }} as carried_currency,
+        {{ carried_value(var('sequen_order_field'), is_as_written=true) }} as carried_order
+    from conversions_opened
+),
+
+scrolls_looked_up as (
+    select
+        id
+        {%- for field in scroll_depths %},
+            {{ carried_value([field]) }} as carried_{{ field }}
+        {%- endfor %}
+    from scrolls_opened
 ),
 
 texts_found as (
     select
         id,
         0 as place,
-        {{ json_decimal_text('properties', var('sequen_value_field')) }} as written
-    from conversions
+        {{ carried_number('carried_value') }} as written
+    from conversions_looked_up
     {%- for field in scroll_depths %}
 
         union all
@@ -35,8 +71,8 @@ texts_found as (
         select
             id,
             {{ loop.index0 }} as place,
-            {{ json_decimal_text('properties', [field]) }} as written
-        from scrolls
+            {{ carried_number('carried_' ~ field) }} as written
+        from scrolls_looked_up
     {%- endfor %}
 ),
 
@@ -118,6 +154,59 @@ numbers_picked as (
         min_by(millionths, place) filter (where millionths is not null) as millionths
     from millionths_read
     group by 1
+),
+
+{# What is no text or number, or a word for none or nobody, names no order. #}
+orders_named as (
+    select
+        id,
+        case
+            when
+                (carried_order like '#%' or carried_order like '"%')
+                and lower(substr(carried_order, 2)) not in ({{ words_for_no_order() }})
+                then substr(carried_order, 2)
+        end as order_name,
+        {{ carried_text('carried_currency') }} as currency,
+        carried_value is not null as is_value_carried
+    from conversions_looked_up
+),
+
+values_united as (
+    select
+        conversions.id,
+        case
+            when orders_named.order_name is not null
+                then {{ md5_of_array(['conversions.conversion_type', 'orders_named.order_name']) }}
+        end as order_key,
+        case
+            when orders_named.order_name is not null
+                then
+                    {{ md5_of_array([
+                        json_of_sorted('conversions.item_ids'),
+                        'cast(numbers_picked.millionths as varchar)',
+                        'orders_named.currency',
+                    ]) }}
+        end as order_contents,
+        orders_named.currency,
+        numbers_picked.millionths,
+        orders_named.is_value_carried and numbers_picked.millionths is null as is_value_unreadable,
+        conversions.original_timestamp
+    from conversions
+    inner join orders_named on conversions.id = orders_named.id
+    inner join numbers_picked on conversions.id = numbers_picked.id
+
+    union all
+
+    select
+        scrolls.id,
+        cast(null as varchar) as order_key,
+        cast(null as varchar) as order_contents,
+        cast(null as varchar) as currency,
+        numbers_picked.millionths,
+        false as is_value_unreadable,
+        scrolls.original_timestamp
+    from scrolls
+    inner join numbers_picked on scrolls.id = numbers_picked.id
 )
 
-select * from numbers_picked
+select * from values_united
