@@ -33,7 +33,9 @@ def after(minutes: float = 0, *, days: float = 0, micros: int = 0) -> datetime:
 
 
 def purchase(at: datetime, items: list[str], **fields: Any) -> Row:
-    return event(at, type="conversion", conversion_type="buy", item_ids=items, **fields)
+    return event(
+        at, **{"type": "conversion", "conversion_type": "buy", "item_ids": items, **fields}
+    )
 
 
 def shown(at: datetime, item: str = "a", **fields: Any) -> Row:
@@ -94,7 +96,7 @@ HISTORIES: dict[str, list[Row]] = {
         ordered(after(9), " 1001"),
         ordered(after(9), Number("1001.0")),
         ordered(after(9), Number("1001"), order_total="5.000"),
-        ordered(after(days=90), "1001", sid="t"),
+        ordered(after(days=29), "1001", sid="t"),
     ],
     "orders that share an id and are others": [
         *[ordered(after(n), "o", items, sid="s") for n, items in enumerate(["ab", "ba", "abb"])],

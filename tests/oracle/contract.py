@@ -292,9 +292,9 @@ def split_fields(value: Row, warnings: set[str]) -> tuple[Row, Row]:
     for alias, name in ALIASES.items():
         if alias not in custom:
             continue
-        if is_placeholder(name, custom[alias]):
-            warnings.add("placeholder_id")
         if is_absent_in(name, sent[name]):
+            if is_placeholder(name, custom[alias]):
+                warnings.add("placeholder_id")
             sent[name] = custom.pop(alias)
         elif is_absent_in(name, custom[alias]):
             del custom[alias]

@@ -45,9 +45,14 @@ class Cell:
     @property
     def is_absent(self) -> bool:
         """Whether it says nothing."""
-        return is_blank(self.text) or self.text == "\\N" or (
+        return self.text in ("", "\\N") or (
             self.text == "NULL" and not self.is_quoted
         )  # fmt: skip
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether it says something that is not blank."""
+        return not self.is_absent and not is_blank(self.text)
 
 
 class Delimited:
@@ -95,14 +100,13 @@ class Delimited:
         except UnreadableRowError:
             cells, end = [Cell("")] * len(self.names) + [Cell("x")], number + 1
         text = "".join(self.lines[number:end])
-        if all(is_blank(cell.text) for cell in cells) or self.is_header(cells):
+        if not any(cell.is_filled for cell in cells) or self.is_header(cells):
             table.blank_lines += 1
-        elif any("\udc80" <= character <= "\udcff" for character in text):
-            table.rows.append(Row(number + 1, problem="bad_encoding"))
-            end = number + 1
-        elif any(not cell.is_absent for cell in cells[len(self.names) :]):
+        elif any(cell.is_filled for cell in cells[len(self.names) :]):
             table.rows.append(Row(number + 1, problem="malformed_csv"))
             end = number + 1
+        elif any("\udc80" <= character <= "\udcff" for character in text):
+            table.rows.append(Row(number + 1, problem="bad_encoding"))
         else:
             present = {
                 name: cell.text
@@ -158,7 +162,7 @@ def split_row(text: str, delimiter: str, has_blanks: bool) -> list[Cell] | None:
         if has_blanks and cells and text[place : place + 1] == " ":
             place += 1
         if text[place : place + 1] == '"':
-            match = re.compile(r'"((?:[^"]|"")*)"').match(text, place)
+            match = re.compile(r'"((?:[^"]|"")*)"(?!")').match(text, place)
             if match is None:
                 return None
             cells.append(Cell(match[1].replace('""', '"'), is_quoted=True))
