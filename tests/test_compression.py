@@ -50,7 +50,7 @@ def zipped(name: str) -> bytes:
 def test_kind_is_told_by_content(tmp_path: Path, name: str, content: bytes) -> None:
     verdict = judge_file(tmp_path, content, name)
 
-    assert (len(verdict.accepted), verdict.rules, verdict.file_format) == (200, [], "jsonl")
+    assert (len(verdict.accepted), verdict.rules, verdict.file_format) == (200, [], "json")
 
 
 @pytest.mark.fault(15)
@@ -83,7 +83,7 @@ def test_unreadable_file_has_its_rule(tmp_path: Path, content: bytes, rule: str)
 def test_empty_file_has_no_records(tmp_path: Path, content: bytes) -> None:
     verdict = judge_file(tmp_path, content)
 
-    assert (verdict.records, verdict.file_format) == (0, "jsonl")
+    assert (verdict.records, verdict.file_format) == (0, "json")
 
 
 def test_text_that_begins_like_an_archive_is_text(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sequen_dagster.contract.careful import RefusedError
 from sequen_dagster.contract.convert import cells
 from sequen_dagster.contract.parse import Parser
 from sequen_dagster.exports.records import RecordChunk
@@ -97,9 +96,3 @@ def test_clean_record_takes_the_fast_lane(text: bytes, monkeypatch: pytest.Monke
     monkeypatch.setattr("sequen_dagster.contract.parse.sanitised", fail)
 
     assert parsed(Parser(), text)[-1] == []
-
-
-def test_refusal_knows_whether_the_end_may_be_missing() -> None:
-    rules = ("malformed_json", "bad_encoding", "too_deep", "not_an_object")
-
-    assert [RefusedError(rule).may_be_cut_off for rule in rules] == [True, True, False, False]

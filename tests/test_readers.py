@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import chunks_of, event, good, judge_file
-from sequen_dagster.exports.lines import is_envelope
 
 ONE, TWO, THREE = good(1), good(2), good(3)
 PRETTY = json.dumps(event(), indent=2)
@@ -20,27 +19,25 @@ PRETTY = json.dumps(event(), indent=2)
 @pytest.mark.fault(14)
 @pytest.mark.bad_input(17, 20, 21, 22, 25)
 @pytest.mark.parametrize(
-    ("content", "file_format", "places"),
+    ("content", "places"),
     [
-        (f"{ONE}\n{TWO}\n", "jsonl", [(1, 1), (2, 1)]),
-        (f"\ufeff\n{ONE}\r\n\r\n{TWO}", "jsonl", [(2, 1), (4, 1)]),
-        (f"{ONE}\r{TWO}\r", "jsonl", [(1, 1), (2, 1)]),
-        (f"[{ONE}, {TWO}]\n{THREE}\n", "jsonl", [(1, 1), (1, 2), (2, 1)]),
-        (f'{{"events": [{ONE}]}}\n{TWO}', "jsonl", [(1, 1), (2, 1)]),
-        (f"[\n{ONE},\n\n{TWO}]", "json", [(2, 1), (4, 2)]),
-        (f"\n[{ONE},\n{TWO}\n]\n", "json", [(2, 1), (3, 2)]),
-        (f'{{"events": [\n{ONE}\n]}}', "json", [(2, 1)]),
-        (f'{{\n"sent_by": "x",\n"events": [\n{ONE},\n{TWO}]}}', "json", [(4, 1), (5, 2)]),
-        (f"\n{PRETTY}\n", "json", [(2, 1)]),
-        (f"[{PRETTY},\n{PRETTY}]", "json", [(1, 1), (7, 2)]),
+        (f"{ONE}\n{TWO}\n", [(1, 1), (2, 1)]),
+        (f"\ufeff\n{ONE}\r\n\r\n{TWO}", [(2, 1), (4, 1)]),
+        (f"{ONE}\r{TWO}\r", [(1, 1), (2, 1)]),
+        (f"[{ONE}, {TWO}]\n{THREE}\n", [(1, 1), (1, 2), (2, 1)]),
+        (f'{{"events": [{ONE}]}}\n{TWO}', [(1, 1), (2, 1)]),
+        (f"[\n{ONE},\n\n{TWO}]", [(2, 1), (4, 1)]),
+        (f"\n[{ONE},\n{TWO}\n]\n", [(2, 1), (3, 1)]),
+        (f'{{"events": [\n{ONE}\n]}}', [(2, 1)]),
+        (f'{{\n"sent_by": "x",\n"events": [\n{ONE},\n{TWO}]}}', [(4, 1), (5, 1)]),
+        (f"\n{PRETTY}\n", [(2, 1)]),
+        (f"[{PRETTY},\n{PRETTY}]", [(1, 1), (7, 1)]),
     ],
 )
-def test_format_and_lineage(
-    tmp_path: Path, content: str, file_format: str, places: list[tuple[int, int]]
-) -> None:
+def test_lineage(tmp_path: Path, content: str, places: list[tuple[int, int]]) -> None:
     verdict = judge_file(tmp_path, content)
 
-    assert (verdict.file_format, verdict.places, verdict.rules) == (file_format, places, [])
+    assert (verdict.file_format, verdict.places, verdict.rules) == ("json", places, [])
 
 
 @pytest.mark.fault(14)
@@ -55,16 +52,16 @@ def test_format_and_lineage(
         (f"{ONE}\nnot json\n[1]\n{TWO}", [(1, 1), (4, 1)], [
             (2, 1, "malformed_json"), (3, 1, "not_an_object")]),
         (f"{ONE}\n{TWO[:-3]}", [(1, 1)], [(2, 1, "truncated_tail")]),
-        (f"{ONE}\n{TWO[:-3]}\n", [(1, 1)], [(2, 1, "malformed_json")]),
-        (f"[{ONE},\n{TWO[:-3]}", [(1, 1)], [(2, 2, "truncated_tail")]),
-        (f"[{ONE},\n{TWO},\n", [(1, 1), (2, 2)], [(3, 3, "truncated_tail")]),
+        (f"{ONE}\n{TWO[:-3]}\n", [(1, 1)], [(2, 1, "truncated_tail")]),
+        (f"[{ONE},\n{TWO[:-3]}", [(1, 1)], [(2, 1, "truncated_tail")]),
+        (f"[{ONE},\n{TWO},\n", [(1, 1), (2, 1)], [(2, 2, "truncated_tail")]),
         (f"[{ONE},{{\"a\":oops}},{TWO}]", [(1, 1), (1, 3)], [(1, 2, "malformed_json")]),
-        (f"[\n{ONE}\n{TWO}]", [(2, 1)], [(3, 2, "malformed_json")]),
+        (f"[\n{ONE}\n{TWO}]", [(2, 1), (3, 1)], []),
         (f'{{"events":[{ONE},{{"a":oops}},{TWO}]}}', [(1, 1), (1, 3)], [
             (1, 2, "malformed_json")]),
-        (f'{{"events":[{ONE},\n{TWO[:-1]}', [(1, 1)], [(2, 2, "truncated_tail")]),
+        (f'{{"events":[{ONE},\n{TWO[:-1]}', [(1, 1)], [(2, 1, "truncated_tail")]),
         (f"[{ONE}, 7, null]\n", [(1, 1)], [(1, 2, "not_an_object"), (1, 3, "not_an_object")]),
-        (f"[{ONE},\n{TWO}] rest", [(1, 1), (2, 2)], [(2, 3, "malformed_json")]),
+        (f"[{ONE},\n{TWO}] rest", [(1, 1), (2, 1)], [(2, 2, "malformed_json")]),
     ],
 )  # fmt: skip
 def test_bad_record_does_not_cost_the_others(
@@ -86,13 +83,6 @@ def test_nothing_is_a_blank_line(tmp_path: Path, content: str, blank_lines: int)
     assert (verdict.records, verdict.blank_lines) == (0, blank_lines)
 
 
-def test_envelope_needs_events_and_no_type() -> None:
-    assert is_envelope(b'{"events": []}')
-    assert not is_envelope(b'{"events": [], "type": null}')
-    assert not is_envelope(b'{"events": {}}')
-    assert not is_envelope(b"[]")
-
-
 def test_envelope_that_carries_more_warns(tmp_path: Path) -> None:
     lines = judge_file(tmp_path, f'{{"sent_by": "x", "events": [{ONE}]}}\n')
     document = judge_file(tmp_path, f'{{"sent_by": "x",\n"events": [{ONE}]}}\n')
@@ -101,7 +91,7 @@ def test_envelope_that_carries_more_warns(tmp_path: Path) -> None:
 
 
 def test_line_beside_the_limit(tmp_path: Path) -> None:
-    content = f"{ONE}\n{TWO}x\n{THREE}\n"
+    content = f"{ONE}\n{TWO[:-1]} }}\n{THREE}\n"
     verdict = judge_file(tmp_path, content, max_record_bytes=len(TWO))
 
     assert verdict.places == [(1, 1), (3, 1)]
@@ -128,8 +118,8 @@ def test_too_large_element_is_passed_over(tmp_path: Path, end: str) -> None:
     huge = f'{{"a": "{"[{" * 4000}{end}", "b": [[1]]}}'
     verdict = judge_file(tmp_path, f"[{ONE},\n{huge},\n{TWO}]", max_record_bytes=4000)
 
-    assert verdict.bad_places == [(2, 2, "too_large")]
-    assert verdict.places == [(1, 1), (3, 3)]
+    assert verdict.bad_places == [(2, 1, "too_large")]
+    assert verdict.places == [(1, 1), (3, 1)]
 
 
 def test_huge_array_on_one_line_is_streamed(tmp_path: Path) -> None:
@@ -163,7 +153,7 @@ def test_any_text_is_read_and_its_books_balance(
 
 def test_chunks_are_cut_and_lines_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sequen_dagster.exports.records.CHUNK_RECORDS", 3)
-    monkeypatch.setattr("sequen_dagster.exports.lines.CHUNK_RECORDS", 3)
+    monkeypatch.setattr("sequen_dagster.exports.json_text._REGION_BYTES", len("{}\n{}\n"))
     chunks, _ = chunks_of(tmp_path, "{}\n" * 7)
 
     assert [chunk.lines for chunk in chunks] == [[1, 2, 3], [4, 5, 6], [7]]

@@ -35,11 +35,6 @@ class RefusedError(Exception):
         super().__init__(rule)
         self.rule = rule
 
-    @property
-    def may_be_cut_off(self) -> bool:
-        """Whether a text that lost its end would be refused by this rule."""
-        return self.rule in ("malformed_json", "bad_encoding")
-
 
 def compacted(text: bytes) -> bytes:
     """`text` without insignificant white space.

@@ -155,10 +155,8 @@ def _count_keys(value: Any) -> int:
 
 
 def _unreadable(chunk: RecordChunk, position: int, refusal: RefusedError) -> Unreadable:
-    is_tail = chunk.is_tail_open and position == len(chunk.texts) - 1
-    rule = "truncated_tail" if is_tail and refusal.may_be_cut_off else refusal.rule
     return Unreadable.of(
-        rule, chunk.texts[position], line=chunk.lines[position], item=chunk.items[position]
+        refusal.rule, chunk.texts[position], line=chunk.lines[position], item=chunk.items[position]
     )
 
 

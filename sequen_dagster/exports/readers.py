@@ -10,44 +10,46 @@ from typing import Final, Literal, Self
 
 from sequen_dagster.exports.compression import ByteStream, HashingReader, plain_stream
 from sequen_dagster.exports.delimited import is_delimited, read_delimited
+from sequen_dagster.exports.envelopes import EVENTS_KEYS, EnvelopeRules
 from sequen_dagster.exports.files import ExportFile, check_unchanged, open_file
-from sequen_dagster.exports.lines import (
-    begins_json,
-    is_envelope,
-    is_json,
-    read_document,
-    read_lines,
-)
+from sequen_dagster.exports.json_text import read_json_text
+from sequen_dagster.exports.partitions import folder_fields
 from sequen_dagster.exports.records import Chunks
 from sequen_dagster.exports.tables import read_parquet
 from sequen_dagster.exports.unsupported import HEAD_BYTES, refuse_unsupported
-from sequen_dagster.settings import SequenSettings
+from sequen_dagster.settings import HivePartitions, SequenSettings
 
-FileFormat = Literal["jsonl", "json", "csv", "parquet", "unreadable"]
+FileFormat = Literal["json", "csv", "parquet", "unreadable"]
 
-_BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = b" \t\r\n"
 _PARQUET_MAGIC: Final = b"PAR1"
-_PEEKED_LINES: Final = 5
-_CR_PEEK_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True)
 class ReadLimits:
-    """How much a reader takes before it gives a record or a file up.
+    """How a reader reads, and how much it takes before it gives a record or a file up.
 
     Attributes:
         max_record_bytes: longest record.
         max_compression_ratio: how many times larger than the file its content may be.
+        events_keys: under which an envelope may hold its events, in order of preference.
+        hive_partitions: which names of `name=value` folders are read as fields.
     """
 
     max_record_bytes: int = 16 * 1024 * 1024
     max_compression_ratio: int = 250
+    events_keys: tuple[str, ...] = EVENTS_KEYS
+    hive_partitions: HivePartitions = "reserved"
 
     @classmethod
     def of(cls, settings: SequenSettings) -> Self:
         """The limits that the settings name."""
-        return cls(settings.max_record_bytes, settings.max_compression_ratio)
+        return cls(
+            settings.max_record_bytes,
+            settings.max_compression_ratio,
+            settings.events_keys,
+            settings.hive_partitions,
+        )
 
 
 class ExportReader:
@@ -90,26 +92,10 @@ class ExportReader:
         Raises:
             UnreadableFileError: the file as a whole cannot be read; nothing of it may be kept.
         """
-        packed = io.BufferedReader(self._raw, buffer_size=1 << 20)
-        head = packed.peek(16)
-        if head.startswith(_PARQUET_MAGIC):
-            self.file_format = "parquet"
-            yield from self._parquet()
-            return
-        stream, packing = plain_stream(packed, max_ratio=self._limits.max_compression_ratio)
-        plain = _Peekable(stream, self._limits.max_record_bytes)
-        refuse_unsupported(plain.peek(HEAD_BYTES), self.file.path, packing)
-        if is_delimited(self.file.path, plain.peek_filled()):
-            self.file_format = "csv"
-            yield from read_delimited(
-                plain, self.file.path, max_record_bytes=self._limits.max_record_bytes
-            )
-            return
-        plain.skip(_BOM)
-        if plain.has_only_carriage_returns():
-            plain = _Peekable(_NewlineStream(plain), self._limits.max_record_bytes)
-        self.file_format = _text_format(plain, self._limits.max_record_bytes)
-        yield from self._text(plain)
+        folder = folder_fields(self.file.path, self._limits.hive_partitions)
+        for chunk in self._chunks(folder):
+            chunk.folder = folder
+            yield chunk
 
     def finish(self) -> tuple[str, int]:
         """The sha256 (hex) and the number of the bytes that were read, to the end of the file."""
@@ -123,12 +109,23 @@ class ExportReader:
         """
         check_unchanged(self.file, self._handle, self._raw.bytes_read)
 
-    def _text(self, plain: "_Peekable") -> Chunks:
+    def _chunks(self, folder: dict[str, bytes]) -> Chunks:
+        packed = io.BufferedReader(self._raw, buffer_size=1 << 20)
+        if packed.peek(16).startswith(_PARQUET_MAGIC):
+            self.file_format = "parquet"
+            yield from self._parquet()
+            return
+        stream, packing = plain_stream(packed, max_ratio=self._limits.max_compression_ratio)
         limit = self._limits.max_record_bytes
-        if self.file_format == "json":
-            yield from read_document(plain, max_record_bytes=limit)
+        plain = _Peekable(stream, limit)
+        refuse_unsupported(plain.peek(HEAD_BYTES), self.file.path, packing)
+        if is_delimited(self.file.path, plain.peek_filled()):
+            self.file_format = "csv"
+            yield from read_delimited(plain, self.file.path, max_record_bytes=limit)
         else:
-            yield from read_lines(plain, max_record_bytes=limit)
+            self.file_format = "json"
+            rules = EnvelopeRules(self._limits.events_keys, folder)
+            yield from read_json_text(plain, max_record_bytes=limit, rules=rules)
 
     def _parquet(self) -> Chunks:
         # A Parquet file is read back to front, so its hash needs a pass of its own.
@@ -144,37 +141,12 @@ class ExportReader:
         )
 
 
-def _text_format(plain: "_Peekable", max_record_bytes: int) -> FileFormat:
-    lines = plain.peek_lines(_PEEKED_LINES)
-    if not lines:
-        return "jsonl"
-    if len(lines[0]) > max_record_bytes:
-        # Too long for a record; a document may be as long as it likes.
-        is_document = lines[0].startswith(b"[") or is_envelope(lines[0])
-    else:
-        is_document = not is_json(lines[0]) and _is_document(lines)
-    return "json" if is_document else "jsonl"
-
-
-def _is_document(lines: list[bytes]) -> bool:
-    """Whether a file is one document, and not lines of which the first is broken or cut off."""
-    first = lines[0]
-    if not first.startswith(b"{"):
-        return first.startswith(b"[")
-    if len(lines) == 1 or b'"events"' in first:
-        return is_envelope(first)
-    if begins_json(b"\n".join(lines)):
-        return True
-    return begins_json(first) and not any(is_json(line, dict) for line in lines[1:])
-
-
 class _Peekable:
     """A stream whose beginning can be looked at before it is read."""
 
     def __init__(self, stream: ByteStream, max_peek_bytes: int) -> None:
         self._stream = stream
         self._head = b""
-        self._is_at_end = False
         self._max_peek_bytes = max_peek_bytes
 
     def read(self, size: int, /) -> bytes:
@@ -195,36 +167,8 @@ class _Peekable:
                 break
         return self._head
 
-    def skip(self, prefix: bytes) -> None:
-        self._head = self._head.removeprefix(prefix)
-
-    def has_only_carriage_returns(self) -> bool:
-        """Whether the lines end as they did on the classic Mac, going by the first of them."""
-        lines = self.peek(_CR_PEEK_BYTES).strip(_BLANK).split(b"\r")
-        return len(lines) > 1 and is_json(lines[0], dict) and b"\n" not in self._head
-
-    def peek_lines(self, count: int) -> list[bytes]:
-        """The first lines that are not blank, stripped; one that is too long only begun."""
-        while True:
-            lines = self._head.split(b"\n")
-            whole = lines if self._is_at_end else lines[:-1]
-            found = [line.strip(_BLANK) for line in whole if line.strip(_BLANK)]
-            if len(found) >= count or len(self._head) > self._max_peek_bytes or not self._fill():
-                return (found or [self._head.strip(_BLANK)])[:count] if self._head else []
-
     def _fill(self) -> bool:
         # Growing steps, so that a long first line costs linear time.
         block = self._stream.read(max(1 << 16, len(self._head)))
         self._head += block
-        self._is_at_end = not block
         return bool(block)
-
-
-class _NewlineStream:
-    """A stream whose carriage returns are newlines."""
-
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
-
-    def read(self, size: int, /) -> bytes:
-        return self._stream.read(size).replace(b"\r", b"\n")

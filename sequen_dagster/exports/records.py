@@ -19,7 +19,7 @@ class Unreadable:
 
     Attributes:
         line: physical line where it starts, 1-based; 0 for a whole file.
-        item: its place in its array, else 1.
+        item: its place among the records that start on its line, from 1.
         rule: the rule code.
         raw: the beginning of its bytes.
         raw_bytes: how long the whole is.
@@ -59,8 +59,17 @@ class HashedBytes:
         return Unreadable(line, item, rule, self._kept, self._length, self._hash.hexdigest())
 
 
-# What an envelope or a folder gives to its records: name as it is spelled there, and JSON text.
-Giver = dict[str, bytes]
+@dataclass(eq=False)
+class Giver:
+    """An envelope that gives fields to its records.
+
+    Attributes:
+        fields: what it may give: JSON texts by name as spelled there, the absent ones as well.
+        is_whole: whether these are all; if not, nothing comes from further out either.
+    """
+
+    fields: dict[str, bytes] = field(default_factory=dict)
+    is_whole: bool = True
 
 
 @dataclass
@@ -70,14 +79,13 @@ class RecordChunk:
     Attributes:
         texts: one JSON text a record, as bytes, not yet known to be valid.
         lines: physical line where each starts, 1-based.
-        items: place of each in its array or envelope, else 1.
+        items: place of each among the records that start on its line, from 1.
         unreadable: records that could not be cut out at all.
         blank_lines: lines that hold nothing.
         givers: by position in `texts`, the envelopes around a record that may give it fields, the
-            nearest first; only names that are given at all, whatever their value.
-        folder: what the folders of the file give to all of its records.
-        envelopes_with_fields: envelopes that carried more than their events.
-        is_tail_open: whether the last text ended the file without a newline.
+            nearest first.
+        folder: what the folders of the file give to all of its records, as JSON texts.
+        envelopes_with_fields: envelopes that carried more than their events and what they give.
         is_text_format: whether the file is CSV, where numbers are text by nature.
         size_bytes: length of all texts.
     """
@@ -87,10 +95,9 @@ class RecordChunk:
     items: list[int] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
     givers: dict[int, tuple[Giver, ...]] = field(default_factory=dict)
-    folder: Giver = field(default_factory=dict)
+    folder: dict[str, bytes] = field(default_factory=dict)
     blank_lines: int = 0
     envelopes_with_fields: int = 0
-    is_tail_open: bool = False
     is_text_format: bool = False
     size_bytes: int = 0
 
@@ -100,6 +107,11 @@ class RecordChunk:
         self.lines.append(line)
         self.items.append(item)
         self.size_bytes += len(text)
+
+    def add_unreadable(self, record: Unreadable) -> None:
+        """Append a record that cannot be read."""
+        self.unreadable.append(record)
+        self.size_bytes += len(record.raw)
 
     def add_lines(self, texts: list[bytes], first_line: int) -> None:
         """Append records that stand on consecutive lines."""
@@ -111,7 +123,8 @@ class RecordChunk:
     @property
     def is_full(self) -> bool:
         """Whether the chunk has reached its size."""
-        return len(self.texts) >= CHUNK_RECORDS or self.size_bytes >= CHUNK_BYTES
+        records = len(self.texts) + len(self.unreadable)
+        return records >= CHUNK_RECORDS or self.size_bytes >= CHUNK_BYTES
 
 
 Chunks = Iterator[RecordChunk]

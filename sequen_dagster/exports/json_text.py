@@ -1,0 +1,672 @@
+"""Exports: JSON text, a sequence of values, read in one pass whatever its form.
+
+In: a plain byte stream. Out: `RecordChunk`s with the physical line of every record. JSON Lines,
+arrays, envelopes and documents one after another are all the same to it; what is no JSON costs
+itself (see `recovery`).
+"""
+
+import io
+import re
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+from sequen_dagster.exports.compression import ByteStream
+from sequen_dagster.exports.envelopes import EnvelopeRules, Members, read_members, unwrapped
+from sequen_dagster.exports.json_grammar import (
+    BETWEEN,
+    SCALAR,
+    Scout,
+    is_begun,
+    may_go_on,
+    probe,
+)
+from sequen_dagster.exports.passing import Passing
+from sequen_dagster.exports.plain_lines import plain_lines
+from sequen_dagster.exports.records import Chunks, Giver, HashedBytes, RecordChunk, Unreadable
+from sequen_dagster.exports.recovery import BadValue, Setting, bad_value, indent_of
+from sequen_dagster.exports.window import BLOCK_BYTES, Window, line_ends
+
+_MARK: Final = b"\xef\xbb\xbf"
+_BETWEEN_BYTES: Final = b" \t\r\n,\x00\x1e" + _MARK
+# Deeper ones are events: nobody nests batches so, and each level is looked at on its own.
+_MAX_ENVELOPES: Final = 64
+_OPENED: Final = re.compile(rb"\[++")
+_REGION_BYTES: Final = 1 << 16
+# Behind the events of an envelope.
+_TOO_MANY: Final = re.compile(rb"[ \t\r\n,\]]*+")
+
+
+def read_json_text(
+    stream: ByteStream,
+    *,
+    max_record_bytes: int,
+    rules: EnvelopeRules | None = None,
+    block_bytes: int = BLOCK_BYTES,
+) -> Chunks:
+    """Read JSON text: objects, arrays and envelopes one after another.
+
+    Args:
+        stream: plain bytes.
+        max_record_bytes: longer records become `too_large`.
+        rules: which objects are envelopes.
+        block_bytes: how many bytes are asked of the stream at a time.
+
+    Yields:
+        Chunks in file order.
+    """
+    window = Window(stream, block_bytes=block_bytes)
+    yield from _Reader(window, _Sink(), rules or EnvelopeRules(), max_record_bytes).chunks()
+
+
+class _Sink:
+    """Takes records, and numbers those that start on one line."""
+
+    def __init__(self) -> None:
+        self.chunk = RecordChunk()
+        self._line = 0
+        self._item = 0
+        self._last_bad: bytes | None = None
+        self._is_rest = False
+
+    def item(self, line: int, count: int = 1) -> int:
+        """The number of the next record of a line; others behind it are passed over."""
+        self._item = self._item + 1 if line == self._line else 1
+        self._line = line + count - 1
+        return self._item if count == 1 else 1
+
+    def add(self, text: bytes, line: int, givers: tuple[Giver, ...]) -> None:
+        if not text.isascii() and not _is_utf8(text):
+            self.add_bad("bad_encoding", text, line)
+            return
+        if givers:
+            self.chunk.givers[len(self.chunk.texts)] = givers
+        self.chunk.add(text, line, self.item(line))
+
+    def add_lines(self, texts: list[bytes], line: int) -> None:
+        self.chunk.add_lines(texts, line)
+        self._line, self._item = line + len(texts) - 1, 1
+
+    def add_bad(self, rule: str, raw: bytes, line: int) -> None:
+        self.add_unreadable(Unreadable.of(rule, raw, line=line))
+
+    def add_unreadable(self, record: Unreadable) -> None:
+        self.chunk.add_unreadable(replace(record, item=self.item(record.line)))
+
+    def state(self) -> tuple[int, ...]:
+        """What `restore` needs to forget all that comes now."""
+        chunk = self.chunk
+        return (
+            len(chunk.texts),
+            len(chunk.unreadable),
+            chunk.blank_lines,
+            chunk.envelopes_with_fields,
+            chunk.size_bytes,
+            self._line,
+            self._item,
+        )
+
+    def restore(self, state: tuple[int, ...]) -> None:
+        chunk = self.chunk
+        texts, unreadable, *counts, self._line, self._item = state
+        chunk.blank_lines, chunk.envelopes_with_fields, chunk.size_bytes = counts
+        del chunk.texts[texts:], chunk.lines[texts:], chunk.items[texts:]
+        del chunk.unreadable[unreadable:]
+        chunk.givers = {at: givers for at, givers in chunk.givers.items() if at < texts}
+
+    def take(self) -> RecordChunk:
+        chunk, self.chunk = self.chunk, RecordChunk()
+        return chunk
+
+
+@dataclass
+class _Frame:
+    """An open envelope, or (the first) what is around all of them.
+
+    Attributes:
+        start: offset in the stream.
+        end: offset behind it, where it is known to be right as a whole.
+        line: physical line where it starts.
+        line_start: offset of that line.
+        indent: of that line.
+        key: that holds its events.
+        members: those in front of the events.
+        giver: what it gives.
+        arrays: how many arrays are open in it.
+        is_trusted: whether it still gives.
+        sink_state: what the sink was like before it.
+    """
+
+    start: int = 0
+    end: int | None = None
+    line: int = 1
+    line_start: int = 0
+    indent: int = 0
+    key: str = ""
+    members: Members = field(default_factory=Members)
+    giver: Giver = field(default_factory=Giver)
+    arrays: int = 0
+    is_trusted: bool = True
+    sink_state: tuple[int, ...] = ()
+
+
+class _Reader:
+    """Walks through a text value by value.
+
+    Args:
+        window: the text.
+        sink: takes the records.
+        rules: which objects are envelopes.
+        limit: longest record.
+        line: where all records are said to start, for a text that stands in a string.
+        givers: envelopes around such a text.
+    """
+
+    def __init__(
+        self,
+        window: Window,
+        sink: _Sink,
+        rules: EnvelopeRules,
+        limit: int,
+        *,
+        line: int = 0,
+        givers: tuple[Giver, ...] = (),
+    ) -> None:
+        self._window = window
+        self._sink = sink
+        self._rules = rules
+        self._limit = limit
+        self._is_inner = line > 0
+        self._outer = givers
+        self._place = 0
+        self._line = line or 1
+        self._line_start = 0  # offset in the stream
+        self._indent: int | None = None
+        self._has_text = False  # whether the line holds more than may stand between values
+        self._text_line = self._line
+        self._frames = [_Frame()]
+        self._is_empty = False  # whether the innermost array is, so far
+        self._has_comma = self._has_line_end = False  # since the last value
+        self._scout = Scout()
+        self._verdicts: dict[int, str | None] = {}  # by offset: which key holds the events
+        self._bad_tail: tuple[bytes, bool] | None = None
+        self._slow_until = 0
+
+    # -- the whole ------------------------------------------------------------------------------
+
+    def chunks(self) -> Chunks:
+        while True:
+            if self._may_take_lines():
+                self._take_lines()
+            if not self._next():
+                break
+            if self._sink.chunk.is_full and not self._tentative() and not self._bad_tail:
+                yield self._sink.take()
+        self._finish()
+        yield self._sink.take()
+
+    def read_inner(self) -> None:
+        """Read a text that is known to be JSON."""
+        while self._next():
+            pass
+
+    def _next(self) -> bool:
+        """Read what comes next; false at the end."""
+        if not self._skip_between():
+            return False
+        self._bad_tail = None
+        first = self._window.text[self._place]
+        if first == ord("["):
+            self._begin_element()
+            self._has_comma = self._has_line_end = False
+            opened = _OPENED.match(self._window.text, self._place)
+            count = len(opened[0]) if opened else 1
+            self._pass_text(self._place + count)
+            self._frames[-1].arrays += count
+            self._is_empty = True
+        elif first in b"]}":
+            self._bracket(first)
+        else:
+            self._begin_element()
+            self._is_empty = False
+            if first == ord("{"):
+                self._object()
+            else:
+                self._scalar()
+            self._has_comma = self._has_line_end = False
+        return True
+
+    def _finish(self) -> None:
+        self._skip_between()
+        if self._bad_tail is not None:
+            text, is_open_object = self._bad_tail
+            if is_begun(text.strip(_BETWEEN_BYTES), is_open_object=is_open_object):
+                last = self._sink.chunk.unreadable[-1]
+                self._sink.chunk.unreadable[-1] = replace(last, rule="truncated_tail")
+        if len(self._frames) > 1 or self._frames[0].arrays:
+            self._sink.add_bad("truncated_tail", b"", self._text_line)
+        is_begun_line = self._window.offset + self._place > self._line_start
+        self._sink.chunk.blank_lines += is_begun_line and not self._has_text
+
+    # -- between values ---------------------------------------------------------------------------
+
+    def _skip_between(self) -> bool:
+        """Move over what may stand between values; false at the end of the stream."""
+        while True:
+            text = self._window.text
+            found = BETWEEN.match(text, self._place)
+            end = found.end() if found else self._place
+            if end > self._place:
+                self._pass_gap(end)
+            # A mark may be cut by the end of the text.
+            if not self._window.is_at_end and _MARK.startswith(text[end : end + 3]):
+                self._grow()
+                continue
+            return end < len(text)
+
+    def _pass_gap(self, end: int) -> None:
+        self._has_comma |= self._window.text.find(b",", self._place, end) >= 0
+        lines = self._move(end)
+        if lines:
+            self._has_line_end = True
+            if not self._is_inner:
+                self._sink.chunk.blank_lines += lines - self._has_text
+            self._has_text = False
+
+    def _pass_text(self, end: int) -> None:
+        """Move on behind a value or a bracket."""
+        self._move(end)
+        self._has_text = True
+        self._text_line = self._line
+
+    def _move(self, place: int) -> int:
+        """Move on; return how many lines end on the way."""
+        text = self._window.text
+        lines = 0 if self._is_inner else line_ends(text, self._place, place)
+        if lines:
+            last = max(text.rfind(b"\n", self._place, place), text.rfind(b"\r", self._place, place))
+            self._line_start = self._window.offset + last + 1
+            self._indent = None
+            self._line += lines
+        self._place = place
+        return lines
+
+    def _grow(self) -> None:
+        """Make more of the text known; what is no longer needed is forgotten."""
+        keep = min([self._place, *(start - self._window.offset for start in self._tentative())])
+        if self._indent is None:
+            line_at = self._line_start - self._window.offset
+            indent = indent_of(self._window.text, line_at)
+            if line_at + indent < len(self._window.text):
+                self._indent = indent
+            elif indent <= self._limit:
+                keep = min(keep, line_at)
+        self._window.drop(keep)
+        self._place -= keep
+        self._window.grow()
+
+    def _may_grow(self) -> bool:
+        """Whether the value that is read may become longer, and is no record then."""
+        window = self._window
+        return not window.is_at_end and len(window.text) - self._place <= self._limit
+
+    def _end(self) -> int:
+        """Where to stop looking: a longer value is no record."""
+        return min(len(self._window.text), self._place + self._limit + 1)
+
+    # -- arrays and envelopes ---------------------------------------------------------------------
+
+    def _begin_element(self) -> None:
+        if len(self._frames) == 1:
+            return
+        self._mark_long()
+        is_next = self._frames[-1].arrays and not self._is_empty
+        if is_next and self._has_line_end and not self._has_comma:
+            self._distrust()
+
+    def _mark_long(self) -> None:
+        here = self._window.offset + self._place
+        for frame in self._frames[1:]:
+            if frame.end is None and here - frame.start > self._limit:
+                frame.giver.is_whole = False
+
+    def _tentative(self) -> list[int]:
+        """Where the envelopes begin that may turn out to be none."""
+        return [
+            frame.start for frame in self._frames[1:] if frame.end is None and frame.giver.is_whole
+        ]
+
+    def _distrust(self) -> None:
+        for frame in self._frames[1:]:
+            frame.is_trusted = False
+
+    def _abandon(self) -> None:
+        """Read on as at the top."""
+        del self._frames[1:]
+        self._frames[0].arrays = 0
+
+    def _givers(self) -> tuple[Giver, ...]:
+        if len(self._frames) == 1:
+            return self._outer
+        own = (frame.giver for frame in reversed(self._frames[1:]) if frame.is_trusted)
+        return (*own, *self._outer)
+
+    def _bracket(self, bracket: int) -> None:
+        frame = self._frames[-1]
+        self._pass_text(self._place + 1)
+        if bracket == ord("]") and frame.arrays:
+            frame.arrays -= 1
+            self._sink.chunk.blank_lines += self._is_empty
+            self._is_empty = self._has_comma = self._has_line_end = False
+            if not frame.arrays and len(self._frames) > 1:
+                self._leave(frame)
+        elif bracket == ord("}"):
+            self._distrust()
+
+    def _enter(self, members: Members, key: str, end: int | None) -> None:
+        """Go into an envelope, to its events."""
+        window, array = self._window, members.arrays[key]
+        self._frames.append(
+            _Frame(
+                start=window.offset + self._place,
+                end=None if end is None else window.offset + end,
+                line=self._line,
+                line_start=self._line_start,
+                indent=self._line_indent(),
+                key=key,
+                members=members,
+                giver=Giver(members.given(key)),
+                arrays=1,
+                sink_state=self._sink.state(),
+            )
+        )
+        self._sink.chunk.envelopes_with_fields += array.has_object and members.has_others(key)
+        self._pass_text(array.start + 1)
+        self._is_empty = True
+
+    def _leave(self, frame: _Frame) -> None:
+        """Read what stands behind the events of an envelope."""
+        if frame.end is not None:
+            self._pass_text(frame.end - self._window.offset)
+            self._frames.pop()
+            return
+        while True:
+            text, end = self._window.text, self._end()
+            found = _TOO_MANY.match(text, self._place, end)
+            start = found.end() if found else self._place
+            behind = read_members(text, start, end, self._rules, self._value_end, is_whole=True)
+            if behind.outcome == "closed":
+                self._close(frame, behind)
+                return
+            if behind.outcome == "bad" or not self._may_grow():
+                break
+            self._grow()
+        self._pass_gap(start)
+        if start < len(self._window.text):
+            self._mark_long()
+            self._bad(Setting(indent=frame.indent, braces=1))
+
+    def _close(self, frame: _Frame, behind: Members) -> None:
+        self._mark_long()
+        length = self._window.offset + behind.place - frame.start
+        if length > self._limit:
+            frame.giver.is_whole = False
+        had_others = frame.members.has_others(frame.key)
+        if frame.giver.is_whole:
+            whole = frame.members.with_more(behind)
+            chosen = self._rules.chosen(whole)
+            if chosen != frame.key:
+                self._undo(frame, chosen)
+                return
+            frame.giver.fields = whole.given(frame.key)
+        if not had_others and behind.has_others(frame.key):
+            self._sink.chunk.envelopes_with_fields += frame.members.arrays[frame.key].has_object
+        self._pass_text(behind.place)
+        self._frames.pop()
+
+    def _undo(self, frame: _Frame, chosen: str | None) -> None:
+        """Go back before an object that is no envelope, or one by another key."""
+        self._frames.pop()
+        self._verdicts[frame.start] = chosen
+        self._sink.restore(frame.sink_state)
+        self._place = frame.start - self._window.offset
+        self._line, self._line_start, self._indent = frame.line, frame.line_start, frame.indent
+        self._object()
+
+    # -- values -----------------------------------------------------------------------------------
+
+    def _object(self) -> None:
+        while (stop := self._value_end(self._place)) == "cut" and self._may_grow():
+            self._grow()
+        if not isinstance(stop, int) or stop - self._place > self._limit:
+            if not self._try_envelope():
+                self._bad_value()
+            return
+        text = self._window.text[self._place : stop]
+        if self._rules.may_hold(text) and self._try_whole_envelope(stop):
+            return
+        self._sink.add(text, self._line, self._givers())
+        self._pass_text(stop)
+
+    def _value_end(self, place: int) -> int | Literal["bad", "cut"]:
+        """The end of the value at a place (see `envelopes.ValueEnd`)."""
+        text, end = self._window.text, self._end()
+        if text[place] not in b"{[":
+            scalar = SCALAR.match(text, place, end)
+            if scalar is not None and scalar.end() < end:
+                return scalar.end()
+            return "cut" if self._may_grow() and may_go_on(text, place, end) else "bad"
+        offset = self._window.offset
+        start = offset + place
+        scout = self._scout
+        if not scout.knows(start):
+            stop = probe(text, place, end)
+            if isinstance(stop, int):
+                return stop
+            if stop == "cut" and self._may_grow():
+                return "cut"
+            # What it knows of the text ahead is not to be lost for a short value.
+            scout = Scout(start)
+            if not self._scout.has_passed(start):
+                self._scout = scout
+        found = scout.run(text, offset, start, end)
+        if found is not None:
+            return found - offset
+        return "cut" if self._may_grow() and not scout.is_stuck else "bad"
+
+    def _try_whole_envelope(self, stop: int) -> bool:
+        """Go into an object that is right as a whole, if it is an envelope."""
+        if len(self._frames) > _MAX_ENVELOPES:
+            return False
+        text = self._window.text
+        members = read_members(
+            text, self._place + 1, stop, self._rules, self._value_end, is_whole=True
+        )
+        if members.outcome != "closed":
+            # Some of its bytes are not UTF-8.
+            return self._try_envelope()
+        chosen = self._rules.chosen(members)
+        if chosen is not None:
+            self._enter(members, chosen, stop)
+        return chosen is not None
+
+    def _try_envelope(self) -> bool:
+        """Go into an object that is bad somewhere or very long, if it may be an envelope."""
+        start = self._window.offset + self._place
+        verdict = self._verdicts.get(start, "")
+        if len(self._frames) > _MAX_ENVELOPES or verdict is None:
+            return False
+        while True:
+            members = read_members(
+                self._window.text,
+                self._place + 1,
+                self._end(),
+                self._rules,
+                self._value_end,
+                until=verdict or None,
+            )
+            if members.outcome != "cut" or not self._may_grow():
+                break
+            self._grow()
+        chosen = self._rules.chosen(members) if members.outcome in ("array", "closed") else None
+        if chosen is not None:
+            self._enter(members, chosen, members.place if members.outcome == "closed" else None)
+        return chosen is not None
+
+    def _scalar(self) -> None:
+        while True:
+            text, end = self._window.text, self._end()
+            scalar = SCALAR.match(text, self._place, end)
+            stop = scalar.end() if scalar else end
+            is_cut = (
+                _MARK.startswith(text[stop : stop + 3])
+                if scalar
+                else may_go_on(text, self._place, end)
+            )
+            if not is_cut or not self._may_grow():
+                break
+            self._grow()
+        value = text[self._place : stop]
+        if scalar is None or not _may_follow(value, text, stop):
+            self._bad_value()
+            return
+        inner = unwrapped(value) if value.startswith(b'"') and not self._is_inner else None
+        if len(value) > self._limit:
+            self._sink.add_bad("too_large", value, self._line)
+        elif not _is_utf8(value):
+            self._sink.add_bad("bad_encoding", value, self._line)
+        elif inner is not None and _is_json(inner):
+            self._inner(inner)
+        else:
+            self._sink.add_bad("not_an_object", value, self._line)
+        self._pass_text(stop)
+
+    def _inner(self, text: bytes) -> None:
+        """Read the JSON text that stands in a string."""
+        if text.startswith(b"{") and not self._rules.may_hold(text):
+            self._sink.add(text, self._line, self._givers())
+            return
+        window = Window(io.BytesIO(text))
+        inner = _Reader(
+            window, self._sink, self._rules, self._limit, line=self._line, givers=self._givers()
+        )
+        inner.read_inner()
+
+    # -- bad values -------------------------------------------------------------------------------
+
+    def _bad_value(self) -> None:
+        is_object = self._window.text[self._place] == ord("{")
+        is_element = self._frames[-1].arrays > 0
+        indent = self._line_indent() if is_object else None
+        self._bad(Setting(indent=indent, is_element=is_element))
+
+    def _bad(self, setting: Setting) -> None:
+        while True:
+            text, end = self._window.text, self._end()
+            is_at_end = self._window.is_at_end and end == len(text)
+            found = bad_value(text, self._place, end, setting, is_at_end=is_at_end)
+            if found is not None or not self._may_grow():
+                break
+            self._grow()
+        line = self._line
+        if found is None or found.end - self._place > self._limit:
+            is_closed = self._pass_over(setting)
+            if not is_closed:
+                self._abandon()
+            return
+        raw = text[self._place : found.end]
+        rule = "malformed_json" if _is_utf8(raw, may_be_cut=True) else "bad_encoding"
+        self._sink.add_bad(rule, raw, line)
+        self._pass_text(found.end)
+        self._settle(found, setting)
+        self._bad_tail = (raw, setting.braces > 0) if rule == "malformed_json" else None
+
+    def _settle(self, found: BadValue, setting: Setting) -> None:
+        """Go on behind a bad value."""
+        if found.has_odd_quote:
+            self._distrust()
+        if not found.is_closed:
+            self._abandon()
+        elif setting.braces:
+            self._frames.pop()
+
+    def _pass_over(self, setting: Setting) -> bool:
+        """Move over a value that is too large; whether what is around it goes on."""
+        line = self._line
+        is_object = self._window.text[self._place] == ord("{")
+        passing = Passing(setting, is_object=is_object)
+        passed = HashedBytes()
+        is_over = False
+        while not is_over:
+            self._mark_long()
+            window = self._window
+            stop, is_over = passing.feed(window.text, self._place, is_at_end=window.is_at_end)
+            passed.add(window.text[self._place : stop])
+            self._pass_text(stop)
+            if not is_over:
+                self._grow()
+        self._sink.add_unreadable(passed.unreadable("too_large", line=line))
+        if passing.is_closed and setting.braces:
+            self._frames.pop()
+        return passing.is_closed
+
+    def _line_indent(self) -> int:
+        if self._indent is None:
+            self._indent = indent_of(self._window.text, self._line_start - self._window.offset)
+        return self._indent
+
+    # -- the fast way -----------------------------------------------------------------------------
+
+    def _may_take_lines(self) -> bool:
+        here = self._window.offset + self._place
+        is_at_top = len(self._frames) == 1 and not self._frames[0].arrays
+        return is_at_top and here == self._line_start and here >= self._slow_until
+
+    def _take_lines(self) -> None:
+        """Take the lines at hand as long as each is one plain record."""
+        while not self._sink.chunk.is_full:
+            text = self._window.text
+            if self._place < len(text) and text[self._place] != ord("{"):
+                return
+            stop = text.find(b"\n", self._place + _REGION_BYTES)
+            if stop < 0:
+                stop = text.rfind(b"\n", self._place)
+            if stop < 0:
+                if not self._may_grow():
+                    return
+                self._grow()
+                continue
+            lines = plain_lines(text[self._place : stop], self._rules, self._limit)
+            if lines is None:
+                self._slow_until = self._window.offset + stop + 1
+                return
+            self._sink.add_lines(lines, self._line)
+            self._bad_tail = None
+            self._has_text = False
+            self._indent = None
+            self._text_line = self._line + len(lines) - 1
+            self._line += len(lines)
+            self._place = stop + 1
+            self._line_start = self._window.offset + self._place
+
+
+def _may_follow(scalar: bytes, text: bytes, place: int) -> bool:
+    """Whether what stands behind a scalar may stand there."""
+    first = text[place : place + 1]
+    if first == b'"':
+        return scalar.startswith(b'"')
+    return first in b" \t\r\n,\x00\x1e{}[]" or text.startswith(_MARK, place)
+
+
+def _is_json(text: bytes) -> bool:
+    found = probe(text, 0, len(text))
+    if found in ("cut", "unsure"):
+        found = Scout(0).run(text, 0, 0, len(text)) or "bad"
+    return found == len(text)
+
+
+def _is_utf8(text: bytes, *, may_be_cut: bool = False) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        return may_be_cut and error.reason == "unexpected end of data"
+    return True

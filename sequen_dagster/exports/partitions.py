@@ -1,0 +1,44 @@
+"""Exports: fields that the folders of a file say of its records, as `type=click/dt=2025-03-01/`.
+
+In: the path of a file under the exports place. Out: JSON texts by name.
+"""
+
+from typing import Final
+from urllib.parse import unquote
+
+import msgspec
+
+from sequen_dagster.fields import ALIASES, FIELD_NAMES
+from sequen_dagster.settings import HivePartitions
+
+_RESERVED: Final = frozenset(FIELD_NAMES) | frozenset(ALIASES)
+# What is of one event only.
+_NEVER: Final = frozenset(("id", "item_id", "item_ids"))
+_NONE: Final = "__HIVE_DEFAULT_PARTITION__"
+
+_encode = msgspec.json.Encoder().encode
+
+
+def folder_fields(path: str, mode: HivePartitions) -> dict[str, bytes]:
+    """The fields that the `name=value` folders of a path give.
+
+    Args:
+        path: of a file; its own name gives nothing.
+        mode: which names are read.
+
+    Returns:
+        JSON strings by name, in the order of the path; of a name twice the last.
+
+    Example:
+        >>> folder_fields("type=click/dt=2025-03-01/a.json", "reserved")
+        {'type': b'"click"'}
+    """
+    fields: dict[str, bytes] = {}
+    for folder in path.split("/")[:-1] if mode != "off" else ():
+        name, equals, value = folder.partition("=")
+        name, value = unquote(name), unquote(value)
+        is_read = bool(equals and name) and (name in _RESERVED or mode == "all")
+        if is_read and name not in _NEVER and value != _NONE:
+            fields.pop(name, None)
+            fields[name] = _encode(value)
+    return fields
