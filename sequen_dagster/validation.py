@@ -1,7 +1,7 @@
 """`sequen-dagster validate`: judge files by the contract alone, without home, lake or Dagster."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rich.console import Group
@@ -117,11 +117,7 @@ def validate_path(settings: SequenSettings) -> Validation:
         total.books += tally.books
         total.errors += tally.errors
         total.warnings += tally.warnings
-        first = tally.first_error
-        findings += [
-            replace(one, message=first.message) if first and not one.line else one
-            for one in sink.first
-        ]
+        findings += sink.first
         if hint := tally.hint:
             hints[file.path] = hint
     return Validation(
