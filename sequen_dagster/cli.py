@@ -1,7 +1,8 @@
 """The command line, `sequen-dagster`.
 
 Exit codes: 0 all went well (quarantined records and unmet tiers included); 1 a file, a check of
-severity error, or a stage failed; 2 bad settings or arguments; 3 another writer held the lock.
+severity error, or a stage failed, or a file could not be read as a whole; 2 bad settings or
+arguments; 3 another writer held the lock.
 """
 
 import json
@@ -127,7 +128,12 @@ def validate(path: Path, form: str, overrides: tuple[str, ...], strict: bool) ->
 
     Exit 1 if a file could not be read as a whole.
     """
-    from sequen_dagster.validation import render_github, render_human, validate_path
+    from sequen_dagster.validation import (
+        closing_lines,
+        render_github,
+        render_human,
+        validate_path,
+    )
 
     settings = settings_of(overrides, exports=path.resolve())
     try:
@@ -142,6 +148,8 @@ def validate(path: Path, form: str, overrides: tuple[str, ...], strict: bool) ->
                 click.echo(line)
         case _:
             console.print(render_human(outcome))
+            for text in closing_lines(outcome):
+                console.print(text, soft_wrap=True)
     is_bad = bool(outcome.unread) or (strict and bool(outcome.books.quarantined))
     sys.exit(EXIT_FAILED if is_bad else 0)
 

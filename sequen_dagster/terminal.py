@@ -34,13 +34,12 @@ def render_outcome(settings: SequenSettings, outcome: RunOutcome) -> RenderableT
         Books, sessions, attribution, tiers, files and times; or only the times after a failure.
     """
     if not outcome.summary:
-        return Group(*_found(outcome), *_asked(outcome), _times(outcome))
+        return Group(*_asked(outcome), _times(outcome))
     return Group(
         _books(outcome),
         _tables(outcome.summary),
         _tiers(outcome.summary),
         _files(settings),
-        *_found(outcome),
         *_asked(outcome),
         _times(outcome),
     )
@@ -222,11 +221,6 @@ def _files(settings: SequenSettings) -> Panel:
         f"lake       {settings.home / 'lake'}",
     ]
     return Panel(Text("\n".join(lines), no_wrap=True), title="files", title_align="left")
-
-
-def _found(outcome: RunOutcome) -> list[Text]:
-    """What the exports places held beside what was read."""
-    return [Text(f"exports {one}") for one in outcome.exports_found]
 
 
 def _asked(outcome: RunOutcome) -> list[Text]:

@@ -1,7 +1,7 @@
 """`sequen-dagster validate`: judge files by the contract alone, without home, lake or Dagster."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rich.console import Group
@@ -69,11 +69,6 @@ class Validation:
         """The files that could not be read as a whole."""
         return [one for one in self.findings if not one.line]
 
-    @property
-    def told(self) -> list[str]:
-        """Of each place where nothing was found, or something passed over, what was."""
-        return [str(one) for one in self.listings if one.is_worth_telling]
-
     def as_json(self) -> dict[str, Any]:
         """The outcome as JSON-ready values."""
         return {
@@ -117,11 +112,7 @@ def validate_path(settings: SequenSettings) -> Validation:
         total.books += tally.books
         total.errors += tally.errors
         total.warnings += tally.warnings
-        first = tally.first_error
-        findings += [
-            replace(one, message=first.message) if first and not one.line else one
-            for one in sink.first
-        ]
+        findings += sink.first
         if hint := tally.hint:
             hints[file.path] = hint
     return Validation(
@@ -181,12 +172,18 @@ def render_human(outcome: Validation) -> Group:
                 Text(quoted(one.path)), str(one.line), str(one.item), ", ".join(one.rules)
             )
         parts.append(table)
-    unread = [f"{quoted(one.path)} was not read: {one.message}" for one in outcome.unread]
-    parts += map(Text, unread[:_MAX_FINDINGS])
-    if len(unread) > _MAX_FINDINGS:
-        parts.append(Text(f"{counted(len(unread), 'file')} were not read."))
-    parts += [Text(f"exports {one}") for one in outcome.told]
     return Group(*parts)
+
+
+def closing_lines(outcome: Validation) -> Iterator[Text]:
+    """What follows on a terminal, a line each however long: files not read, files passed over."""
+    for one in outcome.unread[:_MAX_FINDINGS]:
+        yield Text(f"not read {quoted(one.path)}: {', '.join(one.rules)}: {one.message}")
+    if len(outcome.unread) > _MAX_FINDINGS:
+        yield Text(f"{counted(len(outcome.unread), 'file')} could not be read as a whole.")
+    for listing in outcome.listings:
+        if listing.is_worth_telling:
+            yield Text(f"exports {listing}")
 
 
 def render_github(outcome: Validation) -> Iterator[str]:

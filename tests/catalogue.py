@@ -109,7 +109,8 @@ FAULTS: Final = {
     ),
     11: Entry(
         "Links, pipes and folders named like exports; a file that becomes one after it was listed.",
-        "Only regular files are listed, and opening follows no link.",
+        "Only regular files are read; the others are counted by reason, with the setting "
+        "`follow_links` that has links followed. Opening follows no link.",
     ),
     12: Entry(
         "A file may not be read, and later may.",
@@ -280,8 +281,10 @@ BAD_INPUTS: Final = {
         "decomposed letters",
         "text in tables, byte for byte; spelt out in logs and escaped in reports",
     ),
-    34: Entry("a link to `/etc/passwd`", "not listed, not opened"),
-    35: Entry("a pipe, a folder", "not listed, not opened"),
+    34: Entry(
+        "a link to `/etc/passwd`", "counted, not opened unless `follow_links` is set; no loops then"
+    ),
+    35: Entry("a pipe, a folder", "counted (the pipe), not opened"),
     36: Entry("a file that may not be read", "fails alone, with the reason; tried again"),
     37: Entry("bytes that are not UTF-8", "`bad_encoding`"),
     38: Entry("a raw NUL", "`malformed_json`"),
@@ -374,7 +377,7 @@ THREATS: Final = (
     ),
     Threat(
         "Links and paths that lead out of the exports place",
-        "Links are neither listed nor followed; archives are not unpacked.",
+        "Links are counted, and followed only by `follow_links`; archives are not unpacked.",
         ("test_files.py::test_what_became_a_link_or_a_pipe_is_not_opened",),
     ),
     Threat(

@@ -80,6 +80,7 @@ def test_validate_of_an_unreadable_file_counts_one_record(tmp_path: Path) -> Non
     result = invoke("validate", target, "--format", "json")
 
     told = json.loads(result.output)
+    assert result.exit_code == 1
     assert told["errors"] == [{"type": "(none)", "rule": "unsupported_format", "records": 1}]
     assert told["findings"][0]["line"] == 0
 
@@ -96,6 +97,40 @@ def test_validate_counts_a_file_that_ends_damaged_as_the_lake_does(tmp_path: Pat
     assert (told["books"]["records_read"], told["books"]["quarantined"]) == (1, 1)
     assert told["errors"] == [{"type": "(none)", "rule": "corrupt_compression", "records": 1}]
     assert [finding["line"] for finding in told["findings"]] == [0]
+
+
+def test_validate_says_what_is_passed_over(exports: Path) -> None:
+    (exports / "notes.md").touch()
+    (exports / "c.jsonl").symlink_to(exports / "a.jsonl")
+    (exports / "d.jsonl").symlink_to(exports / "nothing")
+    told = "Passed over 3 files: 2 symbolic links ('c.jsonl'; `follow_links` reads them), "
+
+    human = " ".join(invoke("validate", exports).output.split())
+    github = invoke("validate", exports, "--format", "github").output.splitlines()
+    found = json.loads(invoke("validate", exports, "--format", "json").output)["passed_over"]
+
+    assert human.endswith(f"exports default: 2 files. {told}1 by *.md ('notes.md').")
+    assert github[-1] == f"::notice::default: 2 files. {told}1 by *.md ('notes.md')."
+    assert [(one["reason"], one["pattern"], one["files"], one["first"]) for one in found] == [
+        ("link", "", 2, "c.jsonl"),
+        ("excluded", "*.md", 1, "notes.md"),
+    ]
+
+    followed = " ".join(invoke("validate", exports, "--set", "follow_links=true").output.split())
+    assert (
+        "1 symbolic link to nothing ('d.jsonl'), 1 read under another path ('c.jsonl')" in followed
+    )
+
+
+def test_validate_says_that_it_found_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a.tmp").touch()
+
+    human = invoke("validate", tmp_path)
+    github = invoke("validate", tmp_path, "--format", "github").output
+
+    assert human.exit_code == 0
+    assert "default: no export file was found in" in " ".join(human.output.split())
+    assert github.startswith("::warning::default: no export file was found in ")
 
 
 def test_names_of_files_are_no_markup(tmp_path: Path) -> None:

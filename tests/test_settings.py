@@ -107,3 +107,17 @@ def test_home_within_the_dbt_project_is_refused(tmp_path: Path) -> None:
         write_profile(settings)
 
     assert not (project_dir() / "home").exists()
+
+
+def test_following_links_is_short_for_one_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings(tmp_path).sources[0].follow_links is False
+    asked = load_settings(tmp_path, exports="in", follow_links="true").sources
+    assert asked == (Source(exports=tmp_path / "in", follow_links=True),)
+    monkeypatch.setenv("SEQUEN_FOLLOW_LINKS", "true")
+    assert load_settings(tmp_path).sources == (
+        Source(exports=tmp_path / "exports", follow_links=True),
+    )
+    with pytest.raises(SettingsError, match="give follow_links to each source"):
+        load_settings(tmp_path, sources=[{"name": "web"}])

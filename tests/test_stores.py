@@ -14,11 +14,11 @@ from moto.server import ThreadedMotoServer
 from homes import event
 from sensing import Daemon
 from sequen_dagster.errors import ExportsError, SettingsError, VanishedFileError
-from sequen_dagster.exports.files import list_files, open_file
+from sequen_dagster.exports.files import check_unchanged, list_files, list_place, open_file
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
-from sequen_dagster.lake.commits import Books
+from sequen_dagster.lake.commits import Books, current_batches
 from sequen_dagster.lake.drain import drain
-from sequen_dagster.settings import SequenSettings, load_settings
+from sequen_dagster.settings import SequenSettings, Source, load_settings
 
 BUCKET = "exports"
 
@@ -73,6 +73,69 @@ def test_objects_are_listed_by_prefix_and_pattern(s3: Any, tmp_path: Path) -> No
     assert files[1].size_bytes == head["ContentLength"]
     assert files[1].modified_at == head["LastModified"].replace(tzinfo=None)
     assert files[1].etag == head["ETag"].strip('"')
+
+
+KEYS = (
+    "web/a.jsonl", "web//a.jsonl", "/web/a.jsonl", "//web/a.jsonl", "web/./a.jsonl",
+    "web/../a.jsonl", "a.jsonl", "web/a%20b.jsonl", "web/a b.jsonl", "web/a+b.jsonl",
+    "web/e\u0301.jsonl", "web/\u00e9.jsonl", "web/a\\b.jsonl", "web/a?x=1.jsonl", "web/a#3.jsonl",
+    "web/dot.", "web/dot./y", "web/sp ", "web/ sp", "web/a", "web/a?versionId=b", "web/d///z",
+    "web/ctl\x01", "web/a*[1].jsonl", "web/s3://x", "web/a::b", "web/&lt;<>", "web/x/y", "web/x",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("place", "prefix"),
+    [("", ""), ("/", ""), ("/web", "web/"), ("/web/", "web/"), ("//web", "/web/")],
+)
+def test_path_is_the_key_as_the_store_reports_it(s3: Any, place: str, prefix: str) -> None:
+    for key in KEYS:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=key.encode())
+    source = Source(exports=f"s3://{BUCKET}{place}", exclude=())
+
+    contents = {}
+    for file in list_files(source):
+        with open_file(file) as handle:
+            contents[file.path] = handle.read().decode()
+            check_unchanged(file, handle, file.size_bytes)
+
+    assert contents == {key.removeprefix(prefix): key for key in KEYS if key.startswith(prefix)}
+
+
+def test_two_keys_that_differ_by_a_slash_are_two_files_for_good(s3: Any, tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    put(s3, "web/a.jsonl", event())
+    put(s3, "web//a.jsonl", event(id="e2"))
+
+    first, second = drain(settings), drain(settings)
+
+    assert [batch.path for batch in first.batches] == ["/a.jsonl", "a.jsonl"]
+    assert second.commits == ()
+    assert [batch.path for batch in current_batches(settings.home / "lake")] == [
+        "/a.jsonl",
+        "a.jsonl",
+    ]
+
+
+def test_what_is_passed_over_in_a_store_is_counted_by_every_name_of_its_key(s3: Any) -> None:
+    for key in (
+        "web/a.jsonl", "web/_SUCCESS", "web/_temporary/0/b.jsonl", "web/x/.in/y/c.jsonl",
+        "web/manifests/d.jsonl", "web/manifest.json", "web/in/_a.jsonl", "web/folder/",
+    ):  # fmt: skip
+        put(s3, key, event())
+    s3.put_object(Bucket=BUCKET, Key="web/empty/", Body=b"")
+
+    listing = list_place(Source(exports=f"s3://{BUCKET}/web"))
+
+    assert [file.path for file in listing.files] == ["a.jsonl", "in/_a.jsonl", "manifests/d.jsonl"]
+    # The empty key is what a console makes for a folder: no file at all.
+    assert {one.label: (one.files, one.first) for one in listing.passed_over} == {
+        "folder_key": (1, "folder/"),
+        "*manifest*.json": (1, "manifest.json"),
+        ".*": (1, "x/.in/y/c.jsonl"),
+        "_SUCCESS": (1, "_SUCCESS"),
+        "_temporary": (1, "_temporary/0/b.jsonl"),
+    }
 
 
 def test_objects_are_taken_in_like_files(s3: Any, tmp_path: Path) -> None:

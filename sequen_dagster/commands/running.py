@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
+from rich.text import Text
 
 from sequen_dagster.commands.common import (
     EXIT_FAILED,
@@ -55,6 +56,8 @@ def run_and_tell(
     from sequen_dagster.terminal import render_outcome
 
     console.print(render_outcome(settings, outcome))
+    for found in outcome.exports_found:
+        console.print(Text(f"exports {found}"), soft_wrap=True)
     for unread in outcome.unread_files:
         errors.print(f"[yellow]not read[/yellow] {escape(unread)}", soft_wrap=True)
     for failure in (*outcome.failures, *outcome.failed_checks):

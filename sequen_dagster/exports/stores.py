@@ -94,7 +94,10 @@ def _find(place: UPath, root: str) -> dict[str, Info]:
     if place.protocol == "s3":
         store = _exact_s3()
         bucket, key, _ = store.split_path(root)
-        found = store.find(bucket, prefix=f"{key}/" if key else "", detail=True)
+        # Not `find`: its bookkeeping of folders fails over keys with empty names.
+        prefix = f"{key}/" if key else ""
+        objects = fsspec.asyn.sync(store.loop, store._lsdir, bucket, delimiter="", prefix=prefix)  # noqa: SLF001  # what `find` calls
+        found = {one["name"]: one for one in objects}
         if not found and key:
             with suppress(FileNotFoundError):
                 found = {root: store.info(root)}
