@@ -33,7 +33,7 @@ def after(minutes: float = 0, *, days: float = 0, micros: int = 0) -> datetime:
 
 
 def purchase(at: datetime, items: list[str], **fields: Any) -> Row:
-    return event(at, type="conversion", conversion_type="buy", item_ids=items, **fields)
+    return event(at, type="conversion", **{"conversion_type": "buy", "item_ids": items, **fields})
 
 
 def shown(at: datetime, item: str = "a", **fields: Any) -> Row:
