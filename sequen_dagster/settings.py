@@ -16,6 +16,20 @@ from upath import UPath
 
 from sequen_dagster.absence import ANONYMOUS_WORDS, NONE_WORDS
 from sequen_dagster.attributes import AttributeOverride, Overrides, read_overrides
+from sequen_dagster.bounds import (
+    Days,
+    Few,
+    Hours,
+    Interval,
+    LongWait,
+    Many,
+    Minutes,
+    Percent,
+    RecordBytes,
+    VeryMany,
+    Wait,
+    no_field,
+)
 from sequen_dagster.errors import SettingsError
 
 # Raised whenever the meaning of the marts changes, so that old tables are refreshed in full.
@@ -33,11 +47,14 @@ EXCLUDED: Final = (
 STORES: Final = ("s3", "gs", "abfs")
 _EXTRAS: Final = {"s3": "s3", "gs": "gcs", "abfs": "azure"}
 
+# What is given as None is set to none, and not left at its default.
+_NONE_HAS_A_MEANING: Final = ("order_field",)
+
 SessionRule = Literal["given", "inactivity"]
 CompleteWhen = Literal["settled", "success_marker", "manifest"]
 Name = Annotated[str, pydantic.Field(pattern=NAME_PATTERN)]
 FieldPath = Annotated[str, pydantic.Field(pattern=FIELD_PATTERN)]
-Positive = Annotated[int, pydantic.Field(gt=0)]
+OptionalFieldPath = Annotated[FieldPath | None, pydantic.BeforeValidator(no_field)]
 HivePartitions = Literal["reserved", "all", "off"]
 
 
@@ -125,13 +142,13 @@ class SequenSettings(pydantic.BaseModel):
         (Source(),), min_length=1, description="Places that exports arrive in."
     )
     # contract
-    max_record_bytes: Positive = pydantic.Field(
+    max_record_bytes: RecordBytes = pydantic.Field(
         16 * 1024 * 1024, description="Longest record (line, array element, CSV row) in bytes."
     )
     max_depth: Annotated[int, pydantic.Field(ge=1, le=200)] = pydantic.Field(
         64, description="Deepest nesting of a record."
     )
-    max_compression_ratio: Positive = pydantic.Field(
+    max_compression_ratio: Many = pydantic.Field(
         250, description="How many times larger than its file the plain data may be."
     )
     events_keys: Texts = pydantic.Field(
@@ -149,7 +166,7 @@ class SequenSettings(pydantic.BaseModel):
         ANONYMOUS_WORDS, description="Words that name no person in uid, sid and cid, in any case."
     )
     # marts
-    session_timeout_minutes: Positive = pydantic.Field(
+    session_timeout_minutes: Minutes = pydantic.Field(
         30, description="Inactivity, in minutes, beyond which a new derived session starts."
     )
     session_rule: SessionRule = pydantic.Field(
@@ -158,22 +175,22 @@ class SequenSettings(pydantic.BaseModel):
     stitching: bool = pydantic.Field(
         True, description="Whether anonymous events are joined to the user they belong to."
     )
-    max_users_per_device: Positive = pydantic.Field(
+    max_users_per_device: Many = pydantic.Field(
         20, description="More users than this on a device or session id: it identifies no person."
     )
-    click_window_minutes: Positive = pydantic.Field(
+    click_window_minutes: Minutes = pydantic.Field(
         30, description="How long before a click an unlinked impression may match it, in minutes."
     )
-    click_touch_days: Positive = pydantic.Field(
+    click_touch_days: Days = pydantic.Field(
         7, description="How long before a conversion a click counts as a touch, in days."
     )
-    view_touch_days: Positive = pydantic.Field(
+    view_touch_days: Days = pydantic.Field(
         1, description="How long before a conversion an impression counts as a touch, in days."
     )
     max_touches: Annotated[int, pydantic.Field(ge=2, le=1000)] = pydantic.Field(
         100, description="Most touches kept of a unit: the first and the latest others."
     )
-    half_life_days: Positive = pydantic.Field(
+    half_life_days: Days = pydantic.Field(
         7, description="Half-life of the time_decay model, in days."
     )
     value_field: FieldPath = pydantic.Field(
@@ -182,16 +199,16 @@ class SequenSettings(pydantic.BaseModel):
     currency_field: FieldPath = pydantic.Field(
         "currency", description="Property of a conversion that holds its currency."
     )
-    order_field: FieldPath | None = pydantic.Field(
+    order_field: OptionalFieldPath = pydantic.Field(
         "order_id", description="Property of a conversion that names its order; null for none."
     )
-    oversized_visitor_events: Positive = pydantic.Field(
+    oversized_visitor_events: VeryMany = pydantic.Field(
         50_000, description="More events than this mark a visitor as oversized (a bot, likely)."
     )
-    recent_days: Positive = pydantic.Field(
+    recent_days: Days = pydantic.Field(
         28, description="Length of the `recent` period of completeness, in days."
     )
-    min_accepted_percent: Annotated[int, pydantic.Field(ge=0, le=100)] = pydantic.Field(
+    min_accepted_percent: Percent = pydantic.Field(
         95, description="Accepted share, in percent, below which no tier is reached."
     )
     # reports
@@ -214,56 +231,56 @@ class SequenSettings(pydantic.BaseModel):
     report_samples: Annotated[int, pydantic.Field(ge=0, le=5)] = pydantic.Field(
         0, description="Masked values of each custom field that the report shows."
     )
-    fail_below_accepted_percent: Annotated[int, pydantic.Field(ge=0, le=100)] = pydantic.Field(
+    fail_below_accepted_percent: Percent = pydantic.Field(
         0, description="Accepted share, in percent, below which a run counts as failed."
     )
     dbt_docs: bool = pydantic.Field(
         True, description="Whether dbt's docs are published; takes seconds where they changed."
     )
     # running
-    workers: Positive = pydantic.Field(
+    workers: Few = pydantic.Field(
         min(os.cpu_count() or 1, 8), description="Processes that read and judge files side by side."
     )
     memory_limit: Annotated[str, pydantic.Field(pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB)$")] = (
         pydantic.Field("2GB", description="Memory limit of the DuckDB engine.")
     )
-    run_bytes: Positive = pydantic.Field(
+    run_bytes: VeryMany = pydantic.Field(
         8 * 1024**3, description="Most bytes of files that one commit takes; the rest follow."
     )
-    run_files: Positive = pydantic.Field(
+    run_files: Many = pydantic.Field(
         5_000, description="Most files that one commit takes; the rest follow."
     )
-    max_attempts: Positive = pydantic.Field(
+    max_attempts: Few = pydantic.Field(
         3, description="Failures after which a file is parked and no longer retried."
     )
-    step_retries: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
+    step_retries: Annotated[int, pydantic.Field(ge=0, le=100)] = pydantic.Field(
         2, description="How often Dagster tries a failed step again; never in `sequen-dagster run`."
     )
-    quarantine_days: Positive | None = pydantic.Field(
+    quarantine_days: Days | None = pydantic.Field(
         None, description="Days after which the text of quarantined records is dropped."
     )
-    lock_timeout_seconds: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
+    lock_timeout_seconds: LongWait = pydantic.Field(
         600, description="How long to wait for another writer, in seconds."
     )
     sensors: bool = pydantic.Field(
         True, description="Whether sensors and the daily schedule start switched on."
     )
-    tick_seconds: Positive = pydantic.Field(
+    tick_seconds: Interval = pydantic.Field(
         30, description="How often the sensors look, in seconds."
     )
-    settle_seconds: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
+    settle_seconds: Wait = pydantic.Field(
         30, description="How long a file must look the same before a sensor takes it, in seconds."
     )
-    runs_per_tick: Positive = pydantic.Field(
+    runs_per_tick: Few = pydantic.Field(
         2, description="Most runs that take in files at a time when a sensor starts them."
     )
-    retry_seconds: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
+    retry_seconds: Wait = pydantic.Field(
         60, description="Wait before a failed file is tried again, doubled with each failure."
     )
     publish_minutes: Annotated[int, pydantic.Field(ge=1, le=59)] = pydantic.Field(
         5, description="Least time between two publications that sensors start, in minutes."
     )
-    fresh_within_hours: Positive = pydantic.Field(
+    fresh_within_hours: Hours = pydantic.Field(
         26, description="Age of the newest commit and publication above which a check warns."
     )
     failure_webhook: pydantic.SecretStr | None = pydantic.Field(
@@ -374,7 +391,8 @@ def load_settings(base: Path, **overrides: Any) -> SequenSettings:
 
     Args:
         base: directory that relative paths count from.
-        **overrides: settings by name; `None` means "not given".
+        **overrides: settings by name; `None` means "not given", but for `order_field`, where it
+            means that no field names an order, as the text `null` does.
 
     Returns:
         Settings with absolute paths.
@@ -382,7 +400,11 @@ def load_settings(base: Path, **overrides: Any) -> SequenSettings:
     Raises:
         SettingsError: a value is wrong; the message names the setting and what it may be.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
+    given = {
+        name: value
+        for name, value in overrides.items()
+        if value is not None or name in _NONE_HAS_A_MEANING
+    }
     unknown = sorted(set(given) - set(_EnvironmentSettings.model_fields))
     if unknown:
         known = ", ".join(sorted(_EnvironmentSettings.model_fields))

@@ -8,8 +8,9 @@ from typing import Any
 import duckdb
 import yaml
 
-from histories import as_json
-from oracle import Rules
+from histories import RECEIPT, as_json
+from oracle import ExportFile, Rules, judge
+from replay import Load
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 Row = dict[str, Any]
@@ -71,6 +72,27 @@ def table_keys() -> dict[str, tuple[str, ...]]:
     described = yaml.safe_load((PROJECT / "models/marts/_marts__models.yml").read_text())
     names = [model["name"] for model in described["models"]]
     return {name: keys.get(name, ("id",)) for name in names if name != "quarantined_events"}
+
+
+def accepted_of(loads: list[Load]) -> list[Row]:
+    """The rows of the current versions, as the oracle judges them, each with its batch."""
+    current: dict[tuple[str, str], Load] = {}
+    for load in sorted(loads, key=lambda load: load.version):
+        current[load.source, load.path] = load
+    files = [
+        ExportFile(
+            load.source,
+            load.path,
+            "".join(f"{as_json(e)}\n" for e in load.events).encode(),
+            RECEIPT,
+        )
+        for load in current.values()
+    ]
+    rows = judge(files).accepted
+    for row in rows:
+        load = current[row["source"], row["source_file"]]
+        row["batch_id"] = f"{load.source}/{load.path}/{load.version}"
+    return rows
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, table: str) -> list[Row]:

@@ -4,8 +4,10 @@ dbt is run twice, once in full and once incrementally; what it sends to the engi
 data, so the same statements in the same order are the build, whatever the warehouse holds.
 """
 
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -19,6 +21,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 import pytest
+import yaml
 
 from histories import RECEIPT, Row, as_json
 from once import made_once
@@ -75,19 +78,68 @@ class Recording:
         return found
 
 
+# Settings that are one number in the SQL, maybe times a factor: dbt is recorded with these, which
+# stand nowhere else, and any others are written in their place. So one recording serves them all.
+MARKS = {
+    "sequen_session_timeout_minutes": 7_654_321,
+    "sequen_click_window_minutes": 6_543_217,
+    "sequen_click_touch_days": 23_457,
+    "sequen_view_touch_days": 21_787,
+    "sequen_max_touches": 887,
+    "sequen_half_life_days": 17_389,
+    "sequen_oversized_visitor_events": 987_654_321,
+    "sequen_max_users_per_device": 654_323,
+    "sequen_recent_days": 31_013,
+    "sequen_min_accepted_percent": 73,
+}
+FACTORS = (1, 60_000_000, 86_400_000_000)
+
+
 def shared_recording(
-    factory: pytest.TempPathFactory, worker_id: str, name: str, **variables: Any
+    factory: pytest.TempPathFactory, worker_id: str, **variables: Any
 ) -> Recording:
-    """Record once in a test run."""
+    """Record once in a test run; variables that differ from the defaults in numbers share it."""
+    usual = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
+    others = {
+        name: value
+        for name, value in variables.items()
+        if name not in MARKS and value != usual[name]
+    }
+    digest = hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()[:8]
     folder = made_once(
-        factory, worker_id, f"recording {name}", lambda folder: record(folder, **variables)
+        factory, worker_id, f"recording {digest}", lambda folder: record(folder, **MARKS, **others)
     )
+    numbers = {name: variables.get(name, usual[name]) for name in MARKS}
+    return with_numbers(recording_in(folder), numbers)
+
+
+def recording_in(folder: Path) -> Recording:
+    """What `record` left there."""
     kept = json.loads((folder / "recording.json").read_text())
     return Recording(
         tuple((model, sql) for model, sql in kept["full"]),
         tuple((model, sql) for model, sql in kept["incremental"]),
         folder / "warehouse.duckdb",
         {name: tuple(names) for name, names in kept["children"].items()},
+    )
+
+
+def with_numbers(recording: Recording, numbers: dict[str, int]) -> Recording:
+    """The recording with other numbers in place of the marks: what dbt sends with these."""
+    written = {
+        str(mark * factor): str(numbers[name] * factor)
+        for name, mark in MARKS.items()
+        for factor in FACTORS
+    }
+    pattern = re.compile(rf"(?<![\w.])({'|'.join(written)})(?![\w.])")
+
+    def others(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+        return tuple(
+            (model, pattern.sub(lambda found: written[found[0]], sql)) for model, sql in statements
+        )
+
+    return replace(
+        recording, full=others(recording.full), incremental=others(recording.incremental)
     )
 
 

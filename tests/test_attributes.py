@@ -155,7 +155,7 @@ def test_changed_attributes_are_measured_as_changed(
         clicked(after(2), id="d", cid="c", colour="red"),
         clicked(after(3), id="e", cid="c"),
     ]
-    with SmallWarehouse(shared_recording(tmp_path_factory, worker_id, "defaults")) as warehouse:
+    with SmallWarehouse(shared_recording(tmp_path_factory, worker_id)) as warehouse:
         load_overrides(settings, warehouse.connection)
         warehouse.load(Load("a", tuple(rows)))
         warehouse.build()

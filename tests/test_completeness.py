@@ -29,7 +29,7 @@ class Coverage:
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Recording:
-    return shared_recording(tmp_path_factory, worker_id, "defaults")
+    return shared_recording(tmp_path_factory, worker_id)
 
 
 def page_view(number: int, **fields: Any) -> Row:

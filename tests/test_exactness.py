@@ -12,12 +12,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import strategies as st
 
+from bounds import NUMBERS, bounds_of, edge_rows, rules_with
 from histories import (
     HISTORIES,
-    RECEIPT,
     Row,
     after,
-    as_json,
     clicked,
     event,
     ordered,
@@ -29,8 +28,8 @@ from histories import (
     wide_history,
     with_custom_fields,
 )
-from mart_tables import RULES, differences, variables_of
-from oracle import ExportFile, Number, judge, marts
+from mart_tables import RULES, accepted_of, differences, variables_of
+from oracle import Number, marts
 from replay import (
     Build,
     Load,
@@ -61,7 +60,7 @@ def plans_tried(count: int) -> settings:
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Recording:
-    return shared_recording(tmp_path_factory, worker_id, "defaults")
+    return shared_recording(tmp_path_factory, worker_id)
 
 
 def assert_exact(recording: Recording, steps: list[Step], every: int = 1) -> None:
@@ -156,11 +155,37 @@ def test_tables_equal_a_full_refresh_after_every_build_of_many(recording: Record
 
 
 @pytest.mark.slow
+def test_pairs_of_settings_at_random_equal_a_full_refresh_and_the_oracle(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> None:
+    marked = shared_recording(tmp_path_factory, worker_id)
+
+    @plans_tried(12)
+    @given(steps=plans(marked.models, histories=6, builds=4), dice=st.randoms())
+    def holds(steps: list[Step], dice: random.Random) -> None:
+        pair = dice.sample(sorted(NUMBERS), 2)
+        chosen = {name: dice.choice(bounds_of(name)) for name in pair}
+        rules = rules_with(chosen)
+        recording = shared_recording(tmp_path_factory, worker_id, **variables_of(rules))
+        edges = Load("edges", tuple(edge_rows(rules)))
+        place = dice.randrange(len(steps))
+
+        assert_exact(recording, [*steps[:place], edges, *steps[place:]])
+        with SmallWarehouse(recording) as warehouse:
+            [*_, loads] = follow(warehouse, [edges, *steps])
+
+            expected = marts(accepted_of(loads), rules)
+            assert (chosen, list(differences(warehouse.connection, expected))) == (chosen, [])
+
+    holds()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in RULES if name != "defaults"])
 def test_tables_equal_a_full_refresh_under_other_settings(
     name: str, tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> None:
-    recording = shared_recording(tmp_path_factory, worker_id, name, **variables_of(RULES[name]))
+    recording = shared_recording(tmp_path_factory, worker_id, **variables_of(RULES[name]))
 
     assert_plans_are_exact(recording, count=2, histories=12, builds=6)
 
@@ -193,27 +218,6 @@ def test_very_many_small_batches_add_up_to_a_full_refresh(
     assert_exact(recording, list(small_batches(dice, 30)), every=6)
 
 
-def accepted_rows(loads: list[Load]) -> list[Row]:
-    """The rows of the current versions, as the oracle judges them, each with its batch."""
-    current: dict[tuple[str, str], Load] = {}
-    for load in sorted(loads, key=lambda load: load.version):
-        current[load.source, load.path] = load
-    files = [
-        ExportFile(
-            load.source,
-            load.path,
-            "".join(f"{as_json(e)}\n" for e in load.events).encode(),
-            RECEIPT,
-        )
-        for load in current.values()
-    ]
-    rows = judge(files).accepted
-    for row in rows:
-        load = current[row["source"], row["source_file"]]
-        row["batch_id"] = f"{load.source}/{load.path}/{load.version}"
-    return rows
-
-
 @pytest.mark.fault(33)
 @pytest.mark.parametrize(
     "name",
@@ -223,14 +227,14 @@ def test_incremental_tables_equal_the_oracle(
     name: str, tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> None:
     variables = {} if name == "defaults" else variables_of(RULES[name])
-    recording = shared_recording(tmp_path_factory, worker_id, name, **variables)
+    recording = shared_recording(tmp_path_factory, worker_id, **variables)
 
     @plans_tried(2 if name == "defaults" else 4)
     @given(steps=plans(recording.models, histories=12, builds=6))
     def holds(steps: list[Step]) -> None:
         with SmallWarehouse(recording) as warehouse:
             [*_, loads] = follow(warehouse, steps)
-            expected = marts(accepted_rows(loads), RULES[name])
+            expected = marts(accepted_of(loads), RULES[name])
 
             assert list(differences(warehouse.connection, expected)) == []
 

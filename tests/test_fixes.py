@@ -129,7 +129,7 @@ def check_every_fix(recording: Recording, rows: list[Row], *, only: int | None =
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Recording:
-    return shared_recording(tmp_path_factory, worker_id, "defaults")
+    return shared_recording(tmp_path_factory, worker_id)
 
 
 def at(minutes: float, **fields: Any) -> Row:

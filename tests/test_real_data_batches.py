@@ -27,7 +27,7 @@ def portions(files: list[Path]) -> list[list[Path]]:
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Recording:
-    return shared_recording(tmp_path_factory, worker_id, "defaults")
+    return shared_recording(tmp_path_factory, worker_id)
 
 
 def load_of(file: Path) -> Load:

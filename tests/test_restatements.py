@@ -11,7 +11,7 @@ from replay import Load, Recording, SmallWarehouse, shared_recording
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Recording:
-    return shared_recording(tmp_path_factory, worker_id, "defaults")
+    return shared_recording(tmp_path_factory, worker_id)
 
 
 def load(path: str, *rows: Row, version: int = 1) -> Load:

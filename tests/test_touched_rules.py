@@ -597,7 +597,7 @@ def last_build_goes_wrong(
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Recording:
-    return shared_recording(tmp_path_factory, worker_id, "defaults")
+    return shared_recording(tmp_path_factory, worker_id)
 
 
 def test_every_rule_has_one_example(recording: Recording) -> None:

@@ -59,9 +59,10 @@ conversions_touched as (
     where
         {{ epoch_micros('conversions.original_timestamp') }}
         - {{ epoch_micros('changed_touches.original_timestamp') }}
-        <= {{ days_in_micros(
-            [var('sequen_click_touch_days'), var('sequen_view_touch_days')] | max
-        ) }}
+        <= greatest(
+            {{ days_in_micros(var('sequen_click_touch_days')) }},
+            {{ days_in_micros(var('sequen_view_touch_days')) }}
+        )
 
     union distinct
 
