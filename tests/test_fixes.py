@@ -19,7 +19,7 @@ from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import load_settings
 
 ON_A_PAGE = {"page_view", "module_view", "impression", "click", "dwell_time", "scroll"}
-SEARCHES = {"search", "search_results", "results", "serp"}
+SEARCHES = {"search", "search_results", "results", "serp", "srp"}
 CART_PAGES = {"cart", "basket", "checkout"}
 CART_CLICKS = {"add_to_cart", "remove_from_cart", "checkout"}
 
@@ -74,7 +74,7 @@ def tiers_of(connection: duckdb.DuckDBPyConnection) -> Tiers:
 
 def promises_of(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
     result = connection.execute(
-        "select rpt_fixes.*, example from rpt_fixes"
+        "select rpt_fixes.*, example, to_date from rpt_fixes"
         " inner join rpt_completeness_attributes using (source, period, attribute)"
         " where source = '(all)' and period = 'recent' order by fix_number"
     )
@@ -98,9 +98,11 @@ def mended(rows: Iterable[Row], promise: dict[str, Any]) -> list[Row]:
     whole = dict(example)
     for fields, applies in SENT.values():
         whole |= {name: value for name, value in fields.items() if applies(example)}
-    # Within a session that has a page_view, if there is any, and not before it.
+    # Within a session that has a page_view, if there is any, and not before it; on a day of the
+    # period, whose last day stays the same: one event more makes no other day count.
+    last = str(promise["to_date"])
     home = max(
-        rows,
+        (row for row in rows if row["original_timestamp"][:10] <= last),
         key=lambda row: (row["type"] == "page_view", row["original_timestamp"]),
     )
     identity = {name: home[name] for name in ("uid", "sid", "cid") if name in home}

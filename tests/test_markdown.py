@@ -8,7 +8,7 @@ NUMBERS = {
     "books": "records_read files accepted quarantined skipped blank_lines duplicate_records"
     " conflicting_records",
     "events": "events sources first_at last_at",
-    "sessions": "sessions given derived visitors converted",
+    "sessions": "sessions given derived visitors converted over_a_day",
     "attribution": "conversions units touches",
     "orders": "orders conversions repeats repeats_by_another_visitor differing",
 }

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import pydantic
 
-REPORT_VERSION: Final = 2
+REPORT_VERSION: Final = 3
 
 # What a tier unlocks, in the words of the event document ("Good, Better, Best Data").
 UNLOCKS: Final = {
@@ -99,13 +99,14 @@ class Events(Section):
 
 
 class Sessions(Section):
-    """How many sessions there are."""
+    """How many sessions there are; `over_a_day`: longer than 24 hours, a sid that comes again."""
 
     sessions: int
     visitors: int
     given: int
     derived: int
     converted: int
+    over_a_day: int
     median_seconds: float | None
 
 
@@ -331,14 +332,21 @@ class CustomField(Section):
 
 
 class NearMiss(Section):
-    """A type or field that looks like another one that is meant."""
+    """What comes near a name of the schema, is not read as it, and what to do about it.
 
-    kind: Literal["type", "field"]
+    Of kind `type` and `field` the name of a type or field; `value`: a page type or the like, of
+    `field`; `key`: the key of a record under which its event stands; `id`: ids of `field` that are
+    written as decimal numbers.
+    """
+
+    kind: Literal["type", "field", "value", "key", "id"]
     type: str | None
+    field: str | None
     name: str
     meant: str
     records: int
     rule: str | None
+    advice: str
 
 
 class FileHint(Section):

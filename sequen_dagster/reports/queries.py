@@ -32,6 +32,7 @@ SINGLE: Final = {
             count(*) filter (where session_source = 'given') as given,
             count(*) filter (where session_source = 'derived') as derived,
             count(*) filter (where is_converted) as converted,
+            count(*) filter (where duration_seconds > 86400) as over_a_day,
             median(duration_seconds)::double as median_seconds
         from fct_sessions
     """,
@@ -313,8 +314,57 @@ NEAR_QUARANTINED: Final = """
     from rpt_quarantined_fields where source = '(all)'
     order by record_count desc, type, rule, field limit 5000
 """
+# Of the events of the recent period; a value of a field at most, as many as may be compared.
+NEAR_VALUES: Final = """
+    with days as (
+        select min(from_date) as from_date, max(to_date) as to_date
+        from rpt_completeness_attributes where source = '(all)' and period = 'recent'
+    ),
+    names as (
+        unpivot (select page_type, click_type, conversion_type, original_timestamp from fct_events)
+        on page_type, click_type, conversion_type into name field value name
+    )
+    select field, name, count(*) as events
+    from names
+    inner join days on original_timestamp::date between from_date and to_date
+    where length(name) < 64
+    group by field, name order by events desc, field, name limit 1000
+"""
+NEAR_MEDIA: Final = """
+    with days as (
+        select min(from_date) as from_date, max(to_date) as to_date
+        from rpt_completeness_attributes where source = '(all)' and period = 'recent'
+    ),
+    found as (
+        select json_extract_string(properties, $pointer) as name
+        from fct_events
+        inner join days on original_timestamp::date between from_date and to_date
+        where list_contains($types, type)
+    )
+    select name, count(*) as events
+    from found where length(name) < 64
+    group by name order by events desc, name limit 1000
+"""
+# An id that was a whole number and became a double on its way here.
+NEAR_IDS: Final = """
+    select field, events from (
+        unpivot (
+            select {columns} from fct_events
+        ) on * into name field value events
+    ) where events > 0 order by field
+""".format(
+    columns=", ".join(
+        f"count(*) filter (where suffix({field}, '.0')"
+        f" and regexp_full_match({field}, '-?[0-9]+[.]0')) as {field}"
+        for field in (
+            "uid", "sid", "cid", "rec_id", "page_view_id", "module_view_id", "impression_id",
+            "item_id",
+        )
+    )
+)  # fmt: skip
 DETECTORS: Final = """
-    select distinct detectors from rpt_completeness_attributes where source = '(all)'
+    select distinct detectors, applies_to
+    from rpt_completeness_attributes where source = '(all)' and period = 'recent'
 """
 STALE: Final = """
     select path from rpt_batches

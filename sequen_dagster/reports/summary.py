@@ -17,13 +17,12 @@ from sequen_dagster.errors import ReportError
 from sequen_dagster.lake.ingest import contract_fingerprint
 from sequen_dagster.reports import queries
 from sequen_dagster.reports.document import REPORT_VERSION, UNLOCKS, Report
-from sequen_dagster.reports.near_misses import near_fields, near_fields_of_quarantined, near_types
+from sequen_dagster.reports.near_names import near_misses
 from sequen_dagster.reports.publish import read_rows, snapshot_path
 from sequen_dagster.secrecy import values_kept_in
 from sequen_dagster.settings import RULES_VERSION, SequenSettings
 
 _SHOWN_PATHS: Final = 5
-_SHOWN_NEAR_MISSES: Final = 40
 _Z_95: Final = 1.959964
 
 Rows = list[dict[str, Any]]  # Any: what a query gives; the report's form checks it
@@ -126,41 +125,11 @@ def _sections(snapshot: duckdb.DuckDBPyConnection, settings: SequenSettings) -> 
     for field in sections["catalog"]:
         field["samples"] = _samples(snapshot, field, settings.report_samples)
     sections["inputs"]["latest"] = read_rows(snapshot, queries.LATEST_FILES)
-    sections["near_misses"] = _near_misses(snapshot, sections["fields"])
+    sections["near_misses"] = near_misses(snapshot, sections["fields"])
     stale = snapshot.execute(queries.STALE, [contract_fingerprint(settings)]).fetchall()
     paths = [path for (path,) in stale]
     sections["stale"] = {"batches": len(paths), "paths": paths[:_SHOWN_PATHS]}
     return sections
-
-
-def _near_misses(snapshot: duckdb.DuckDBPyConnection, fields: Rows) -> Rows:
-    detectors = {
-        path
-        for (texts,) in snapshot.execute(queries.DETECTORS).fetchall()
-        for path in _paths(texts)
-    }
-    carried = {
-        (field["type"], field["field"])
-        for field in fields
-        if field["source"] == "(all)" and field["present"] == 1
-    }
-    custom = snapshot.execute(queries.NEAR_FIELDS).fetchall()
-    found = [
-        *near_fields_of_quarantined(snapshot.execute(queries.NEAR_QUARANTINED).fetchall()),
-        *near_types(snapshot.execute(queries.NEAR_TYPES).fetchall()),
-        *near_fields(custom, detectors=detectors, carried=carried),
-    ]
-    return [one.model_dump() for one in found[:_SHOWN_NEAR_MISSES]]
-
-
-def _paths(detectors: str) -> list[str]:
-    """The paths of custom fields among an attribute's detectors."""
-    fields = [one for one in detectors.split("|") if one.startswith("field:")]
-    return [
-        path
-        for field in fields
-        for path in field.removeprefix("field:").partition("=")[0].split("+")
-    ]
 
 
 def _samples(snapshot: duckdb.DuckDBPyConnection, field: dict[str, Any], count: int) -> list[str]:

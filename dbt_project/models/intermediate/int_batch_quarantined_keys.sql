@@ -4,6 +4,13 @@
     touched_by=['stg_touched_batches.batch_id'],
 ) }}
 
+{%- set id_keys = [
+    ('uid', 'uid'), ('sid', 'sid'), ('sid', 'session_id'), ('cid', 'cid'), ('cid', 'client_id'),
+    ('id', 'id'), ('rec_id', 'rec_id'), ('page_view_id', 'page_view_id'),
+    ('module_view_id', 'module_view_id'), ('impression_id', 'impression_id'),
+    ('item_id', 'item_id'),
+] %}
+
 with
 
 stg_batches as (
@@ -31,6 +38,7 @@ keys_exploded as (
         rules_exploded.batch_id,
         rules_exploded.type,
         rules_exploded.rule,
+        rules_exploded.raw,
         record_keys.field
     from rules_exploded
     {{ cross_join_unnest(
@@ -41,16 +49,100 @@ keys_exploded as (
         and {{ matches('record_keys.field', '[A-Za-z_][A-Za-z_.-]{0,39}') }}
 ),
 
+objects_within as (
+    select
+        batch_id,
+        type,
+        rule,
+        field,
+        {{ json_text_along('raw', split_text('field', '|')) }} as inner_text
+    from keys_exploded
+),
+
+{# An object or the JSON text of one; of an array the first element. #}
+inner_keys_exploded as (
+    select
+        objects_within.batch_id,
+        objects_within.type,
+        objects_within.rule,
+        objects_within.field || '/' || inner_keys.inner_field as field
+    from objects_within
+    {{ cross_join_unnest(
+        json_keys_if_readable('objects_within.inner_text'), 'inner_keys', 'inner_field'
+    ) }}
+    where {{ matches('inner_keys.inner_field', '[A-Za-z_][A-Za-z_.-]{0,39}') }}
+
+    union all
+
+    select
+        objects_within.batch_id,
+        objects_within.type,
+        objects_within.rule,
+        objects_within.field || '[]/' || inner_keys.inner_field as field
+    from objects_within
+    {{ cross_join_unnest(
+        json_keys_if_readable(json_text_along('objects_within.inner_text', split_text("'0'", '|'))),
+        'inner_keys', 'inner_field'
+    ) }}
+    where {{ matches('inner_keys.inner_field', '[A-Za-z_][A-Za-z_.-]{0,39}') }}
+),
+
+{# A whole number that became a double on its way: 1001.0 is no id. #}
+doubles_for_ids as (
+    {%- for field, key in id_keys %}
+        select
+            batch_id,
+            type,
+            rule,
+            '{{ field }}' as field
+        from rules_exploded
+        where
+            rule = 'invalid_{{ field }}'
+            and {{ matches(json_text('raw', [key]), '-?[0-9]+[.]0+') }}
+        {%- if not loop.last %}
+
+            union all
+        {% endif %}
+    {%- endfor %}
+),
+
+names_found as (
+    select
+        batch_id,
+        type,
+        rule,
+        field
+    from keys_exploded
+
+    union all
+
+    select
+        batch_id,
+        type,
+        rule,
+        field
+    from inner_keys_exploded
+
+    union all
+
+    select
+        batch_id,
+        type,
+        rule,
+        field
+    from doubles_for_ids
+),
+
 keys_counted as (
     select
-        keys_exploded.batch_id,
+        names_found.batch_id,
         stg_batches.source,
-        keys_exploded.type,
-        keys_exploded.rule,
-        keys_exploded.field,
+        names_found.type,
+        names_found.rule,
+        names_found.field,
         count(*) as record_count
-    from keys_exploded
-    inner join stg_batches on keys_exploded.batch_id = stg_batches.batch_id
+    from names_found
+    inner join stg_batches on names_found.batch_id = stg_batches.batch_id
     group by 1, 2, 3, 4, 5
 )
 

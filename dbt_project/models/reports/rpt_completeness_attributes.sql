@@ -37,6 +37,7 @@ attributes_of_periods as (
         int_completeness_attributes.attribute,
         int_completeness_attributes.tier,
         int_completeness_attributes.kind,
+        int_completeness_attributes.applies_to,
         int_completeness_attributes.detectors,
         int_completeness_attributes.why,
         int_completeness_attributes.fix,
@@ -85,6 +86,7 @@ statuses_decided as (
             'days_summed.applicable_events', 'attributes_of_periods.threshold',
             'attributes_of_periods.min_events'
         ) }} as status,
+        attributes_of_periods.applies_to,
         attributes_of_periods.detectors,
         attributes_of_periods.why,
         attributes_of_periods.fix,
@@ -104,7 +106,9 @@ statuses_decided as (
                 / nullif(days_summed.applicable_events, 0)
         end as coverage,
         cast(attributes_of_periods.threshold as double) as threshold,
-        attributes_of_periods.is_waived
+        attributes_of_periods.is_waived,
+        attributes_of_periods.from_date,
+        attributes_of_periods.to_date
     from attributes_of_periods
     inner join days_summed
         on

@@ -1,0 +1,118 @@
+"""Reports: the names in the snapshot that near misses are looked for among.
+
+In: the published snapshot. Out: near misses, as `report.json` holds them.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, Final
+
+import duckdb
+
+from sequen_dagster.contract.shapes import PLACES
+from sequen_dagster.reports import queries
+from sequen_dagster.reports.near_misses import (
+    near_fields,
+    near_fields_of_quarantined,
+    near_ids,
+    near_types,
+    near_values,
+)
+
+_SHOWN_OF_A_KIND: Final = 12
+_NAME_FIELDS: Final = ("type", "page_type", "click_type", "conversion_type")
+_CONDITION: Final = re.compile(r"\[(\w+)=([^\]]*)\]")
+
+Rows = list[dict[str, Any]]  # Any: what a query gives; the report's form checks it
+Names = dict[str, set[str]]
+
+
+def near_misses(snapshot: duckdb.DuckDBPyConnection, fields: Rows) -> Rows:
+    """What comes near a name of the schema, or of an attribute, and is not read as it.
+
+    Args:
+        snapshot: the published snapshot.
+        fields: the report's rows of reserved fields.
+
+    Returns:
+        Near misses, the most frequent of each kind.
+    """
+    rules = snapshot.execute(queries.DETECTORS).fetchall()
+    paths = {path for detectors, _ in rules for path in _paths(detectors)}
+    expected = expected_names(rules)
+    carried = {
+        (field["type"], field["field"])
+        for field in fields
+        if field["source"] == "(all)" and field["present"] == 1
+    }
+    custom = snapshot.execute(queries.NEAR_FIELDS).fetchall()
+    values = snapshot.execute(queries.NEAR_VALUES).fetchall()
+    media = _media(snapshot, custom, expected.keys() - set(_NAME_FIELDS))
+    found = [
+        near_fields_of_quarantined(snapshot.execute(queries.NEAR_QUARANTINED).fetchall()),
+        near_types(
+            snapshot.execute(queries.NEAR_TYPES).fetchall(), expected=expected.get("type", ())
+        ),
+        near_ids(snapshot.execute(queries.NEAR_IDS).fetchall()),
+        near_values([*values, *media], expected=expected),
+        near_fields(custom, detectors=paths, carried=carried),
+    ]
+    return [one.model_dump() for of_a_kind in found for one in of_a_kind[:_SHOWN_OF_A_KIND]]
+
+
+def expected_names(rules: Iterable[tuple[str, str]]) -> Names:
+    """The names that count for some attribute, by the field that holds them.
+
+    Args:
+        rules: (detectors, clauses of applies_to), in the grammar of the seed.
+
+    Example:
+        >>> names = expected_names([("type:email_open|field:utm_medium=email", "*"),
+        ...                         ("field:q", "page_view[page_type=search|serp]")])
+        >>> sorted((field, sorted(one)) for field, one in names.items())
+        [('page_type', ['search', 'serp']), ('type', ['email_open']), ('utm_medium', ['email'])]
+    """
+    found: Names = defaultdict(set)
+    for detectors, applies_to in rules:
+        for detector in detectors.split("|"):
+            kind, _, argument = detector.strip().partition(":")
+            path, _, value = argument.partition("=")
+            if kind in _NAME_FIELDS:
+                found[kind].add(argument)
+            elif kind == "field" and value:
+                found[path].add(value)
+        for field, values in _CONDITION.findall(applies_to):
+            found[field].update(value.strip() for value in values.split("|"))
+    return found
+
+
+def _paths(detectors: str) -> list[str]:
+    """The paths of custom fields among an attribute's detectors."""
+    fields = [one for one in detectors.split("|") if one.startswith("field:")]
+    return [
+        path
+        for field in fields
+        for path in field.removeprefix("field:").partition("=")[0].split("+")
+    ]
+
+
+def _media(
+    snapshot: duckdb.DuckDBPyConnection, custom: list[tuple[str, str, int]], paths: Iterable[str]
+) -> list[tuple[str, str, int]]:
+    """Values of the fields that are compared with a name, as (path, value, events).
+
+    JSON is read only of types of events that have such a field.
+    """
+    found = []
+    for path in sorted(paths):
+        for field in (path, *(f"{place}.{path}" for place in PLACES)):
+            types = sorted({event_type for event_type, name, _ in custom if name == field})
+            escaped = field.replace("~", "~0").replace("/", "~1")
+            for pointer in dict.fromkeys((f"/{escaped}", "/" + escaped.replace(".", "/"))):
+                if types:
+                    counts = snapshot.execute(
+                        queries.NEAR_MEDIA, {"pointer": pointer, "types": types}
+                    ).fetchall()
+                    found += [(path, value, count) for value, count in counts]
+    return found
