@@ -12,6 +12,7 @@ import msgspec
 
 from sequen_dagster.absence import is_blank
 from sequen_dagster.exports.json_grammar import SPACE, STRING, decoded_text, may_go_on
+from sequen_dagster.exports.recovery import Setting, bad_value
 from sequen_dagster.fields import ALIASES, FIELD_NAMES, IDENTITY_FIELDS, TIMESTAMP_FIELDS
 
 EVENTS_KEYS: Final = ("events", "batch", "data", "payload", "records")
@@ -21,6 +22,7 @@ _GIVEN_NAMES: Final = frozenset((*GIVEN_FIELDS, *ALIASES))
 # Fields that only an event has.
 _EVENT_FIELDS: Final = frozenset(FIELD_NAMES) - {"id", "type", *GIVEN_FIELDS}
 _COMMAS: Final = re.compile(rb"[ \t\r\n,]*+")
+_BETWEEN_ELEMENTS: Final = re.compile(rb"(?:[ \t\r\n,\x00\x1e}]++|\xef\xbb\xbf)*+")
 # In a first element that is no JSON.
 _SAYS_TYPE: Final = re.compile(rb'"type"[ \t\r\n]*+:[ \t\r\n]*+(?!null|"[ \t]*+"|\[[ \t]*+\])')
 
@@ -224,23 +226,28 @@ def _array(text: bytes, start: int, end: int, value_end: ValueEnd) -> Array | Li
     place = start + 1
     is_empty = True
     while True:
-        place = _behind(_COMMAS, text, place, end)
+        # As the reader does: brackets that are too many are passed over, and so is a bad scalar.
+        place = _behind(_BETWEEN_ELEMENTS, text, place, end)
         if place >= end:
             return "cut"
         first = text[place]
         if first == ord("]"):
             return Array(start, has_object=False) if is_empty else None
         stop = value_end(place)
+        if stop == "cut":
+            return "cut"
         if first == ord("{"):
-            if stop == "cut":
-                return "cut"
             is_typed = _says_type(text[place : end if stop == "bad" else stop], stop != "bad")
             return Array(start, has_object=True, is_typed=is_typed)
         if isinstance(stop, str):
-            return "cut" if stop == "cut" else None
-        inner = unwrapped(text[place:stop]) if first == ord('"') else None
-        if inner is not None and inner.startswith(b"{"):
-            return Array(start, has_object=True, is_typed=_says_type(inner, True))
+            if first == ord("["):
+                return None
+            bad = bad_value(text, place, end, Setting(is_element=True), is_at_end=True)
+            stop = bad.end if bad else end
+        elif first == ord('"'):
+            inner = unwrapped(text[place:stop])
+            if inner is not None and inner.startswith(b"{"):
+                return Array(start, has_object=True, is_typed=_says_type(inner, True))
         place = stop
         is_empty = False
 
