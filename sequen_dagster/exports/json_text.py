@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from sequen_dagster.exports.compression import ByteStream
-from sequen_dagster.exports.envelopes import EnvelopeRules, Members, read_members, unwrapped
+from sequen_dagster.exports.envelopes import EnvelopeRules, MemberReader, Members, unwrapped
 from sequen_dagster.exports.json_grammar import (
     BETWEEN,
     SCALAR,
@@ -404,7 +404,7 @@ class _Reader:
             text, end = self._window.text, self._end()
             found = _TOO_MANY.match(text, self._place)
             start = found.end() if found else self._place
-            behind = read_members(text, start, end, self._rules, self._value_end, is_whole=True)
+            behind = self._members(start, end, is_whole=True)
             if behind.outcome != "cut" or not self._may_grow():
                 break
             self._grow()
@@ -465,7 +465,7 @@ class _Reader:
         text, end = self._window.text, self._end()
         if text[place] not in b"{[":
             scalar = SCALAR.match(text, place, end)
-            if scalar is not None and scalar.end() < end:
+            if scalar is not None and (scalar.end() < end or text[place] in b'"tfn'):
                 return scalar.end()
             return "cut" if may_go_on(text, place, end) else "bad"
         offset = self._window.offset
@@ -486,14 +486,25 @@ class _Reader:
             return found - offset
         return "bad" if scout.is_stuck else "cut"
 
+    def _members(
+        self, place: int, end: int, *, until: str | None = None, is_whole: bool = False
+    ) -> Members:
+        reader = MemberReader(
+            self._window.text,
+            end,
+            self._rules,
+            self._value_end,
+            until=until,
+            is_whole=is_whole,
+            is_last=not self._may_grow(),
+        )
+        return reader.read(place)
+
     def _try_whole_envelope(self, stop: int) -> bool:
         """Go into an object that is right as a whole, if it is an envelope."""
         if len(self._frames) > _MAX_ENVELOPES:
             return False
-        text = self._window.text
-        members = read_members(
-            text, self._place + 1, stop, self._rules, self._value_end, is_whole=True
-        )
+        members = self._members(self._place + 1, stop, is_whole=True)
         if members.outcome != "closed":
             # Some of its bytes are not UTF-8.
             return self._try_envelope()
@@ -509,18 +520,12 @@ class _Reader:
         if len(self._frames) > _MAX_ENVELOPES or verdict is None:
             return False
         while True:
-            members = read_members(
-                self._window.text,
-                self._place + 1,
-                self._end(),
-                self._rules,
-                self._value_end,
-                until=verdict or None,
-            )
+            members = self._members(self._place + 1, self._end(), until=verdict or None)
             if members.outcome != "cut" or not self._may_grow():
                 break
             self._grow()
-        chosen = self._rules.chosen(members) if members.outcome in ("array", "closed") else None
+        # Where members behind an empty array are bad, it is the array all the same.
+        chosen = self._rules.chosen(members)
         if chosen is not None:
             self._enter(members, chosen, members.place if members.outcome == "closed" else None)
         return chosen is not None
