@@ -18,9 +18,10 @@ import msgspec
 
 from sequen_dagster.absence import is_blank
 from sequen_dagster.contract.careful import RefusedError, sanitised
+from sequen_dagster.contract.inherit import inherit
 from sequen_dagster.contract.placeholders import DEFAULT, Placeholders
 from sequen_dagster.contract.shapes import ShapeCache
-from sequen_dagster.exports.records import RecordChunk, Unreadable
+from sequen_dagster.exports.records import Giver, RecordChunk, Unreadable
 from sequen_dagster.fields import ALIASES, FIELD_NAMES
 
 _FIELD_COUNT: Final = len(FIELD_NAMES)
@@ -45,9 +46,9 @@ class ParsedChunk:
         values: reserved fields of all records, one after the other, in the order of `FIELD_NAMES`.
         properties: custom fields of each record, as JSON text.
         shapes: their shape (see `shapes`).
-        md5s: hash of each record's compact text, as hex.
+        md5s: hash of each record's compact text and of what was given to it, as hex.
         lines: physical line of each record.
-        items: place in its array of each record.
+        items: place of each record among those that start on its line.
         texts: original bytes of each record.
         warnings: warning codes of the records that have any, by row number.
         unreadable: records that are no JSON object.
@@ -101,7 +102,9 @@ class Parser:
                 refused.append(position)
                 parsed.unreadable.append(_unreadable(chunk, position, refusal))
                 continue
-            self._add(parsed, compact, record, warnings)
+            self._add(
+                parsed, compact, record, warnings, chunk.givers.get(position, ()), chunk.folder
+            )
             if warnings:
                 parsed.warnings[len(parsed.md5s) - 1] = warnings
         parsed.texts = _without(chunk.texts, refused)
@@ -131,12 +134,20 @@ class Parser:
         return sanitised(text, max_depth=self._max_depth, warnings=warnings)
 
     def _add(
-        self, parsed: ParsedChunk, compact: bytes, record: Record, warnings: list[str]
+        self,
+        parsed: ParsedChunk,
+        compact: bytes,
+        record: Record,
+        warnings: list[str],
+        givers: tuple[Giver, ...],
+        folder: dict[str, bytes],
     ) -> None:
         # One flat list: a list for each record would keep the garbage collector busy.
         parsed.values += map(record.pop, FIELD_NAMES, repeat(None))
         if not _ALIAS_NAMES.isdisjoint(record):
             _read_aliases(parsed.values, record, self._placeholders, warnings)
+        if givers or folder:
+            compact += inherit(parsed.values, record, givers, folder, self._placeholders, warnings)
         parsed.properties.append(_encode(record).decode())
         parsed.shapes.append(self._shapes.shape(record, warnings))
         parsed.md5s.append(hashlib.md5(compact, usedforsecurity=False).hexdigest())

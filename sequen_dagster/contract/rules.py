@@ -50,6 +50,7 @@ WARNINGS: Final = (
     "coerced",
     "duplicate_key",
     "envelope_fields",
+    "inherited_from_envelope",
     "lone_surrogate",
     "near_standard_type",
     "placeholder_id",

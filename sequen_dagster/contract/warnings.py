@@ -45,6 +45,8 @@ def count_warnings(
         Records by (event type, warning code).
     """
     replaced = [row for row, codes in parse_warnings.items() if "placeholder_id" in codes]
+    # An envelope gave another time.
+    zeros = [row for row, codes in parse_warnings.items() if "zero_time" in codes]
     flags: dict[str, pl.Expr | pl.Series] = {
         "placeholder_id": pl.any_horizontal(
             *(pl.col(state_of(name)) == PLACEHOLDER for name in ID_FIELDS),
@@ -52,7 +54,8 @@ def count_warnings(
             pl.int_range(pl.len()).is_in(replaced),
         ),
         "zero_time": pl.any_horizontal(
-            pl.col(state_of(name)) == ZERO_TIME for name in TIMESTAMP_FIELDS
+            *(pl.col(state_of(name)) == ZERO_TIME for name in TIMESTAMP_FIELDS),
+            pl.int_range(pl.len()).is_in(zeros),
         ),
         "ahead_of_ingest": _is_ahead_of_ingest(),
         "near_standard_type": pl.col("type").is_in(_near_types(converted["type"])),

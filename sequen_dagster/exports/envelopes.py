@@ -12,6 +12,7 @@ import msgspec
 
 from sequen_dagster.absence import is_blank
 from sequen_dagster.exports.json_grammar import SPACE, STRING, decoded_text, may_go_on
+from sequen_dagster.exports.recovery import Setting, bad_value
 from sequen_dagster.fields import ALIASES, FIELD_NAMES, IDENTITY_FIELDS, TIMESTAMP_FIELDS
 
 EVENTS_KEYS: Final = ("events", "batch", "data", "payload", "records")
@@ -21,6 +22,7 @@ _GIVEN_NAMES: Final = frozenset((*GIVEN_FIELDS, *ALIASES))
 # Fields that only an event has.
 _EVENT_FIELDS: Final = frozenset(FIELD_NAMES) - {"id", "type", *GIVEN_FIELDS}
 _COMMAS: Final = re.compile(rb"[ \t\r\n,]*+")
+_BETWEEN_ELEMENTS: Final = re.compile(rb"(?:[ \t\r\n,\x00\x1e}]++|\xef\xbb\xbf)*+")
 # In a first element that is no JSON.
 _SAYS_TYPE: Final = re.compile(rb'"type"[ \t\r\n]*+:[ \t\r\n]*+(?!null|"[ \t]*+"|\[[ \t]*+\])')
 
@@ -38,11 +40,15 @@ class Array:
         start: where its bracket is.
         has_object: whether an object is among its elements; else it is empty.
         is_typed: whether the first object has a type.
+        is_open: whether the text ends before anything in it.
+        end: where it ends, if it is empty.
     """
 
     start: int
     has_object: bool
     is_typed: bool = False
+    is_open: bool = False
+    end: int | None = None
 
 
 @dataclass
@@ -137,112 +143,111 @@ def is_present(value: bytes) -> bool:
     return value != b"null"
 
 
-def read_members(
-    text: bytes,
-    place: int,
-    end: int,
-    rules: EnvelopeRules,
-    value_end: ValueEnd,
-    *,
-    until: str | None = None,
-    is_whole: bool = False,
-) -> Members:
-    """Read the members of an object; commas may be too many or missing.
+@dataclass(frozen=True)
+class MemberReader:
+    """Reads the members of an object; commas may be too many or missing.
 
-    Args:
+    Attributes:
         text: bytes.
-        place: behind the brace of the object, or behind a member.
         end: where to stop.
         rules: which keys may hold events.
         value_end: finds the ends of values.
         until: the one key to stop at; by default any that holds an object in an array.
-        is_whole: whether the object is known to be right, so that no array is stopped at.
-
-    Returns:
-        What was read.
+        is_whole: whether no array is stopped at.
+        is_last: whether no more bytes can be had.
     """
-    members = Members(place=place)
-    while True:
-        key_at = _behind(_COMMAS, text, members.place, end)
-        first = text[key_at : min(key_at + 1, end)]
-        if first == b"}":
-            members.place, members.outcome = key_at + 1, "closed"
-            return members
-        key = STRING.match(text, key_at, end)
-        if key is None:
-            members.outcome = "cut" if may_go_on(text, key_at, end) else "bad"
-            return members
-        colon = _behind(SPACE, text, key.end(), end)
-        start = _behind(SPACE, text, colon + 1, end)
-        if colon < end and text[colon] != ord(":"):
-            members.outcome = "bad"
-            return members
-        if start >= end:
-            return members
-        name = decoded_text(key[0])
-        if not _take(text, start, end, name, members, rules, value_end, until, is_whole=is_whole):
-            return members
 
+    text: bytes
+    end: int
+    rules: EnvelopeRules
+    value_end: ValueEnd
+    until: str | None = None
+    is_whole: bool = False
+    is_last: bool = False
 
-def _take(
-    text: bytes,
-    start: int,
-    end: int,
-    name: str | None,
-    members: Members,
-    rules: EnvelopeRules,
-    value_end: ValueEnd,
-    until: str | None,
-    *,
-    is_whole: bool,
-) -> bool:
-    """Take the value of a member; whether reading goes on behind it."""
-    is_candidate = name in rules.keys and text[start] == ord("[")
-    array = _array(text, start, end, value_end) if is_candidate else None
-    if array == "cut":
-        members.outcome = "cut"
-        return False
-    if name is not None:
-        members.values.pop(name, None)
-        members.arrays.pop(name, None)
-        if array is not None:
-            members.arrays[name] = array
-            if not is_whole and array.has_object and until in (None, name):
-                members.outcome = "array"
-                return False
-    stop = value_end(start)
-    if isinstance(stop, str) or name is None or not _is_text(text[start:stop]):
-        members.outcome = "cut" if stop == "cut" else "bad"
-        return False
-    members.values[name] = text[start:stop]
-    members.place = stop
-    return True
+    def read(self, place: int) -> Members:
+        """Read on from behind the brace of the object, or from behind a member."""
+        text, end = self.text, self.end
+        members = Members(place=place)
+        while True:
+            key_at = self._behind(_COMMAS, members.place)
+            first = text[key_at : min(key_at + 1, end)]
+            if first == b"}":
+                members.place, members.outcome = key_at + 1, "closed"
+                return members
+            key = STRING.match(text, key_at, end)
+            if key is None:
+                members.outcome = "cut" if may_go_on(text, key_at, end) else "bad"
+                return members
+            colon = self._behind(SPACE, key.end())
+            start = self._behind(SPACE, colon + 1)
+            if colon < end and text[colon] != ord(":"):
+                members.outcome = "bad"
+                return members
+            if start >= end or not self._take(start, decoded_text(key[0]), members):
+                return members
 
+    def _take(self, start: int, name: str | None, members: Members) -> bool:
+        """Take the value of a member; whether reading goes on behind it."""
+        is_candidate = name in self.rules.keys and self.text[start] == ord("[")
+        array = self._array(start) if is_candidate else None
+        if array == "cut":
+            return False
+        if name is not None:
+            members.values.pop(name, None)
+            members.arrays.pop(name, None)
+            if array is not None:
+                members.arrays[name] = array
+                is_full = array.has_object or array.is_open
+                if is_full and not self.is_whole and self.until in (None, name):
+                    members.outcome = "array"
+                    return False
+        # In an empty array no comma is too many.
+        stop = (array.end if array and not self.is_whole else None) or self.value_end(start)
+        if isinstance(stop, str) or name is None or not _is_text(self.text[start:stop]):
+            members.outcome = "cut" if stop == "cut" else "bad"
+            return False
+        members.values[name] = self.text[start:stop]
+        members.place = stop
+        return True
 
-def _array(text: bytes, start: int, end: int, value_end: ValueEnd) -> Array | Literal["cut"] | None:
-    """What an array holds, going by its first object; None where it holds none, and something."""
-    place = start + 1
-    is_empty = True
-    while True:
-        place = _behind(_COMMAS, text, place, end)
-        if place >= end:
-            return "cut"
-        first = text[place]
-        if first == ord("]"):
-            return Array(start, has_object=False) if is_empty else None
-        stop = value_end(place)
-        if first == ord("{"):
-            if stop == "cut":
+    def _array(self, start: int) -> Array | Literal["cut"] | None:
+        """What an array holds, going by its first object; None where it holds none but others."""
+        text, end = self.text, self.end
+        place = start + 1
+        is_empty = True
+        while True:
+            # As the reader does: brackets that are too many are passed over, and bad scalars.
+            place = self._behind(_BETWEEN_ELEMENTS, place)
+            if place >= end:
+                is_open = self.is_last and is_empty
+                return Array(start, has_object=False, is_open=True) if is_open else "cut"
+            first = text[place]
+            if first == ord("]"):
+                return Array(start, has_object=False, end=place + 1) if is_empty else None
+            stop = self.value_end(place)
+            if stop == "cut" and not self.is_last:
                 return "cut"
-            is_typed = _says_type(text[place : end if stop == "bad" else stop], stop != "bad")
-            return Array(start, has_object=True, is_typed=is_typed)
-        if isinstance(stop, str):
-            return "cut" if stop == "cut" else None
-        inner = unwrapped(text[place:stop]) if first == ord('"') else None
-        if inner is not None and inner.startswith(b"{"):
-            return Array(start, has_object=True, is_typed=_says_type(inner, True))
-        place = stop
-        is_empty = False
+            is_good = isinstance(stop, int)
+            behind = stop if isinstance(stop, int) else end
+            if first == ord("{"):
+                is_typed = _says_type(text[place:behind], is_good)
+                return Array(start, has_object=True, is_typed=is_typed)
+            if not is_good:
+                if first == ord("["):
+                    return None
+                bad = bad_value(text, place, end, Setting(is_element=True), is_at_end=True)
+                behind = bad.end if bad else end
+            elif first == ord('"'):
+                inner = unwrapped(text[place:behind])
+                if inner is not None and inner.startswith(b"{"):
+                    return Array(start, has_object=True, is_typed=_says_type(inner, True))
+            place = behind
+            is_empty = False
+
+    def _behind(self, pattern: re.Pattern[bytes], place: int) -> int:
+        found = pattern.match(self.text, place, self.end)
+        return found.end() if found else place
 
 
 def _says_type(text: bytes, is_whole: bool) -> bool:
@@ -269,11 +274,6 @@ def unwrapped(string: bytes) -> bytes | None:
         return None
     # A lone surrogate can only stand in a string there, where an escape says the same.
     return text.encode("utf-8", "surrogatepass" if text.isascii() else "backslashreplace")
-
-
-def _behind(pattern: re.Pattern[bytes], text: bytes, place: int, end: int) -> int:
-    found = pattern.match(text, place, end)
-    return found.end() if found else place
 
 
 def _is_text(value: bytes) -> bool:

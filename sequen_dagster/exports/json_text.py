@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from sequen_dagster.exports.compression import ByteStream
-from sequen_dagster.exports.envelopes import EnvelopeRules, Members, read_members, unwrapped
+from sequen_dagster.exports.envelopes import EnvelopeRules, MemberReader, Members, unwrapped
 from sequen_dagster.exports.json_grammar import (
     BETWEEN,
     SCALAR,
@@ -32,6 +32,7 @@ _BETWEEN_BYTES: Final = b" \t\r\n,\x00\x1e" + _MARK
 _MAX_ENVELOPES: Final = 64
 _OPENED: Final = re.compile(rb"\[++")
 _REGION_BYTES: Final = 1 << 16
+_COMMAS: Final = re.compile(rb"[ \t\r\n,]*+")
 # Behind the events of an envelope.
 _TOO_MANY: Final = re.compile(rb"[ \t\r\n,\]]*+")
 
@@ -190,6 +191,7 @@ class _Reader:
         self._verdicts: dict[int, str | None] = {}  # by offset: which key holds the events
         self._bad_tail: tuple[bytes, bool] | None = None
         self._slow_until = 0
+        self._last_stop = -1  # offset in the stream, once that is known
 
     # -- the whole ------------------------------------------------------------------------------
 
@@ -311,7 +313,16 @@ class _Reader:
 
     def _end(self) -> int:
         """Where to stop looking: a longer value is no record."""
-        return min(len(self._window.text), self._place + self._limit + 1)
+        return min(self._stop(), self._place + self._limit + 1)
+
+    def _stop(self) -> int:
+        """Where the text at hand ends, without what may stand behind the last value of all."""
+        window = self._window
+        if not window.is_at_end:
+            return len(window.text)
+        if self._last_stop < 0:
+            self._last_stop = window.offset + len(window.text.rstrip(_BETWEEN_BYTES))
+        return max(self._last_stop - window.offset, 0)
 
     # -- arrays and envelopes ---------------------------------------------------------------------
 
@@ -391,37 +402,38 @@ class _Reader:
             return
         while True:
             text, end = self._window.text, self._end()
-            found = _TOO_MANY.match(text, self._place, end)
+            found = _TOO_MANY.match(text, self._place)
             start = found.end() if found else self._place
-            behind = read_members(text, start, end, self._rules, self._value_end, is_whole=True)
-            if behind.outcome == "closed":
-                self._close(frame, behind)
-                return
-            if behind.outcome == "bad" or not self._may_grow():
+            behind = self._members(start, end, is_whole=True)
+            if behind.outcome != "cut" or not self._may_grow():
                 break
             self._grow()
-        self._pass_gap(start)
-        if start < len(self._window.text):
-            self._mark_long()
+        self._mark_long()
+        if (chosen := self._give(frame, behind)) != frame.key:
+            self._undo(frame, chosen)
+        elif behind.outcome == "closed":
+            self._pass_text(behind.place)
+            self._frames.pop()
+        elif behind.outcome == "cut" and self._window.is_at_end and end == self._stop():
+            # The envelope is left open, which is said at the end.
+            self._pass_text(max(end, self._place))
+        else:
+            rest = _COMMAS.match(text, behind.place)
+            self._pass_gap(rest.end() if rest else behind.place)
             self._bad(Setting(indent=frame.indent, braces=1))
 
-    def _close(self, frame: _Frame, behind: Members) -> None:
-        self._mark_long()
-        length = self._window.offset + behind.place - frame.start
-        if length > self._limit:
-            frame.giver.is_whole = False
+    def _give(self, frame: _Frame, behind: Members) -> str | None:
+        """Let an envelope give what stands behind its events; return which key holds them now."""
         had_others = frame.members.has_others(frame.key)
-        if frame.giver.is_whole:
-            whole = frame.members.with_more(behind)
-            chosen = self._rules.chosen(whole)
-            if chosen != frame.key:
-                self._undo(frame, chosen)
-                return
-            frame.giver.fields = whole.given(frame.key)
         if not had_others and behind.has_others(frame.key):
             self._sink.chunk.envelopes_with_fields += frame.members.arrays[frame.key].has_object
-        self._pass_text(behind.place)
-        self._frames.pop()
+        if self._window.offset + behind.place - frame.start > self._limit:
+            frame.giver.is_whole = False
+        if not frame.giver.is_whole:
+            return frame.key
+        whole = frame.members.with_more(behind)
+        frame.giver.fields = whole.given(frame.key)
+        return self._rules.chosen(whole)
 
     def _undo(self, frame: _Frame, chosen: str | None) -> None:
         """Go back before an object that is no envelope, or one by another key."""
@@ -438,8 +450,9 @@ class _Reader:
         while (stop := self._value_end(self._place)) == "cut" and self._may_grow():
             self._grow()
         if not isinstance(stop, int) or stop - self._place > self._limit:
+            is_cut = stop == "cut" and self._window.is_at_end
             if not self._try_envelope():
-                self._bad_value()
+                self._bad_value(is_cut=is_cut)
             return
         text = self._window.text[self._place : stop]
         if self._rules.may_hold(text) and self._try_whole_envelope(stop):
@@ -452,9 +465,9 @@ class _Reader:
         text, end = self._window.text, self._end()
         if text[place] not in b"{[":
             scalar = SCALAR.match(text, place, end)
-            if scalar is not None and scalar.end() < end:
+            if scalar is not None and (scalar.end() < end or text[place] in b'"tfn'):
                 return scalar.end()
-            return "cut" if self._may_grow() and may_go_on(text, place, end) else "bad"
+            return "cut" if may_go_on(text, place, end) else "bad"
         offset = self._window.offset
         start = offset + place
         scout = self._scout
@@ -471,16 +484,27 @@ class _Reader:
         found = scout.run(text, offset, start, end)
         if found is not None:
             return found - offset
-        return "cut" if self._may_grow() and not scout.is_stuck else "bad"
+        return "bad" if scout.is_stuck else "cut"
+
+    def _members(
+        self, place: int, end: int, *, until: str | None = None, is_whole: bool = False
+    ) -> Members:
+        reader = MemberReader(
+            self._window.text,
+            end,
+            self._rules,
+            self._value_end,
+            until=until,
+            is_whole=is_whole,
+            is_last=not self._may_grow(),
+        )
+        return reader.read(place)
 
     def _try_whole_envelope(self, stop: int) -> bool:
         """Go into an object that is right as a whole, if it is an envelope."""
         if len(self._frames) > _MAX_ENVELOPES:
             return False
-        text = self._window.text
-        members = read_members(
-            text, self._place + 1, stop, self._rules, self._value_end, is_whole=True
-        )
+        members = self._members(self._place + 1, stop, is_whole=True)
         if members.outcome != "closed":
             # Some of its bytes are not UTF-8.
             return self._try_envelope()
@@ -496,18 +520,12 @@ class _Reader:
         if len(self._frames) > _MAX_ENVELOPES or verdict is None:
             return False
         while True:
-            members = read_members(
-                self._window.text,
-                self._place + 1,
-                self._end(),
-                self._rules,
-                self._value_end,
-                until=verdict or None,
-            )
+            members = self._members(self._place + 1, self._end(), until=verdict or None)
             if members.outcome != "cut" or not self._may_grow():
                 break
             self._grow()
-        chosen = self._rules.chosen(members) if members.outcome in ("array", "closed") else None
+        # Where members behind an empty array are bad, it is the array all the same.
+        chosen = self._rules.chosen(members)
         if chosen is not None:
             self._enter(members, chosen, members.place if members.outcome == "closed" else None)
         return chosen is not None
@@ -553,15 +571,16 @@ class _Reader:
 
     # -- bad values -------------------------------------------------------------------------------
 
-    def _bad_value(self) -> None:
+    def _bad_value(self, *, is_cut: bool = False) -> None:
         is_object = self._window.text[self._place] == ord("{")
         is_element = self._frames[-1].arrays > 0
         indent = self._line_indent() if is_object else None
-        self._bad(Setting(indent=indent, is_element=is_element))
+        self._bad(Setting(indent=indent, is_element=is_element), is_cut=is_cut)
 
-    def _bad(self, setting: Setting) -> None:
+    def _bad(self, setting: Setting, *, is_cut: bool = False) -> None:
         while True:
-            text, end = self._window.text, self._end()
+            text = self._window.text
+            end = min(len(text), self._place + self._limit + 1)
             is_at_end = self._window.is_at_end and end == len(text)
             found = bad_value(text, self._place, end, setting, is_at_end=is_at_end)
             if found is not None or not self._may_grow():
@@ -574,7 +593,9 @@ class _Reader:
                 self._abandon()
             return
         raw = text[self._place : found.end]
-        rule = "malformed_json" if _is_utf8(raw, may_be_cut=True) else "bad_encoding"
+        rule = "truncated_tail" if is_cut else "malformed_json"
+        if not _is_utf8(raw):
+            rule = "bad_encoding"
         self._sink.add_bad(rule, raw, line)
         self._pass_text(found.end)
         self._settle(found, setting)
@@ -664,9 +685,9 @@ def _is_json(text: bytes) -> bool:
     return found == len(text)
 
 
-def _is_utf8(text: bytes, *, may_be_cut: bool = False) -> bool:
+def _is_utf8(text: bytes) -> bool:
     try:
         text.decode()
-    except UnicodeDecodeError as error:
-        return may_be_cut and error.reason == "unexpected end of data"
+    except UnicodeDecodeError:
+        return False
     return True

@@ -107,7 +107,9 @@ class _Scan:
             if last == b"}" and mark == b"{":
                 return self._ended(last_end, is_closed=False)
             self._look(b'"' if token["string"] is not None else mark or b"x", last)
-            self._is_in_doubt = token["quote"] is not None
+            if token["string"] is not None:
+                self._has_odd_quote |= token["quote"] is None
+                self._is_in_doubt = True
             last, last_end = mark or b"x", token.end()
             if self._closes(mark):
                 return self._ended(token.end(), is_closed=True)
