@@ -258,7 +258,7 @@ BAD_INPUTS: Final = {
         "Parquet of other types, of many row groups", "judged row by row, all groups are read"
     ),
     17: Entry("UTF-8 with a byte order mark", "the mark is passed over"),
-    18: Entry("UTF-16", "`unsupported_format`; without its mark, lines that cannot be read"),
+    18: Entry("UTF-16", "`unsupported_format`, with or without its mark"),
     19: Entry("Latin-1", "`bad_encoding`, line by line"),
     20: Entry("lines that end in CR LF", "read"),
     21: Entry("lines that end in CR", "read"),
@@ -333,7 +333,7 @@ BAD_INPUTS: Final = {
     ),
     58: Entry(
         "CSV: ragged, a quote never closed, a header twice, `;`, header alone, quoted newlines",
-        "`malformed_csv`, row by row; the rest is read",
+        "cells that are missing are absent; `malformed_csv`, row by row; the rest is read",
     ),
     59: Entry(
         "YAML that makes objects, a thousand laughs, keys twice, tabs",

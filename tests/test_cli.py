@@ -62,6 +62,19 @@ def test_validate_github_annotates_lines(exports: Path) -> None:
     assert result.output == "::error file=a.jsonl,line=2::missing_page_type\n"
 
 
+@pytest.mark.parametrize("output_format", ["human", "json", "github"])
+def test_validate_says_what_a_file_is_that_cannot_be_read(
+    tmp_path: Path, output_format: str
+) -> None:
+    (tmp_path / "events.csv").write_text("e1,scroll,2025-07-14,u1\n" * 4)
+    result = invoke("validate", tmp_path / "events.csv", "--format", output_format)
+
+    output = " ".join(result.output.split())
+    assert "missing_header" in output
+    assert "4 lines were not read. Write the names of the columns into the first line." in output
+    assert "e1" not in output
+
+
 def test_validate_one_file(exports: Path) -> None:
     result = invoke("validate", exports / "b.jsonl", "--strict")
 

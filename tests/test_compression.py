@@ -1,20 +1,63 @@
 """Compressed exports: kind by content, corruption and bombs as rule codes, the file's hash."""
 
+import bz2
 import gzip
 import hashlib
 import io
+import lzma
+import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from builders import chunks_of, export, good, judge_file, refused_as
 from sequen_dagster.errors import UnreadableFileError
+from sequen_dagster.exports.compression import HashingReader, Packing, plain_stream
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 
 LINES = "".join(f"{good(number)}\n" for number in range(200)).encode()
 PACKED = gzip.compress(LINES, mtime=0)
+# A frame that decoders of zstd and lz4 pass over.
+SKIPPED = struct.pack("<II", 0x184D2A5F, 300) + b"abc" * 100
+
+
+def lz4(content: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "lz4") as packed:
+        packed.write(content)
+    return sink.getvalue().to_pybytes()
+
+
+PACK: dict[Packing, Callable[[bytes], bytes]] = {
+    "gzip": lambda content: gzip.compress(content, mtime=0),
+    "zstd": lambda content: zstandard.ZstdCompressor(write_checksum=True).compress(content),
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "lz4": lz4,
+}
+
+
+def unpacked(content: bytes, *, read_bytes: int = 1 << 20, buffer_bytes: int = 1 << 20) -> bytes:
+    """What is read of a packed file."""
+    raw = HashingReader(io.BytesIO(content))
+    stream, packing = plain_stream(io.BufferedReader(raw, buffer_bytes), max_ratio=250)
+    plain = b""
+    while block := stream.read(read_bytes):
+        plain += block
+    return plain if packing else b"plain: " + plain
+
+
+def outcome(content: bytes) -> bytes | str:
+    try:
+        return unpacked(content)
+    except UnreadableFileError as error:
+        return error.rule
 
 
 def flipped(packed: bytes) -> bytes:
@@ -44,8 +87,11 @@ def zipped(name: str) -> bytes:
         PACKED,
         gzip.compress(LINES[:1000], mtime=0) + gzip.compress(LINES[1000:], mtime=0),
         zstandard.compress(LINES),
+        bz2.compress(LINES),
+        lzma.compress(LINES),
+        lz4(LINES),
     ],
-    ids=["plain", "gzip", "two-members", "zstd"],
+    ids=["plain", "gzip", "two-members", "zstd", "bzip2", "xz", "lz4"],
 )
 def test_kind_is_told_by_content(tmp_path: Path, name: str, content: bytes) -> None:
     verdict = judge_file(tmp_path, content, name)
@@ -69,6 +115,9 @@ def test_kind_is_told_by_content(tmp_path: Path, name: str, content: bytes) -> N
         (gzip.compress(zipped("a.jsonl"), mtime=0), "unsupported_format"),
         (zipped("../x"), "unsupported_format"),
         (b"BZh91AY&SY\x00\x01", "corrupt_compression"),
+        (flipped(bz2.compress(LINES)), "corrupt_compression"),
+        (flipped(lzma.compress(LINES)), "corrupt_compression"),
+        (flipped(lz4(LINES)), "corrupt_compression"),
         ("\ufeff{}".encode("utf-16-le"), "unsupported_format"),
         ("\ufeff{}".encode("utf-16-be"), "unsupported_format"),
     ],
@@ -86,8 +135,123 @@ def test_empty_file_has_no_records(tmp_path: Path, content: bytes) -> None:
     assert (verdict.records, verdict.file_format) == (0, "json")
 
 
-def test_text_that_begins_like_an_archive_is_text(tmp_path: Path) -> None:
-    assert judge_file(tmp_path, "ORC_id,uid\n1,u1\n", "a.csv").records == 1
+def layouts(packing: Packing) -> dict[str, bytes]:
+    """Ways in which members stand in one file."""
+    pack = PACK[packing]
+    first, rest, none = pack(LINES[:1000]), pack(LINES[1000:]), pack(b"")
+    whole = {
+        "one": pack(LINES),
+        "several": first + rest,
+        "empty-first": none + pack(LINES),
+        "empty-between": first + none + rest,
+        "empty-last": pack(LINES) + none,
+    }
+    if packing in ("gzip", "xz"):
+        whole |= {"padded": pack(LINES) + bytes(1000), "padded-between": first + bytes(8) + rest}
+    if packing in ("zstd", "lz4"):
+        whole |= {
+            "skipped-first": SKIPPED * 2 + pack(LINES),
+            "skipped-between": first + SKIPPED + rest,
+            "skipped-last": pack(LINES) + SKIPPED,
+        }
+    return whole
+
+
+LAYOUTS = [(packing, layout) for packing in PACK for layout in layouts(packing)]
+
+
+@pytest.mark.parametrize(("packing", "layout"), LAYOUTS)
+def test_members_are_read_as_one_text(packing: Packing, layout: str) -> None:
+    content = layouts(packing)[layout]
+
+    assert unpacked(content) == LINES
+    assert unpacked(content, read_bytes=7) == LINES
+    assert unpacked(content, read_bytes=1 << 16, buffer_bytes=64) == LINES
+
+
+@pytest.mark.parametrize("packing", PACK)
+def test_nothing_packed_is_nothing(packing: Packing) -> None:
+    assert unpacked(PACK[packing](b"")) == b""
+    assert unpacked(SKIPPED) == b""
+
+
+@pytest.mark.parametrize("packing", PACK)
+@pytest.mark.parametrize("garbage", [b"g", b"garbage behind it", b"\0", b"\0\0g", LINES])
+def test_garbage_behind_is_corrupt(packing: Packing, garbage: bytes) -> None:
+    # Zeros are padding: of any length in gzip, of four bytes in xz.
+    expected = LINES if packing == "gzip" and garbage == b"\0" else "corrupt_compression"
+
+    assert outcome(PACK[packing](LINES) + garbage) == expected
+
+
+@pytest.mark.parametrize("packing", PACK)
+def test_cut_file_is_corrupt_wherever_it_is_cut(packing: Packing) -> None:
+    packed = PACK[packing](LINES[:3000])
+    outcomes = {outcome(packed[:cut]) for cut in range(4, len(packed))}
+
+    assert outcomes == {"corrupt_compression"}
+
+
+@pytest.mark.parametrize("packing", ["zstd", "lz4"])
+def test_cut_frame_that_is_skipped_is_corrupt(packing: Packing) -> None:
+    packed = PACK[packing](LINES[:200])
+
+    for cut in range(4, len(SKIPPED)):
+        assert outcome(SKIPPED[:cut]) == "corrupt_compression"
+        assert outcome(packed + SKIPPED[:cut]) == "corrupt_compression"
+    assert outcome(SKIPPED + b"{}") == outcome(SKIPPED + PACKED) == "corrupt_compression"
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    packing=st.sampled_from(list(PACK)),
+    parts=st.lists(st.binary(max_size=60), min_size=1, max_size=3),
+    kept=st.floats(0, 1),
+)
+def test_cut_anywhere_gives_whole_members_or_an_error(
+    packing: Packing, parts: list[bytes], kept: float
+) -> None:
+    members = [PACK[packing](part) for part in parts]
+    packed = b"".join(members)
+    cut = int(len(packed) * kept)
+    ends = [len(b"".join(members[:count])) for count in range(len(members) + 1)]
+
+    found = outcome(packed[:cut])
+    if cut in ends and cut:
+        assert found == b"".join(parts[: ends.index(cut)])
+    else:
+        # A byte or two tell no packing; as a text they are one record that cannot be read.
+        assert found in ("corrupt_compression", b"plain: " + packed[:cut][:3])
+
+
+@pytest.mark.parametrize("packing", PACK)
+def test_bomb_of_any_packing_is_too_compressed(tmp_path: Path, packing: Packing) -> None:
+    # lz4 never packs more than 255 to one.
+    packed = PACK[packing](bytes(80_000_000))
+
+    assert refused_as(tmp_path, packed, max_compression_ratio=100) == "too_compressed"
+
+
+def test_zstd_that_needs_more_than_the_file_says_how_to_send_it(tmp_path: Path) -> None:
+    samples = [good(number).encode() for number in range(2000)]
+    trained = zstandard.train_dictionary(4096, samples)
+    wide = zstandard.ZstdCompressionParameters(window_log=28, enable_ldm=False)
+    streamed = io.BytesIO()
+    with zstandard.ZstdCompressor(compression_params=wide).stream_writer(
+        streamed, closefd=False
+    ) as writer:
+        writer.write(LINES)
+
+    for content, words in (
+        (zstandard.ZstdCompressor(dict_data=trained).compress(LINES), "packed with a dictionary"),
+        (streamed.getvalue(), "more than 128 MiB of memory"),
+    ):
+        assert refused_as(tmp_path, content) == "unsupported_format"
+        with (
+            ExportReader(export(tmp_path, content), ReadLimits()) as reader,
+            pytest.raises(UnreadableFileError, match=words),
+        ):
+            list(reader.chunks())
 
 
 @pytest.mark.bad_input(10, 11)

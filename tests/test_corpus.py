@@ -201,7 +201,7 @@ FILES = [
         marks=bad_input(18),
     ),
     pytest.param(
-        Input("18b.jsonl", good().encode("utf-16-be"), 0, {"truncated_tail": 1}),
+        Input("18b.jsonl", good().encode("utf-16-be"), 0, {"unsupported_format": 1}),
         marks=bad_input(18),
     ),
     pytest.param(
@@ -366,7 +366,9 @@ RECORDS = [
         marks=bad_input(57),
     ),
     pytest.param(
-        Input("58.csv", csv(ROW, "scroll,2025-07-14", f"{ROW},more", ROW), 2, {"malformed_csv": 2}),
+        Input(
+            "58.csv", csv(ROW, "scroll,2025-07-14", f"{ROW},more", ROW), 2,
+            {"malformed_csv": 1, "missing_identity": 1}),
         marks=bad_input(58),
     ),
     pytest.param(

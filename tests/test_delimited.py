@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from builders import chunks_of, export, judge_file, refused_as
 from sequen_dagster.absence import is_blank
 from sequen_dagster.errors import UnreadableFileError
-from sequen_dagster.exports.delimited import read_delimited
+from sequen_dagster.exports.delimited import _Form, _Lines, _Splitter, read_delimited
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 
 HEAD = "type,original_timestamp,uid,note\n"
@@ -475,3 +475,29 @@ def test_every_line_is_in_one_record_or_blank(
     for one in chunk.unreadable:
         assert one.raw.decode() == lines[one.line - 2] + end
     assert len(starts) + chunk.blank_lines <= len(lines)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    text=st.lists(
+        st.sampled_from([",", '"', '""', "\n", "\r\n", "a", " ", "NULL", "\\N", '"NULL"', '"x"']),
+        max_size=14,
+    ).map("".join),
+    delimiter=st.sampled_from(", "),
+)
+def test_both_ways_to_split_a_row_agree(text: str, delimiter: str) -> None:
+    text = f'"{text}'.replace(",", delimiter)
+    lines = text.encode().splitlines(keepends=True)
+    found = []
+    for is_split_by_csv in (True, False):
+        source = _Lines(io.BytesIO(text.encode()), 1000)
+        splitter = _Splitter(source, _Form(delimiter, has_blank=False, is_tsv=False), 1000)
+        first = source.next()
+        assert isinstance(first, bytes)
+        split = splitter.split if is_split_by_csv else splitter._told_apart
+        found.append((split(first.decode()), len(splitter.taken)))
+    if found[1][0] is None:
+        found[1] = (None, 0)
+
+    assert found[0] == found[1]
+    assert found[0][1] < len(lines)

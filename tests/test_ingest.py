@@ -8,7 +8,7 @@ from homes import RECEIPT, event, settings_of, touch, write_events, write_text
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.errors import VanishedFileError
 from sequen_dagster.exports.files import ExportFile, list_files
-from sequen_dagster.lake.commits import Batch, Books, RuleCount, batch_id_of
+from sequen_dagster.lake.commits import Batch, Books, FirstError, RuleCount, batch_id_of
 from sequen_dagster.lake.ingest import ingest_file
 from sequen_dagster.settings import SequenSettings
 
@@ -129,6 +129,9 @@ def test_unreadable_file_is_one_quarantined_record(tmp_path: Path) -> None:
     assert record["rules"] == ["corrupt_compression"]
     assert (record["source_line"], record["raw_bytes"]) == (0, len(whole) // 2)
     assert record["raw_sha256"] == batch.file_sha256
+    message = "The compressed data is cut or damaged. Send the file again."
+    assert record["raw"] == message
+    assert batch.first_error == FirstError(0, "corrupt_compression", message)
 
 
 def test_parquet_file_is_a_batch_like_any_other(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 In: plain bytes. Out: `RecordChunk`s. Every cell is text; one that is absent is left out.
 """
 
+import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ _BLANK_ROW: Final = WHITE_SPACE + _DELIMITERS + _MARK
 # Absent whether quoted or not; `NULL` only where it is not.
 _NO_VALUE: Final = "\\N"
 _NO_VALUE_UNQUOTED: Final = "NULL"
+_QUOTED_NULL: Final = '"NULL"'
+_NO_LIMIT: Final = 2**31 - 1
 
 # A quoted cell from behind its first quote to behind its last. Possessive: never tried twice.
 _CLOSE: Final = re.compile(r'[^"]*+(?:""[^"]*+)*+"')
@@ -225,7 +228,7 @@ def _missing_header(lines: "_Lines") -> UnreadableFileError:
     return UnreadableFileError("missing_header", message)
 
 
-class _Splitter:
+class _Splitter(Iterator[str]):
     """Takes rows apart that may go on over several lines (RFC 4180).
 
     Attributes:
@@ -239,7 +242,22 @@ class _Splitter:
         # One that is somewhat too large is told from one whose quote is never closed.
         self._most_bytes = 2 * max_record_bytes
         self._taken_bytes = 0
+        self._begin: str | None = None
+        # Reading stops at our own limit; the one of `csv` is of the whole process.
+        csv.field_size_limit(_NO_LIMIT)
+        self._reader = csv.reader(self, delimiter=form.delimiter, strict=True)
         self.taken: list[bytes | HashedBytes] = []
+
+    def __iter__(self) -> Iterator[str]:
+        """The lines of one row, for `csv`."""
+        return self
+
+    def __next__(self) -> str:
+        """The line that a row begins with, then those behind it."""
+        line, self._begin = self._begin or self._more(), None
+        if line is None:
+            raise StopIteration
+        return line
 
     def split(self, text: str) -> list[str] | None:
         """The cells of the row that begins with a line, absent ones empty.
@@ -252,13 +270,39 @@ class _Splitter:
             return self._form.split_tsv(text.rstrip("\r\n"))
         if '"' not in text:
             return self._form.split(text.rstrip("\r\n"))
-        cells = self._quoted_row(text)
+        has_null = _NO_VALUE_UNQUOTED in text
+        if self._form.has_blank or (has_null and _QUOTED_NULL in text):
+            return self._given_back(self._told_apart(text))
+        cells = self._quoted_row(text, has_null=has_null)
+        if cells and self.taken and self._takes(_QUOTED_NULL.encode()):
+            self._lines.give_back(self.taken)
+            self.taken, self._taken_bytes = [], 0
+            cells = self._told_apart(text)
+        return self._given_back(cells)
+
+    def _takes(self, part: bytes) -> bool:
+        return any(isinstance(line, bytes) and part in line for line in self.taken)
+
+    def _given_back(self, cells: list[str] | None) -> list[str] | None:
+        """The cells; where there are none, the lines behind the first are given back."""
         if cells is None:
             self._lines.give_back(self.taken)
             self.taken = []
         return cells
 
-    def _quoted_row(self, text: str) -> list[str] | None:
+    def _quoted_row(self, text: str, *, has_null: bool) -> list[str] | None:
+        """The cells as `csv` reads them, which cannot tell a quoted NULL from another."""
+        self._begin = text
+        try:
+            cells = next(self._reader)
+        except csv.Error:
+            return None
+        if has_null or self.taken or _NO_VALUE in text:
+            return ["" if cell in (_NO_VALUE, _NO_VALUE_UNQUOTED) else cell for cell in cells]
+        return cells
+
+    def _told_apart(self, text: str) -> list[str] | None:
+        """The cells, those that are quoted told from the others."""
         form, cells, at = self._form, list[str](), 0
         body = text.rstrip("\r\n")
         while True:
