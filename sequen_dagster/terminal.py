@@ -14,7 +14,7 @@ from sequen_dagster.lake.replay import Choice, Plan
 from sequen_dagster.marts.verify import Verification
 from sequen_dagster.marts.warehouse import warehouse_path
 from sequen_dagster.reports.dbt_docs import docs_path
-from sequen_dagster.reports.rendering import repeats_told
+from sequen_dagster.reports.rendering import conflict_sentence, repeats_told
 from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.run import RunOutcome
 from sequen_dagster.settings import SequenSettings
@@ -131,6 +131,11 @@ def _books(outcome: RunOutcome) -> Panel:
     rules = [f"{row['rule']} {row['records']:,}" for row in outcome.summary["quarantined_by_rule"]]
     if rules:
         lines.append(f"quarantined: {', '.join(rules[:6])}{', …' if len(rules) > 6 else ''}")
+    lines += [
+        f"ids are not unique: source {one['source']}: {conflict_sentence(one)}"
+        for one in outcome.summary["conflicts"]
+        if one["is_too_many"]
+    ]
     lines += _hints(outcome.summary["hints"])
     lines += _stale(outcome.summary["stale"])
     return Panel(Text("\n".join(lines)), title="books", title_align="left")

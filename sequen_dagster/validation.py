@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sequen_dagster.contract import EventContract, Origin, Split
+from sequen_dagster.contract.conflicts import ConflictCounter, SourceConflicts
 from sequen_dagster.contract.hints import describe_hint
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.contract.warnings import Counts
@@ -54,6 +55,7 @@ class Validation:
         files: how many files were read.
         hints: by path, what a file looks like whose records fail together.
         listings: what lay at the exports places, one a source.
+        conflicts: by source, ids that stand for different events.
     """
 
     books: Books
@@ -63,6 +65,7 @@ class Validation:
     files: int
     hints: dict[str, str] = field(default_factory=dict)
     listings: tuple[Listing, ...] = ()
+    conflicts: tuple[SourceConflicts, ...] = ()
 
     @property
     def unread(self) -> list[Finding]:
@@ -79,6 +82,10 @@ class Validation:
             "hints": [
                 {"path": path, "hint": hint, "text": describe_hint(hint)}
                 for path, hint in self.hints.items()
+            ],
+            "ids_are_unique": not any(one.is_too_many for one in self.conflicts),
+            "conflicts": [
+                {**vars(one), "types": dict(sorted(one.types.items()))} for one in self.conflicts
             ],
             "findings": [_as_json(finding) for finding in self.findings],
             "passed_over": [
@@ -104,11 +111,13 @@ def validate_path(settings: SequenSettings) -> Validation:
     total = Tally()
     findings: list[Finding] = []
     hints: dict[str, str] = {}
+    conflicts = ConflictCounter()
     for file in files:
         origin = Origin(file.source, file.path, min(file.modified_at, utc_now()))
-        sink = _Findings(file.path)
+        sink = _Findings(file.path, conflicts)
         with ExportReader(file, ReadLimits.of(settings)) as reader:
             tally, _, _ = judge_file(reader, contract, origin, sink)
+        conflicts = sink.conflicts
         total.books += tally.books
         total.errors += tally.errors
         total.warnings += tally.warnings
@@ -123,17 +132,21 @@ def validate_path(settings: SequenSettings) -> Validation:
         len(files),
         hints,
         tuple(listings),
+        tuple(conflicts.result()),
     )
 
 
 class _Findings:
-    """Keeps the first quarantined records of a file, and nothing of the rest."""
+    """Keeps the first quarantined records of a file, and hashes of the accepted ones."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, conflicts: ConflictCounter) -> None:
         self._path = path
+        self._before = conflicts
         self.first: list[Finding] = []
+        self.conflicts = conflicts.copy()
 
     def write(self, split: Split) -> None:
+        self.conflicts.add(split.accepted)
         rows = split.quarantined.head(_MAX_FINDINGS - len(self.first)).iter_rows(named=True)
         self.first += [
             Finding(
@@ -148,6 +161,7 @@ class _Findings:
 
     def restart(self) -> None:
         self.first.clear()
+        self.conflicts = self._before.copy()
 
 
 def render_human(outcome: Validation) -> Group:
@@ -161,6 +175,7 @@ def render_human(outcome: Validation) -> Group:
     for title, counts in (("broken rules", outcome.errors), ("warnings", outcome.warnings)):
         if counts:
             parts.append(_table(title, counts))
+    parts += [Text(line) for line in _conflicts(outcome)]
     for path, hint in list(outcome.hints.items())[:_MAX_FINDINGS]:
         parts.append(Text(f"{quoted(path)}: {describe_hint(hint)}"))
     if outcome.findings:
@@ -194,9 +209,21 @@ def render_github(outcome: Validation) -> Iterator[str]:
         why = f" ({printable(one.message)})" if one.message else ""
         text = f"{', '.join(one.rules)}{why}".replace("%", "%25")
         yield f"::error file={path},line={max(one.line, 1)}::{text}"
+    for line in _conflicts(outcome):
+        yield f"::warning::{line}".replace("%", "%25")
     for listing in outcome.listings:
         if listing.is_worth_telling:
             yield f"::{'notice' if listing.files else 'warning'}::{listing}"
+
+
+def _conflicts(outcome: Validation) -> list[str]:
+    """What is told of ids that stand for different events."""
+    too_many = "ids are not unique: "
+    return [
+        f"{too_many if one.is_too_many else ''}source {one.source}: "
+        f"{'about ' if one.is_estimate else ''}{one}"
+        for one in outcome.conflicts
+    ]
 
 
 def _as_json(finding: Finding) -> dict[str, Any]:

@@ -168,3 +168,37 @@
 {% macro duckdb__day_of_week(date) -%}
     isodow({{ date }})
 {%- endmacro %}
+
+{#
+  What a JSON object says, as a hash: the same for two texts with the same keys and values, whatever the
+  order of the keys at any depth, numbers to the digit.
+#}
+{% macro json_content_md5(column) -%}
+    {{ return(adapter.dispatch('json_content_md5', 'sequen')(column)) }}
+{%- endmacro %}
+
+{#
+  Every number is made a text first, since the engine would read it as a double. Of a text with more
+  brackets than the engine reads in depth, the text itself counts.
+#}
+{% macro duckdb__json_content_md5(column) -%}
+    case
+        when length(regexp_replace({{ column }}, '[^\[{]', '', 'g')) > 100 then md5({{ column }})
+        else (
+            select
+                md5(cast(list(json_array(fullkey, type, atom) order by fullkey) as varchar))
+            from json_tree(
+                array_to_string(
+                    list_transform(
+                        regexp_extract_all({{ column }}, '"(?:[^"\\]|\\.)*"|[^"]+'),
+                        lambda token: case
+                            when token[1] = '"' then '"s' || substr(token, 2)
+                            else regexp_replace(token, '(-?[0-9][-+0-9.eE]*)', '"n\1"', 'g')
+                        end
+                    ),
+                    ''
+                )
+            )
+        )
+    end
+{%- endmacro %}

@@ -156,7 +156,7 @@ def _converter(
 
 def _strings(column: pl.Series, kind: Kind, placeholders: Placeholders) -> Converted:
     cell = pl.col("cell")
-    is_absent = _is_absent(cell)
+    is_absent = _is_absent(column)
     has_others = bool(column.str.starts_with(OTHER).any())
     is_placeholder = placeholders.among(cell, kind, has_others=has_others)
     if not has_others:
@@ -182,10 +182,11 @@ def _strings(column: pl.Series, kind: Kind, placeholders: Placeholders) -> Conve
 
 def _timestamps(column: pl.Series, *, is_optional: bool) -> Converted:
     cell = pl.col("cell")
+    is_absent = _is_absent(column)
     frame = column.to_frame("cell")
     values = frame.select(
         pl.when(cell.str.contains(_PLAIN_UTC)).then(_iso(cell)).alias("value"),
-        is_done=cell.str.contains(_PLAIN_UTC) | _is_absent(cell),
+        is_done=cell.str.contains(_PLAIN_UTC) | is_absent,
     )
     if not values["is_done"].all():
         is_utc = cell.str.contains(_OTHER_UTC)
@@ -199,7 +200,7 @@ def _timestamps(column: pl.Series, *, is_optional: bool) -> Converted:
             .when(is_unix)
             .then(_unix(_digits(cell)))
             .alias("value"),
-            is_done=is_utc | is_offset | is_unix | _is_absent(cell),
+            is_done=is_utc | is_offset | is_unix | is_absent,
         )
     value = _with_scalars(column, values["value"], values["is_done"], scalars.timestamp)
     # The engine knows more years than Python, and Pandera reports in Python's datetimes.
@@ -263,7 +264,7 @@ def _numbers(
         .then(_digits(cell))
         .cast(dtype, strict=False)
         .alias("value"),
-        is_done=cell.str.contains(form) | _is_absent(cell),
+        is_done=cell.str.contains(form) | _is_absent(column),
     )
     value = _with_scalars(column, values["value"], values["is_done"], scalar)
     if scalar is scalars.rank:
@@ -283,7 +284,7 @@ def _arrays(
     texts: list[list[str] | None] = []
     states: list[int] = []
     left_out: list[bool] = []
-    absent = column.to_frame("cell").select(_is_absent(pl.col("cell")))["cell"]
+    absent = column.to_frame("cell").select(_is_absent(column))["cell"]
     for cell, is_absent in zip(column, absent, strict=True):
         found = None if is_absent else scalars.item_ids(cell, is_text_format=is_text_format)
         if found is None:
@@ -306,7 +307,12 @@ def _digits(cell: pl.Expr) -> pl.Expr:
     return cell.str.strip_prefix(OTHER)
 
 
-def _is_absent(cell: pl.Expr) -> pl.Expr:
+def _is_absent(column: pl.Series) -> pl.Expr:
+    """Whether the cells of a column, as `cell`, are absent."""
+    cell = pl.col("cell")
+    # White space and whatever is no text sorts below or beyond these; most columns have neither.
+    if not ((column < "!") | (column > "~")).any():
+        return cell.is_null()
     # strip_chars() strips the White_Space property of Unicode, which is what blank means.
     is_blank = cell.str.strip_chars() == ""
     return cell.is_null() | cell.is_in(_ABSENT_CELLS) | is_blank
@@ -314,7 +320,7 @@ def _is_absent(cell: pl.Expr) -> pl.Expr:
 
 def _states(column: pl.Series, value: pl.Series, is_coerced: pl.Expr) -> pl.Series:
     return pl.DataFrame({"cell": column, "value": value}).select(
-        pl.when(_is_absent(pl.col("cell")))
+        pl.when(_is_absent(column))
         .then(ABSENT)
         .when(pl.col("value").is_null())
         .then(UNREADABLE)

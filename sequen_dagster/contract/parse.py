@@ -81,7 +81,7 @@ class Parser:
     def __init__(self, placeholders: Placeholders = DEFAULT, *, max_depth: int = 64) -> None:
         self._placeholders = placeholders
         self._max_depth = max_depth
-        self._shapes = ShapeCache()
+        self._shapes = ShapeCache(placeholders.ids)
 
     def parse(self, chunk: RecordChunk) -> ParsedChunk:
         """Take every record of `chunk` apart.
@@ -181,7 +181,10 @@ def _without(entries: list[Any], refused: list[int]) -> list[Any]:
 def _read_aliases(
     values: list[Any], record: Record, placeholders: Placeholders, warnings: list[str]
 ) -> None:
-    """Read the aliases of the last record in `values`; those that lose stay in `record`."""
+    """Read the aliases of the last record in `values`.
+
+    One that loses stays in `record`, unless it says nothing.
+    """
     for alias, column in _ALIASES.items():
         if alias not in record:
             continue
@@ -194,9 +197,9 @@ def _read_aliases(
             # The alias takes its place, so the converter will not see it.
             warnings.append("placeholder_id")
             values[place] = record.pop(alias)
-        elif not (_is_nothing(other) or placeholders.has(name, other)) and _text(own) != _text(
-            other
-        ):
+        elif _is_nothing(other) or placeholders.has(name, other):
+            del record[alias]
+        elif _text(own) != _text(other):
             warnings.append("alias_conflict")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from sequen_dagster.attributes import TIERS
+from sequen_dagster.contract.conflicts import MAX_CONFLICTING_PERCENT
 from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.marts.assets import POOL
@@ -18,7 +19,7 @@ from sequen_dagster.progress import report
 from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
 from sequen_dagster.reports.document import UNLOCKS
 from sequen_dagster.reports.publish import publish
-from sequen_dagster.reports.rendering import overall
+from sequen_dagster.reports.rendering import conflict_sentence, overall
 from sequen_dagster.reports.report import make_report
 from sequen_dagster.reports.training import write_training_set
 from sequen_dagster.reports.training_columns import COLUMNS
@@ -109,6 +110,16 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
                 description=f"Reached by all sources together. It {UNLOCKS[tier]}.",
             )
             for tier in TIERS
+        ]
+        + [
+            dg.AssetCheckSpec(
+                "ids_are_unique",
+                asset=COMPLETENESS_REPORT,
+                description=(
+                    f"Of no source more than {MAX_CONFLICTING_PERCENT} % of the accepted records "
+                    "lost to another event with the same id."
+                ),
+            )
         ],
         automation_condition=publication_condition(settings),
         retry_policy=retry_policy(settings),
@@ -126,7 +137,10 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
                 "seconds": time.perf_counter() - started,
                 **_plotted(written.numbers),
             },
-            check_results=[_tier_check(written.numbers, tier) for tier in TIERS],
+            check_results=[
+                *(_tier_check(written.numbers, tier) for tier in TIERS),
+                _ids_check(written.numbers),
+            ],
         )
 
     return completeness_report
@@ -159,6 +173,23 @@ def _tier_check(numbers: dict[str, Any], name: str) -> dg.AssetCheckResult:
             "attributes": tier["attribute_count"],
             "accepted_share": tier["accepted_share"],
             "blocked_by": dg.MetadataValue.json(tier["blocking_attributes"]),
+        },
+    )
+
+
+def _ids_check(numbers: dict[str, Any]) -> dg.AssetCheckResult:
+    conflicts = numbers["conflicts"]
+    lost = [f"{one['source']}: {conflict_sentence(one)}" for one in conflicts if one["is_too_many"]]
+    return dg.AssetCheckResult(
+        check_name="ids_are_unique",
+        passed=not lost,
+        # The producer has to mend it; the run did all it could.
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(lost) or None,
+        metadata={
+            "conflicting_records": sum(one["conflicting_records"] for one in conflicts),
+            "conflicting_ids": sum(one["conflicting_ids"] for one in conflicts),
+            "sources": dg.MetadataValue.json(conflicts),
         },
     )
 

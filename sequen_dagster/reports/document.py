@@ -137,6 +137,18 @@ class RuleCount(Section):
     worst_records: int | None
 
 
+class Conflicts(Section):
+    """Records of a source that lost to another event with the same id."""
+
+    source: str
+    types: list[str]
+    accepted_records: int
+    conflicting_records: int
+    conflicting_ids: int
+    conflicting_share: float
+    is_too_many: bool
+
+
 class Named(Section):
     """A count by name."""
 
@@ -435,6 +447,7 @@ class Report(Section):
     attributes: list[Attribute]
     fixes: list[Fix]
     quarantine_fixes: list[QuarantineFix]
+    conflicts: list[Conflicts]
     quarantined_by_rule: list[RuleCount]
     warnings: list[RuleCount]
     events_by_type: list[Named]

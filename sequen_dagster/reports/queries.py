@@ -142,6 +142,12 @@ LISTS: Final = {
             from (select distinct conversion_id, item_id, basis from fct_attributions) as units
         ) as steps order by number
     """,
+    "conflicts": """
+        select source, types[1:20] as types, accepted_records, conflicting_records, conflicting_ids,
+            conflicting_share
+        from rpt_conflicts where conflicting_records > 0
+        order by conflicting_share desc, source limit 50
+    """,
     "quarantined_by_rule": _RULES.format(severity="error"),
     "warnings": _RULES.format(severity="warning"),
     "events_by_type": f"""

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from sequen_dagster.contract.conflicts import describe_conflicts
 from sequen_dagster.wording import counted
 
 _LONGEST_NAME: Final = 80
@@ -158,6 +159,13 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "snippet": snippet,
     "filesize": filesize,
 }
+
+
+def conflict_sentence(one: dict[str, Any]) -> str:
+    """The sentence about the ids of a source that stand for different events."""
+    return describe_conflicts(
+        one["conflicting_share"], one["conflicting_records"], one["conflicting_ids"], one["types"]
+    )
 
 
 def overall(report: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import duckdb
 
+from sequen_dagster.contract.conflicts import is_too_many
 from sequen_dagster.contract.contract import CONTRACT_VERSION
 from sequen_dagster.contract.hints import describe_hint
 from sequen_dagster.errors import ReportError
@@ -112,6 +113,8 @@ def _sections(snapshot: duckdb.DuckDBPyConnection, settings: SequenSettings) -> 
         name: read_rows(snapshot, query)[0] for name, query in queries.SINGLE.items()
     }
     sections |= {name: read_rows(snapshot, query) for name, query in queries.LISTS.items()}
+    for one in sections["conflicts"]:
+        one["is_too_many"] = is_too_many(one["conflicting_records"], one["accepted_records"])
     for tier in sections["tiers"]:
         tier["unlocks"] = UNLOCKS[tier["tier"]]
     for fix in sections["fixes"]:
