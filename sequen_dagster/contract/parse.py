@@ -80,7 +80,7 @@ class Parser:
     def __init__(self, placeholders: Placeholders = DEFAULT, *, max_depth: int = 64) -> None:
         self._placeholders = placeholders
         self._max_depth = max_depth
-        self._shapes = ShapeCache()
+        self._shapes = ShapeCache(placeholders.ids)
 
     def parse(self, chunk: RecordChunk) -> ParsedChunk:
         """Take every record of `chunk` apart.
