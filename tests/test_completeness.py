@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from coverage_by_hand import by_hand
 from histories import Row, after
 from replay import Build, Load, Recording, SmallWarehouse, shared_recording, wrong_rows
 
@@ -148,9 +149,8 @@ Found = dict[str, dict[str, Coverage]]
 def found(recording: Recording) -> Found:
     """Coverage of every case: each is a source of its own, so that one build serves all."""
     with SmallWarehouse(recording) as warehouse:
-        for source, rows in CASES.items():
-            own = tuple({**row, "id": f"{source} {row['id']}", "uid": source} for row in rows)
-            warehouse.load(Load("a", own, source=source))
+        for source in CASES:
+            warehouse.load(Load("a", source_rows(source), source=source))
         warehouse.build()
         return coverages(warehouse, "recent")
 
@@ -242,6 +242,22 @@ def test_standard_type_is_itself_only_in_its_own_spelling(found: Found) -> None:
 
 def test_word_for_none_on_the_page_does_not_count_for_what_happens_on_it(found: Found) -> None:
     assert found["page"]["page_id"] == Coverage(4, 2, "partial")
+
+
+def source_rows(source: str) -> tuple[Row, ...]:
+    """The events of a case, with ids of its own."""
+    return tuple({**row, "id": f"{source} {row['id']}", "uid": source} for row in CASES[source])
+
+
+def test_every_case_counts_as_by_hand(found: Found) -> None:
+    for source in CASES:
+        counts = by_hand(source_rows(source))
+        tables = {
+            name: (one.applicable, one.carrying)
+            for name, one in found[source].items()
+            if name in counts
+        }
+        assert tables == counts, source
 
 
 def test_words_for_none_are_in_the_catalogue_all_the_same(recording: Recording) -> None:

@@ -87,7 +87,7 @@ inner_keys_exploded as (
     where {{ matches('inner_keys.inner_field', '[A-Za-z_][A-Za-z_.-]{0,39}') }}
 ),
 
-{# A whole number that became a double on its way: 1001.0 is no id. #}
+{# A whole number that became a double on its way: 1001.0 is no id. The text may be broken. #}
 doubles_for_ids as (
     {%- for field, key in id_keys %}
         select
@@ -98,7 +98,9 @@ doubles_for_ids as (
         from rules_exploded
         where
             rule = 'invalid_{{ field }}'
-            and {{ matches(json_text('raw', [key]), '-?[0-9]+[.]0+') }}
+            and {{ matches(
+                json_text_along('raw', split_text("'" ~ key ~ "'", '|')), '-?[0-9]+[.]0+'
+            ) }}
         {%- if not loop.last %}
 
             union all
