@@ -97,7 +97,6 @@ class Broken:
     """A member that is an array of no JSON, but may be that of an envelope."""
 
     key: str
-    member_at: int
     wrong_at: int
 
 
@@ -107,11 +106,13 @@ class Walk:
 
     members: list[tuple[str, str]] = field(default_factory=list)
     arrays: dict[str, Array] = field(default_factory=dict)
+    # How many members stand in front of an array, by its key.
+    members_before: dict[str, int] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
-    extra_comma: int | None = None
-    # Where the object ends; or where its first bad member starts and what is wrong with it.
+    # The first comma too many, or the first place that lacks one.
+    wrong_comma: int | None = None
+    # Where the object ends; or where it is no JSON any more.
     end: int | None = None
-    bad_from: int = 0
     wrong_at: int = 0
 
 
@@ -208,7 +209,7 @@ class Reader:
                 raise TextEndsError
             if self.text[start] == "]":
                 self.frames = outer
-                if is_empty:
+                if is_empty and frame.members is None:
                     self.sequence.blank_lines += 1
                 return start + 1
             if self.text[start] == "}":
@@ -230,7 +231,7 @@ class Reader:
         """Read the object that starts here: a record, an envelope or a bad value."""
         walk = self.walk(position)
         array = self.choose(walk)
-        is_good = walk.end is not None and walk.extra_comma is None and not walk.broken
+        is_good = walk.end is not None and walk.wrong_comma is None and not walk.broken
         others = [] if array is None else [one for one in walk.broken if one.key != array.key]
         if array is None or any(one.wrong_at < array.start for one in others):
             if not is_good or walk.end is None:
@@ -247,24 +248,30 @@ class Reader:
     def wrong_at(self, walk: Walk) -> int:
         """Return the first place at which an object is no JSON."""
         places = [one.wrong_at for one in walk.broken]
-        places += [] if walk.extra_comma is None else [walk.extra_comma]
+        places += [] if walk.wrong_comma is None else [walk.wrong_comma]
         return min([*places, *([walk.wrong_at] if walk.end is None else [])])
 
     def envelope(self, position: int, walk: Walk, array: Array, behind: list[Broken]) -> int:
         """Read the elements of an envelope; return where it ends."""
-        members = dict(walk.members)
+        is_whole = walk.end is not None and not behind
+        # Of an envelope whose rest cannot be read, only what stands in front of its array counts.
+        count = len(walk.members) if is_whole else walk.members_before[array.key]
+        members = dict(walk.members[:count])
         holds_something = array.holds != "nothing"
         if holds_something:
-            self.sequence.envelopes.append(([key for key, _ in walk.members], array.key))
+            keys = [*(key for key, _ in walk.members[:count]), *([] if is_whole else [array.key])]
+            self.sequence.envelopes.append((keys, array.key))
+        self.sequence.extents.append((position, array.start))
         end = self.array(array.start, Frame(members))
+        self.sequence.extents.append((end, end if walk.end is None else walk.end))
         if walk.end is not None and not behind:
+            self.sequence.blank_lines += not holds_something
             return walk.end
-        bad_from, wrong_at = walk.bad_from, walk.wrong_at
-        if behind:
-            bad_from, wrong_at = behind[0].member_at, behind[0].wrong_at
-        if wrong_at >= self.stop:
+        wrong_at = behind[0].wrong_at if behind else walk.wrong_at
+        rest = self.after(end, BETWEEN_VALUES)
+        if wrong_at >= self.stop and self.end_of_bad(rest, position)[0] >= self.stop:
             raise TextEndsError
-        return self.bad(max(bad_from, end), wrong_at, opened=position)
+        return self.bad(rest, wrong_at, opened=position)
 
     # What a good value is
 
@@ -276,20 +283,21 @@ class Reader:
         while True:
             place = self.after(place, SPACE)
             here = self.text[place : place + 1]
-            if here == ",":
-                if not needs_comma and walk.extra_comma is None:
-                    walk.extra_comma = place
-                needs_comma, has_comma = False, True
+            if here in (",", "]"):
+                if walk.wrong_comma is None and (here == "]" or not needs_comma):
+                    walk.wrong_comma = place
+                # A bracket too many is as little in the way as a comma.
+                needs_comma, has_comma = False, here == ","
                 place += 1
                 continue
             if here == "}":
-                if has_comma and walk.extra_comma is None:
-                    walk.extra_comma = place
+                if has_comma and walk.wrong_comma is None:
+                    walk.wrong_comma = place
                 walk.end = place + 1
                 return walk
-            walk.bad_from = walk.wrong_at = place
-            if needs_comma:
-                return walk
+            walk.wrong_at = place
+            if needs_comma and walk.wrong_comma is None:
+                walk.wrong_comma = place
             try:
                 place = self.member(place, walk)
             except NotJsonError as error:
@@ -306,20 +314,20 @@ class Reader:
             raise NotJsonError(colon)
         start = self.after(colon + 1, SPACE)
         if self.text[start : start + 1] == "[" and key in self.keys:
-            return self.array_member(key, (position, start), walk)
+            return self.array_member(key, start, walk)
         end = self.strict(start)
         walk.members.append((key, self.text[start:end]))
         walk.arrays.pop(key, None)
         return end
 
-    def array_member(self, key: str, places: tuple[int, int], walk: Walk) -> int:
+    def array_member(self, key: str, start: int, walk: Walk) -> int:
         """Add an array that may be that of an envelope, broken or not; return where it ends."""
-        member_at, start = places
         walk.arrays[key] = Array(key, start, *self.holds(start))
+        walk.members_before[key] = len(walk.members)
         try:
             end = self.strict(start)
         except NotJsonError as error:
-            walk.broken.append(Broken(key, member_at, error.position))
+            walk.broken.append(Broken(key, error.position))
             trial = Reader(self.text, self.choose, self.keys, self.line)
             try:
                 end = trial.array(start, Frame())
@@ -335,12 +343,13 @@ class Reader:
         """Return what an array holds (object, nothing, other), and the text of its first object."""
         trial = Reader(self.text, lambda _: None, (), self.line)
         trial.array_of_elements(start)
-        objects = [text for text in trial.elements if text.startswith("{")]
+        objects = [text for text in trial.elements or () if text.startswith("{")]
         if objects:
             return "object", objects[0]
-        return ("other" if trial.elements else "nothing"), ""
+        return ("nothing" if trial.elements == () else "other"), ""
 
-    elements: tuple[str, ...] = ()
+    # None while the array is open.
+    elements: tuple[str, ...] | None = None
 
     def array_of_elements(self, start: int) -> None:
         """Collect the texts of the direct elements of an array, good and bad."""
@@ -348,7 +357,8 @@ class Reader:
         position = start + 1
         while (position := self.after(position, BETWEEN_VALUES + "}")) < len(self.text):
             if self.text[position] == "]":
-                break
+                self.elements = tuple(found)
+                return
             self.frames = [Frame()]
             begin = position
             try:
@@ -357,7 +367,7 @@ class Reader:
                 found.append(self.text[begin:])
                 break
             found.append(self.stands_for(self.text[begin:position]))
-        self.elements = tuple(found)
+        self.elements = tuple(found) if found else None
 
     def stands_for(self, text: str) -> str:
         """Return the JSON text that a string holds, else the text itself."""
@@ -454,7 +464,8 @@ class Reader:
         """
         end, goes_on, is_odd = self.end_of_bad(start, opened)
         if problem is None:
-            problem = "truncated_tail" if wrong_at >= self.stop else "malformed_json"
+            is_cut = wrong_at >= self.stop and end >= self.stop
+            problem = "truncated_tail" if is_cut else "malformed_json"
             if BROKEN_BYTE.search(self.text, start, end):
                 problem = "bad_encoding"
         self.add(start, end, problem)

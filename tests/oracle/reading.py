@@ -109,10 +109,12 @@ def array_of_envelope(
     if not is_blank(values.get("type")) or "type" in folder:
         return None
     arrays = [walk.arrays[key] for key in events_keys if key in walk.arrays]
-    arrays = [array for holds in ("object", "nothing") for array in arrays if array.holds == holds]
+    # An empty one makes an envelope of an object that is whole.
+    kinds = ("object", "nothing") if walk.end is not None else ("object",)
+    arrays = [array for holds in kinds for array in arrays if array.holds == holds]
     if not arrays:
         return None
-    array = next((one for one in arrays if one.holds == "object"), arrays[0])
+    array = arrays[0]
     says = [name for name in FIELDS if not is_absent_in(name, values.get(name))]
     if any(name not in OF_ENVELOPES for name in says) and not has_type(array.first_object):
         return None
