@@ -123,7 +123,7 @@ BROKEN: tuple[Flaw, ...] = (
     Flaw("missing_type", ("missing_type",), drop=("type",)),
     Flaw("invalid_type", ("invalid_type",), _JSON, put={"type": (7, False)}),
     Flaw("missing_identity", ("missing_identity",), drop=_IDENTITY),
-    Flaw("invalid_uid", ("invalid_uid",), _JSON, put={"uid": (12.5, True, {"id": "u_1"})}),
+    Flaw("invalid_uid", ("invalid_uid",), _JSON, put={"uid": (12.5, ["u_1"], {"id": "u_1"})}),
     Flaw("missing_original_timestamp", ("missing_original_timestamp",),
          drop=("original_timestamp",)),
     Flaw("invalid_original_timestamp", ("invalid_original_timestamp",),
