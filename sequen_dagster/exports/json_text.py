@@ -218,10 +218,10 @@ class _Reader:
         while True:
             if self._may_take_lines():
                 self._take_lines()
-            if not self._next():
-                break
             if self._sink.chunk.is_full and not self._tentative() and not self._bad_tail:
                 yield self._sink.take()
+            elif not self._next():
+                break
         self._finish()
         yield self._sink.take()
 
@@ -253,7 +253,7 @@ class _Reader:
 
     def _array(self) -> None:
         """Go into an array, or into several that begin here."""
-        room = self._limits.depth - sum(frame.arrays for frame in self._frames) - self._depth
+        room = self._limits.depth - self._arrays()
         if room <= 0:
             self._is_empty = False
             self._bad_value(rule="too_deep")
@@ -264,6 +264,10 @@ class _Reader:
             self._frames[-1].arrays += count
             self._is_empty = True
         self._has_comma = self._has_line_end = False
+
+    def _arrays(self) -> int:
+        """How many arrays are open."""
+        return self._depth + sum(frame.arrays for frame in self._frames)
 
     def _finish(self) -> None:
         self._skip_between()
@@ -602,7 +606,7 @@ class _Reader:
             self._rules,
             self._limits,
             line=self._line,
-            depth=sum(frame.arrays for frame in self._frames),
+            depth=self._arrays(),
             givers=self._givers(),
         )
         inner.read_inner()
