@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from homes import settings_of
 from sequen_dagster.cli import main
+from sequen_dagster.doctor import examine
 from sequen_dagster.settings import SequenSettings
 
 FORMER = Path(__file__).resolve().parent / "fixtures" / "former_home.tar.xz"
@@ -44,12 +45,12 @@ def test_home_of_the_former_version_is_judged_again_and_refreshed(tmp_path: Path
     assert rows(settings, events) == [(8, 2)]
     assert rows(settings, requests) == [("null",), ("r1",)]
 
-    looked_at = invoke(settings, "doctor")
+    findings = [one.message for one in examine(settings) if one.area == "lake"]
     again = invoke(settings, "replay", "--stale")
     proof = invoke(settings, "verify")
 
-    assert "2 batches judged by another contract" in told(looked_at)
-    assert "`sequen-dagster replay --stale` judges them again." in told(looked_at)
+    stale = "2 batches judged by another contract ('day1.jsonl', 'day2.jsonl')."
+    assert f"{stale} `sequen-dagster replay --stale` judges them again." in findings
     assert again.exit_code == 0, again.output
     assert "2 batches judged again" in told(again)
     reason = "the settings or the rules of the marts are others than those of the last build"

@@ -175,7 +175,7 @@ def places(text: str | bytes, path: str = "a.jsonl") -> str:
         (f'{{"a":"x {GOOD}\n{GOOD}', "1.1 malformed_json, 2.1 +"),
         (f'{{"a":[1}} {GOOD}', "1.1 malformed_json, 1.2 +"),
         (f'{{"a":[1\n{GOOD}\n{GOOD}', "1.1 malformed_json, 2.1 +, 3.1 +"),
-        (f'{{"a":[\n{GOOD}\n', "1.1 malformed_json, 2.1 +"),
+        (f'{{"a":[\n{GOOD}\n', "1.1 truncated_tail, 2.1 +"),
         (f'{{\n  "a": x,\n  "b": {{\n}}\n{GOOD}', "1.1 malformed_json, 5.1 +"),
         (f'{{\n  "a": {{x,\n\n  "b": 1\n}}\n{GOOD}',
          "1.1 malformed_json, 4.1 malformed_json, 6.1 +"),

@@ -187,7 +187,7 @@ class EventContract:
             is_text = chunk.is_text_format or origin.is_text_format
             place = replace(origin, is_text_format=is_text)
             converted = _converted(parsed := parser.parse(chunk), place, self.placeholders)
-            yield _judge_chunk(parsed, converted, place, ids, chunk.envelopes_with_fields)
+            yield _judge_chunk(parsed, converted, place, ids, chunk.envelope_warnings())
 
     def validate(
         self, frame: pl.DataFrame | pd.DataFrame | pa.Table, origin: Origin | None = None
@@ -230,7 +230,7 @@ def unreadable_file(
     whole = Unreadable(0, 1, rule, message.encode(), size_bytes, sha256)
     parsed = ParsedChunk(unreadable=[whole])
     converted = _converted(parsed, origin, DEFAULT)
-    return _judge_chunk(parsed, converted, origin, IdGenerator(), 0)
+    return _judge_chunk(parsed, converted, origin, IdGenerator(), {})
 
 
 def _converted(parsed: ParsedChunk, origin: Origin, placeholders: Placeholders) -> pl.DataFrame:
@@ -254,7 +254,7 @@ def _judge_chunk(
     converted: pl.DataFrame,
     origin: Origin,
     ids: IdGenerator,
-    envelopes_with_fields: int,
+    envelope_warnings: dict[str, int],
 ) -> Split:
     rules = _broken_rules(converted)
     bad = rules["row"].to_list()
@@ -265,8 +265,7 @@ def _judge_chunk(
         ]
     )
     warnings = count_warnings(converted, parsed.warnings, is_text_format=origin.is_text_format)
-    if envelopes_with_fields:
-        warnings[NO_TYPE, "envelope_fields"] += envelopes_with_fields
+    warnings.update({(NO_TYPE, code): count for code, count in envelope_warnings.items()})
     return Split(
         _accepted_rows(converted, bad, ids), quarantined, count_errors(quarantined), warnings
     )

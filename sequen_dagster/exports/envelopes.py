@@ -59,6 +59,7 @@ class Members:
         values: JSON texts by key.
         arrays: by key, those that may hold the events.
         place: where reading stopped.
+        has_repeats: whether a key came twice.
         outcome: whether the object is `closed` there, holds an `array` of events to be read one
             by one, is `bad`, or is `cut`, so that more bytes may tell.
     """
@@ -66,6 +67,7 @@ class Members:
     values: dict[str, bytes] = field(default_factory=dict)
     arrays: dict[str, Array] = field(default_factory=dict)
     place: int = 0
+    has_repeats: bool = False
     outcome: Literal["closed", "array", "bad", "cut"] = "cut"
 
     def given(self, chosen: str) -> dict[str, bytes]:
@@ -79,7 +81,14 @@ class Members:
     def with_more(self, behind: "Members") -> "Members":
         """These and the members behind them, of which the last of a name counts."""
         arrays = {name: one for name, one in self.arrays.items() if name not in behind.values}
-        return Members({**self.values, **behind.values}, {**arrays, **behind.arrays})
+        names = self.values.keys() | self.arrays.keys()
+        return Members(
+            {**self.values, **behind.values},
+            {**arrays, **behind.arrays},
+            has_repeats=self.has_repeats
+            or behind.has_repeats
+            or bool(names & behind.values.keys()),
+        )
 
     def has_others(self, chosen: str) -> bool:
         """Whether there are keys besides the events and what is given to them."""
@@ -194,7 +203,8 @@ class MemberReader:
         if array == "cut":
             return False
         if name is not None:
-            members.values.pop(name, None)
+            was_there = members.values.pop(name, None) is not None
+            members.has_repeats |= was_there
             members.arrays.pop(name, None)
             if array is not None:
                 members.arrays[name] = array

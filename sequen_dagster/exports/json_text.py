@@ -42,6 +42,7 @@ def read_json_text(
     *,
     max_record_bytes: int,
     rules: EnvelopeRules | None = None,
+    max_depth: int = 64,
     block_bytes: int = BLOCK_BYTES,
 ) -> Chunks:
     """Read JSON text: objects, arrays and envelopes one after another.
@@ -50,13 +51,21 @@ def read_json_text(
         stream: plain bytes.
         max_record_bytes: longer records become `too_large`.
         rules: which objects are envelopes.
+        max_depth: deepest nesting of arrays; what is deeper is `too_deep`.
         block_bytes: how many bytes are asked of the stream at a time.
 
     Yields:
         Chunks in file order.
     """
     window = Window(stream, block_bytes=block_bytes)
-    yield from _Reader(window, _Sink(), rules or EnvelopeRules(), max_record_bytes).chunks()
+    limits = _Limits(max_record_bytes, max_depth)
+    yield from _Reader(window, _Sink(), rules or EnvelopeRules(), limits).chunks()
+
+
+@dataclass(frozen=True)
+class _Limits:
+    record_bytes: int
+    depth: int
 
 
 class _Sink:
@@ -101,6 +110,7 @@ class _Sink:
             len(chunk.unreadable),
             chunk.blank_lines,
             chunk.envelopes_with_fields,
+            chunk.envelopes_with_repeats,
             chunk.size_bytes,
             self._line,
             self._item,
@@ -109,7 +119,12 @@ class _Sink:
     def restore(self, state: tuple[int, ...]) -> None:
         chunk = self.chunk
         texts, unreadable, *counts, self._line, self._item = state
-        chunk.blank_lines, chunk.envelopes_with_fields, chunk.size_bytes = counts
+        (
+            chunk.blank_lines,
+            chunk.envelopes_with_fields,
+            chunk.envelopes_with_repeats,
+            chunk.size_bytes,
+        ) = counts
         del chunk.texts[texts:], chunk.lines[texts:], chunk.items[texts:]
         del chunk.unreadable[unreadable:]
         chunk.givers = {at: givers for at, givers in chunk.givers.items() if at < texts}
@@ -157,9 +172,10 @@ class _Reader:
         window: the text.
         sink: takes the records.
         rules: which objects are envelopes.
-        limit: longest record.
+        limits: of records and of arrays.
         line: where all records are said to start, for a text that stands in a string.
-        givers: envelopes around such a text.
+        depth: how many arrays are around such a text.
+        givers: envelopes around it.
     """
 
     def __init__(
@@ -167,16 +183,19 @@ class _Reader:
         window: Window,
         sink: _Sink,
         rules: EnvelopeRules,
-        limit: int,
+        limits: _Limits,
         *,
         line: int = 0,
+        depth: int = 0,
         givers: tuple[Giver, ...] = (),
     ) -> None:
         self._window = window
         self._sink = sink
         self._rules = rules
-        self._limit = limit
+        self._limits = limits
+        self._limit = limits.record_bytes
         self._is_inner = line > 0
+        self._depth = depth
         self._outer = givers
         self._place = 0
         self._line = line or 1
@@ -199,10 +218,10 @@ class _Reader:
         while True:
             if self._may_take_lines():
                 self._take_lines()
-            if not self._next():
-                break
             if self._sink.chunk.is_full and not self._tentative() and not self._bad_tail:
                 yield self._sink.take()
+            elif not self._next():
+                break
         self._finish()
         yield self._sink.take()
 
@@ -219,12 +238,7 @@ class _Reader:
         first = self._window.text[self._place]
         if first == ord("["):
             self._begin_element()
-            self._has_comma = self._has_line_end = False
-            opened = _OPENED.match(self._window.text, self._place)
-            count = len(opened[0]) if opened else 1
-            self._pass_text(self._place + count)
-            self._frames[-1].arrays += count
-            self._is_empty = True
+            self._array()
         elif first in b"]}":
             self._bracket(first)
         else:
@@ -236,6 +250,24 @@ class _Reader:
                 self._scalar()
             self._has_comma = self._has_line_end = False
         return True
+
+    def _array(self) -> None:
+        """Go into an array, or into several that begin here."""
+        room = self._limits.depth - self._arrays()
+        if room <= 0:
+            self._is_empty = False
+            self._bad_value(rule="too_deep")
+        else:
+            opened = _OPENED.match(self._window.text, self._place, self._place + room)
+            count = len(opened[0]) if opened else 1
+            self._pass_text(self._place + count)
+            self._frames[-1].arrays += count
+            self._is_empty = True
+        self._has_comma = self._has_line_end = False
+
+    def _arrays(self) -> int:
+        """How many arrays are open."""
+        return self._depth + sum(frame.arrays for frame in self._frames)
 
     def _finish(self) -> None:
         self._skip_between()
@@ -391,6 +423,7 @@ class _Reader:
             )
         )
         self._sink.chunk.envelopes_with_fields += array.has_object and members.has_others(key)
+        self._sink.chunk.envelopes_with_repeats += array.has_object and members.has_repeats
         self._pass_text(array.start + 1)
         self._is_empty = True
 
@@ -425,8 +458,11 @@ class _Reader:
     def _give(self, frame: _Frame, behind: Members) -> str | None:
         """Let an envelope give what stands behind its events; return which key holds them now."""
         had_others = frame.members.has_others(frame.key)
-        if not had_others and behind.has_others(frame.key):
-            self._sink.chunk.envelopes_with_fields += frame.members.arrays[frame.key].has_object
+        if frame.members.arrays[frame.key].has_object:
+            chunk = self._sink.chunk
+            chunk.envelopes_with_fields += not had_others and behind.has_others(frame.key)
+            has_repeats = frame.members.with_more(behind).has_repeats
+            chunk.envelopes_with_repeats += has_repeats and not frame.members.has_repeats
         if self._window.offset + behind.place - frame.start > self._limit:
             frame.giver.is_whole = False
         if not frame.giver.is_whole:
@@ -452,7 +488,7 @@ class _Reader:
         if not isinstance(stop, int) or stop - self._place > self._limit:
             is_cut = stop == "cut" and self._window.is_at_end
             if not self._try_envelope():
-                self._bad_value(is_cut=is_cut)
+                self._bad_value(rule="truncated_tail" if is_cut else "malformed_json")
             return
         text = self._window.text[self._place : stop]
         if self._rules.may_hold(text) and self._try_whole_envelope(stop):
@@ -565,19 +601,25 @@ class _Reader:
             return
         window = Window(io.BytesIO(text))
         inner = _Reader(
-            window, self._sink, self._rules, self._limit, line=self._line, givers=self._givers()
+            window,
+            self._sink,
+            self._rules,
+            self._limits,
+            line=self._line,
+            depth=self._arrays(),
+            givers=self._givers(),
         )
         inner.read_inner()
 
     # -- bad values -------------------------------------------------------------------------------
 
-    def _bad_value(self, *, is_cut: bool = False) -> None:
-        is_object = self._window.text[self._place] == ord("{")
+    def _bad_value(self, *, rule: str = "malformed_json") -> None:
+        has_bracket = self._window.text[self._place] in b"{["
         is_element = self._frames[-1].arrays > 0
-        indent = self._line_indent() if is_object else None
-        self._bad(Setting(indent=indent, is_element=is_element), is_cut=is_cut)
+        indent = self._line_indent() if has_bracket else None
+        self._bad(Setting(indent=indent, is_element=is_element), rule=rule)
 
-    def _bad(self, setting: Setting, *, is_cut: bool = False) -> None:
+    def _bad(self, setting: Setting, *, rule: str = "malformed_json") -> None:
         while True:
             text = self._window.text
             end = min(len(text), self._place + self._limit + 1)
@@ -593,8 +635,7 @@ class _Reader:
                 self._abandon()
             return
         raw = text[self._place : found.end]
-        rule = "truncated_tail" if is_cut else "malformed_json"
-        if not _is_utf8(raw):
+        if rule != "too_deep" and not _is_utf8(raw):
             rule = "bad_encoding"
         self._sink.add_bad(rule, raw, line)
         self._pass_text(found.end)
@@ -613,8 +654,8 @@ class _Reader:
     def _pass_over(self, setting: Setting) -> bool:
         """Move over a value that is too large; whether what is around it goes on."""
         line = self._line
-        is_object = self._window.text[self._place] == ord("{")
-        passing = Passing(setting, is_object=is_object)
+        has_bracket = self._window.text[self._place] in b"{["
+        passing = Passing(setting, has_bracket=has_bracket)
         passed = HashedBytes()
         is_over = False
         while not is_over:

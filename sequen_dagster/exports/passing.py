@@ -21,15 +21,15 @@ class Passing:
 
     Args:
         setting: what is around it.
-        is_object: whether it begins with a brace.
+        has_bracket: whether it begins with a bracket.
 
     Attributes:
         is_closed: whether what is around it goes on behind it.
     """
 
-    def __init__(self, setting: Setting, *, is_object: bool) -> None:
+    def __init__(self, setting: Setting, *, has_bracket: bool) -> None:
         self._setting = setting
-        self._is_lined = not is_object and not setting.braces
+        self._is_lined = not has_bracket and not setting.braces
         self._is_bare = self._is_lined and setting.is_element
         self._braces = setting.braces
         self._brackets = 0

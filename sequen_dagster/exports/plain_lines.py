@@ -27,7 +27,7 @@ def plain_lines(text: bytes, rules: EnvelopeRules, limit: int) -> list[bytes] | 
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").removesuffix(b"\r")
     lines = text.split(b"\n")
-    if not text.startswith(b"{") or text.count(b"\n{") != len(lines) - 1:
+    if {line[:1] for line in lines} != {b"{"}:
         return None
     if len(text) > limit and max(map(len, lines)) > limit:
         return None

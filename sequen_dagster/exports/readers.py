@@ -34,12 +34,14 @@ class ReadLimits:
         max_compression_ratio: how many times larger than the file its content may be.
         events_keys: under which an envelope may hold its events, in order of preference.
         hive_partitions: which names of `name=value` folders are read as fields.
+        max_depth: deepest nesting of arrays around records.
     """
 
     max_record_bytes: int = 16 * 1024 * 1024
     max_compression_ratio: int = 250
     events_keys: tuple[str, ...] = EVENTS_KEYS
     hive_partitions: HivePartitions = "reserved"
+    max_depth: int = 64
 
     @classmethod
     def of(cls, settings: SequenSettings) -> Self:
@@ -49,6 +51,7 @@ class ReadLimits:
             settings.max_compression_ratio,
             settings.events_keys,
             settings.hive_partitions,
+            settings.max_depth,
         )
 
 
@@ -125,7 +128,9 @@ class ExportReader:
         else:
             self.file_format = "json"
             rules = EnvelopeRules(self._limits.events_keys, folder)
-            yield from read_json_text(plain, max_record_bytes=limit, rules=rules)
+            yield from read_json_text(
+                plain, max_record_bytes=limit, rules=rules, max_depth=self._limits.max_depth
+            )
 
     def _parquet(self) -> Chunks:
         # A Parquet file is read back to front, so its hash needs a pass of its own.

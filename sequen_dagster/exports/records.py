@@ -86,6 +86,7 @@ class RecordChunk:
             nearest first.
         folder: what the folders of the file give to all of its records, as JSON texts.
         envelopes_with_fields: envelopes that carried more than their events and what they give.
+        envelopes_with_repeats: envelopes in which a key came twice.
         is_text_format: whether the file is CSV, where numbers are text by nature.
         size_bytes: length of all texts.
     """
@@ -98,6 +99,7 @@ class RecordChunk:
     folder: dict[str, bytes] = field(default_factory=dict)
     blank_lines: int = 0
     envelopes_with_fields: int = 0
+    envelopes_with_repeats: int = 0
     is_text_format: bool = False
     size_bytes: int = 0
 
@@ -119,6 +121,14 @@ class RecordChunk:
         self.lines += range(first_line, first_line + len(texts))
         self.items += repeat(1, len(texts))
         self.size_bytes += sum(map(len, texts))
+
+    def envelope_warnings(self) -> dict[str, int]:
+        """Envelopes by the code of the warning that they raise themselves."""
+        counts = {
+            "envelope_fields": self.envelopes_with_fields,
+            "duplicate_key": self.envelopes_with_repeats,
+        }
+        return {code: count for code, count in counts.items() if count}
 
     @property
     def is_full(self) -> bool:

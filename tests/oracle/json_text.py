@@ -253,13 +253,12 @@ class Reader:
 
     def envelope(self, position: int, walk: Walk, array: Array, behind: list[Broken]) -> int:
         """Read the elements of an envelope; return where it ends."""
-        is_whole = walk.end is not None and not behind
-        # Of an envelope whose rest cannot be read, only what stands in front of its array counts.
-        count = len(walk.members) if is_whole else walk.members_before[array.key]
+        # What stands in front of the first bad member counts.
+        count = walk.members_before[behind[0].key] if behind else len(walk.members)
         members = dict(walk.members[:count])
         holds_something = array.holds != "nothing"
         if holds_something:
-            keys = [*(key for key, _ in walk.members[:count]), *([] if is_whole else [array.key])]
+            keys = [key for key, _ in walk.members[:count]]
             self.sequence.envelopes.append((keys, array.key))
         self.sequence.extents.append((position, array.start))
         end = self.array(array.start, Frame(members))
@@ -464,8 +463,7 @@ class Reader:
         """
         end, goes_on, is_odd = self.end_of_bad(start, opened)
         if problem is None:
-            is_cut = wrong_at >= self.stop and end >= self.stop
-            problem = "truncated_tail" if is_cut else "malformed_json"
+            problem = "truncated_tail" if wrong_at >= self.stop else "malformed_json"
             if BROKEN_BYTE.search(self.text, start, end):
                 problem = "bad_encoding"
         self.add(start, end, problem)
@@ -570,7 +568,7 @@ class Reader:
         """Count the lines that hold nothing, outside of all values."""
         for start, end in zip(self.line_starts, self.line_ends, strict=True):
             # After the last line end nothing is left: that is no line.
-            is_line = start < len(self.text)
-            is_inside = any(first < start and end < last for first, last in self.sequence.extents)
-            if is_line and not is_inside and not self.text[start:end].strip(BETWEEN_VALUES):
+            if start == len(self.text) or self.text[start:end].strip(BETWEEN_VALUES):
+                continue
+            if not any(first < start and end < last for first, last in self.sequence.extents):
                 self.sequence.blank_lines += 1
