@@ -187,7 +187,9 @@ def test_garbage_behind_is_corrupt(packing: Packing, garbage: bytes) -> None:
 @pytest.mark.parametrize("packing", PACK)
 def test_cut_file_is_corrupt_wherever_it_is_cut(packing: Packing) -> None:
     packed = PACK[packing](LINES[:3000])
-    outcomes = {outcome(packed[:cut]) for cut in range(4, len(packed))}
+    # Fewer bytes may be the letters of a text: `(`, `B`, `BZ`.
+    first = {"zstd": 2, "bzip2": 3}.get(packing, 1)
+    outcomes = {outcome(packed[:cut]) for cut in range(first, len(packed))}
 
     assert outcomes == {"corrupt_compression"}
 
@@ -220,8 +222,8 @@ def test_cut_anywhere_gives_whole_members_or_an_error(
     if cut in ends and cut:
         assert found == b"".join(parts[: ends.index(cut)])
     else:
-        # A byte or two tell no packing; as a text they are one record that cannot be read.
-        assert found in ("corrupt_compression", b"plain: " + packed[:cut][:3])
+        # A letter or two tell no packing; as a text they are one record that cannot be read.
+        assert found in ("corrupt_compression", b"plain: " + packed[:cut][:2])
 
 
 @pytest.mark.parametrize("packing", PACK)

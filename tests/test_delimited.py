@@ -355,6 +355,14 @@ def test_lines_are_the_same_however_they_are_read(
     ]
 
 
+def test_quote_that_is_never_closed_in_the_header_costs_nothing(tmp_path: Path) -> None:
+    content = 'id,size",type\n' + "1,2,x;y;z|a|b\n" * 60_000
+    chunks, _ = chunks_of(tmp_path, content, "a.csv", max_record_bytes=800_000)
+
+    assert sum(len(chunk.texts) for chunk in chunks) == 60_000
+    assert json.loads(chunks[0].texts[0]) == {"id": "1", 'size"': "2", "type": "x;y;z|a|b"}
+
+
 def test_quote_that_is_never_closed_costs_its_line_in_bounded_memory(tmp_path: Path) -> None:
     content = 'id,type\n1,"x\n' + "2,y\n" * 1000
     (chunk,), _ = chunks_of(tmp_path, content, "a.csv", max_record_bytes=50)

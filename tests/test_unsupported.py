@@ -121,7 +121,10 @@ FILES: dict[str, tuple[bytes, str]] = {
     "lz4-legacy": (b"\x02\x21\x4c\x18\x09\x00\x00\x00" + LINES, "packed with legacy lz4"),
     "parquet-secret": (b"PARE" + bytes(range(200)), "a Parquet file with an encrypted footer"),
     "parquet-gz": (gzip.compress(written("parquet"), mtime=0), "Parquet, packed with gzip"),
-    "gz-gz": (gzip.compress(gzip.compress(LINES, mtime=0), mtime=0), "packed twice (gzip in gzip)"),
+    "gz-gz": (
+        gzip.compress(gzip.compress(LINES, mtime=0), mtime=0),
+        "packed twice (gzip in gzip). Unpack it once",
+    ),
     "xz-bz2": (bz2.compress(lzma.compress(LINES)), "packed twice (xz in bzip2)"),
     "bz2-xz": (lzma.compress(bz2.compress(b"")), "packed twice (bzip2 in xz)"),
     "zstd-xz": (lzma.compress(b"\x50\x2a\x4d\x18" + bytes(4)), "packed twice (zstd in xz)"),

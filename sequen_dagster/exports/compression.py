@@ -42,6 +42,7 @@ PEEKED_BYTES: Final = 32
 
 _BLOCK_BYTES: Final = 1 << 16
 _BZIP2_HEAD_BYTES: Final = 4
+_NO_PACKING: Final = (b"", b"(")
 # zstd and lz4 share the frames that decoders skip: one of 16 magic numbers, then a length.
 _SKIPPABLE_MAGIC: Final = b"\x2a\x4d\x18"
 # Arrow and the zstd program refuse larger windows, too, unless they are asked to take them.
@@ -143,7 +144,8 @@ def packing_of(head: bytes) -> Packing | None:
         full = head[:_BZIP2_HEAD_BYTES] + magic if packing == "bzip2" else magic
         if packing == "bzip2" and not _begins_bzip2(head):
             continue
-        is_begun = is_whole_file and len(head) > 1 and full.startswith(head)
+        # One byte tells nothing where it is a letter or a bracket.
+        is_begun = is_whole_file and full.startswith(head) and head not in _NO_PACKING
         if head.startswith(full) or is_begun:
             return packing
     return None
@@ -189,7 +191,7 @@ def plain_stream(
 
 
 def _begins_bzip2(head: bytes) -> bool:
-    return head.startswith(b"BZh") and head[3:4] in b"123456789" and len(head) > len(b"BZh")
+    return head.startswith(b"BZh") and head[3:4] in b"123456789"
 
 
 def _refuse_odd_zstd(head: bytes) -> None:

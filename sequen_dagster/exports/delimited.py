@@ -200,20 +200,21 @@ def _next_filled(lines: "_Lines", chunk: RecordChunk) -> str | None:
 
 
 def _whole_header(lines: "_Lines", first: str, max_record_bytes: int, *, is_tsv: bool) -> str:
-    """The header with the lines that its quoted names go on over, which are not taken."""
-    text, ahead = first, []
-    while not is_tsv and text.count('"') % 2 and len(text) < max_record_bytes:
-        line = lines.next()
-        if line is None:
-            text = first
-            break
+    """The header with the lines that its quoted names go on over, which are not taken.
+
+    One whose quotes are never closed is its first line.
+    """
+    parts, ahead = [first], list[bytes | HashedBytes]()
+    is_open, size = not is_tsv and first.count('"') % 2 == 1, 0
+    while is_open and size < max_record_bytes and (line := lines.next()) is not None:
         ahead.append(line)
         if isinstance(line, HashedBytes):
-            text = first
             break
-        text += line.decode("utf-8", "surrogateescape")
+        is_open ^= line.count(b'"') % 2 == 1
+        size += len(line)
+        parts.append(line.decode("utf-8", "surrogateescape"))
     lines.give_back(ahead)
-    return text
+    return first if is_open else "".join(parts)
 
 
 def _missing_header(lines: "_Lines") -> UnreadableFileError:

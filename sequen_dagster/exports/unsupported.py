@@ -124,7 +124,7 @@ def refuse_unsupported(head: bytes, path: str, packing: Packing | None) -> None:
     found = _unsupported(head, path, packing)
     if found:
         name, remedy = found
-        within = f", packed with {packing}" if packing else ""
+        within = f", packed with {packing}" if packing and packing not in name else ""
         message = f"The file is {name}{within}. {remedy}. {_SEND_TEXT}."
         raise UnreadableFileError("unsupported_format", message)
 
