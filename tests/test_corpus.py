@@ -297,13 +297,14 @@ RECORDS = [
                                            "undefined")),
                 *(row(item_id=one) for one in ("null", "NaN", " ", '"undefined"')),
             ),
-            9, {"missing_identity": 5}, warned=frozenset({"placeholder_id"})),
+            8, {"missing_identity": 6}, warned=frozenset({"placeholder_id"})),
         marks=bad_input(47),
     ),
     pytest.param(
         Input(
             "48.jsonl", among_good(*(row(uid=uid) for uid in ("u", 7, 1.5, True, [], {"a": 1}))), 4,
-            {"invalid_uid": 3, "missing_identity": 1}, warned=frozenset({"coerced"})),
+            {"invalid_uid": 2, "missing_identity": 2},
+            warned=frozenset({"coerced", "placeholder_id"})),
         marks=bad_input(48),
     ),
     pytest.param(

@@ -22,7 +22,7 @@ from sequen_dagster.contract.convert import (
     state_of,
 )
 from sequen_dagster.contract.scalars import MAX_DWELL_MS, MAX_RANK
-from sequen_dagster.fields import FIELDS, IDENTITY_FIELDS, Field, Kind
+from sequen_dagster.fields import FIELD_NAMES, FIELDS, IDENTITY_FIELDS, Field, Kind
 
 MIN_TIMESTAMP: Final = datetime(2000, 1, 1)
 MAX_AHEAD_HOURS: Final = 24
@@ -89,7 +89,7 @@ def rule_fields(rule: str) -> list[str]:
     if rule == "missing_identity":
         return list(IDENTITY_FIELDS)
     verb, _, field = rule.partition("_")
-    return [field] if verb in ("missing", "invalid") else []
+    return [field] if verb in ("missing", "invalid") and field in FIELD_NAMES else []
 
 
 def field_rules() -> list[str]:
