@@ -115,14 +115,19 @@
     {{ return(adapter.dispatch('json_document', 'sequen')(document, path)) }}
 {%- endmacro %}
 
-{# What cannot be read, a lone surrogate among it, would end the whole query. #}
+{#
+  What cannot be read, a lone surrogate among it, would end the whole query. A case in a case: DuckDB
+  works out both sides of an `and` for every row.
+#}
 {% macro duckdb__json_document(document, path) -%}
     {%- set place = "'" ~ sequen.json_path(path) ~ "'" -%}
-    case
-        when
-            json_type({{ document }}, {{ place }}) = 'VARCHAR'
-            and json_valid(json_extract_string({{ document }}, {{ place }}))
-            then json_extract_string({{ document }}, {{ place }})
+    case json_type({{ document }}, {{ place }})
+        when 'VARCHAR'
+            then
+                case
+                    when json_valid(json_extract_string({{ document }}, {{ place }}))
+                        then json_extract_string({{ document }}, {{ place }})
+                end
     end
 {%- endmacro %}
 
