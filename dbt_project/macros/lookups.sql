@@ -30,12 +30,35 @@
         cast(null as varchar)
     {%- else -%}
         coalesce(
-            {%- for place in sequen.lookup_places(path) %}
-                {{ sequen.json_carried(sequen.innermost_document(place), place[-1], is_as_written) }}
-                {{- ', ' if not loop.last }}
-            {%- endfor %}
+            {{ sequen.first_carried([['document', []]], path, is_as_written) }},
+            case
+                {#- Few records have a holder: the others are spared all the places in it. #}
+                when coalesce(
+                    {%- for holder in sequen.lookup_holders() %}
+                        {{ holder }}_document, {{ holder }}_text {{- ', ' if not loop.last }}
+                    {%- endfor %}
+                ) is not null
+                    then
+                        coalesce(
+                            {%- for holder in sequen.lookup_holders() %}
+                                {{ sequen.first_carried(
+                                    [[holder ~ '_document', [holder]], [holder ~ '_text', []]],
+                                    path, is_as_written
+                                ) }}
+                                {{- ', ' if not loop.last }}
+                            {%- endfor %}
+                        )
+            end
         )
     {%- endif -%}
+{%- endmacro %}
+
+{# The same within some documents. `starts`: columns of lookup_documents, and the keys to begin with. #}
+{% macro first_carried(starts, path, is_as_written) -%}
+    {%- for place in sequen.lookup_places(starts, path) %}
+        {{ sequen.json_carried(sequen.innermost_document(place), place[-1], is_as_written) }}
+        {{- ', ' if not loop.last }}
+    {%- endfor %}
 {%- endmacro %}
 
 {# The number in a value from above, as text: a JSON number, or a text -?digits[.digits]. #}
@@ -55,12 +78,8 @@
   Every place of a path: a column of lookup_documents, the paths at which the text of a document is opened,
   and the path within the innermost document.
 #}
-{% macro lookup_places(path) -%}
+{% macro lookup_places(starts, path) -%}
     {%- set places = [] -%}
-    {%- set starts = [['document', []]] -%}
-    {%- for holder in sequen.lookup_holders() -%}
-        {%- do starts.extend([[holder ~ '_document', [holder]], [holder ~ '_text', []]]) -%}
-    {%- endfor -%}
     {%- for column, held_under in starts -%}
         {%- if path | length > 1 -%}
             {%- do places.append([column, held_under + [path | join('.')]]) -%}
@@ -96,14 +115,19 @@
     {{ return(adapter.dispatch('json_document', 'sequen')(document, path)) }}
 {%- endmacro %}
 
-{# What cannot be read, a lone surrogate among it, would end the whole query. #}
+{#
+  What cannot be read, a lone surrogate among it, would end the whole query. A case in a case: DuckDB
+  works out both sides of an `and` for every row.
+#}
 {% macro duckdb__json_document(document, path) -%}
     {%- set place = "'" ~ sequen.json_path(path) ~ "'" -%}
-    case
-        when
-            json_type({{ document }}, {{ place }}) = 'VARCHAR'
-            and json_valid(json_extract_string({{ document }}, {{ place }}))
-            then json_extract_string({{ document }}, {{ place }})
+    case json_type({{ document }}, {{ place }})
+        when 'VARCHAR'
+            then
+                case
+                    when json_valid(json_extract_string({{ document }}, {{ place }}))
+                        then json_extract_string({{ document }}, {{ place }})
+                end
     end
 {%- endmacro %}
 

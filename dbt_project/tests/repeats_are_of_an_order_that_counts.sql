@@ -18,9 +18,8 @@ int_orders_repeated as (
 ),
 
 repeats as (
-    select fct_conversions.*
-    from fct_conversions
-    where fct_conversions.is_repeat and {{ changed('fct_conversions', ['id']) }}
+    select * from {{ ref('fct_conversions') }}
+    where is_repeat and {{ changed('fct_conversions', ['id']) }}
 ),
 
 repeats_of_nothing as (
@@ -39,9 +38,9 @@ repeats_of_nothing as (
 ),
 
 repeats_with_units as (
-    select fct_attributions.conversion_id as id
-    from fct_attributions
-    inner join repeats on fct_attributions.conversion_id = repeats.id
+    select repeats.id
+    from repeats
+    inner join fct_attributions on repeats.id = fct_attributions.conversion_id
 )
 
 select id from repeats_of_nothing

@@ -51,10 +51,10 @@ conversions_looked_up as (
 
 scrolls_looked_up as (
     select
-        id
-        {%- for field in scroll_depths %},
-            {{ carried_value([field]) }} as carried_{{ field }}
+        {%- for field in scroll_depths %}
+            {{ carried_value([field]) }} as carried_{{ field }},
         {%- endfor %}
+        id
     from scrolls_opened
 ),
 
