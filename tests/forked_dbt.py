@@ -12,6 +12,7 @@ daemon, and of the wheel start dbt as usual. `SEQUEN_TEST_DBT=plain` has all tes
 import atexit
 import hashlib
 import json
+import logging.handlers
 import os
 import pprint
 import shutil
@@ -257,6 +258,8 @@ def warm_up(folder: Path, parses: Parses) -> None:
 
     # The same text, written by the encoder in C: a manifest takes two seconds otherwise.
     json.dump = lambda value, file, **options: file.write(json.dumps(value, **options))
+    # Whether the log is too long is looked up on disk for every line; no test writes 10 MB.
+    logging.handlers.RotatingFileHandler.shouldRollover = lambda *_: False  # type: ignore[method-assign]
     settings = load_settings(folder, home=folder / "home", exports=folder, workers=1)
     write_profile(settings)
     before = dict(os.environ)
