@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+from forked_dbt import fork_dbt
 from once import made_once
 from sequen_dagster.cli import DEMO_BREAKDOWNS, main
 from sequen_dagster.settings import SequenSettings, load_settings
@@ -18,6 +19,31 @@ if TYPE_CHECKING:
 
 # dbt's docs take some ten seconds for every new home; tests that look at them ask for them.
 os.environ["SEQUEN_DBT_DOCS"] = "false"
+fork_dbt()
+# A worker takes one module after the other: the longest first, or one worker ends alone.
+LONGEST_FIRST = [
+    "test_crashes.py",
+    "test_exactness.py",
+    "test_killed_runs.py",
+    "test_erase.py",
+    "test_canary.py",
+    "test_known_answers.py",
+    "test_real_data_batches.py",
+    "test_new_files.py",
+    "test_replay.py",
+    "test_training.py",
+    "test_daemon.py",
+    "test_dbt_docs.py",
+    "test_any_order_of_things.py",
+    "test_touched_rules.py",
+]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order modules for `--no-loadscope-reorder`, which else has those with most tests first."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 
 @pytest.fixture(scope="session")
