@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from sequen_dagster.absence import is_blank
-from sequen_dagster.exports.json_grammar import SPACE, STRING, decoded_text, may_go_on
+from sequen_dagster.exports.json_grammar import SPACE, STRING, decoded_text, is_json, may_go_on
 from sequen_dagster.exports.recovery import Setting, bad_value
 from sequen_dagster.fields import ALIASES, FIELD_NAMES, IDENTITY_FIELDS, TIMESTAMP_FIELDS
 
@@ -164,6 +164,7 @@ class MemberReader:
         until: the one key to stop at; by default any that holds an object in an array.
         is_whole: whether no array is stopped at.
         is_last: whether no more bytes can be had.
+        is_inner: whether the text stands in a string, so that strings in it are only strings.
     """
 
     text: bytes
@@ -173,6 +174,7 @@ class MemberReader:
     until: str | None = None
     is_whole: bool = False
     is_last: bool = False
+    is_inner: bool = False
 
     def read(self, place: int) -> Members:
         """Read on from behind the brace of the object, or from behind a member."""
@@ -250,7 +252,8 @@ class MemberReader:
                 behind = bad.end if bad else end
             elif first == ord('"'):
                 inner = unwrapped(text[place:behind])
-                if inner is not None and inner.startswith(b"{"):
+                stands_for_object = inner is not None and inner.startswith(b"{") and is_json(inner)
+                if inner is not None and stands_for_object and not self.is_inner:
                     return Array(start, has_object=True, is_typed=_says_type(inner, True))
             place = behind
             is_empty = False

@@ -236,6 +236,19 @@ def is_begun(text: bytes, *, is_open_object: bool = False) -> bool:
     return scout.run(text, 0, 0, len(text)) is None and not scout.is_stuck
 
 
+def is_json(text: bytes) -> bool:
+    """Whether a text that begins with a bracket is one whole value.
+
+    Example:
+        >>> is_json(b"[1]"), is_json(b"[1")
+        (True, False)
+    """
+    found = probe(text, 0, len(text))
+    if found in ("cut", "unsure"):
+        found = Scout(0).run(text, 0, 0, len(text)) or "bad"
+    return found == len(text)
+
+
 def decoded_text(string: bytes) -> str | None:
     """What a JSON string says, lone surrogates included; None where it is not UTF-8.
 

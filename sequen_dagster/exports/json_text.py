@@ -17,6 +17,7 @@ from sequen_dagster.exports.json_grammar import (
     SCALAR,
     Scout,
     is_begun,
+    is_json,
     may_go_on,
     probe,
 )
@@ -451,9 +452,25 @@ class _Reader:
             # The envelope is left open, which is said at the end.
             self._pass_text(max(end, self._place))
         else:
-            rest = _COMMAS.match(text, behind.place)
-            self._pass_gap(rest.end() if rest else behind.place)
+            self._bad_rest(frame, behind.place)
+
+    def _bad_rest(self, frame: _Frame, place: int) -> None:
+        """Take the rest of an envelope, from behind its last good member, as one bad value."""
+        text = self._window.text
+        found = _COMMAS.match(text, place)
+        start = found.end() if found else place
+        lines = line_ends(text, place, start)
+        line_start = max(text.rfind(b"\n", 0, start), text.rfind(b"\r", 0, start)) + 1
+        if not lines or (lines == 1 and start - line_start > frame.indent):
+            self._pass_gap(start)
             self._bad(Setting(indent=frame.indent, braces=1))
+            return
+        # The next line is no part of it: the envelope lost its end with its line.
+        line_end = min(at for at in (text.find(b"\n", place), text.find(b"\r", place)) if at >= 0)
+        self._pass_text(place)
+        self._sink.add_bad("malformed_json", text[place:line_end].strip(), self._line)
+        self._pass_text(line_end)
+        self._abandon()
 
     def _give(self, frame: _Frame, behind: Members) -> str | None:
         """Let an envelope give what stands behind its events; return which key holds them now."""
@@ -533,6 +550,7 @@ class _Reader:
             until=until,
             is_whole=is_whole,
             is_last=not self._may_grow(),
+            is_inner=self._is_inner,
         )
         return reader.read(place)
 
@@ -560,8 +578,7 @@ class _Reader:
             if members.outcome != "cut" or not self._may_grow():
                 break
             self._grow()
-        # Where members behind an empty array are bad, it is the array all the same.
-        chosen = self._rules.chosen(members)
+        chosen = self._rules.chosen(members) if members.outcome in ("array", "closed") else None
         if chosen is not None:
             self._enter(members, chosen, members.place if members.outcome == "closed" else None)
         return chosen is not None
@@ -588,7 +605,7 @@ class _Reader:
             self._sink.add_bad("too_large", value, self._line)
         elif not _is_utf8(value):
             self._sink.add_bad("bad_encoding", value, self._line)
-        elif inner is not None and _is_json(inner):
+        elif inner is not None and is_json(inner):
             self._inner(inner)
         else:
             self._sink.add_bad("not_an_object", value, self._line)
@@ -717,13 +734,6 @@ def _may_follow(scalar: bytes, text: bytes, place: int) -> bool:
     if first == b'"':
         return scalar.startswith(b'"')
     return first in b" \t\r\n,\x00\x1e{}[]" or text.startswith(_MARK, place)
-
-
-def _is_json(text: bytes) -> bool:
-    found = probe(text, 0, len(text))
-    if found in ("cut", "unsure"):
-        found = Scout(0).run(text, 0, 0, len(text)) or "bad"
-    return found == len(text)
 
 
 def _is_utf8(text: bytes) -> bool:
