@@ -310,8 +310,8 @@ def test_asset_tells_numbers_that_plot_and_checks_of_the_tiers(
     assert 0 < found["good_score"] < 1
     assert found["report"].startswith("# Event completeness report")
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
-    assert set(checks) == {"tier_good", "tier_better", "tier_best"}
+    assert set(checks) == {"tier_good", "tier_better", "tier_best", "ids_are_unique"}
     assert {check.severity for check in checks.values()} == {dg.AssetCheckSeverity.WARN}
-    assert not any(check.passed for check in checks.values())
+    assert [name for name, check in checks.items() if check.passed] == ["ids_are_unique"]
     assert read_report(settings)["made"]["run_id"] == result.run_id
     assert not [value for value in VALUES if any(value in entry for entry in log)]

@@ -15,6 +15,7 @@ UNIQUE = {
     ("int_clicks_matched", "impression_id"): "a method finds an impression in one class at most",
     ("int_devices_identified", "place"): "a device has one row of each kind at a time",
     ("int_event_groups", "property_shape"): "the shapes are distinct",
+    ("int_events_outranked", "fullkey"): "a text of JSON holds a path once",
     ("int_events_outranked", "source"): "file, line, item and source are a record's place",
     ("int_property_values", "place"): "an event has one number for each field",
     ("rpt_batches", "batch_id"): "it is the key of stg_batches",

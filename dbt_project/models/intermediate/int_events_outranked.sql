@@ -64,7 +64,7 @@ records_ranked as (
             sequen.epoch_micros('records.original_timestamp'),
             sequen.epoch_micros('records.server_timestamp'),
         ]) }} as fields_md5,
-        md5(coalesce(records.properties, '')) as properties_md5,
+        {{ sequen.md5_of_array(['records.properties']) }} as properties_md5,
         row_number() over (
             partition by records.id
             order by

@@ -5,7 +5,7 @@ stg_batches as (
     where is_current
 ),
 
-int_events_outranked as (
+conflicting_records as (
     select * from {{ ref('int_events_outranked') }}
     where is_conflicting
 ),
@@ -20,25 +20,22 @@ accepted_counted as (
 
 conflicts_counted as (
     select
-        source,
-        {{ sequen.sorted_texts('type', 'true') }} as types,
-        count(*) as conflicting_records,
-        count(distinct id) as conflicting_ids
-    from int_events_outranked
-    group by 1
+        accepted_counted.source,
+        {{ sequen.sorted_texts('conflicting_records.type', 'conflicting_records.id is not null') }}
+            as types,
+        accepted_counted.accepted_records,
+        count(conflicting_records.id) as conflicting_records,
+        count(distinct conflicting_records.id) as conflicting_ids
+    from accepted_counted
+    left join conflicting_records on accepted_counted.source = conflicting_records.source
+    group by 1, 3
 ),
 
-conflicts_of_sources as (
+shares_computed as (
     select
-        accepted_counted.source,
-        coalesce(conflicts_counted.types, cast([] as varchar[])) as types,
-        accepted_counted.accepted_records,
-        coalesce(conflicts_counted.conflicting_records, 0) as conflicting_records,
-        coalesce(conflicts_counted.conflicting_ids, 0) as conflicting_ids,
-        cast(coalesce(conflicts_counted.conflicting_records, 0) as double)
-        / nullif(accepted_counted.accepted_records, 0) as conflicting_share
-    from accepted_counted
-    left join conflicts_counted on accepted_counted.source = conflicts_counted.source
+        *,
+        cast(conflicting_records as double) / nullif(accepted_records, 0) as conflicting_share
+    from conflicts_counted
 )
 
-select * from conflicts_of_sources
+select * from shares_computed
