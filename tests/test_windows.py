@@ -18,6 +18,7 @@ UNIQUE = {
     ("int_events_outranked", "fullkey"): "a text of JSON holds a path once",
     ("int_events_outranked", "source"): "file, line, item and source are a record's place",
     ("int_property_values", "place"): "an event has one number for each field",
+    ("int_reported_sources", "event_date"): "the rows before are one of a source and day",
     ("rpt_batches", "batch_id"): "it is the key of stg_batches",
     ("rpt_fixes", "attribute"): "an attribute has one fix for a source and period",
     ("rpt_late_events", "lateness_seconds"): "the rows before are grouped by it",
