@@ -94,7 +94,8 @@ class Writer:
             text = self.array(depth)
         else:
             text = self.record(poor=depth < 2)
-        if self.happens(0.06):
+        # A string in a string stands for nothing: whether it makes an envelope is left open.
+        if self.happens(0.06) and '"{' not in text:
             return json.dumps(text, ensure_ascii=False)
         if self.happens(0.2):
             return pretty(text, self._random.choice([1, 2, 4]))

@@ -47,7 +47,7 @@ def test_home_of_the_former_version_is_judged_again_and_refreshed(tmp_path: Path
 
     findings = [one.message for one in examine(settings) if one.area == "lake"]
     again = invoke(settings, "replay", "--stale")
-    proof = invoke(settings, "verify")
+    proof = CliRunner().invoke(main, ["verify", "--home", str(settings.home)])
 
     stale = "2 batches judged by another contract ('day1.jsonl', 'day2.jsonl')."
     assert f"{stale} `sequen-dagster replay --stale` judges them again." in findings

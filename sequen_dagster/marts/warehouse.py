@@ -287,8 +287,12 @@ def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
     }
     wanted = {(name, column) for name, columns in tables.items() for column in columns}
     is_old = bool(held) and not wanted <= set(held)
+    keeps_builds = {column for name, column in held if name == "builds"} == set(_BUILD_COLUMNS)
     if is_old:
-        # Made by an earlier release: all of it is in the lake, and is loaded again.
+        # Made by an earlier release: all of it is in the lake, and is loaded again. That there were
+        # builds is kept, by rules that are none of today's, so that the full refresh says why.
+        if keeps_builds:
+            warehouse.execute("create or replace temporary table builds_before as from raw.builds")
         warehouse.execute("drop schema raw cascade")
     warehouse.execute("create schema if not exists raw")
     for name, columns in tables.items():
@@ -296,6 +300,12 @@ def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
         warehouse.execute(f"create table if not exists raw.{name} ({definitions})")
     if is_old:
         warehouse.execute("insert into raw.uncompacted_batches values ('')")
+        if keeps_builds:
+            warehouse.execute(
+                "insert into raw.builds by name select * replace ('' as fingerprint)"
+                " from builds_before"
+            )
+            warehouse.execute("drop table builds_before")
 
 
 def _sql_types(schema: pl.Schema) -> dict[str, str]:
