@@ -8,36 +8,42 @@ import socket
 import sys
 import time
 
-parent = os.environ.get("SEQUEN_PARENT_PID")
-umask = os.umask(0)
-os.umask(umask)
-asked = {
-    "arguments": sys.argv[2:],
-    "environment": dict(os.environ),
-    "folder": os.getcwd(),  # noqa: PTH109  # pathlib takes longer than all the rest
-    "umask": umask,
-}
-message = json.dumps(asked).encode()
-server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-server.connect(sys.argv[1])
-socket.send_fds(server, [len(message).to_bytes(4, "big")], [1, 2])
-server.sendall(message)
-lines = server.makefile()
-child = int(lines.readline())
-for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, lambda number, _: os.kill(child, number))
-while not select.select([server], [], [], 0.5)[0]:
-    # The dbt that this stands for would end with its parent.
-    if parent and os.getppid() != int(parent):
+
+def main() -> None:
+    parent = os.environ.get("SEQUEN_PARENT_PID")
+    umask = os.umask(0)
+    os.umask(umask)
+    asked = {
+        "arguments": sys.argv[2:],
+        "environment": dict(os.environ),
+        "folder": os.getcwd(),  # noqa: PTH109  # pathlib takes longer than all the rest
+        "umask": umask,
+    }
+    message = json.dumps(asked).encode()
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    server.connect(sys.argv[1])
+    socket.send_fds(server, [len(message).to_bytes(4, "big")], [1, 2])
+    server.sendall(message)
+    lines = server.makefile()
+    child = int(lines.readline())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: os.kill(child, number))
+    while not select.select([server], [], [], 0.5)[0]:
+        # The dbt that this stands for would end with its parent.
+        if parent and os.getppid() != int(parent):
+            os.kill(os.getpid(), signal.SIGKILL)
+    told = lines.readline()
+    # It has ended, and its files are closed, when the server has let it go.
+    while True:
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.002)
+    if not told:
         os.kill(os.getpid(), signal.SIGKILL)
-told = lines.readline()
-# It has ended, and its files are closed, when the server has let it go.
-while True:
-    try:
-        os.kill(child, 0)
-    except ProcessLookupError:
-        break
-    time.sleep(0.002)
-if not told:
-    os.kill(os.getpid(), signal.SIGKILL)
-sys.exit(int(told))
+    sys.exit(int(told))
+
+
+if __name__ == "__main__":
+    main()

@@ -92,7 +92,9 @@ def last_columns(statement: exp.Expression) -> Iterator[tuple[str, str]]:
         pair = by.expressions if isinstance(by, exp.Struct | exp.Anonymous | exp.Tuple) else [by]
         yield pair[-1].name, picked.sql("duckdb")
     for listed in statement.find_all(exp.ArrayAgg):
-        yield "id" if lists_distinct_values_in_order(listed) else "", listed.sql("duckdb")
+        order = listed.this
+        last = order.expressions[-1].this.name if isinstance(order, exp.Order) else ""
+        yield "id" if lists_distinct_values_in_order(listed) else last, listed.sql("duckdb")
     for lucky in statement.find_all(*LUCKY):
         yield "", lucky.sql("duckdb")
 

@@ -96,7 +96,10 @@ sessions_started as (
         case
             when known_session_key is not null then known_session_key
             when sid is not null then {{ session_key('visitor_key', "'sid'", 'sid') }}
-            when coalesce(gap_us > {{ minutes_in_micros(var('sequen_session_timeout_minutes')) }}, true)
+            when
+                coalesce(
+                    gap_us > {{ minutes_in_micros(var('sequen_session_timeout_minutes')) }}, true
+                )
                 then {{ session_key('visitor_key', "'event'", 'id') }}
         end as started_session_key
     from events_with_gaps
