@@ -32,6 +32,7 @@ _BETWEEN_BYTES: Final = b" \t\r\n,\x00\x1e" + _MARK
 # Deeper ones are events: nobody nests batches so, and each level is looked at on its own.
 _MAX_ENVELOPES: Final = 64
 _OPENED: Final = re.compile(rb"\[++")
+_CLOSED: Final = re.compile(rb"[\]}]++")
 _REGION_BYTES: Final = 1 << 16
 _COMMAS: Final = re.compile(rb"[ \t\r\n,]*+")
 # Behind the events of an envelope.
@@ -396,6 +397,10 @@ class _Reader:
 
     def _bracket(self, bracket: int) -> None:
         frame = self._frames[-1]
+        if len(self._frames) == 1 and not frame.arrays:
+            closed = _CLOSED.match(self._window.text, self._place)
+            self._pass_text(closed.end() if closed else self._place + 1)
+            return
         self._pass_text(self._place + 1)
         if bracket == ord("]") and frame.arrays:
             frame.arrays -= 1
