@@ -23,7 +23,8 @@ _GIVEN_NAMES: Final = frozenset((*GIVEN_FIELDS, *ALIASES))
 _EVENT_FIELDS: Final = frozenset(FIELD_NAMES) - {"id", "type", *GIVEN_FIELDS}
 _COMMAS: Final = re.compile(rb"[ \t\r\n,]*+")
 _BETWEEN_ELEMENTS: Final = re.compile(rb"(?:[ \t\r\n,\x00\x1e}]++|\xef\xbb\xbf)*+")
-# In a first element that is no JSON.
+# In a first element that is no JSON, of which only the beginning is looked at.
+_TYPED_WITHIN: Final = 4096
 _SAYS_TYPE: Final = re.compile(rb'"type"[ \t\r\n]*+:[ \t\r\n]*+(?!null|"[ \t]*+"|\[[ \t]*+\])')
 
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -247,6 +248,9 @@ class MemberReader:
             is_good = isinstance(stop, int)
             behind = stop if isinstance(stop, int) else end
             if first == ord("{"):
+                if not is_good and not self.is_last and place + _TYPED_WITHIN > end:
+                    return "cut"
+                behind = stop if isinstance(stop, int) else min(end, place + _TYPED_WITHIN)
                 is_typed = _says_type(text[place:behind], is_good)
                 return Array(start, has_object=True, is_typed=is_typed)
             if not is_good:

@@ -7,13 +7,13 @@ itself (see `recovery`).
 
 import io
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, Literal
 
 from sequen_dagster.exports.compression import ByteStream
 from sequen_dagster.exports.envelopes import EnvelopeRules, MemberReader, Members, unwrapped
+from sequen_dagster.exports.json_cursor import BETWEEN_BYTES, MARK, Cursor
 from sequen_dagster.exports.json_grammar import (
-    BETWEEN,
     SCALAR,
     Scout,
     is_begun,
@@ -21,17 +21,17 @@ from sequen_dagster.exports.json_grammar import (
     may_go_on,
     probe,
 )
+from sequen_dagster.exports.json_state import Frame, Limits, Sink, is_utf8
 from sequen_dagster.exports.passing import Passing
 from sequen_dagster.exports.plain_lines import plain_lines
-from sequen_dagster.exports.records import Chunks, Giver, HashedBytes, RecordChunk, Unreadable
-from sequen_dagster.exports.recovery import BadValue, Setting, bad_value, indent_of
+from sequen_dagster.exports.records import Chunks, Giver, HashedBytes
+from sequen_dagster.exports.recovery import BadValue, Setting, bad_value
 from sequen_dagster.exports.window import BLOCK_BYTES, Window, line_ends
 
-_MARK: Final = b"\xef\xbb\xbf"
-_BETWEEN_BYTES: Final = b" \t\r\n,\x00\x1e" + _MARK
 # Deeper ones are events: nobody nests batches so, and each level is looked at on its own.
 _MAX_ENVELOPES: Final = 64
 _OPENED: Final = re.compile(rb"\[++")
+_CLOSED: Final = re.compile(rb"[\]}]++")
 _REGION_BYTES: Final = 1 << 16
 _COMMAS: Final = re.compile(rb"[ \t\r\n,]*+")
 # Behind the events of an envelope.
@@ -59,114 +59,11 @@ def read_json_text(
         Chunks in file order.
     """
     window = Window(stream, block_bytes=block_bytes)
-    limits = _Limits(max_record_bytes, max_depth)
-    yield from _Reader(window, _Sink(), rules or EnvelopeRules(), limits).chunks()
+    limits = Limits(max_record_bytes, max_depth)
+    yield from _Reader(window, Sink(), rules or EnvelopeRules(), limits).chunks()
 
 
-@dataclass(frozen=True)
-class _Limits:
-    record_bytes: int
-    depth: int
-
-
-class _Sink:
-    """Takes records, and numbers those that start on one line."""
-
-    def __init__(self) -> None:
-        self.chunk = RecordChunk()
-        self._line = 0
-        self._item = 0
-        self._last_bad: bytes | None = None
-        self._is_rest = False
-
-    def item(self, line: int, count: int = 1) -> int:
-        """The number of the next record of a line; others behind it are passed over."""
-        self._item = self._item + 1 if line == self._line else 1
-        self._line = line + count - 1
-        return self._item if count == 1 else 1
-
-    def add(self, text: bytes, line: int, givers: tuple[Giver, ...]) -> None:
-        if not text.isascii() and not _is_utf8(text):
-            self.add_bad("bad_encoding", text, line)
-            return
-        if givers:
-            self.chunk.givers[len(self.chunk.texts)] = givers
-        self.chunk.add(text, line, self.item(line))
-
-    def add_lines(self, texts: list[bytes], line: int) -> None:
-        self.chunk.add_lines(texts, line)
-        self._line, self._item = line + len(texts) - 1, 1
-
-    def add_bad(self, rule: str, raw: bytes, line: int) -> None:
-        self.add_unreadable(Unreadable.of(rule, raw, line=line))
-
-    def add_unreadable(self, record: Unreadable) -> None:
-        self.chunk.add_unreadable(replace(record, item=self.item(record.line)))
-
-    def state(self) -> tuple[int, ...]:
-        """What `restore` needs to forget all that comes now."""
-        chunk = self.chunk
-        return (
-            len(chunk.texts),
-            len(chunk.unreadable),
-            chunk.blank_lines,
-            chunk.envelopes_with_fields,
-            chunk.envelopes_with_repeats,
-            chunk.size_bytes,
-            self._line,
-            self._item,
-        )
-
-    def restore(self, state: tuple[int, ...]) -> None:
-        chunk = self.chunk
-        texts, unreadable, *counts, self._line, self._item = state
-        (
-            chunk.blank_lines,
-            chunk.envelopes_with_fields,
-            chunk.envelopes_with_repeats,
-            chunk.size_bytes,
-        ) = counts
-        del chunk.texts[texts:], chunk.lines[texts:], chunk.items[texts:]
-        del chunk.unreadable[unreadable:]
-        chunk.givers = {at: givers for at, givers in chunk.givers.items() if at < texts}
-
-    def take(self) -> RecordChunk:
-        chunk, self.chunk = self.chunk, RecordChunk()
-        return chunk
-
-
-@dataclass
-class _Frame:
-    """An open envelope, or (the first) what is around all of them.
-
-    Attributes:
-        start: offset in the stream.
-        end: offset behind it, where it is known to be right as a whole.
-        line: physical line where it starts.
-        line_start: offset of that line.
-        indent: of that line.
-        key: that holds its events.
-        members: those in front of the events.
-        giver: what it gives.
-        arrays: how many arrays are open in it.
-        is_trusted: whether it still gives.
-        sink_state: what the sink was like before it.
-    """
-
-    start: int = 0
-    end: int | None = None
-    line: int = 1
-    line_start: int = 0
-    indent: int = 0
-    key: str = ""
-    members: Members = field(default_factory=Members)
-    giver: Giver = field(default_factory=Giver)
-    arrays: int = 0
-    is_trusted: bool = True
-    sink_state: tuple[int, ...] = ()
-
-
-class _Reader:
+class _Reader(Cursor):
     """Walks through a text value by value.
 
     Args:
@@ -182,36 +79,26 @@ class _Reader:
     def __init__(
         self,
         window: Window,
-        sink: _Sink,
+        sink: Sink,
         rules: EnvelopeRules,
-        limits: _Limits,
+        limits: Limits,
         *,
         line: int = 0,
         depth: int = 0,
         givers: tuple[Giver, ...] = (),
     ) -> None:
-        self._window = window
+        super().__init__(window, limits.record_bytes, line=line)
         self._sink = sink
         self._rules = rules
         self._limits = limits
-        self._limit = limits.record_bytes
-        self._is_inner = line > 0
         self._depth = depth
         self._outer = givers
-        self._place = 0
-        self._line = line or 1
-        self._line_start = 0  # offset in the stream
-        self._indent: int | None = None
-        self._has_text = False  # whether the line holds more than may stand between values
-        self._text_line = self._line
-        self._frames = [_Frame()]
+        self._frames = [Frame()]
         self._is_empty = False  # whether the innermost array is, so far
-        self._has_comma = self._has_line_end = False  # since the last value
         self._scout = Scout()
         self._verdicts: dict[int, str | None] = {}  # by offset: which key holds the events
         self._bad_tail: tuple[bytes, bool] | None = None
         self._slow_until = 0
-        self._last_stop = -1  # offset in the stream, once that is known
 
     # -- the whole ------------------------------------------------------------------------------
 
@@ -274,7 +161,7 @@ class _Reader:
         self._skip_between()
         if self._bad_tail is not None:
             text, is_open_object = self._bad_tail
-            if is_begun(text.strip(_BETWEEN_BYTES), is_open_object=is_open_object):
+            if is_begun(text.strip(BETWEEN_BYTES), is_open_object=is_open_object):
                 last = self._sink.chunk.unreadable[-1]
                 self._sink.chunk.unreadable[-1] = replace(last, rule="truncated_tail")
         if len(self._frames) > 1 or self._frames[0].arrays:
@@ -282,80 +169,8 @@ class _Reader:
         is_begun_line = self._window.offset + self._place > self._line_start
         self._sink.chunk.blank_lines += is_begun_line and not self._has_text
 
-    # -- between values ---------------------------------------------------------------------------
-
-    def _skip_between(self) -> bool:
-        """Move over what may stand between values; false at the end of the stream."""
-        while True:
-            text = self._window.text
-            found = BETWEEN.match(text, self._place)
-            end = found.end() if found else self._place
-            if end > self._place:
-                self._pass_gap(end)
-            # A mark may be cut by the end of the text.
-            if not self._window.is_at_end and _MARK.startswith(text[end : end + 3]):
-                self._grow()
-                continue
-            return end < len(text)
-
-    def _pass_gap(self, end: int) -> None:
-        self._has_comma |= self._window.text.find(b",", self._place, end) >= 0
-        lines = self._move(end)
-        if lines:
-            self._has_line_end = True
-            if not self._is_inner:
-                self._sink.chunk.blank_lines += lines - self._has_text
-            self._has_text = False
-
-    def _pass_text(self, end: int) -> None:
-        """Move on behind a value or a bracket."""
-        self._move(end)
-        self._has_text = True
-        self._text_line = self._line
-
-    def _move(self, place: int) -> int:
-        """Move on; return how many lines end on the way."""
-        text = self._window.text
-        lines = 0 if self._is_inner else line_ends(text, self._place, place)
-        if lines:
-            last = max(text.rfind(b"\n", self._place, place), text.rfind(b"\r", self._place, place))
-            self._line_start = self._window.offset + last + 1
-            self._indent = None
-            self._line += lines
-        self._place = place
-        return lines
-
-    def _grow(self) -> None:
-        """Make more of the text known; what is no longer needed is forgotten."""
-        keep = min([self._place, *(start - self._window.offset for start in self._tentative())])
-        if self._indent is None:
-            line_at = self._line_start - self._window.offset
-            indent = indent_of(self._window.text, line_at)
-            if line_at + indent < len(self._window.text):
-                self._indent = indent
-            elif indent <= self._limit:
-                keep = min(keep, line_at)
-        self._window.drop(keep)
-        self._place -= keep
-        self._window.grow()
-
-    def _may_grow(self) -> bool:
-        """Whether the value that is read may become longer, and is no record then."""
-        window = self._window
-        return not window.is_at_end and len(window.text) - self._place <= self._limit
-
-    def _end(self) -> int:
-        """Where to stop looking: a longer value is no record."""
-        return min(self._stop(), self._place + self._limit + 1)
-
-    def _stop(self) -> int:
-        """Where the text at hand ends, without what may stand behind the last value of all."""
-        window = self._window
-        if not window.is_at_end:
-            return len(window.text)
-        if self._last_stop < 0:
-            self._last_stop = window.offset + len(window.text.rstrip(_BETWEEN_BYTES))
-        return max(self._last_stop - window.offset, 0)
+    def _count_blank_lines(self, count: int) -> None:
+        self._sink.chunk.blank_lines += count
 
     # -- arrays and envelopes ---------------------------------------------------------------------
 
@@ -396,6 +211,10 @@ class _Reader:
 
     def _bracket(self, bracket: int) -> None:
         frame = self._frames[-1]
+        if len(self._frames) == 1 and not frame.arrays:
+            closed = _CLOSED.match(self._window.text, self._place)
+            self._pass_text(closed.end() if closed else self._place + 1)
+            return
         self._pass_text(self._place + 1)
         if bracket == ord("]") and frame.arrays:
             frame.arrays -= 1
@@ -410,7 +229,7 @@ class _Reader:
         """Go into an envelope, to its events."""
         window, array = self._window, members.arrays[key]
         self._frames.append(
-            _Frame(
+            Frame(
                 start=window.offset + self._place,
                 end=None if end is None else window.offset + end,
                 line=self._line,
@@ -428,7 +247,7 @@ class _Reader:
         self._pass_text(array.start + 1)
         self._is_empty = True
 
-    def _leave(self, frame: _Frame) -> None:
+    def _leave(self, frame: Frame) -> None:
         """Read what stands behind the events of an envelope."""
         if frame.end is not None:
             self._pass_text(frame.end - self._window.offset)
@@ -454,7 +273,7 @@ class _Reader:
         else:
             self._bad_rest(frame, behind.place)
 
-    def _bad_rest(self, frame: _Frame, place: int) -> None:
+    def _bad_rest(self, frame: Frame, place: int) -> None:
         """Take the rest of an envelope, from behind its last good member, as one bad value."""
         text = self._window.text
         found = _COMMAS.match(text, place)
@@ -472,7 +291,7 @@ class _Reader:
         self._pass_text(line_end)
         self._abandon()
 
-    def _give(self, frame: _Frame, behind: Members) -> str | None:
+    def _give(self, frame: Frame, behind: Members) -> str | None:
         """Let an envelope give what stands behind its events; return which key holds them now."""
         had_others = frame.members.has_others(frame.key)
         if frame.members.arrays[frame.key].has_object:
@@ -488,7 +307,7 @@ class _Reader:
         frame.giver.fields = whole.given(frame.key)
         return self._rules.chosen(whole)
 
-    def _undo(self, frame: _Frame, chosen: str | None) -> None:
+    def _undo(self, frame: Frame, chosen: str | None) -> None:
         """Go back before an object that is no envelope, or one by another key."""
         self._frames.pop()
         self._verdicts[frame.start] = chosen
@@ -589,7 +408,7 @@ class _Reader:
             scalar = SCALAR.match(text, self._place, end)
             stop = scalar.end() if scalar else end
             is_cut = (
-                _MARK.startswith(text[stop : stop + 3])
+                MARK.startswith(text[stop : stop + 3])
                 if scalar
                 else may_go_on(text, self._place, end)
             )
@@ -603,7 +422,7 @@ class _Reader:
         inner = unwrapped(value) if value.startswith(b'"') and not self._is_inner else None
         if len(value) > self._limit:
             self._sink.add_bad("too_large", value, self._line)
-        elif not _is_utf8(value):
+        elif not is_utf8(value):
             self._sink.add_bad("bad_encoding", value, self._line)
         elif inner is not None and is_json(inner):
             self._inner(inner)
@@ -652,7 +471,7 @@ class _Reader:
                 self._abandon()
             return
         raw = text[self._place : found.end]
-        if rule != "too_deep" and not _is_utf8(raw):
+        if rule != "too_deep" and not is_utf8(raw):
             rule = "bad_encoding"
         self._sink.add_bad(rule, raw, line)
         self._pass_text(found.end)
@@ -687,11 +506,6 @@ class _Reader:
         if passing.is_closed and setting.braces:
             self._frames.pop()
         return passing.is_closed
-
-    def _line_indent(self) -> int:
-        if self._indent is None:
-            self._indent = indent_of(self._window.text, self._line_start - self._window.offset)
-        return self._indent
 
     # -- the fast way -----------------------------------------------------------------------------
 
@@ -733,12 +547,4 @@ def _may_follow(scalar: bytes, text: bytes, place: int) -> bool:
     first = text[place : place + 1]
     if first == b'"':
         return scalar.startswith(b'"')
-    return first in b" \t\r\n,\x00\x1e{}[]" or text.startswith(_MARK, place)
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    return first in b" \t\r\n,\x00\x1e{}[]" or text.startswith(MARK, place)

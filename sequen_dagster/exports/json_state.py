@@ -1,0 +1,124 @@
+"""Exports: what the reader of JSON text keeps: the records so far, and the open envelopes."""
+
+from dataclasses import dataclass, field, replace
+
+from sequen_dagster.exports.envelopes import Members
+from sequen_dagster.exports.records import Giver, RecordChunk, Unreadable
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a record may be, and how deep arrays may be nested."""
+
+    record_bytes: int
+    depth: int
+
+
+class Sink:
+    """Takes records, and numbers those that start on one line."""
+
+    def __init__(self) -> None:
+        self.chunk = RecordChunk()
+        self._line = 0
+        self._item = 0
+
+    def item(self, line: int, count: int = 1) -> int:
+        """The number of the next record of a line; others behind it are passed over."""
+        self._item = self._item + 1 if line == self._line else 1
+        self._line = line + count - 1
+        return self._item if count == 1 else 1
+
+    def add(self, text: bytes, line: int, givers: tuple[Giver, ...]) -> None:
+        """Append a record, if it is UTF-8."""
+        if not text.isascii() and not is_utf8(text):
+            self.add_bad("bad_encoding", text, line)
+            return
+        if givers:
+            self.chunk.givers[len(self.chunk.texts)] = givers
+        self.chunk.add(text, line, self.item(line))
+
+    def add_lines(self, texts: list[bytes], line: int) -> None:
+        """Append records that stand on consecutive lines."""
+        self.chunk.add_lines(texts, line)
+        self._line, self._item = line + len(texts) - 1, 1
+
+    def add_bad(self, rule: str, raw: bytes, line: int) -> None:
+        """Append a record that cannot be read."""
+        self.add_unreadable(Unreadable.of(rule, raw, line=line))
+
+    def add_unreadable(self, record: Unreadable) -> None:
+        """Append a record that cannot be read and is not held as a whole."""
+        self.chunk.add_unreadable(replace(record, item=self.item(record.line)))
+
+    def state(self) -> tuple[int, ...]:
+        """What `restore` needs to forget all that comes now."""
+        chunk = self.chunk
+        return (
+            len(chunk.texts),
+            len(chunk.unreadable),
+            chunk.blank_lines,
+            chunk.envelopes_with_fields,
+            chunk.envelopes_with_repeats,
+            chunk.size_bytes,
+            self._line,
+            self._item,
+        )
+
+    def restore(self, state: tuple[int, ...]) -> None:
+        """Forget what came since `state`."""
+        chunk = self.chunk
+        texts, unreadable, *counts, self._line, self._item = state
+        (
+            chunk.blank_lines,
+            chunk.envelopes_with_fields,
+            chunk.envelopes_with_repeats,
+            chunk.size_bytes,
+        ) = counts
+        del chunk.texts[texts:], chunk.lines[texts:], chunk.items[texts:]
+        del chunk.unreadable[unreadable:]
+        chunk.givers = {at: givers for at, givers in chunk.givers.items() if at < texts}
+
+    def take(self) -> RecordChunk:
+        """The records so far; the next begin a chunk of their own."""
+        chunk, self.chunk = self.chunk, RecordChunk()
+        return chunk
+
+
+@dataclass
+class Frame:
+    """An open envelope, or (the first) what is around all of them.
+
+    Attributes:
+        start: offset in the stream.
+        end: offset behind it, where it is known to be right as a whole.
+        line: physical line where it starts.
+        line_start: offset of that line.
+        indent: of that line.
+        key: that holds its events.
+        members: those in front of the events.
+        giver: what it gives.
+        arrays: how many arrays are open in it.
+        is_trusted: whether it still gives.
+        sink_state: what the sink was like before it.
+    """
+
+    start: int = 0
+    end: int | None = None
+    line: int = 1
+    line_start: int = 0
+    indent: int = 0
+    key: str = ""
+    members: Members = field(default_factory=Members)
+    giver: Giver = field(default_factory=Giver)
+    arrays: int = 0
+    is_trusted: bool = True
+    sink_state: tuple[int, ...] = ()
+
+
+def is_utf8(text: bytes) -> bool:
+    """Whether bytes are UTF-8."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
