@@ -92,7 +92,11 @@ def last_columns(statement: exp.Expression) -> Iterator[tuple[str, str]]:
         pair = by.expressions if isinstance(by, exp.Struct | exp.Anonymous | exp.Tuple) else [by]
         yield pair[-1].name, picked.sql("duckdb")
     for listed in statement.find_all(exp.ArrayAgg):
-        yield "id" if lists_distinct_values_in_order(listed) else "", listed.sql("duckdb")
+        order = listed.this
+        if isinstance(order, exp.Order) and not isinstance(order.this, exp.Distinct):
+            yield order.expressions[-1].this.name, listed.sql("duckdb")
+        else:
+            yield "id" if lists_distinct_values_in_order(listed) else "", listed.sql("duckdb")
     for lucky in statement.find_all(*LUCKY):
         yield "", lucky.sql("duckdb")
 
