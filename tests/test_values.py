@@ -134,7 +134,11 @@ def test_map_is_an_object_with_text_keys(name: str) -> None:
     assert as_json(plain_values(column[2:])) == f"[{{}},{text}]"
 
 
-@pytest.mark.parametrize("name", sorted(set(LEAVES) - {"coded", "coded-bytes", "coded-times", "runs"}))
+# Within another type Arrow does not make these.
+CODED = {"coded", "coded-bytes", "coded-times", "runs"}
+
+
+@pytest.mark.parametrize("name", sorted(set(LEAVES) - CODED))
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_nested_value_is_the_same(name: str, wrapper: str) -> None:
     wrap_kind, _ = WRAPPERS[wrapper]

@@ -93,8 +93,10 @@ def last_columns(statement: exp.Expression) -> Iterator[tuple[str, str]]:
         yield pair[-1].name, picked.sql("duckdb")
     for listed in statement.find_all(exp.ArrayAgg):
         order = listed.this
-        last = order.expressions[-1].this.name if isinstance(order, exp.Order) else ""
-        yield "id" if lists_distinct_values_in_order(listed) else last, listed.sql("duckdb")
+        if isinstance(order, exp.Order) and not isinstance(order.this, exp.Distinct):
+            yield order.expressions[-1].this.name, listed.sql("duckdb")
+        else:
+            yield "id" if lists_distinct_values_in_order(listed) else "", listed.sql("duckdb")
     for lucky in statement.find_all(*LUCKY):
         yield "", lucky.sql("duckdb")
 
