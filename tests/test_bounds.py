@@ -1,5 +1,6 @@
 """Settings at their bounds: the smallest, the usual and the largest value of each, and beyond."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from replay import (
     Load,
     Recording,
     SmallWarehouse,
+    Statement,
     follow,
     record,
     recording_in,
@@ -154,6 +156,12 @@ def test_reports_follow_their_settings_to_the_bounds(
     assert (met, events) == (is_met, recent_events)
 
 
+def without_moment(statement: Statement) -> Statement:
+    """The statement without the time in dbt's scratch names; which comes first is dbt's luck."""
+    model, sql = statement
+    return model, re.sub(r"__dbt_tmp\d+", "__dbt_tmp", sql)
+
+
 @pytest.mark.slow
 def test_numbers_written_in_place_are_what_dbt_sends(
     tmp_path_factory: pytest.TempPathFactory, worker_id: str, tmp_path: Path
@@ -164,4 +172,5 @@ def test_numbers_written_in_place_are_what_dbt_sends(
     sent = recording_in(tmp_path)
     written = shared_recording(tmp_path_factory, worker_id, **variables)
 
-    assert (sent.full, sent.incremental) == (written.full, written.incremental)
+    for one, other in ((sent.full, written.full), (sent.incremental, written.incremental)):
+        assert sorted(map(without_moment, one)) == sorted(map(without_moment, other))
