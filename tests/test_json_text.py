@@ -7,7 +7,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sequen_dagster.exports.envelopes import EnvelopeRules
@@ -412,6 +412,8 @@ def test_cut_text_gives_every_value_that_ended_before(
 
 
 @settings(deadline=None, max_examples=300)
+# An object that is looked at across the limit of the envelope around it.
+@example(text='{"uid":"u","events":[{"a":"\\"}"}{"a":1}', block=1, limit=30)
 @given(text=PIECES, block=st.integers(1, 9), limit=st.sampled_from([12, 30, 1 << 24]))
 def test_blocks_of_any_size_give_the_same(text: str, block: int, limit: int) -> None:
     assert read(text, limit, block) == read(text, limit)
