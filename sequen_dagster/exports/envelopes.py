@@ -61,7 +61,6 @@ class Members:
         arrays: by key, those that may hold the events.
         place: where reading stopped.
         has_repeats: whether a key came twice.
-        repeats_events: whether the key did whose array was stopped at, and has not ended yet.
         outcome: whether the object is `closed` there, holds an `array` of events to be read one
             by one, is `bad`, or is `cut`, so that more bytes may tell.
     """
@@ -70,7 +69,6 @@ class Members:
     arrays: dict[str, Array] = field(default_factory=dict)
     place: int = 0
     has_repeats: bool = False
-    repeats_events: bool = False
     outcome: Literal["closed", "array", "bad", "cut"] = "cut"
 
     def given(self, chosen: str) -> dict[str, bytes]:
@@ -89,7 +87,6 @@ class Members:
             {**self.values, **behind.values},
             {**arrays, **behind.arrays},
             has_repeats=self.has_repeats
-            or self.repeats_events
             or behind.has_repeats
             or bool(names & behind.values.keys()),
         )
@@ -216,7 +213,6 @@ class MemberReader:
                 is_full = array.has_object or array.is_open
                 if is_full and not self.is_whole and self.until in (None, name):
                     members.outcome = "array"
-                    members.repeats_events = was_there
                     return False
             members.has_repeats |= was_there
         # In an empty array no comma is too many.

@@ -100,6 +100,7 @@ class Scout:
         self._may_close = False
         self._text = b""
         self._end = 0
+        self._asked = start
 
     def knows(self, start: int) -> bool:
         """Whether it came by an object or member that begins at this offset, and remembers it."""
@@ -125,7 +126,7 @@ class Scout:
         Returns:
             The offset behind the object, or None.
         """
-        self._text, self._end = text, end
+        self._text, self._end, self._asked = text, end, start
         place = self._position - offset
         if not self._kinds and not self._ends:
             place = self._open(place, offset)
@@ -192,7 +193,7 @@ class Scout:
         if self._is_noted.pop():
             start = self._opened.pop()
             # Short ones are cheap to read again.
-            if not self._kinds or end - start > _SHORT:
+            if not self._kinds or start == self._asked or end - start > _SHORT:
                 self._ends[start] = end
         self._is_behind_value = True
 
