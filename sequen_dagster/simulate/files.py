@@ -33,8 +33,9 @@ COLUMNS = (
     "conversion_type", "dwell_ms", "page_id", "page_url", "search_query", "referral_source",
     "geolocation", "country", "locale", "language", "device_type", "device_info.platform",
     "device_info.version", "device_info.model", "logged_in", "scroll_depth", "cart_content",
-    "price", "quantity", "order_total", "currency", "payment_method", "shipping_address",
-    "campaign", "form", "filled_fields", "current_time_sec", "reason", "method", "attempt",
+    "price", "quantity", "order_id", "order_total", "currency", "payment_method",
+    "shipping_address", "campaign", "form", "filled_fields", "current_time_sec", "reason",
+    "method", "attempt",
 )  # fmt: skip
 _POSITIONS = {name: position for position, name in enumerate(COLUMNS)}
 _INTEGERS = ("rank", "dwell_ms", "quantity", "filled_fields", "current_time_sec", "attempt")

@@ -132,6 +132,7 @@ class Shop:
         self.sidless_visits = Quota(simulation.without_sid_rate * _SIDLESS_PART, self.random)
         self.visit_count = 0
         self._key_count = 0
+        self._order_count = 0
         self._busy_until: list[int] = []
         self._people: list[Person] = []
         for _ in range(simulation.visitor_count):
@@ -146,6 +147,11 @@ class Shop:
         self._key_count += 1
         number = (self._key_count + self.simulation.seed * 0x9E3779B1) * _SCATTER
         return f"{prefix}{number & 0xFFFFFFFFFFFF:012x}"
+
+    def is_reloaded_order(self) -> bool:
+        """Say of the next order whether its last page is loaded twice: every tenth is."""
+        self._order_count += 1
+        return self._order_count % 10 == 5
 
     def visitor(self, at_ms: int) -> Person:
         """Return somebody whose household has been quiet for longer than a session's gap."""

@@ -159,6 +159,7 @@ class Visit:
         total = f"{cents // 100}.{cents % 100:02d}" if draw() < 0.05 else cents / 100
         fields: Event = {
             "item_ids": self._cart_items(),
+            "order_id": self._shop.key("ord_"),
             "order_total": total,
             "currency": place.currency,
             "payment_method": "apple_pay" if draw() < 0.3 else "card",
@@ -169,6 +170,9 @@ class Visit:
         if origin and draw() < 0.3:
             fields["impression_id"] = origin.key
         self._convert("purchase", fields).order_cents = cents
+        # The page that says thank you, loaded once more.
+        if self._shop.is_reloaded_order():
+            self._convert("purchase", fields).order_cents = cents
         self._cart.clear()
 
     def _convert(self, conversion_type: str, fields: Event) -> Record:
