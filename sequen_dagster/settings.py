@@ -143,7 +143,7 @@ class SequenSettings(pydantic.BaseModel):
     )
     # contract
     max_record_bytes: RecordBytes = pydantic.Field(
-        16 * 1024 * 1024, description="Longest record (line, array element, CSV row) in bytes."
+        16 * 1024 * 1024, description="Longest record (object, array element, CSV row) in bytes."
     )
     max_depth: Annotated[int, pydantic.Field(ge=1, le=200)] = pydantic.Field(
         64, description="Deepest nesting of a record."
@@ -176,7 +176,8 @@ class SequenSettings(pydantic.BaseModel):
         True, description="Whether anonymous events are joined to the user they belong to."
     )
     max_users_per_device: Many = pydantic.Field(
-        20, description="More users than this on a device or session id: it identifies no person."
+        20,
+        description="More users than this on a cid, or users or cids on a sid: it is no person's.",
     )
     click_window_minutes: Minutes = pydantic.Field(
         30, description="How long before a click an unlinked impression may match it, in minutes."

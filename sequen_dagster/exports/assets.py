@@ -10,9 +10,7 @@ from sequen_dagster.settings import SequenSettings
 RAW_EVENTS = dg.AssetKey("raw_events")
 # Of the assets of every stage.
 OWNERS = ["team:data-engineering"]
-
-
-# Metadata of whoever has looked at the exports places: a sentence for each.
+# Metadata key: a sentence for each exports place where no file was found or some were passed over.
 EXPORTS_FOUND = "exports_found"
 
 
@@ -58,8 +56,8 @@ def build_exports_assets(settings: SequenSettings) -> list[dg.AssetSpec]:
             kinds={"json", "file"},
             owners=OWNERS,
             description=(
-                "Raw event exports as they arrive: JSON Lines, JSON, CSV or Parquet, plain, gzip "
-                "or zstd. Nothing here is ever moved or deleted."
+                "Raw event exports as they arrive: JSON text, CSV, TSV or Parquet, plain or packed "
+                "with gzip, zstd, bzip2, xz or lz4. Nothing here is ever moved or deleted."
             ),
             metadata={"exports": places},
         )

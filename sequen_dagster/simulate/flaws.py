@@ -57,8 +57,8 @@ class Flaw:
 
     An event of one of the `types` (none named: any) for which `where` holds can have it. `put`
     holds values used in turn. `garble` works on the record's JSON text. A record that
-    `is_unreadable` must be neither first nor last of its file: the first line tells a reader
-    the kind of the file, and a broken last one is a `truncated_tail`.
+    `is_unreadable` must be neither first nor last of its file: the first line may be a header,
+    and a broken last one is a `truncated_tail`.
     """
 
     kind: str
