@@ -177,7 +177,7 @@ class SequenSettings(pydantic.BaseModel):
     )
     max_users_per_device: Many = pydantic.Field(
         20,
-        description="More users than this on a cid, or users or cids on a sid: it is no person's.",
+        description="Most users on a cid, and users or cids on a sid; with more it is no person's.",
     )
     click_window_minutes: Minutes = pydantic.Field(
         30, description="How long before a click an unlinked impression may match it, in minutes."
