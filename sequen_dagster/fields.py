@@ -119,6 +119,7 @@ IDENTITY_FIELDS: Final = tuple(field.name for field in FIELDS if field.kind == "
 ID_FIELDS: Final = tuple(field.name for field in FIELDS if field.kind in ("id", "identity"))
 TIMESTAMP_FIELDS: Final = tuple(field.name for field in FIELDS if field.kind == "timestamp")
 ALIASES: Final = {field.alias: field.name for field in FIELDS if field.alias is not None}
+RESERVED_NAMES: Final = frozenset((*FIELD_NAMES, *ALIASES))
 
 
 def mandatory_pairs() -> list[tuple[str, str]]:

@@ -47,6 +47,9 @@ EXCLUDED: Final = (
 STORES: Final = ("s3", "gs", "abfs")
 _EXTRAS: Final = {"s3": "s3", "gs": "gcs", "abfs": "azure"}
 
+# Keys under which an envelope may hold its events.
+EVENTS_KEYS: Final = ("events", "batch", "data", "payload", "records")
+
 # What is given as None is set to none, and not left at its default.
 _NONE_HAS_A_MEANING: Final = ("order_field",)
 
@@ -152,7 +155,7 @@ class SequenSettings(pydantic.BaseModel):
         250, description="How many times larger than its file the plain data may be."
     )
     events_keys: Texts = pydantic.Field(
-        ("events", "batch", "data", "payload", "records"),
+        EVENTS_KEYS,
         description="Keys under which an envelope may hold its events, in order of preference.",
     )
     hive_partitions: HivePartitions = pydantic.Field(

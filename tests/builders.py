@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from sequen_dagster.contract import EventContract, Origin
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.files import ExportFile
@@ -160,8 +158,3 @@ def accepted(event_type: str = "scroll", **fields: Any) -> dict[str, Any]:
 def rules_of(event_type: str = "scroll", **fields: Any) -> list[str]:
     """The rules that one event breaks."""
     return [rule for rules in judge_event(event_type, **fields).rules for rule in rules]
-
-
-def cells_frame(cells: list[str | None]) -> pl.Series:
-    """A column of cells."""
-    return pl.Series("cell", cells, dtype=pl.String)

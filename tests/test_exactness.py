@@ -247,7 +247,6 @@ def at_once(*loads: Load) -> list[Step]:
 
 LOGIN = event(after(50), id="login", cid="c", uid="u")
 FIRST_CLICK = clicked(after(1), id="k", cid="c", ingest_timestamp=after(5).isoformat())
-LATE_CLICK = clicked(after(days=1), id="k", cid="d", ingest_timestamp=after(0).isoformat())
 KIOSK_SALE = (
     shown(after(61), id="i", cid="c", sid="s"),
     clicked(after(62), id="k", cid="c"),

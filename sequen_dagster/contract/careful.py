@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sequen_dagster.fields import ALIASES, FIELD_NAMES
+from sequen_dagster.fields import RESERVED_NAMES
 
 # Possessive, since a text of millions of escapes would otherwise be remembered step by step. A
 # string that is never closed runs to the end, so that what it holds does not count as brackets.
@@ -19,7 +19,6 @@ _STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
 _TOKENS: Final = re.compile(_STRING + rb"|[{}\[\]]", re.DOTALL)
 _SPACE_OUTSIDE_STRINGS: Final = re.compile(b"(" + _STRING + rb")|[ \t\r\n]+", re.DOTALL)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_RESERVED: Final = frozenset(FIELD_NAMES) | frozenset(ALIASES)
 # Python refuses to turn more than 4,300 digits into an int.
 _MAX_INT_DIGITS: Final = 4_000
 
@@ -123,7 +122,7 @@ def _without_surrogates(record: dict[str, Any], warnings: list[str]) -> dict[str
     for key, value in record.items():
         if not _has_surrogate([key, value]):
             safe[key] = value
-        elif key in _RESERVED:
+        elif key in RESERVED_NAMES:
             safe[key] = {}
         else:
             safe[_SURROGATE.sub("\ufffd", key)] = _replaced(value)

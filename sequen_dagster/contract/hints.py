@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sequen_dagster.contract.contract import Split
-from sequen_dagster.fields import ALIASES, FIELD_NAMES
+from sequen_dagster.fields import RESERVED_NAMES
 
 # Records that are looked at, the first of the file: a format shows in each of them.
 _MAX_SAMPLES: Final = 200
 # "Together": at least this share of the records of a file, and of the samples, in percent.
 _MIN_SHARE_PERCENT: Final = 50
 _MAX_KEY_LENGTH: Final = 64
-_RESERVED: Final = frozenset(FIELD_NAMES) | frozenset(ALIASES)
 # A tracker's enriched line has 131 columns; other tables of events are far narrower.
 _MIN_ENRICHED_TABS: Final = 100
 _DELIMITERS: Final = "\t,;|"
@@ -284,7 +283,9 @@ def _is_change(record: Record) -> bool:
 
 def _is_manifest(record: Record) -> bool:
     files = record.get("files", record.get("entries"))
-    return not _RESERVED & record.keys() and ("dataFileS3Key" in record or isinstance(files, list))
+    return not RESERVED_NAMES & record.keys() and (
+        "dataFileS3Key" in record or isinstance(files, list)
+    )
 
 
 def _is_schema(record: Record) -> bool:
@@ -299,7 +300,7 @@ def _wrapping_key(record: Record) -> str:
     """The key whose value is, or begins with, an object that has fields of an event."""
     for key, value in record.items():
         inner = value[0] if isinstance(value, list) and value else value
-        is_event = isinstance(inner, dict) and len(_RESERVED & inner.keys()) > 1
+        is_event = isinstance(inner, dict) and len(RESERVED_NAMES & inner.keys()) > 1
         if is_event and len(key) <= _MAX_KEY_LENGTH:
             return key
     return ""

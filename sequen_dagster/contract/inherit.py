@@ -16,7 +16,7 @@ from sequen_dagster.contract.placeholders import Placeholders
 from sequen_dagster.contract.scalars import OTHER
 from sequen_dagster.exports.envelopes import GIVEN_FIELDS
 from sequen_dagster.exports.records import Giver
-from sequen_dagster.fields import ALIASES, FIELD_NAMES, FIELDS
+from sequen_dagster.fields import ALIASES, FIELD_NAMES, FIELDS, RESERVED_NAMES
 
 _FROM_ENVELOPES: Final = frozenset(GIVEN_FIELDS)
 # Names by which a giver may say a field, the field's own first.
@@ -24,7 +24,6 @@ _SPELLINGS: Final = {
     name: (name, *(alias for alias, field in ALIASES.items() if field == name))
     for name in FIELD_NAMES
 }
-_RESERVED: Final = frozenset(FIELD_NAMES) | frozenset(ALIASES)
 _OPTIONAL_TIMES: Final = frozenset(
     field.name for field in FIELDS if field.kind == "timestamp" and not field.mandatory
 )
@@ -73,7 +72,7 @@ def inherit(
             warnings.append("inherited_from_envelope")
         given.append(_encode(name) + b":" + compacted(text))
     for name, text in folder.items():
-        if name not in _RESERVED and _is_nothing(record.get(name)):
+        if name not in RESERVED_NAMES and _is_nothing(record.get(name)):
             record[name] = _value(text)
             given.append(_encode(name) + b":" + text)
     return b"{" + b",".join(given) + b"}" if given else b""

@@ -14,8 +14,8 @@ from sequen_dagster.absence import is_blank
 from sequen_dagster.exports.json_grammar import SPACE, STRING, decoded_text, is_json, may_go_on
 from sequen_dagster.exports.recovery import Setting, bad_value
 from sequen_dagster.fields import ALIASES, FIELD_NAMES, IDENTITY_FIELDS, TIMESTAMP_FIELDS
+from sequen_dagster.settings import EVENTS_KEYS
 
-EVENTS_KEYS: Final = ("events", "batch", "data", "payload", "records")
 # What an envelope gives to its events.
 GIVEN_FIELDS: Final = (*TIMESTAMP_FIELDS, *IDENTITY_FIELDS)
 _GIVEN_NAMES: Final = frozenset((*GIVEN_FIELDS, *ALIASES))
@@ -125,7 +125,7 @@ class EnvelopeRules:
     def may_hold(self, text: bytes) -> bool:
         """Whether an object may be an envelope, going by what is cheap to see."""
         if not any(b'"' + key.encode() + b'"' in text for key in self.keys):
-            return self.has_odd_keys or _ESCAPED_LETTER.search(text) is not None
+            return self.has_odd_keys or ESCAPED_LETTER.search(text) is not None
         return True
 
     @property
@@ -135,7 +135,8 @@ class EnvelopeRules:
 
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_.$@ -]*")
-_ESCAPED_LETTER: Final = re.compile(rb"\\u00[2-7][0-9a-fA-F]")
+# Of a key that an escape may spell.
+ESCAPED_LETTER: Final = re.compile(rb"\\u00[2-7][0-9a-fA-F]")
 
 
 def is_present(value: bytes) -> bool:

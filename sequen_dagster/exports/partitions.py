@@ -9,10 +9,9 @@ from urllib.parse import unquote
 import msgspec
 
 from sequen_dagster.absence import is_blank
-from sequen_dagster.fields import ALIASES, FIELD_NAMES
+from sequen_dagster.fields import RESERVED_NAMES
 from sequen_dagster.settings import HivePartitions
 
-_RESERVED: Final = frozenset(FIELD_NAMES) | frozenset(ALIASES)
 # What is of one event only.
 _NEVER: Final = frozenset(("id", "item_id", "item_ids"))
 _ABSENT: Final = ("__HIVE_DEFAULT_PARTITION__", "\\N", "NULL")
@@ -38,7 +37,7 @@ def folder_fields(path: str, mode: HivePartitions) -> dict[str, bytes]:
     for folder in path.split("/")[:-1] if mode != "off" else ():
         name, equals, value = folder.partition("=")
         name, value = unquote(name), unquote(value)
-        is_read = bool(equals and name) and (name in _RESERVED or mode == "all")
+        is_read = bool(equals and name) and (name in RESERVED_NAMES or mode == "all")
         # What is absent in a cell of CSV is so here.
         is_absent = value in _ABSENT or is_blank(value)
         if is_read and name not in _NEVER and not is_absent:

@@ -4,11 +4,10 @@ It takes only what the slow way would take in the same form, and proves it at th
 """
 
 import re
-from typing import Final
 
 import msgspec
 
-from sequen_dagster.exports.envelopes import EnvelopeRules
+from sequen_dagster.exports.envelopes import ESCAPED_LETTER, EnvelopeRules
 
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -44,10 +43,7 @@ def plain_lines(text: bytes, rules: EnvelopeRules, limit: int) -> list[bytes] | 
 
 
 def _may_be_envelopes(text: bytes, rules: EnvelopeRules) -> bool:
-    if rules.has_odd_keys or _ESCAPED_LETTER.search(text):
+    if rules.has_odd_keys or ESCAPED_LETTER.search(text):
         return True
     names = b"|".join(re.escape(key.encode()) for key in rules.keys)
     return re.search(b'"(?:' + names + rb')"[ \t]*+:[ \t]*+\[', text) is not None
-
-
-_ESCAPED_LETTER: Final = re.compile(rb"\\u00[2-7][0-9a-fA-F]")

@@ -10,19 +10,18 @@ from typing import Final, Literal, Self
 
 from sequen_dagster.exports.compression import ByteStream, HashingReader, plain_stream
 from sequen_dagster.exports.delimited import is_delimited, read_delimited
-from sequen_dagster.exports.envelopes import EVENTS_KEYS, EnvelopeRules
+from sequen_dagster.exports.envelopes import EnvelopeRules
 from sequen_dagster.exports.files import ExportFile, check_unchanged, open_file
 from sequen_dagster.exports.json_text import read_json_text
 from sequen_dagster.exports.partitions import folder_fields
 from sequen_dagster.exports.records import Chunks
 from sequen_dagster.exports.tables import read_parquet
-from sequen_dagster.exports.unsupported import HEAD_BYTES, refuse_unsupported
-from sequen_dagster.settings import HivePartitions, SequenSettings
+from sequen_dagster.exports.unsupported import HEAD_BYTES, PARQUET_MAGIC, refuse_unsupported
+from sequen_dagster.settings import EVENTS_KEYS, HivePartitions, SequenSettings
 
 FileFormat = Literal["json", "csv", "parquet", "unreadable"]
 
 _BLANK: Final = b" \t\r\n"
-_PARQUET_MAGIC: Final = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class ExportReader:
 
     def _chunks(self, folder: dict[str, bytes]) -> Chunks:
         packed = io.BufferedReader(self._raw, buffer_size=1 << 20)
-        if packed.peek(16).startswith(_PARQUET_MAGIC):
+        if packed.peek(16).startswith(PARQUET_MAGIC):
             self.file_format = "parquet"
             yield from self._parquet()
             return

@@ -17,7 +17,7 @@ from sequen_dagster.exports.compression import Packing, is_skippable, packing_of
 HEAD_BYTES: Final = 4096
 _MAX_UNREADABLE_PERCENT: Final = 30
 
-_PARQUET_MAGIC: Final = b"PAR1"
+PARQUET_MAGIC: Final = b"PAR1"
 # Behind these a text in UTF-8 begins; they may stand in any order and number.
 _MARKS_AND_BLANKS: Final = re.compile(rb"\A(?:[\x00\x1e \t\r\n\x0b\x0c]|\xef\xbb\xbf)*")
 # An object or array with something readable in it, or a string that holds one.
@@ -134,7 +134,7 @@ def _unsupported(head: bytes, path: str, packing: Packing | None) -> tuple[str, 
         return None
     if packing and (again := packing_of(head) or ("zstd" if is_skippable(head) else None)):
         return f"packed twice ({again} in {packing})", "Unpack it once"
-    if packing and head.startswith(_PARQUET_MAGIC):
+    if packing and head.startswith(PARQUET_MAGIC):
         return "Parquet", "Unpack it; Parquet packs its columns itself"
     text = _decoded(head)
     is_text = not _BINARY.search(text)

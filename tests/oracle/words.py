@@ -2,10 +2,6 @@
 
 from typing import Any
 
-TEXT_FIELDS = (
-    "id", "type", "uid", "sid", "cid", "rec_id", "page_view_id", "module_view_id",
-    "impression_id", "item_id", "item_id_relation", "page_type", "click_type", "conversion_type",
-)  # fmt: skip
 TIME_FIELDS = ("original_timestamp", "server_timestamp", "ingest_timestamp")
 # In the order of section 3.
 FIELDS = (
