@@ -157,8 +157,8 @@ def _exports(settings: SequenSettings) -> Iterator[Finding]:
             yield Finding("exports", "warning" if listing.passed_over else "ok", str(listing))
             continue
         is_closed = any(one.reason == "unreadable" for one in listing.passed_over)
-        told = ". ".join(filter(None, (message, passed_over_text(listing.passed_over))))
-        yield Finding("exports", "warning" if is_closed else "ok", told)
+        found = ". ".join(filter(None, (message, passed_over_text(listing.passed_over))))
+        yield Finding("exports", "warning" if is_closed else "ok", found)
 
 
 def _lake(settings: SequenSettings) -> Iterator[Finding]:
@@ -239,8 +239,8 @@ def _ledger(settings: SequenSettings) -> Iterator[Finding]:
         message = f"{counted(len(paths), 'file')} {state} ({_few(paths)}); {then}"
         yield Finding("ledger", "warning", message)
     if unread:
-        told = "; ".join(map(str, unread[:_SHOWN])) + ("; ..." if len(unread) > _SHOWN else "")
-        message = f"{counted(len(unread), 'file')} could not be read as a whole. {told}"
+        named = "; ".join(map(str, unread[:_SHOWN])) + ("; ..." if len(unread) > _SHOWN else "")
+        message = f"{counted(len(unread), 'file')} could not be read as a whole. {named}"
         yield Finding("ledger", "warning", message)
 
 

@@ -217,7 +217,7 @@ def render_github(outcome: Validation) -> Iterator[str]:
 
 
 def _conflicts(outcome: Validation) -> list[str]:
-    """What is told of ids that stand for different events."""
+    """The sentences about ids that stand for different events."""
     too_many = "ids are not unique: "
     return [
         f"{too_many if one.is_too_many else ''}source {one.source}: "

@@ -19,7 +19,7 @@ from sequen_dagster.wording import counted, printable
 MAX_CONFLICTING_PERCENT: Final = 1
 # 44 bytes each; of more records a sample of the ids is kept.
 _MAX_KEPT: Final = 5_000_000
-# What a sender may set anew with every delivery, where a record comes from, and what is made of it.
+# What a sender may change with every delivery, where a record comes from, and what is made of it.
 _NO_CONTENT: Final = (
     "ingest_timestamp", "given_ingest_timestamp", "received_at", "source", "source_file",
     "source_line", "source_item", "record_md5", "properties", "property_shape",
@@ -39,7 +39,7 @@ class SourceConflicts:
         source: name of the source.
         accepted: how many records were accepted.
         conflicting_records: of these, how many lost to a record that says something else.
-        conflicting_ids: how many ids those have, told apart by hash.
+        conflicting_ids: how many ids those have, counted by hash.
         types: those records by event type.
         is_estimate: whether the numbers were taken from a sample of the ids.
     """
@@ -173,7 +173,7 @@ def _keys(accepted: pl.DataFrame) -> pl.DataFrame:
     contents = [_content(text) for text in accepted["properties"]]
     fields = [name for name in ACCEPTED_SCHEMA if name not in _NO_CONTENT]
     content = accepted.select(
-        # No text holds NUL, so the list is told from another by what is joined.
+        # No text holds NUL, so different lists are different when joined.
         pl.col(name).list.join("\0") if name == "item_ids" else pl.col(name).cast(pl.String)
         for name in fields
     ).with_columns(pl.Series("properties", contents, dtype=pl.String))

@@ -232,7 +232,7 @@ def _iso(cell: pl.Expr) -> pl.Expr:
 
 
 def _offset(cell: pl.Expr) -> pl.Expr:
-    # The first sign behind the date: the name of a zone may hold another.
+    # The first `+` or `-` behind the date: the name of a zone may hold another.
     zone = cell.str.slice(19).str.extract_groups(r"([+-])([0-9]{2}):?([0-9]{2})?")
     sign, hours, minutes = (zone.struct.field(name) for name in "123")
     minutes_east = hours.cast(pl.Int64) * 60 + minutes.fill_null("0").cast(pl.Int64)

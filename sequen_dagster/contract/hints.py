@@ -1,8 +1,7 @@
 """Contract: what a file looks like whose records fail together, and what helps.
 
 In: the quarantined records of one file, and how many records it has. Out: the name of a hint of a
-closed table, or none. A hint is a guess by characteristic keys and signs; it never changes what is
-accepted.
+closed table, or none. A hint is a guess by characteristic keys; it never changes what is accepted.
 """
 
 import json

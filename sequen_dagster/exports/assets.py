@@ -34,12 +34,12 @@ def passed_over_metadata(listings: Sequence[Listing]) -> dict[str, dg.MetadataVa
 
 
 def exports_metadata(listings: Sequence[Listing]) -> dict[str, dg.MetadataValue | int]:
-    """The same, with how many files were found, and a sentence for each place worth telling of."""
-    told = [str(listing) for listing in listings if listing.is_worth_telling]
+    """The same, with how many files were found, and the sentences of `EXPORTS_FOUND`."""
+    found = [str(listing) for listing in listings if listing.is_worth_telling]
     return {
         **passed_over_metadata(listings),
         "files_found": sum(len(listing.files) for listing in listings),
-        EXPORTS_FOUND: dg.MetadataValue.json(told),
+        EXPORTS_FOUND: dg.MetadataValue.json(found),
     }
 
 

@@ -144,7 +144,7 @@ def packing_of(head: bytes) -> Packing | None:
         full = head[:_BZIP2_HEAD_BYTES] + magic if packing == "bzip2" else magic
         if packing == "bzip2" and not _begins_bzip2(head):
             continue
-        # One byte tells nothing where it is a letter or a bracket.
+        # One byte decides nothing where it is a letter or a bracket.
         is_begun = is_whole_file and full.startswith(head) and head not in _NO_PACKING
         if head.startswith(full) or is_begun:
             return packing
@@ -198,7 +198,7 @@ def _refuse_odd_zstd(head: bytes) -> None:
     try:
         frame = zstandard.get_frame_parameters(head)
     except zstandard.ZstdError:
-        return  # cut within the header, which reading it tells
+        return  # cut within the header: reading it fails, and says so
     if frame.dict_id:
         message = (
             "The file is zstd packed with a dictionary, which it does not hold. Send it packed "

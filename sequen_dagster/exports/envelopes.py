@@ -62,7 +62,7 @@ class Members:
         place: where reading stopped.
         has_repeats: whether a key came twice.
         outcome: whether the object is `closed` there, holds an `array` of events to be read one
-            by one, is `bad`, or is `cut`, so that more bytes may tell.
+            by one, is `bad`, or is `cut`, so that more bytes may decide.
     """
 
     values: dict[str, bytes] = field(default_factory=dict)

@@ -87,7 +87,7 @@ class Listing:
 
     @property
     def is_worth_telling(self) -> bool:
-        """Whether somebody should hear of it: nothing was found, or something passed over."""
+        """Whether a user should know of it: nothing was found, or something passed over."""
         return not self.files or bool(self.passed_over)
 
 
@@ -110,7 +110,7 @@ def list_place(source: Source) -> Listing:
     """List the regular files of a source, recursively, in path order.
 
     Links, pipes and devices are passed over and counted. `follow_links` has links followed, each
-    real file once; without it, whoever writes the exports could have any file of this machine read.
+    real file once; without it, anyone who writes exports could have any file of this machine read.
     The place itself may be a link.
 
     Args:

@@ -69,7 +69,7 @@ def probe(text: bytes, start: int, end: int) -> Probe:
     except msgspec.DecodeError as error:
         found = _TRAILING.search(str(error))
         if found is None:
-            # A lone surrogate is told as a cut, though it is no fault of the text.
+            # A lone surrogate is reported as a cut, though it is no fault of the text.
             return "cut" if "truncated" in str(error) else "bad"
         end = start + int(found[1]) - 1
     except RecursionError:

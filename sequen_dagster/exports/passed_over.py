@@ -34,7 +34,7 @@ class PassedOver:
             read under another path, or leads nowhere; no regular file; a key that ends in a slash;
             may not be read.
         pattern: the pattern of `exclude`; empty for the other reasons.
-        files: how many; below excluded folders only the first ten thousand are counted.
+        files: how many; below excluded folders only the first ten thousand entries are counted.
         first: the first of their paths.
         is_at_least: whether there may be more.
     """
@@ -99,7 +99,7 @@ class PassedOverCounts:
         )
 
     def in_order(self) -> tuple[PassedOver, ...]:
-        """What was counted: first what somebody may want to be read."""
+        """What was counted: first what a user may want to have read."""
         return tuple(
             sorted(self._found.values(), key=lambda one: (_IN_ORDER.index(one.reason), one.pattern))
         )

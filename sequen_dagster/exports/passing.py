@@ -1,6 +1,6 @@
 """Exports: where a value ends that is too large to be held, found as it passes.
 
-What is held of it does not tell whether it is JSON, so its end is where its brackets close, and the
+What is held of it does not show whether it is JSON, so its end is where its brackets close, and the
 few places where a value that lost its end plainly stops.
 """
 
@@ -62,21 +62,21 @@ class Passing:
 
     def _end(self, text: bytes, mark: re.Match[bytes]) -> int | None:
         """Where the value ends, if this mark ends it."""
-        sign = mark[0]
-        if sign[:1] in (b"\r", b"\n"):
+        found = mark[0]
+        if found[:1] in (b"\r", b"\n"):
             ends = self._ends_with_line(text, mark.end())
             self._is_in_string = False
             self.is_closed = ends and self._is_bare
             return mark.start() if ends else None
-        if sign == b'"':
+        if found == b'"':
             self._is_in_string = not self._is_in_string
-        elif self._is_bare and sign in (b",", b"{", b"}", b"[", b"]"):
+        elif self._is_bare and found in (b",", b"{", b"}", b"[", b"]"):
             self.is_closed = True
             return mark.start()
-        elif sign in (b"{", b"["):
-            self._braces += sign == b"{"
-            self._brackets += sign == b"["
-        elif sign in (b"}", b"]"):
+        elif found in (b"{", b"["):
+            self._braces += found == b"{"
+            self._brackets += found == b"["
+        elif found in (b"}", b"]"):
             return self._closing(text, mark)
         return None
 

@@ -141,7 +141,7 @@ def _exact_s3_class() -> Any:  # Any: likewise
             bucket, key = self._find_bucket_key(path)
             return bucket, key, None
 
-    # One store of clients: whoever clears those of s3fs, for other credentials, clears ours.
+    # One store of clients: clearing those of s3fs, for other credentials, clears ours.
     ExactS3._cache = parent._cache  # noqa: SLF001
     return ExactS3
 

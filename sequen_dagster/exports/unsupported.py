@@ -103,7 +103,7 @@ _FORMATS: Final = (
     _Format("an HDF5 file", _EXPORT_ROWS, (b"\x89HDF\r\n\x1a\n",)),
     _Format("an Excel workbook", "Save it as CSV in UTF-8", (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",)),
 )
-# Packings that no magic tells, by the end of the name.
+# Packings that no magic gives away, by the end of the name.
 _PACKED_BY_NAME: Final = {
     ".br": ("packed with brotli", "Unpack it (`brotli -d`)"),
     ".snappy": ("packed with snappy", "Unpack it, or have it written with gzip or zstd"),
