@@ -1,7 +1,7 @@
 """What counts as absent, whatever the field: blank text, and words that mean none.
 
-Source: section 3 of the contract, "Whole values that mean none". The word lists are the defaults of
-the settings `placeholder_ids` and `placeholder_identities`; words are compared in lower case.
+The word lists are the defaults of the settings `placeholder_ids` and `placeholder_identities`. A
+word counts only as a whole value; words are compared in lower case.
 """
 
 from typing import Final

@@ -216,7 +216,7 @@ def day_of(record: Record) -> date:
 
 
 def recent_days(records: Iterable[Record]) -> tuple[date, date]:
-    """28 days up to the latest day of some size, see section 9 of the design."""
+    """28 days up to the latest day with two events and more than a tenth of the usual day."""
     days = Counter(map(day_of, records))
     half, so_far, usual = days.total() / 2, 0, 0
     for size in sorted(days.values()):
