@@ -241,7 +241,13 @@ def test_counts_are_those_of_the_simulation(
     assert measured(snapshot, tables, "module_views") == demo_truth.events_by_type["module_view"]
     assert measured(snapshot, tables, "impressions") == demo_truth.events_by_type["impression"]
     assert measured(snapshot, tables, "clicks") == demo_truth.events_by_type["click"]
-    assert measured(snapshot, tables, "conversions") == sum(demo_truth.conversions.values())
+    repeats = number(
+        snapshot,
+        "select count(order_id) - count(distinct order_id)"
+        " from (select json_extract_string(properties, '$.order_id') as order_id from fct_events)",
+    )
+    conversions = sum(demo_truth.conversions.values())
+    assert measured(snapshot, tables, "conversions") == conversions - repeats < conversions
 
 
 def test_ctr_counts_an_impression_once_however_often_it_is_clicked(
@@ -286,7 +292,8 @@ def test_value_and_average_are_those_of_the_orders_by_currency(
 ) -> None:
     sums = {currency: Decimal(cents) / 100 for currency, cents in demo_truth.order_cents.items()}
     orders = snapshot.execute(
-        "select json_extract_string(properties, '$.currency'), count(*) from fct_events"
+        "select json_extract_string(properties, '$.currency'),"
+        " count(distinct json_extract_string(properties, '$.order_id')) from fct_events"
         " where type = 'conversion' and json_extract_string(properties, '$.order_total') <> ''"
         " group by 1"
     ).fetchall()

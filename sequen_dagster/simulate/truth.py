@@ -120,6 +120,7 @@ class Books:
         self.late_events = 0
         self.late_arrivals = 0
         self._visits: set[int] = set()
+        self._orders: set[object] = set()
 
     def quarantine(self, kind: str, rules: tuple[str, ...]) -> None:
         """Count a record that the contract must refuse."""
@@ -141,7 +142,9 @@ class Books:
             self.links[record.link] += 1
         if event_type == "conversion":
             self.conversions[str(event["conversion_type"])] += 1
-            if record.order_cents:
+            # However often an order is sent, its value counts once.
+            if record.order_cents and event["order_id"] not in self._orders:
+                self._orders.add(event["order_id"])
                 self.order_cents[str(event["currency"])] += record.order_cents
 
     def truth(
