@@ -150,7 +150,7 @@ def validate(path: Path, form: str, overrides: tuple[str, ...], strict: bool) ->
             console.print(render_human(outcome))
             for text in closing_lines(outcome):
                 console.print(text, soft_wrap=True)
-    is_bad = bool(outcome.unread) or (strict and bool(outcome.books.quarantined))
+    is_bad = bool(outcome.unread or outcome.failed) or (strict and bool(outcome.books.quarantined))
     sys.exit(EXIT_FAILED if is_bad else 0)
 
 

@@ -13,6 +13,7 @@ from sequen_dagster.contract.conflicts import ConflictCounter, SourceConflicts
 from sequen_dagster.contract.hints import describe_hint
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.contract.warnings import Counts
+from sequen_dagster.errors import VanishedFileError
 from sequen_dagster.exports.files import Listing, list_places
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.lake.commits import Books
@@ -56,6 +57,7 @@ class Validation:
         hints: by path, what a file looks like whose records fail together.
         listings: what lay at the exports places, one a source.
         conflicts: by source, ids that stand for different events.
+        failed: by path, why a file could not be opened or read to its end; nothing of it counts.
     """
 
     books: Books
@@ -66,6 +68,7 @@ class Validation:
     hints: dict[str, str] = field(default_factory=dict)
     listings: tuple[Listing, ...] = ()
     conflicts: tuple[SourceConflicts, ...] = ()
+    failed: dict[str, str] = field(default_factory=dict)
 
     @property
     def unread(self) -> list[Finding]:
@@ -88,6 +91,7 @@ class Validation:
                 {**vars(one), "types": dict(sorted(one.types.items()))} for one in self.conflicts
             ],
             "findings": [_as_json(finding) for finding in self.findings],
+            "failed": [{"path": path, "message": why} for path, why in self.failed.items()],
             "passed_over": [
                 {"source": listing.source.name, **vars(one)}
                 for listing in self.listings
@@ -111,12 +115,18 @@ def validate_path(settings: SequenSettings) -> Validation:
     total = Tally()
     findings: list[Finding] = []
     hints: dict[str, str] = {}
+    failed: dict[str, str] = {}
     conflicts = ConflictCounter()
     for file in files:
         origin = Origin(file.source, file.path, min(file.modified_at, utc_now()))
         sink = _Findings(file.path, conflicts)
-        with ExportReader(file, ReadLimits.of(settings)) as reader:
-            tally, _, _ = judge_file(reader, contract, origin, sink)
+        try:
+            with ExportReader(file, ReadLimits.of(settings)) as reader:
+                tally, _, _ = judge_file(reader, contract, origin, sink)
+        except (OSError, VanishedFileError) as error:
+            # One closed file must not hold back what is to be said of the others.
+            failed[file.path] = _why(error)
+            continue
         conflicts = sink.conflicts
         total.books += tally.books
         total.errors += tally.errors
@@ -129,11 +139,20 @@ def validate_path(settings: SequenSettings) -> Validation:
         total.errors,
         total.warnings,
         tuple(findings),
-        len(files),
+        len(files) - len(failed),
         hints,
         tuple(listings),
         tuple(conflicts.result()),
+        failed,
     )
+
+
+def _why(error: OSError | VanishedFileError) -> str:
+    if isinstance(error, PermissionError):
+        return "This user may not read it. Give it the right to."
+    if isinstance(error, VanishedFileError):
+        return str(error)
+    return f"It cannot be read: {error.strerror or type(error).__name__}."
 
 
 class _Findings:
@@ -196,6 +215,10 @@ def closing_lines(outcome: Validation) -> Iterator[Text]:
         yield Text(f"not read {quoted(one.path)}: {', '.join(one.rules)}: {one.message}")
     if len(outcome.unread) > _MAX_FINDINGS:
         yield Text(f"{counted(len(outcome.unread), 'file')} could not be read as a whole.")
+    for path, why in list(outcome.failed.items())[:_MAX_FINDINGS]:
+        yield Text(f"not read {quoted(path)}: {why}")
+    if len(outcome.failed) > _MAX_FINDINGS:
+        yield Text(f"{counted(len(outcome.failed), 'file')} could not be opened.")
     for listing in outcome.listings:
         if listing.is_worth_telling:
             yield Text(f"exports {listing}")
@@ -204,16 +227,22 @@ def closing_lines(outcome: Validation) -> Iterator[Text]:
 def render_github(outcome: Validation) -> Iterator[str]:
     """One GitHub workflow command a finding, and one for what was passed over."""
     for one in outcome.findings:
-        # A path that needs spelling out marks no file then, and breaks out of no line either.
-        path = printable(one.path).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
         why = f" ({printable(one.message)})" if one.message else ""
-        text = f"{', '.join(one.rules)}{why}".replace("%", "%25")
-        yield f"::error file={path},line={max(one.line, 1)}::{text}"
+        yield _annotation(one.path, max(one.line, 1), f"{', '.join(one.rules)}{why}")
+    for path, why in outcome.failed.items():
+        yield _annotation(path, 1, f"not read: {printable(why)}")
     for line in _conflicts(outcome):
         yield f"::warning::{line}".replace("%", "%25")
     for listing in outcome.listings:
         if listing.is_worth_telling:
             yield f"::{'notice' if listing.files else 'warning'}::{listing}"
+
+
+def _annotation(path: str, line: int, text: str) -> str:
+    # A path that needs spelling out marks no file then, and breaks out of no line either.
+    file = printable(path).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+    shown = text.replace("%", "%25")
+    return f"::error file={file},line={line}::{shown}"
 
 
 def _conflicts(outcome: Validation) -> list[str]:

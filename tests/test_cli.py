@@ -135,6 +135,22 @@ def test_validate_says_what_is_passed_over(exports: Path) -> None:
     )
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file that nobody can read")
+def test_validate_goes_on_behind_a_file_that_cannot_be_opened(exports: Path) -> None:
+    (exports / "c.jsonl").symlink_to("/proc/self/mem")
+    follow = ("--set", "follow_links=true")
+
+    human = invoke("validate", exports, *follow)
+    found = json.loads(invoke("validate", exports, "--format", "json", *follow).output)
+    github = invoke("validate", exports, "--format", "github", *follow).output.splitlines()
+
+    why = "It cannot be read: Input/output error."
+    assert human.exit_code == 1
+    assert f"not read 'c.jsonl': {why}" in human.output
+    assert (found["files"], found["failed"]) == (2, [{"path": "c.jsonl", "message": why}])
+    assert github[-1] == f"::error file=c.jsonl,line=1::not read: {why}"
+
+
 def test_validate_says_that_it_found_no_file(tmp_path: Path) -> None:
     (tmp_path / "a.tmp").touch()
 

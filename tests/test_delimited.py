@@ -509,3 +509,10 @@ def test_both_ways_to_split_a_row_agree(text: str, delimiter: str) -> None:
 
     assert found[0] == found[1]
     assert found[0][1] < len(lines)
+
+
+def test_header_that_begins_with_a_blank_name_is_known_when_it_comes_again(tmp_path: Path) -> None:
+    content = f",{HEAD}0,{ROW},{HEAD}1,{ROW},,,,\n"
+    verdict = judge_file(tmp_path, content, "a.csv")
+
+    assert (verdict.places, verdict.blank_lines) == ([(2, 1), (4, 1)], 2)

@@ -389,8 +389,9 @@ class _Rows:
 
     def _is_blank(self, cells: list[str]) -> bool:
         first = cells[0]
-        if not first or first.isspace():
-            return all(map(is_blank, cells))
+        if (not first or first.isspace()) and all(map(is_blank, cells)):
+            return True
+        # The first name of a header may be blank: that of an index.
         return first.strip(WHITE_SPACE) == self._names[0] and self._is_header(cells)
 
     def _is_header(self, cells: list[str]) -> bool:
