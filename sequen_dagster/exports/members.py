@@ -26,7 +26,9 @@ _BETWEEN_MEMBERS: Final = re.compile(rb"[ \t\r\n,\]]*+")
 _BETWEEN_ELEMENTS: Final = re.compile(rb"(?:[ \t\r\n,\x00\x1e}]++|\xef\xbb\xbf)*+")
 # In a first element that is no JSON, of which only the beginning is looked at.
 _TYPED_WITHIN: Final = 4096
-_SAYS_TYPE: Final = re.compile(rb'"type"[ \t\r\n]*+:[ \t\r\n]*+(?!null|"[ \t]*+"|\[[ \t]*+\])')
+_SAYS_TYPE: Final = re.compile(
+    rb'"type"[ \t\r\n]*+:[ \t\r\n]*+(?!null|"[ \t]*+"|\[[ \t]*+\])[^ \t\r\n]'
+)
 
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -181,7 +183,13 @@ class _Elements:
         is_good = isinstance(stop, int)
         if not is_good and not self._reader.is_last and place + _TYPED_WITHIN > end:
             return "cut"
-        behind = stop if isinstance(stop, int) else min(end, place + _TYPED_WITHIN)
+        if isinstance(stop, int):
+            behind = stop
+        else:
+            near = min(end, place + _TYPED_WITHIN)
+            setting = Setting(self._line_indent(), is_element=True)
+            bad = bad_value(self._text, place, near, setting, is_at_end=True)
+            behind = bad.end if bad else near
         is_typed = _says_type(self._text[place:behind], is_good)
         return Array(self._start, has_object=True, is_typed=is_typed)
 

@@ -23,7 +23,7 @@ STRING_PREFIX = re.compile(
 )
 CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?")
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-CUT_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)?(?:\.[0-9]*)?(?:[eE][+-]?[0-9]*)?")
+CUT_NUMBER = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*|(?:\.[0-9]+)?[eE][+-]?[0-9]*)?)?")
 # In a bad value a string ends at the latest with its line.
 ANY_STRING = re.compile(r'"(?:[^"\\\r\n]|\\[^\r\n])*\\?("?)')
 BROKEN_BYTE = re.compile("[\udc80-\udcff]")
