@@ -262,3 +262,12 @@ def decoded_text(string: bytes) -> str | None:
     except ValueError:
         return None
     return text
+
+
+def is_utf8(text: bytes) -> bool:
+    """Whether bytes are UTF-8."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from sequen_dagster.exports.envelopes import Members
+from sequen_dagster.exports.json_grammar import is_utf8
 from sequen_dagster.exports.records import Giver, RecordChunk, Unreadable
 
 
@@ -113,12 +114,3 @@ class Frame:
     arrays: int = 0
     is_trusted: bool = True
     sink_state: tuple[int, ...] = ()
-
-
-def is_utf8(text: bytes) -> bool:
-    """Whether bytes are UTF-8."""
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

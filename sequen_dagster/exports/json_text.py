@@ -11,17 +11,19 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from sequen_dagster.exports.compression import ByteStream
-from sequen_dagster.exports.envelopes import EnvelopeRules, MemberReader, Members, unwrapped
+from sequen_dagster.exports.envelopes import EnvelopeRules, Members
 from sequen_dagster.exports.json_cursor import BETWEEN_BYTES, MARK, Cursor
 from sequen_dagster.exports.json_grammar import (
     SCALAR,
     Scout,
     is_begun,
     is_json,
+    is_utf8,
     may_go_on,
     probe,
 )
-from sequen_dagster.exports.json_state import Frame, Limits, Sink, is_utf8
+from sequen_dagster.exports.json_state import Frame, Limits, Sink
+from sequen_dagster.exports.members import MemberReader, unwrapped
 from sequen_dagster.exports.passing import Passing
 from sequen_dagster.exports.plain_lines import plain_lines
 from sequen_dagster.exports.records import Chunks, Giver, HashedBytes
@@ -33,7 +35,6 @@ _MAX_ENVELOPES: Final = 64
 _OPENED: Final = re.compile(rb"\[++")
 _CLOSED: Final = re.compile(rb"[\]}]++")
 _REGION_BYTES: Final = 1 << 16
-_COMMAS: Final = re.compile(rb"[ \t\r\n,]*+")
 # Behind the events of an envelope.
 _TOO_MANY: Final = re.compile(rb"[ \t\r\n,\]]*+")
 
@@ -254,10 +255,8 @@ class _Reader(Cursor):
             self._frames.pop()
             return
         while True:
-            text, end = self._window.text, self._end()
-            found = _TOO_MANY.match(text, self._place)
-            start = found.end() if found else self._place
-            behind = self._members(start, end, is_whole=True)
+            end = self._end()
+            behind = self._members(self._place, end, is_whole=True)
             if behind.outcome != "cut" or not self._may_grow():
                 break
             self._grow()
@@ -271,25 +270,23 @@ class _Reader(Cursor):
             # The envelope is left open, which is said at the end.
             self._pass_text(max(end, self._place))
         else:
-            self._bad_rest(frame, behind.place)
+            self._bad_rest(frame)
 
-    def _bad_rest(self, frame: Frame, place: int) -> None:
-        """Take the rest of an envelope, from behind its last good member, as one bad value."""
+    def _bad_rest(self, frame: Frame) -> None:
+        """Take the rest of an envelope, from behind its events on, as one bad value."""
         text = self._window.text
-        found = _COMMAS.match(text, place)
-        start = found.end() if found else place
-        lines = line_ends(text, place, start)
-        line_start = max(text.rfind(b"\n", 0, start), text.rfind(b"\r", 0, start)) + 1
-        if not lines or (lines == 1 and start - line_start > frame.indent):
+        found = _TOO_MANY.match(text, self._place)
+        start = found.end() if found else self._place
+        lines = line_ends(text, self._place, start)
+        line_start = max(text.rfind(end, self._place, start) for end in (b"\n", b"\r")) + 1
+        is_deeper = lines == 1 and start - line_start > frame.indent
+        if not lines or is_deeper or text[start] == ord('"'):
             self._pass_gap(start)
             self._bad(Setting(indent=frame.indent, braces=1))
-            return
-        # The next line is no part of it: the envelope lost its end with its line.
-        line_end = min(at for at in (text.find(b"\n", place), text.find(b"\r", place)) if at >= 0)
-        self._pass_text(place)
-        self._sink.add_bad("malformed_json", text[place:line_end].strip(), self._line)
-        self._pass_text(line_end)
-        self._abandon()
+        else:
+            # The line is no part of it: the envelope lost its end with the line before.
+            self._sink.add_bad("malformed_json", b"", self._line)
+            self._abandon()
 
     def _give(self, frame: Frame, behind: Members) -> str | None:
         """Let an envelope give what stands behind its events; return which key holds them now."""
@@ -333,7 +330,7 @@ class _Reader(Cursor):
         self._pass_text(stop)
 
     def _value_end(self, place: int) -> int | Literal["bad", "cut"]:
-        """The end of the value at a place (see `envelopes.ValueEnd`)."""
+        """The end of the value at a place (see `members.ValueEnd`)."""
         text, end = self._window.text, self._end()
         if text[place] not in b"{[":
             scalar = SCALAR.match(text, place, end)
@@ -363,15 +360,17 @@ class _Reader(Cursor):
     ) -> Members:
         reader = MemberReader(
             self._window.text,
+            place,
             end,
             self._rules,
             self._value_end,
+            self._line_indent(),
             until=until,
             is_whole=is_whole,
             is_last=not self._may_grow(),
             is_inner=self._is_inner,
         )
-        return reader.read(place)
+        return reader.read()
 
     def _try_whole_envelope(self, stop: int) -> bool:
         """Go into an object that is right as a whole, if it is an envelope."""
@@ -416,14 +415,12 @@ class _Reader(Cursor):
                 break
             self._grow()
         value = text[self._place : stop]
-        if scalar is None or not _may_follow(value, text, stop):
+        if scalar is None or not _may_follow(value, text, stop) or not is_utf8(value):
             self._bad_value()
             return
         inner = unwrapped(value) if value.startswith(b'"') and not self._is_inner else None
         if len(value) > self._limit:
             self._sink.add_bad("too_large", value, self._line)
-        elif not is_utf8(value):
-            self._sink.add_bad("bad_encoding", value, self._line)
         elif inner is not None and is_json(inner):
             self._inner(inner)
         else:

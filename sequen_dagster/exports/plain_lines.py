@@ -25,6 +25,9 @@ def plain_lines(text: bytes, rules: EnvelopeRules, limit: int) -> list[bytes] | 
     """
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").removesuffix(b"\r")
+        if b"\r" in text:
+            # Alone it ends a line, too, even between the members of an object.
+            return None
     lines = text.split(b"\n")
     if {line[:1] for line in lines} != {b"{"}:
         return None

@@ -180,18 +180,24 @@ def apply_contract(record: Record, received_at: datetime) -> Judgement:
         except InvalidValueError:
             judgement.violations[f"invalid_{name}"] = (name,)
             continue
-        if coerced and name not in from_text:
+        if name == "item_ids":
+            values[name] = kept_items(values[name] or [], warnings)
+        # A list that is left empty is absent: nothing was coerced.
+        if coerced and values[name] is not None and name not in from_text:
             warnings.add("coerced")
-    if values["item_ids"] is not None:
-        kept = [item for item in values["item_ids"] if not is_placeholder("item_id", item)]
-        if len(kept) < len(values["item_ids"]):
-            warnings.add("placeholder_id")
-        values["item_ids"] = kept or None
     judgement.properties = properties
     judgement.sent_type = sent["type"] if isinstance(sent["type"], str) else None
     find_missing(judgement)
     warn(judgement, sent)
     return judgement
+
+
+def kept_items(items: list[str], warnings: set[str]) -> list[str] | None:
+    """Leave out the words that mean none."""
+    kept = [item for item in items if not is_placeholder("item_id", item)]
+    if len(kept) < len(items):
+        warnings.add("placeholder_id")
+    return kept or None
 
 
 def find_missing(judgement: Judgement) -> None:

@@ -23,7 +23,7 @@ STRING_PREFIX = re.compile(
 )
 CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?")
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-CUT_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)?(?:\.[0-9]*)?(?:[eE][+-]?[0-9]*)?")
+CUT_NUMBER = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*|(?:\.[0-9]+)?[eE][+-]?[0-9]*)?)?")
 # In a bad value a string ends at the latest with its line.
 ANY_STRING = re.compile(r'"(?:[^"\\\r\n]|\\[^\r\n])*\\?("?)')
 BROKEN_BYTE = re.compile("[\udc80-\udcff]")
@@ -270,6 +270,10 @@ class Reader:
         rest = self.after(end, BETWEEN_VALUES)
         if wrong_at >= self.stop and self.end_of_bad(rest, position)[0] >= self.stop:
             raise TextEndsError
+        if self.text[rest] != '"' and rest > self.last_line_end(position, end, has_bracket=True):
+            # It lost its end with its line: what begins another line is none of its members.
+            self.add(end, end, "malformed_json")
+            raise BracketsOpenError(end)
         return self.bad(rest, wrong_at, opened=position)
 
     # What a good value is

@@ -126,7 +126,8 @@ def has_type(text: str) -> bool:
     try:
         value, _ = parse(text)
     except ValueError:
-        return False
+        # No JSON, but it says a type.
+        return re.search(r'"type"\s*:\s*(?!null|"\s*"|\[\s*\])\S', text) is not None
     return not is_blank(value.get("type"))
 
 

@@ -1,0 +1,244 @@
+"""Exports: the members of a JSON object, read as far as they are right, to see an envelope early.
+
+In: a text and the place behind a brace. Out: `Members`, its arrays judged by their first object.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+
+from sequen_dagster.exports.envelopes import Array, EnvelopeRules, Members, is_present
+from sequen_dagster.exports.json_grammar import (
+    SPACE,
+    STRING,
+    decoded_text,
+    is_json,
+    is_utf8,
+    may_go_on,
+)
+from sequen_dagster.exports.recovery import Setting, bad_value, indent_of
+
+# Commas and closing brackets may be too many.
+_BETWEEN_MEMBERS: Final = re.compile(rb"[ \t\r\n,\]]*+")
+_BETWEEN_ELEMENTS: Final = re.compile(rb"(?:[ \t\r\n,\x00\x1e}]++|\xef\xbb\xbf)*+")
+# In a first element that is no JSON, of which only the beginning is looked at.
+_TYPED_WITHIN: Final = 4096
+_SAYS_TYPE: Final = re.compile(
+    rb'"type"[ \t\r\n]*+:[ \t\r\n]*+(?!null|"[ \t]*+"|\[[ \t]*+\])[^ \t\r\n]'
+)
+
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+# The end of the value at a place; `bad` where there is none, `cut` where more bytes are needed.
+ValueEnd = Callable[[int], int | Literal["bad", "cut"]]
+
+
+@dataclass(frozen=True)
+class MemberReader:
+    """Reads the members of an object; commas may be too many or missing.
+
+    Attributes:
+        text: bytes.
+        start: behind the brace of the object, or behind a member.
+        end: where to stop.
+        rules: which keys may hold events.
+        value_end: finds the ends of values.
+        indent: of the line on which it starts.
+        until: the one key to stop at; by default any that holds an object in an array.
+        is_whole: whether no array is stopped at.
+        is_last: whether no more bytes can be had.
+        is_inner: whether the text stands in a string, so that strings in it are only strings.
+    """
+
+    text: bytes
+    start: int
+    end: int
+    rules: EnvelopeRules
+    value_end: ValueEnd
+    indent: int
+    until: str | None = None
+    is_whole: bool = False
+    is_last: bool = False
+    is_inner: bool = False
+
+    def read(self) -> Members:
+        """Read on to the end of the object, to its events, or as far as it is right."""
+        text, end = self.text, self.end
+        members = Members(place=self.start)
+        while True:
+            key_at = self.behind(_BETWEEN_MEMBERS, members.place)
+            first = text[key_at : min(key_at + 1, end)]
+            if first == b"}":
+                members.place, members.outcome = key_at + 1, "closed"
+                return members
+            key = STRING.match(text, key_at, end)
+            if key is None:
+                members.outcome = "cut" if may_go_on(text, key_at, end) else "bad"
+                return members
+            colon = self.behind(SPACE, key.end())
+            start = self.behind(SPACE, colon + 1)
+            if colon < end and text[colon] != ord(":"):
+                members.outcome = "bad"
+                return members
+            if start >= end or not self._take(start, decoded_text(key[0]), members):
+                return members
+
+    def _take(self, start: int, name: str | None, members: Members) -> bool:
+        """Take the value of a member; whether reading goes on behind it."""
+        is_candidate = name in self.rules.keys and self.text[start] == ord("[")
+        held = _Elements(self, start).look() if is_candidate else "other"
+        if held == "cut":
+            return False
+        array = None if held == "other" else held
+        if name is not None:
+            was_there = members.values.pop(name, None) is not None
+            members.arrays.pop(name, None)
+            if array is not None:
+                members.arrays[name] = array
+                if array.has_object and not self.is_whole and self.until in (None, name):
+                    members.outcome = "array"
+                    return False
+            members.has_repeats |= was_there
+        # In an empty array no comma is too many.
+        stop = (array.end if array and not self.is_whole else None) or self.value_end(start)
+        if isinstance(stop, str) or name is None or not is_utf8(self.text[start:stop]):
+            members.outcome = "cut" if stop == "cut" else "bad"
+            return False
+        members.values[name] = self.text[start:stop]
+        members.place = stop
+        return True
+
+    def behind(self, pattern: re.Pattern[bytes], place: int) -> int:
+        """Where a pattern ends that begins at a place."""
+        found = pattern.match(self.text, place, self.end)
+        return found.end() if found else place
+
+
+class _Elements:
+    """Looks for the first object among the elements of an array, as the reader will meet them.
+
+    It passes over what is bad, and over arrays within.
+
+    Args:
+        reader: who wants to know.
+        start: where the array begins.
+    """
+
+    def __init__(self, reader: MemberReader, start: int) -> None:
+        self._reader = reader
+        self._text = reader.text
+        self._start = start
+        self._place = start + 1
+        self._depth = 0
+        self._indent = reader.indent
+        self._line_seen = reader.start
+
+    def look(self) -> Array | Literal["cut", "other"]:
+        """The array, if it holds an object or nothing; `cut` where more bytes may tell."""
+        is_empty = True
+        while True:
+            # As the reader does: brackets that are too many are passed over.
+            self._place = self._reader.behind(_BETWEEN_ELEMENTS, self._place)
+            if self._place >= self._reader.end:
+                return "cut"
+            first = self._text[self._place]
+            if first != ord("]"):
+                is_empty = False
+                found = self._element(first)
+                if found is not None:
+                    return found
+            elif self._depth:
+                self._depth -= 1
+                self._place += 1
+            elif is_empty:
+                return Array(self._start, has_object=False, end=self._place + 1)
+            else:
+                return "other"
+
+    def _element(self, first: int) -> Array | Literal["cut", "other"] | None:
+        """Look at an element; None to go on."""
+        # Arrays within one that is bad are gone into unasked, which keeps their depth cheap.
+        stop = "bad" if self._depth and first == ord("[") else self._reader.value_end(self._place)
+        if stop == "cut" and not self._reader.is_last:
+            return "cut"
+        if first == ord("{") and not self._depth:
+            return self._object(stop)
+        if isinstance(stop, int):
+            inner = self._unwrapped(self._text[self._place : stop]) if first == ord('"') else None
+            self._place = stop
+            if inner is None:
+                return None
+            return Array(self._start, has_object=True, is_typed=_says_type(inner, True))
+        if first == ord("["):
+            self._depth += 1
+            self._place += 1
+            return None
+        return self._bad(first)
+
+    def _object(self, stop: int | Literal["bad", "cut"]) -> Array | Literal["cut"]:
+        place, end = self._place, self._reader.end
+        is_good = isinstance(stop, int)
+        if not is_good and not self._reader.is_last and place + _TYPED_WITHIN > end:
+            return "cut"
+        if isinstance(stop, int):
+            behind = stop
+        else:
+            near = min(end, place + _TYPED_WITHIN)
+            setting = Setting(self._line_indent(), is_element=True)
+            bad = bad_value(self._text, place, near, setting, is_at_end=True)
+            behind = bad.end if bad else near
+        is_typed = _says_type(self._text[place:behind], is_good)
+        return Array(self._start, has_object=True, is_typed=is_typed)
+
+    def _unwrapped(self, string: bytes) -> bytes | None:
+        """The object that a string stands for."""
+        if self._depth or self._reader.is_inner:
+            return None
+        inner = unwrapped(string)
+        stands_for_object = inner is not None and inner.startswith(b"{") and is_json(inner)
+        return inner if stands_for_object else None
+
+    def _bad(self, first: int) -> Literal["cut", "other"] | None:
+        reader = self._reader
+        setting = Setting(self._line_indent() if first == ord("{") else None, is_element=True)
+        bad = bad_value(self._text, self._place, reader.end, setting, is_at_end=reader.is_last)
+        if bad is None:
+            return "cut"
+        self._place = bad.end
+        return None if bad.is_closed else "other"
+
+    def _line_indent(self) -> int:
+        seen, self._line_seen = self._line_seen, self._place
+        last = max(self._text.rfind(end, seen, self._place) for end in (b"\n", b"\r"))
+        if last >= 0:
+            self._indent = indent_of(self._text, last + 1)
+        return self._indent
+
+
+def _says_type(text: bytes, is_whole: bool) -> bool:
+    if is_whole:
+        try:
+            return is_present(bytes(_decode_object(text).get("type", b"null")))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass
+    return _SAYS_TYPE.search(text) is not None
+
+
+def unwrapped(string: bytes) -> bytes | None:
+    """What a JSON string holds, if it begins and ends like an object or array.
+
+    Example:
+        >>> unwrapped(b'"{}"'), unwrapped(b'"x"')
+        (b'{}', None)
+    """
+    text = decoded_text(string)
+    if text is None:
+        return None
+    text = text.strip(" \t\r\n")
+    if (text[:1], text[-1:]) not in (("{", "}"), ("[", "]")):
+        return None
+    # A lone surrogate can only stand in a string there, where an escape says the same.
+    return text.encode("utf-8", "surrogatepass" if text.isascii() else "backslashreplace")
