@@ -3,13 +3,15 @@
 import gzip
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from homes import event, settings_of, write_text
-from sequen_dagster.contract.hints import HINTS, describe_hint
+from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA, Split
+from sequen_dagster.contract.hints import HINTS, HintFinder, describe_hint
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.validation import validate_path
 
@@ -149,3 +151,16 @@ def test_the_page_of_hints_names_each() -> None:
     page = (Path(__file__).parents[1] / "docs" / "hints.md").read_text(encoding="utf-8")
 
     assert {hint.code for hint in HINTS} <= set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+
+
+def test_records_whose_text_was_dropped_say_nothing() -> None:
+    quarantined = (
+        QUARANTINED_SCHEMA.to_frame()
+        .clear(1)
+        .with_columns(pl.Series("rules", [["malformed_json"]], pl.List(pl.String)))
+    )
+    finder = HintFinder()
+
+    finder.add(Split(ACCEPTED_SCHEMA.to_frame(), quarantined, Counter(), Counter()))
+
+    assert finder.hint(records_read=1) == ""

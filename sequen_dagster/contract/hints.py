@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import polars as pl
+
 from sequen_dagster.contract.contract import Split
 from sequen_dagster.fields import RESERVED_NAMES
 
@@ -162,8 +164,9 @@ class HintFinder:
 
     def add(self, split: Split) -> None:
         """Remember the first records that failed."""
-        rows = split.quarantined
-        self._quarantined += len(rows)
+        self._quarantined += len(split.quarantined)
+        # Of records whose text was dropped there is nothing to look at.
+        rows = split.quarantined.filter(pl.col("raw").is_not_null())
         missing = _MAX_SAMPLES - len(self._texts)
         for raw, rules in rows.select("raw", "rules").head(max(missing, 0)).iter_rows():
             self._texts.append(raw)
