@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sequen_dagster.exports.envelopes import EnvelopeRules
 from sequen_dagster.exports.json_text import read_json_text
-from sequen_dagster.exports.records import RecordChunk
+from sequen_dagster.exports.records import CHUNK_RECORDS, RecordChunk
 
 BAD = "malformed_json"
 CUT = "truncated_tail"
@@ -462,3 +462,14 @@ def test_hostile_text_costs_linear_time_and_bounded_memory(piece: str) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64 * 1024 * 1024
+
+
+def test_chunks_of_bad_values_are_bounded() -> None:
+    text = b"x\n" * (2 * CHUNK_RECORDS) + b'{"a":'
+    chunks = list(read_json_text(io.BytesIO(text), max_record_bytes=100))
+
+    # The last of all is the one whose code depends on what follows, so it goes with the next.
+    assert [len(chunk.unreadable) for chunk in chunks] == [CHUNK_RECORDS - 1] * 2 + [3]
+    assert [one.rule for one in chunks[-1].unreadable] == ["malformed_json"] * 2 + [
+        "truncated_tail"
+    ]

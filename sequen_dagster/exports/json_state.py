@@ -79,9 +79,22 @@ class Sink:
         del chunk.unreadable[unreadable:]
         chunk.givers = {at: givers for at, givers in chunk.givers.items() if at < texts}
 
-    def take(self) -> RecordChunk:
-        """The records so far; the next begin a chunk of their own."""
+    def is_full(self, *, but_last: bool) -> bool:
+        """Whether there are records enough for a chunk (see `take`)."""
+        chunk = self.chunk
+        return chunk.is_full and len(chunk.texts) + len(chunk.unreadable) > but_last
+
+    def take(self, *, but_last: bool = False) -> RecordChunk:
+        """The records so far; the next begin a chunk of their own.
+
+        Args:
+            but_last: whether the last bad value stays, since its code is not settled.
+        """
         chunk, self.chunk = self.chunk, RecordChunk()
+        if but_last:
+            last = chunk.unreadable.pop()
+            chunk.size_bytes -= len(last.raw)
+            self.chunk.add_unreadable(last)
         return chunk
 
 

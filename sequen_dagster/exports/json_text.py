@@ -107,8 +107,9 @@ class _Reader(Cursor):
         while True:
             if self._may_take_lines():
                 self._take_lines()
-            if self._sink.chunk.is_full and not self._tentative() and not self._bad_tail:
-                yield self._sink.take()
+            is_last_open = self._bad_tail is not None
+            if self._sink.is_full(but_last=is_last_open) and not self._tentative():
+                yield self._sink.take(but_last=is_last_open)
             elif not self._next():
                 break
         self._finish()
