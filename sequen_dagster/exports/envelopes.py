@@ -8,9 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from sequen_dagster.absence import is_blank
+from sequen_dagster.absence import NONE_WORDS, is_blank
 from sequen_dagster.exports.json_grammar import decoded_text
-from sequen_dagster.fields import ALIASES, FIELD_NAMES, IDENTITY_FIELDS, TIMESTAMP_FIELDS
+from sequen_dagster.fields import (
+    ALIASES,
+    FIELD_NAMES,
+    ID_FIELDS,
+    IDENTITY_FIELDS,
+    TIMESTAMP_FIELDS,
+)
 
 EVENTS_KEYS: Final = ("events", "batch", "data", "payload", "records")
 # What an envelope gives to its events.
@@ -88,10 +94,12 @@ class EnvelopeRules:
     Attributes:
         keys: under which it may hold its events, in order of preference.
         folder: what the folders of the file give to its records, as JSON texts.
+        none_words: whole values that mean none in id fields, in lower case.
     """
 
     keys: tuple[str, ...] = EVENTS_KEYS
     folder: Mapping[str, bytes] = field(default_factory=dict)
+    none_words: frozenset[str] = frozenset(NONE_WORDS)
 
     def chosen(self, members: Members) -> str | None:
         """The key that holds the events of an object, or None where it is no envelope."""
@@ -103,9 +111,16 @@ class EnvelopeRules:
             return None
         name = (full or names)[0]
         is_event = any(
-            key in _EVENT_FIELDS and is_present(value) for key, value in members.values.items()
+            key in _EVENT_FIELDS and is_present(value) and not self._is_none(key, value)
+            for key, value in members.values.items()
         )
         return name if not is_event or members.arrays[name].is_typed else None
+
+    def _is_none(self, key: str, value: bytes) -> bool:
+        if key not in ID_FIELDS:
+            return False
+        text = decoded_text(value) if value.startswith(b'"') else value.decode()
+        return text is not None and text.lower() in self.none_words
 
     def may_hold(self, text: bytes) -> bool:
         """Whether an object may be an envelope, going by what is cheap to see."""

@@ -319,12 +319,15 @@ class _Reader(Cursor):
         while (stop := self._value_end(self._place)) == "cut" and self._may_grow():
             self._grow()
         if not isinstance(stop, int) or stop - self._place > self._limit:
-            is_cut = stop == "cut" and self._window.is_at_end
+            is_cut = stop == "cut" and self._window.is_at_end and self._end() == self._stop()
             if not self._try_envelope():
                 self._bad_value(rule="truncated_tail" if is_cut else "malformed_json")
             return
         text = self._window.text[self._place : stop]
         if self._rules.may_hold(text) and self._try_whole_envelope(stop):
+            return
+        if not text.isascii() and not is_utf8(text):
+            self._bad_value()
             return
         self._sink.add(text, self._line, self._givers())
         self._pass_text(stop)
