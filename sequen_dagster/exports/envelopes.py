@@ -6,6 +6,7 @@ In: the members of an object, as far as they can be read. Out: the key that hold
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Literal
 
 from sequen_dagster.absence import NONE_WORDS, is_blank
@@ -124,18 +125,35 @@ class EnvelopeRules:
 
     def may_hold(self, text: bytes) -> bool:
         """Whether an object may be an envelope, going by what is cheap to see."""
-        if not any(b'"' + key.encode() + b'"' in text for key in self.keys):
-            return self.has_odd_keys or _ESCAPED_LETTER.search(text) is not None
-        return True
+        return any(name in text for name in self._names) or self._has_odd_names(text)
 
-    @property
-    def has_odd_keys(self) -> bool:
-        """Whether a key of the settings may be spelled with escapes even if no letter is."""
+    def may_begin(self, text: bytes) -> re.Match[bytes] | None:
+        """The first place at which a key of events, or what may be one, is seen in a text."""
+        return (_ANYTHING if self._has_odd_names(text) else self._pattern).search(text)
+
+    def _has_odd_names(self, text: bytes) -> bool:
+        """Whether a key may be spelled with escapes."""
+        if b"\\" not in text:
+            return self._has_odd_keys
+        return self._has_odd_keys or _ESCAPED_LETTER.search(text) is not None
+
+    @cached_property
+    def _names(self) -> tuple[bytes, ...]:
+        return tuple(b'"' + key.encode() + b'"' for key in self.keys)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[bytes]:
+        return re.compile(b"(?:" + b"|".join(map(re.escape, self._names)) + rb")[ \t]*+:[ \t]*+\[")
+
+    @cached_property
+    def _has_odd_keys(self) -> bool:
+        # Keys of the settings that may be spelled with escapes even if no letter is.
         return not all(_PLAIN_KEY.fullmatch(key) for key in self.keys)
 
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_.$@ -]*")
 _ESCAPED_LETTER: Final = re.compile(rb"\\u00[2-7][0-9a-fA-F]")
+_ANYTHING: Final = re.compile(b"")
 
 
 def is_present(value: bytes) -> bool:
