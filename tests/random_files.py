@@ -94,8 +94,7 @@ class Writer:
             text = self.array(depth)
         else:
             text = self.record(poor=depth < 2)
-        # A string in a string stands for nothing: whether it makes an envelope is left open.
-        if self.happens(0.06) and '"{' not in text:
+        if self.happens(0.06):
             return json.dumps(text, ensure_ascii=False)
         if self.happens(0.2):
             return pretty(text, self._random.choice([1, 2, 4]))

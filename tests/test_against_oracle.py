@@ -15,7 +15,6 @@ from sequen_dagster.errors import UnreadableFileError
 
 # near_standard_type: ours also knows misspellings. possible_personal_data: the oracle has none.
 # lone_surrogate: ours, since the engine cannot store what the oracle keeps.
-# duplicate_key of no type: the oracle tells it of an envelope, too, of which the design is silent.
 NOT_COMPARED = {"near_standard_type", "possible_personal_data", "lone_surrogate"}
 
 
@@ -46,7 +45,7 @@ def place(row: dict[str, Any]) -> tuple[int, int]:
 
 
 def is_compared(warning: tuple[str, str]) -> bool:
-    return warning[1] not in NOT_COMPARED and warning != ("(none)", "duplicate_key")
+    return warning[1] not in NOT_COMPARED
 
 
 def warnings_of(result: Judged) -> dict[tuple[str, str], int]:
@@ -86,16 +85,14 @@ def compare(folder: Path, content: bytes, name: str = "a.jsonl") -> None:
     assert verdict.blank_lines == sum(expected.blank_lines.values())
 
 
-# Seed 8 cuts an envelope whose only element is a string of no JSON: the design leaves it open.
-@pytest.mark.parametrize("seed", [seed for seed in range(13) if seed != 8])
+@pytest.mark.parametrize("seed", range(13))
 def test_json_text_is_read_as_the_oracle_reads_it(tmp_path: Path, seed: int) -> None:
     writer = Writer(seed)
     for number in range(20):
         compare(tmp_path, writer.json_file(breaks=max(0, number % 6 - 2)))
 
 
-# Seed 0 has garbage before the first object of an array within an array: read in two ways.
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(4))
 def test_folders_give_fields_as_the_oracle_says(tmp_path: Path, seed: int) -> None:
     writer = Writer(seed)
     for _ in range(10):

@@ -178,6 +178,19 @@ def test_scalars(text: str, entries: list[Entry]) -> None:
         ('{"a":1,}\n{"a":1,,"b":2}', [(1, 1, BAD, '{"a":1,}'), (2, 1, BAD, '{"a":1,,"b":2}')]),
         ('[exporter 1.4.2] started 2025-03-01\n{"a":1}', [
             (1, 1, BAD, "exporter 1.4.2"), (1, 2, BAD, "started 2025-03-01"), (2, 1, '{"a":1}')]),
+        # in front of the first object of an envelope
+        ('{"events":[oops,{"a":1}]}', [(1, 1, BAD, "oops"), (1, 2, '{"a":1}')]),
+        ('{"events":[[oops,{"b":x},["c"]],{"a":1}]}', [
+            (1, 1, BAD, "oops"), (1, 2, BAD, '{"b":x}'), (1, 3, NO_OBJECT, '"c"'),
+            (1, 4, '{"a":1}')]),
+        ('{"events":[[{"b":\n    x,\n  "c":2\n  }],\n  {"a":1}]}', [
+            (1, 1, BAD, '{"b":\n    x,\n  "c":2\n  }'), (5, 1, '{"a":1}')]),
+        ('{"events":[[{"b":x],{"a":1}]}', [(1, 1, BAD, '{"events":[[{"b":x],{"a":1}]}')]),
+        # an envelope that lost its end
+        ('{"events":[{"a":1}]\n{"b":1}', [(1, 1, '{"a":1}'), (1, 2, BAD, ""), (2, 1, '{"b":1}')]),
+        ('{"events":[{"a":1}]\n {"b":1}', [(1, 1, '{"a":1}'), (2, 1, BAD, '{"b":1}')]),
+        ('{"events":[{"a":1}]\n\n {"b":1}', [(1, 1, '{"a":1}'), (1, 2, BAD, ""),
+                                            (3, 1, '{"b":1}')]),
     ],
 )  # fmt: skip
 def test_bad_value_costs_itself(text: str, entries: list[Entry]) -> None:
@@ -189,6 +202,11 @@ def test_bad_value_costs_itself(text: str, entries: list[Entry]) -> None:
     [
         (b'{"a":"\xff"}\n{"b":1}', [(1, 1, "bad_encoding", '{"a":"\ufffd"}'), (2, 1, '{"b":1}')]),
         (b'\xff\n{"b":1}', [(1, 1, "bad_encoding", "\ufffd"), (2, 1, '{"b":1}')]),
+        (b'"\xff" 7,8\n9', [(1, 1, "bad_encoding", '"\ufffd" 7,8'), (2, 1, NO_OBJECT, "9")]),
+        (
+            b'{"a":"\xff",\n"b":1}',
+            [(1, 1, "bad_encoding", '{"a":"\ufffd",'), (2, 1, BAD, '"b":1}')],
+        ),
         ('{"a":1', [(1, 1, CUT, '{"a":1')]),
         ('{"a":"x\n\0,', [(1, 1, CUT, '{"a":"x')]),
         ('{"a":x', [(1, 1, BAD, '{"a":x')]),
@@ -201,6 +219,11 @@ def test_bad_value_costs_itself(text: str, entries: list[Entry]) -> None:
         ('[{"a":1},{"b"', [(1, 1, '{"a":1}'), (1, 2, CUT, '{"b"')]),
         ('{"events":[{"a":1}', [(1, 1, '{"a":1}'), (1, 2, CUT, "")]),
         ('{"events":[{"a":1}],"uid":"u', [(1, 1, '{"a":1}'), (1, 2, CUT, "")]),
+        ('{"events":[{"a":1}]\n', [(1, 1, '{"a":1}'), (1, 2, CUT, "")]),
+        ('{"events":[]\n', [(1, 1, CUT, '{"events":[]')]),
+        ('{"events":[', [(1, 1, CUT, '{"events":[')]),
+        ('{"events":[{"a":1}]"x":[1', [(1, 1, '{"a":1}'), (1, 2, CUT, "")]),
+        ('{"events":[{"a":1}]"data":[d', [(1, 1, '{"a":1}'), (1, 2, BAD, '"data":[d')]),
     ],
 )
 def test_code_of_a_bad_value(text: str | bytes, entries: list[Entry]) -> None:
@@ -211,7 +234,8 @@ def test_code_of_a_bad_value(text: str | bytes, entries: list[Entry]) -> None:
     ("text", "count"),
     [("", 0), ("\n \n\t\r\n", 3), ("  ", 1), ("[]\n", 1), ('{"events":[]}', 1), ("[\n]\n", 1),
      ("[[]]", 1), ('[{"a":1},\n\n{"b":2}]', 1), ('{\n\n"a":1}', 0), ("\ufeff\n{}", 1),
-     ('"[]"', 1), ('{"uid":"u","events":[,]}', 1)],
+     ('"[]"', 1), ('{"uid":"u","events":[,]}', 1), ('{"events":[]]}', 1), ('{"":1,"data":[]', 0),
+     ('{"events":[{}]\n\n]', 0), ('{"events":[{}]}\n\n]', 1)],
 )  # fmt: skip
 def test_blank_lines_are_counted_apart(text: str, count: int) -> None:
     assert blank_lines(text) == count
@@ -232,12 +256,18 @@ def test_blank_lines_are_counted_apart(text: str, count: int) -> None:
         ('{"rank":1,"events":[{"a":1}]}', False),
         ('{"rank":null,"events":[{"a":1}]}', True),
         ('{"rank":1,"events":[{"type":"x"}]}', True),
+        ('{"rank":1,"events":[{"type":"x" 1}]}', True),
+        ('{"rank":1,"events":[{"a":1 2},{"type":"x"}]}', False),
+        ('{"rec_id":"NULL","events":[{"a":1}]}', True),
+        ('{"page_type":"null","events":[{"a":1}]}', False),
+        ('{"x":[1]],"events":[{"a":1}]]}', True),
+        ('{"events":["x",["{}"],"{\\"a\\":1}"]}', True),
         ('{"id":"1","uid":"u","sid":"s","cid":"c","session_id":"s","events":[{"a":1}]}', True),
         ('{"\\u0065vents":[{"a":1}]}', True),
     ],
 )
 def test_which_object_is_an_envelope(text: str, is_envelope: bool) -> None:
-    records = [entry[2] for entry in read(text)]
+    records = [entry[-1] for entry in read(text)]
 
     assert (text not in records) == is_envelope
 
@@ -270,6 +300,7 @@ def test_type_of_the_folder_makes_every_object_an_event() -> None:
         # behind a bad quote, a brace out of place, a missing comma at a line's begin
         ('{"uid":"u","events":[{"a":1},{"b":"x"y"},{"c":1}]}', [{"uid": '"u"'}]),
         ('{"uid":"u","events":[{"a":1},{"b":"x" "y"},{"c":1}]}', [{"uid": '"u"'}, {}]),
+        ('{"uid":"u","events":[{"a":1},{"b":\x1e"y"},{"c":1}]}', [{"uid": '"u"'}, {}]),
         ('{"uid":"u","events":[{"a":1}},{"c":1}]}', [{"uid": '"u"'}, {}]),
         ('{"uid":"u","events":[\n{"a":1}\n{"c":1},{"d":1}]}', [{"uid": '"u"'}, {}, {}]),
         ('{"uid":"u","events":[\n{"a":1},\n{"c":1}{"d":1}]}', [{"uid": '"u"'}] * 3),
@@ -380,6 +411,10 @@ PIECES = st.lists(
 ).map("".join)  # fmt: skip
 
 
+def test_lone_carriage_return_in_an_object_ends_a_line() -> None:
+    assert read('{"a":\r1}\n{"b":1}\n7\n')[1:] == [(3, 1, '{"b":1}'), (4, 1, NO_OBJECT, "7")]
+
+
 @settings(deadline=None)
 @given(
     values=st.lists(OBJECTS, min_size=1, max_size=5),
@@ -414,6 +449,8 @@ def test_cut_text_gives_every_value_that_ended_before(
 @settings(deadline=None, max_examples=300)
 # An object that is looked at across the limit of the envelope around it.
 @example(text='{"uid":"u","events":[{"a":"\\"}"}{"a":1}', block=1, limit=30)
+# An object that is right up to the limit and no further.
+@example(text='{\n"k":{"a":1}{"a":1}\r', block=1, limit=12)
 @given(text=PIECES, block=st.integers(1, 9), limit=st.sampled_from([12, 30, 1 << 24]))
 def test_blocks_of_any_size_give_the_same(text: str, block: int, limit: int) -> None:
     assert read(text, limit, block) == read(text, limit)

@@ -6,11 +6,18 @@ In: the members of an object, as far as they can be read. Out: the key that hold
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Literal
 
-from sequen_dagster.absence import is_blank
+from sequen_dagster.absence import NONE_WORDS, is_blank
 from sequen_dagster.exports.json_grammar import decoded_text
-from sequen_dagster.fields import ALIASES, FIELD_NAMES, IDENTITY_FIELDS, TIMESTAMP_FIELDS
+from sequen_dagster.fields import (
+    ALIASES,
+    FIELD_NAMES,
+    ID_FIELDS,
+    IDENTITY_FIELDS,
+    TIMESTAMP_FIELDS,
+)
 from sequen_dagster.settings import EVENTS_KEYS
 
 # What an envelope gives to its events.
@@ -88,10 +95,12 @@ class EnvelopeRules:
     Attributes:
         keys: under which it may hold its events, in order of preference.
         folder: what the folders of the file give to its records, as JSON texts.
+        none_words: whole values that mean none in id fields, in lower case.
     """
 
     keys: tuple[str, ...] = EVENTS_KEYS
     folder: Mapping[str, bytes] = field(default_factory=dict)
+    none_words: frozenset[str] = frozenset(NONE_WORDS)
 
     def chosen(self, members: Members) -> str | None:
         """The key that holds the events of an object, or None where it is no envelope."""
@@ -103,25 +112,48 @@ class EnvelopeRules:
             return None
         name = (full or names)[0]
         is_event = any(
-            key in _EVENT_FIELDS and is_present(value) for key, value in members.values.items()
+            key in _EVENT_FIELDS and is_present(value) and not self._is_none(key, value)
+            for key, value in members.values.items()
         )
         return name if not is_event or members.arrays[name].is_typed else None
 
+    def _is_none(self, key: str, value: bytes) -> bool:
+        if key not in ID_FIELDS:
+            return False
+        text = decoded_text(value) if value.startswith(b'"') else value.decode()
+        return text is not None and text.lower() in self.none_words
+
     def may_hold(self, text: bytes) -> bool:
         """Whether an object may be an envelope, going by what is cheap to see."""
-        if not any(b'"' + key.encode() + b'"' in text for key in self.keys):
-            return self.has_odd_keys or ESCAPED_LETTER.search(text) is not None
-        return True
+        return any(name in text for name in self._names) or self._has_odd_names(text)
 
-    @property
-    def has_odd_keys(self) -> bool:
-        """Whether a key of the settings may be spelled with escapes even if no letter is."""
+    def may_begin(self, text: bytes) -> re.Match[bytes] | None:
+        """The first place at which a key of events, or what may be one, is seen in a text."""
+        return (_ANYTHING if self._has_odd_names(text) else self._pattern).search(text)
+
+    def _has_odd_names(self, text: bytes) -> bool:
+        """Whether a key may be spelled with escapes."""
+        if b"\\" not in text:
+            return self._has_odd_keys
+        return self._has_odd_keys or _ESCAPED_LETTER.search(text) is not None
+
+    @cached_property
+    def _names(self) -> tuple[bytes, ...]:
+        return tuple(b'"' + key.encode() + b'"' for key in self.keys)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[bytes]:
+        return re.compile(b"(?:" + b"|".join(map(re.escape, self._names)) + rb")[ \t]*+:[ \t]*+\[")
+
+    @cached_property
+    def _has_odd_keys(self) -> bool:
+        # Keys of the settings that may be spelled with escapes even if no letter is.
         return not all(_PLAIN_KEY.fullmatch(key) for key in self.keys)
 
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_.$@ -]*")
-# Of a key that an escape may spell.
-ESCAPED_LETTER: Final = re.compile(rb"\\u00[2-7][0-9a-fA-F]")
+_ESCAPED_LETTER: Final = re.compile(rb"\\u00[2-7][0-9a-fA-F]")
+_ANYTHING: Final = re.compile(b"")
 
 
 def is_present(value: bytes) -> bool:

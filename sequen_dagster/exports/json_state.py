@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 
 from sequen_dagster.exports.envelopes import Members
-from sequen_dagster.exports.json_grammar import is_utf8
 from sequen_dagster.exports.records import Giver, RecordChunk, Unreadable
 
 
@@ -30,10 +29,7 @@ class Sink:
         return self._item if count == 1 else 1
 
     def add(self, text: bytes, line: int, givers: tuple[Giver, ...]) -> None:
-        """Append a record, if it is UTF-8."""
-        if not text.isascii() and not is_utf8(text):
-            self.add_bad("bad_encoding", text, line)
-            return
+        """Append a record."""
         if givers:
             self.chunk.givers[len(self.chunk.texts)] = givers
         self.chunk.add(text, line, self.item(line))

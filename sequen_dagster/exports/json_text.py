@@ -34,7 +34,10 @@ from sequen_dagster.exports.window import BLOCK_BYTES, Window, line_ends
 _MAX_ENVELOPES: Final = 64
 _OPENED: Final = re.compile(rb"\[++")
 _CLOSED: Final = re.compile(rb"[\]}]++")
-_REGION_BYTES: Final = 1 << 16
+# How much is looked at together for plain lines: less where some were not.
+_REGION_BYTES: Final = 1 << 17
+_LEAST_REGION_BYTES: Final = 1 << 12
+_FEW_LINES: Final = 8
 # Behind the events of an envelope.
 _TOO_MANY: Final = re.compile(rb"[ \t\r\n,\]]*+")
 
@@ -99,19 +102,21 @@ class _Reader(Cursor):
         self._scout = Scout()
         self._verdicts: dict[int, str | None] = {}  # by offset: which key holds the events
         self._bad_tail: tuple[bytes, bool] | None = None
-        self._slow_until = 0
+        self._region = _REGION_BYTES
+        self._slow_until = 0  # offset in the stream
+        self._pause = 0  # how many bytes are gone the slow way behind an odd line
 
     # -- the whole ------------------------------------------------------------------------------
 
     def chunks(self) -> Chunks:
-        while True:
+        while self._skip_between():
             if self._may_take_lines():
                 self._take_lines()
             is_last_open = self._bad_tail is not None
             if self._sink.is_full(but_last=is_last_open) and not self._tentative():
                 yield self._sink.take(but_last=is_last_open)
-            elif not self._next():
-                break
+            else:
+                self._next()
         self._finish()
         yield self._sink.take()
 
@@ -320,12 +325,15 @@ class _Reader(Cursor):
         while (stop := self._value_end(self._place)) == "cut" and self._may_grow():
             self._grow()
         if not isinstance(stop, int) or stop - self._place > self._limit:
-            is_cut = stop == "cut" and self._window.is_at_end
+            is_cut = stop == "cut" and self._window.is_at_end and self._end() == self._stop()
             if not self._try_envelope():
                 self._bad_value(rule="truncated_tail" if is_cut else "malformed_json")
             return
         text = self._window.text[self._place : stop]
         if self._rules.may_hold(text) and self._try_whole_envelope(stop):
+            return
+        if not text.isascii() and not is_utf8(text):
+            self._bad_value()
             return
         self._sink.add(text, self._line, self._givers())
         self._pass_text(stop)
@@ -518,7 +526,7 @@ class _Reader(Cursor):
             text = self._window.text
             if self._place < len(text) and text[self._place] != ord("{"):
                 return
-            stop = text.find(b"\n", self._place + _REGION_BYTES)
+            stop = text.find(b"\n", self._place + self._region)
             if stop < 0:
                 stop = text.rfind(b"\n", self._place)
             if stop < 0:
@@ -526,18 +534,30 @@ class _Reader(Cursor):
                     return
                 self._grow()
                 continue
-            lines = plain_lines(text[self._place : stop], self._rules, self._limit)
-            if lines is None:
-                self._slow_until = self._window.offset + stop + 1
+            lines, length = plain_lines(text[self._place : stop], self._rules, self._limit)
+            if lines:
+                self._add_lines(lines, length)
+            if self._place <= stop:
+                self._turn_slow(len(lines))
                 return
-            self._sink.add_lines(lines, self._line)
-            self._bad_tail = None
-            self._has_text = False
-            self._indent = None
-            self._text_line = self._line + len(lines) - 1
-            self._line += len(lines)
-            self._place = stop + 1
-            self._line_start = self._window.offset + self._place
+            self._region = min(self._region * 4, _REGION_BYTES)
+            self._pause = 0
+
+    def _add_lines(self, lines: list[bytes], length: int) -> None:
+        self._sink.add_lines(lines, self._line)
+        self._bad_tail = None
+        self._has_text = False
+        self._indent = None
+        self._text_line = self._line + len(lines) - 1
+        self._line += len(lines)
+        self._place += length + 1
+        self._line_start = self._window.offset + self._place
+
+    def _turn_slow(self, count: int) -> None:
+        """Go the slow way for this line, and for longer where few lines were plain before it."""
+        self._region = _LEAST_REGION_BYTES
+        self._pause = min(self._pause * 2 + 64, _REGION_BYTES) if count < _FEW_LINES else 0
+        self._slow_until = self._line_start + 1 + self._pause
 
 
 def _may_follow(scalar: bytes, text: bytes, place: int) -> bool:

@@ -90,9 +90,9 @@ class MemberReader:
         """Take the value of a member; whether reading goes on behind it."""
         is_candidate = name in self.rules.keys and self.text[start] == ord("[")
         held = _Elements(self, start).look() if is_candidate else "other"
-        if held == "cut":
+        if held == "cut" and not self.is_last:
             return False
-        array = None if held == "other" else held
+        array = held if isinstance(held, Array) else None
         if name is not None:
             was_there = members.values.pop(name, None) is not None
             members.arrays.pop(name, None)

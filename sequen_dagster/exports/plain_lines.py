@@ -4,16 +4,20 @@ It takes only what the slow way would take in the same form, and proves it at th
 """
 
 import re
+from typing import Final
 
 import msgspec
 
-from sequen_dagster.exports.envelopes import ESCAPED_LETTER, EnvelopeRules
+from sequen_dagster.exports.envelopes import EnvelopeRules
+
+_AT_BYTE: Final = re.compile(r"\(byte ([0-9]+)\)")
+_ODD_LINE: Final = re.compile(rb"\n(?!\{)")
 
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def plain_lines(text: bytes, rules: EnvelopeRules, limit: int) -> list[bytes] | None:
-    """The lines of a text, if each is one JSON object that is no envelope.
+def plain_lines(text: bytes, rules: EnvelopeRules, limit: int) -> tuple[list[bytes], int]:
+    r"""The lines with which a text begins, as long as each is one JSON object and no envelope.
 
     Args:
         text: whole lines, without the newline of the last.
@@ -21,32 +25,69 @@ def plain_lines(text: bytes, rules: EnvelopeRules, limit: int) -> list[bytes] | 
         limit: longest record.
 
     Returns:
-        The lines, or None where any may be something else.
+        The lines, and how far they reach in the text.
+
+    Example:
+        >>> plain_lines(b'{"a":1}\n{"b":2}\n{"c":', EnvelopeRules(), 99)
+        ([b'{"a":1}', b'{"b":2}'], 15)
     """
-    if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n").removesuffix(b"\r")
-        if b"\r" in text:
-            # Alone it ends a line, too, even between the members of an object.
-            return None
-    lines = text.split(b"\n")
-    if {line[:1] for line in lines} != {b"{"}:
-        return None
-    if len(text) > limit and max(map(len, lines)) > limit:
-        return None
-    if rules.may_hold(text) and _may_be_envelopes(text, rules):
-        return None
+    plain = text
+    if b"\r" in plain:
+        plain = plain.replace(b"\r\n", b"\n").removesuffix(b"\r")
+        if (alone := plain.find(b"\r")) >= 0:
+            # It ends a line as well, even between the members of an object.
+            plain = _lines_before(plain, alone)
+    is_again = False
+    while plain and (end := _plain_end(plain, rules, limit)) is not None:
+        # What lacks its end is seen further on only, at worst behind the last line.
+        plain = _lines_before(plain, min(end, len(plain) // 2) if is_again else end)
+        is_again = True
+    if not plain:
+        return [], 0
+    lines = plain.split(b"\n")
+    if len(plain) == len(text) or b"\r" not in text:
+        return lines, len(plain)
+    rest = text.split(b"\n", len(lines))[len(lines) :]
+    return lines, len(text) - sum(len(part) + 1 for part in rest)
+
+
+def _lines_before(text: bytes, place: int) -> bytes:
+    return text[: max(text.rfind(b"\n", 0, place), 0)]
+
+
+def _plain_end(text: bytes, rules: EnvelopeRules, limit: int) -> int | None:
+    """A place in the first line that is not plain, or behind it; None where all are."""
+    if not text.startswith(b"{"):
+        return 0
+    if text.count(b"\n{") != text.count(b"\n") and (odd := _ODD_LINE.search(text)):
+        return odd.end()
+    if len(text) > limit:
+        lengths = list(map(len, text.split(b"\n")))
+        if max(lengths) > limit:
+            return _start(lengths, [min(length, limit) for length in lengths])
+    if rules.may_hold(text) and (envelope := rules.may_begin(text)):
+        return envelope.start()
     try:
         if not text.isascii():
             text.decode()
-        found = _decode_array(b"[" + b",".join(lines) + b"]")
-    except (UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
-        return None
+        values = _decode_array(b"[" + text.replace(b"\n", b",") + b"]")
+    except UnicodeDecodeError as error:
+        return error.start
+    except msgspec.MsgspecError as error:
+        at = _AT_BYTE.search(str(error))
+        return int(at[1]) - 1 if at else len(text)
+    except RecursionError:
+        return len(text) // 2
     # As many values as lines, each as long as its line: so each line is one value, no more.
-    return lines if list(map(len, found)) == list(map(len, lines)) else None
+    lengths, found = list(map(len, text.split(b"\n"))), list(map(len, values))
+    return None if lengths == found else _start(lengths, found)
 
 
-def _may_be_envelopes(text: bytes, rules: EnvelopeRules) -> bool:
-    if rules.has_odd_keys or ESCAPED_LETTER.search(text):
-        return True
-    names = b"|".join(re.escape(key.encode()) for key in rules.keys)
-    return re.search(b'"(?:' + names + rb')"[ \t]*+:[ \t]*+\[', text) is not None
+def _start(lengths: list[int], found: list[int]) -> int:
+    """Where the first line begins whose length is not what was found."""
+    place = 0
+    for length, other in zip(lengths, found, strict=False):
+        if length != other:
+            break
+        place += length + 1
+    return place

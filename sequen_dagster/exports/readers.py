@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Literal, Self
 
+from sequen_dagster.absence import NONE_WORDS
 from sequen_dagster.exports.compression import ByteStream, HashingReader, plain_stream
 from sequen_dagster.exports.delimited import is_delimited, read_delimited
 from sequen_dagster.exports.envelopes import EnvelopeRules
@@ -34,6 +35,7 @@ class ReadLimits:
         events_keys: under which an envelope may hold its events, in order of preference.
         hive_partitions: which names of `name=value` folders are read as fields.
         max_depth: deepest nesting of arrays around records.
+        none_words: whole values that mean none in id fields, in lower case.
     """
 
     max_record_bytes: int = 16 * 1024 * 1024
@@ -41,6 +43,7 @@ class ReadLimits:
     events_keys: tuple[str, ...] = EVENTS_KEYS
     hive_partitions: HivePartitions = "reserved"
     max_depth: int = 64
+    none_words: frozenset[str] = frozenset(NONE_WORDS)
 
     @classmethod
     def of(cls, settings: SequenSettings) -> Self:
@@ -51,6 +54,7 @@ class ReadLimits:
             settings.events_keys,
             settings.hive_partitions,
             settings.max_depth,
+            frozenset(word.lower() for word in settings.placeholder_ids),
         )
 
 
@@ -126,7 +130,7 @@ class ExportReader:
             yield from read_delimited(plain, self.file.path, max_record_bytes=limit)
         else:
             self.file_format = "json"
-            rules = EnvelopeRules(self._limits.events_keys, folder)
+            rules = EnvelopeRules(self._limits.events_keys, folder, self._limits.none_words)
             yield from read_json_text(
                 plain, max_record_bytes=limit, rules=rules, max_depth=self._limits.max_depth
             )

@@ -11,7 +11,7 @@ from typing import Final
 # A string ends at the latest with its line.
 _TOKEN: Final = re.compile(
     rb'(?P<string>"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*+(?P<quote>")?+\\?)'
-    rb"|(?P<end>\r\n|\r|\n)|(?P<mark>[{}\[\],:])"
+    rb"|(?P<end>\r\n|\r|\n)|(?P<mark>[{}\[\],:])|(?P<separator>\x1e)"
     rb'|[^"\r\n{}\[\],: \t\x1e]++'
 )
 _INDENT: Final = re.compile(rb"[ \t]*+")
@@ -91,7 +91,8 @@ class _Scan:
         self._is_in_doubt = False  # whether the last token is a string, which has to end well
 
     def run(self, start: int) -> BadValue | None:
-        last, last_end = b"", start
+        last = b""
+        brace_end = -1  # behind a `}` that is followed by what may stand before a `{`
         is_bare = self._setting.is_element and self._text[start] not in b"{["
         for token in _TOKEN.finditer(self._text, start, self._end):
             if token["end"] is not None:
@@ -100,17 +101,22 @@ class _Scan:
                 if not self._is_at_end and token.end() == self._end:
                     return None
                 continue
+            if token["separator"] is not None:
+                self._look(b"x", last)
+                last = b"x"
+                continue
             mark = token["mark"] or b""
             if is_bare and mark and mark != b":":
                 self._look(mark, last)
                 return self._ended(token.start(), is_closed=True)
-            if last == b"}" and mark == b"{":
-                return self._ended(last_end, is_closed=False)
+            if brace_end >= 0 and mark == b"{":
+                return self._ended(brace_end, is_closed=False)
             self._look(b'"' if token["string"] is not None else mark or b"x", last)
             if token["string"] is not None:
                 self._has_odd_quote |= token["quote"] is None
                 self._is_in_doubt = True
-            last, last_end = mark or b"x", token.end()
+            last = mark or b"x"
+            brace_end = token.end() if mark == b"}" else -1
             if self._closes(mark):
                 return self._ended(token.end(), is_closed=True)
         return self._ended(self._end, is_closed=is_bare) if self._is_at_end else None

@@ -262,13 +262,14 @@ class Reader:
             self.sequence.envelopes.append((keys, array.key))
         self.sequence.extents.append((position, array.start))
         end = self.array(array.start, Frame(members))
-        self.sequence.extents.append((end, end if walk.end is None else walk.end))
+        self.sequence.extents.append((end, end if walk.end is None or behind else walk.end))
         if walk.end is not None and not behind:
             self.sequence.blank_lines += not holds_something
             return walk.end
         wrong_at = behind[0].wrong_at if behind else walk.wrong_at
         rest = self.after(end, BETWEEN_VALUES)
         if wrong_at >= self.stop and self.end_of_bad(rest, position)[0] >= self.stop:
+            self.sequence.extents.append((end, self.stop))
             raise TextEndsError
         if self.text[rest] != '"' and rest > self.last_line_end(position, end, has_bracket=True):
             # It lost its end with its line: what begins another line is none of its members.
@@ -366,7 +367,10 @@ class Reader:
             begin = position
             try:
                 position = self.value(position)
-            except (BracketsOpenError, TextEndsError):
+            except BracketsOpenError as error:
+                found.append(self.text[begin : error.position])
+                break
+            except TextEndsError:
                 found.append(self.text[begin:])
                 break
             found.append(self.stands_for(self.text[begin:position]))
