@@ -329,7 +329,7 @@ class _Reader(Cursor):
                 self._bad_value(rule="truncated_tail" if is_cut else "malformed_json")
             return
         text = self._window.text[self._place : stop]
-        if self._rules.may_hold(text) and self._try_whole_envelope(stop):
+        if self._rules.events_at(text) is not None and self._try_whole_envelope(stop):
             return
         if not text.isascii() and not is_utf8(text):
             self._bad_value()
@@ -437,7 +437,7 @@ class _Reader(Cursor):
 
     def _inner(self, text: bytes) -> None:
         """Read the JSON text that stands in a string."""
-        if text.startswith(b"{") and not self._rules.may_hold(text):
+        if text.startswith(b"{") and self._rules.events_at(text) is None:
             self._sink.add(text, self._line, self._givers())
             return
         window = Window(io.BytesIO(text))
