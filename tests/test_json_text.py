@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import time
 import tracemalloc
 from typing import Any
 
@@ -487,18 +488,27 @@ def test_what_is_read_is_json_and_no_envelope_is_left(text: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
-    ["[", '{"a":', '{"a":\n', "\\", "{", '{"a":[\n', '{"events":[', '{"events":[{},\n', '{"a"\n',
-     "[x,", '{"a":1,\n', '{"a":{"b":1},\n"c":[{\n', "} "],
+    ["[", '{"a":', '{"a":\n', "\\", "{", '"', "x\n", '"a\n', "{}{", "[{", "[x,", "[[x\n", "} ",
+     '{"a":[\n', '{"a"\n', '{"a":1,\n', '{"a":{"b":1},\n"c":[{\n', '{"a":1}\nx\n',
+     '{"events":[', '{"events":[{},\n', '{"events":[[x,', '{"events":[{"a":1}]\n',
+     '{"rank":1,"events":[{"a":1 '],
 )  # fmt: skip
 def test_hostile_text_costs_linear_time_and_bounded_memory(piece: str) -> None:
-    content = (piece * (60_000 // len(piece))).encode()
+    def cost(length: int) -> float:
+        content = io.BytesIO((piece * (length // len(piece))).encode())
+        before = time.process_time()
+        for _ in read_json_text(content, max_record_bytes=1 << 14):
+            pass
+        return time.process_time() - before
 
     tracemalloc.start()
-    for _ in read_json_text(io.BytesIO(content), max_record_bytes=1 << 14):
-        pass
+    cost(20_000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 64 * 1024 * 1024
+
+    assert peak < 16 * 1024 * 1024
+    # Four times as long: 4 if linear, 16 if quadratic; a hundredth of a second for the clock.
+    assert cost(240_000) < 8 * (cost(60_000) + 0.01)
 
 
 def test_chunks_of_bad_values_are_bounded() -> None:

@@ -123,37 +123,35 @@ class EnvelopeRules:
         text = decoded_text(value) if value.startswith(b'"') else value.decode()
         return text is not None and text.lower() in self.none_words
 
-    def may_hold(self, text: bytes) -> bool:
-        """Whether an object may be an envelope, going by what is cheap to see."""
-        return any(name in text for name in self._names) or self._has_odd_names(text)
+    def events_at(self, text: bytes) -> int | None:
+        """Where the first array may be that holds events, going by the name in front of it."""
+        if text.count(b"[") > len(text) >> 8 and not self._holds_name(text):
+            return None
+        place = 0
+        # Brackets are few and names end in a quote, as everything does: this is the cheap way.
+        for part in text.split(b"[")[:-1]:
+            name = part.rstrip(b" \t\r\n:")
+            if name.endswith(self._names) or b"\\u00" in name[-self._longest :]:
+                return place + len(part)
+            place += len(part) + 1
+        return None
 
-    def may_begin(self, text: bytes) -> re.Match[bytes] | None:
-        """The first place at which a key of events, or what may be one, is seen in a text."""
-        return (_ANYTHING if self._has_odd_names(text) else self._pattern).search(text)
-
-    def _has_odd_names(self, text: bytes) -> bool:
-        """Whether a key may be spelled with escapes."""
-        if b"\\" not in text:
-            return self._has_odd_keys
-        return self._has_odd_keys or _ESCAPED_LETTER.search(text) is not None
+    def _holds_name(self, text: bytes) -> bool:
+        return any(name in text for name in self._names) or b"\\u00" in text
 
     @cached_property
     def _names(self) -> tuple[bytes, ...]:
-        return tuple(b'"' + key.encode() + b'"' for key in self.keys)
+        # A key with unusual letters may be spelled with escapes in many ways.
+        are_plain = all(_PLAIN_KEY.fullmatch(key) for key in self.keys)
+        return tuple(b'"' + key.encode() + b'"' for key in self.keys) if are_plain else (b'"',)
 
     @cached_property
-    def _pattern(self) -> re.Pattern[bytes]:
-        return re.compile(b"(?:" + b"|".join(map(re.escape, self._names)) + rb")[ \t]*+:[ \t]*+\[")
-
-    @cached_property
-    def _has_odd_keys(self) -> bool:
-        # Keys of the settings that may be spelled with escapes even if no letter is.
-        return not all(_PLAIN_KEY.fullmatch(key) for key in self.keys)
+    def _longest(self) -> int:
+        """How long a name can be that is spelled with escapes."""
+        return max((6 * len(key) + 2 for key in self.keys), default=1)
 
 
-_PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_.$@ -]*")
-_ESCAPED_LETTER: Final = re.compile(rb"\\u00[2-7][0-9a-fA-F]")
-_ANYTHING: Final = re.compile(b"")
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_.$@ -]+")
 
 
 def is_present(value: bytes) -> bool:

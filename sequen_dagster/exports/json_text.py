@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from sequen_dagster.exports.compression import ByteStream
 from sequen_dagster.exports.envelopes import EnvelopeRules, Members
-from sequen_dagster.exports.json_cursor import BETWEEN_BYTES, MARK, Cursor
+from sequen_dagster.exports.json_cursor import BETWEEN_BYTES, MARK
 from sequen_dagster.exports.json_grammar import (
     SCALAR,
     Scout,
@@ -22,22 +22,17 @@ from sequen_dagster.exports.json_grammar import (
     may_go_on,
     probe,
 )
+from sequen_dagster.exports.json_lines import LineCursor
 from sequen_dagster.exports.json_state import Frame, Limits, Sink
 from sequen_dagster.exports.members import MemberReader, unwrapped
-from sequen_dagster.exports.passing import Passing
-from sequen_dagster.exports.plain_lines import plain_lines
-from sequen_dagster.exports.records import Chunks, Giver, HashedBytes
-from sequen_dagster.exports.recovery import BadValue, Setting, bad_value
+from sequen_dagster.exports.records import Chunks, Giver
+from sequen_dagster.exports.recovery import Setting
 from sequen_dagster.exports.window import BLOCK_BYTES, Window, line_ends
 
 # Deeper ones are events: nobody nests batches so, and each level is looked at on its own.
 _MAX_ENVELOPES: Final = 64
 _OPENED: Final = re.compile(rb"\[++")
 _CLOSED: Final = re.compile(rb"[\]}]++")
-# How much is looked at together for plain lines: less where some were not.
-_REGION_BYTES: Final = 1 << 17
-_LEAST_REGION_BYTES: Final = 1 << 12
-_FEW_LINES: Final = 8
 # Behind the events of an envelope.
 _TOO_MANY: Final = re.compile(rb"[ \t\r\n,\]]*+")
 
@@ -67,7 +62,7 @@ def read_json_text(
     yield from _Reader(window, Sink(), rules or EnvelopeRules(), limits).chunks()
 
 
-class _Reader(Cursor):
+class _Reader(LineCursor):
     """Walks through a text value by value.
 
     Args:
@@ -91,20 +86,9 @@ class _Reader(Cursor):
         depth: int = 0,
         givers: tuple[Giver, ...] = (),
     ) -> None:
-        super().__init__(window, limits.record_bytes, line=line)
-        self._sink = sink
-        self._rules = rules
-        self._limits = limits
-        self._depth = depth
-        self._outer = givers
-        self._frames = [Frame()]
-        self._is_empty = False  # whether the innermost array is, so far
+        super().__init__(window, sink, rules, limits, line=line, depth=depth, givers=givers)
         self._scout = Scout()
         self._verdicts: dict[int, str | None] = {}  # by offset: which key holds the events
-        self._bad_tail: tuple[bytes, bool] | None = None
-        self._region = _REGION_BYTES
-        self._slow_until = 0  # offset in the stream
-        self._pause = 0  # how many bytes are gone the slow way behind an odd line
 
     # -- the whole ------------------------------------------------------------------------------
 
@@ -160,15 +144,11 @@ class _Reader(Cursor):
             self._is_empty = True
         self._has_comma = self._has_line_end = False
 
-    def _arrays(self) -> int:
-        """How many arrays are open."""
-        return self._depth + sum(frame.arrays for frame in self._frames)
-
     def _finish(self) -> None:
         self._skip_between()
         if self._bad_tail is not None:
             text, is_open_object = self._bad_tail
-            if is_begun(text.strip(BETWEEN_BYTES), is_open_object=is_open_object):
+            if is_begun(text.rstrip(BETWEEN_BYTES), is_open_object=is_open_object):
                 last = self._sink.chunk.unreadable[-1]
                 self._sink.chunk.unreadable[-1] = replace(last, rule="truncated_tail")
         if len(self._frames) > 1 or self._frames[0].arrays:
@@ -176,45 +156,7 @@ class _Reader(Cursor):
         is_begun_line = self._window.offset + self._place > self._line_start
         self._sink.chunk.blank_lines += is_begun_line and not self._has_text
 
-    def _count_blank_lines(self, count: int) -> None:
-        self._sink.chunk.blank_lines += count
-
-    # -- arrays and envelopes ---------------------------------------------------------------------
-
-    def _begin_element(self) -> None:
-        if len(self._frames) == 1:
-            return
-        self._mark_long()
-        is_next = self._frames[-1].arrays and not self._is_empty
-        if is_next and self._has_line_end and not self._has_comma:
-            self._distrust()
-
-    def _mark_long(self) -> None:
-        here = self._window.offset + self._place
-        for frame in self._frames[1:]:
-            if frame.end is None and here - frame.start > self._limit:
-                frame.giver.is_whole = False
-
-    def _tentative(self) -> list[int]:
-        """Where the envelopes begin that may turn out to be none."""
-        return [
-            frame.start for frame in self._frames[1:] if frame.end is None and frame.giver.is_whole
-        ]
-
-    def _distrust(self) -> None:
-        for frame in self._frames[1:]:
-            frame.is_trusted = False
-
-    def _abandon(self) -> None:
-        """Read on as at the top."""
-        del self._frames[1:]
-        self._frames[0].arrays = 0
-
-    def _givers(self) -> tuple[Giver, ...]:
-        if len(self._frames) == 1:
-            return self._outer
-        own = (frame.giver for frame in reversed(self._frames[1:]) if frame.is_trusted)
-        return (*own, *self._outer)
+    # -- envelopes ---------------------------------------------------------------------------------
 
     def _bracket(self, bracket: int) -> None:
         frame = self._frames[-1]
@@ -330,7 +272,7 @@ class _Reader(Cursor):
                 self._bad_value(rule="truncated_tail" if is_cut else "malformed_json")
             return
         text = self._window.text[self._place : stop]
-        if self._rules.may_hold(text) and self._try_whole_envelope(stop):
+        if self._rules.events_at(text) is not None and self._try_whole_envelope(stop):
             return
         if not text.isascii() and not is_utf8(text):
             self._bad_value()
@@ -438,7 +380,7 @@ class _Reader(Cursor):
 
     def _inner(self, text: bytes) -> None:
         """Read the JSON text that stands in a string."""
-        if text.startswith(b"{") and not self._rules.may_hold(text):
+        if text.startswith(b"{") and self._rules.events_at(text) is None:
             self._sink.add(text, self._line, self._givers())
             return
         window = Window(io.BytesIO(text))
@@ -452,112 +394,6 @@ class _Reader(Cursor):
             givers=self._givers(),
         )
         inner.read_inner()
-
-    # -- bad values -------------------------------------------------------------------------------
-
-    def _bad_value(self, *, rule: str = "malformed_json") -> None:
-        has_bracket = self._window.text[self._place] in b"{["
-        is_element = self._frames[-1].arrays > 0
-        indent = self._line_indent() if has_bracket else None
-        self._bad(Setting(indent=indent, is_element=is_element), rule=rule)
-
-    def _bad(self, setting: Setting, *, rule: str = "malformed_json") -> None:
-        while True:
-            text = self._window.text
-            end = min(len(text), self._place + self._limit + 1)
-            is_at_end = self._window.is_at_end and end == len(text)
-            found = bad_value(text, self._place, end, setting, is_at_end=is_at_end)
-            if found is not None or not self._may_grow():
-                break
-            self._grow()
-        line = self._line
-        if found is None or found.end - self._place > self._limit:
-            is_closed = self._pass_over(setting)
-            if not is_closed:
-                self._abandon()
-            return
-        raw = text[self._place : found.end]
-        if rule != "too_deep" and not is_utf8(raw):
-            rule = "bad_encoding"
-        self._sink.add_bad(rule, raw, line)
-        self._pass_text(found.end)
-        self._settle(found, setting)
-        self._bad_tail = (raw, setting.braces > 0) if rule == "malformed_json" else None
-
-    def _settle(self, found: BadValue, setting: Setting) -> None:
-        """Go on behind a bad value."""
-        if found.has_odd_quote:
-            self._distrust()
-        if not found.is_closed:
-            self._abandon()
-        elif setting.braces:
-            self._frames.pop()
-
-    def _pass_over(self, setting: Setting) -> bool:
-        """Move over a value that is too large; whether what is around it goes on."""
-        line = self._line
-        has_bracket = self._window.text[self._place] in b"{["
-        passing = Passing(setting, has_bracket=has_bracket)
-        passed = HashedBytes()
-        is_over = False
-        while not is_over:
-            self._mark_long()
-            window = self._window
-            stop, is_over = passing.feed(window.text, self._place, is_at_end=window.is_at_end)
-            passed.add(window.text[self._place : stop])
-            self._pass_text(stop)
-            if not is_over:
-                self._grow()
-        self._sink.add_unreadable(passed.unreadable("too_large", line=line))
-        if passing.is_closed and setting.braces:
-            self._frames.pop()
-        return passing.is_closed
-
-    # -- the fast way -----------------------------------------------------------------------------
-
-    def _may_take_lines(self) -> bool:
-        here = self._window.offset + self._place
-        is_at_top = len(self._frames) == 1 and not self._frames[0].arrays
-        return is_at_top and here == self._line_start and here >= self._slow_until
-
-    def _take_lines(self) -> None:
-        """Take the lines at hand as long as each is one plain record."""
-        while not self._sink.chunk.is_full:
-            text = self._window.text
-            if self._place < len(text) and text[self._place] != ord("{"):
-                return
-            stop = text.find(b"\n", self._place + self._region)
-            if stop < 0:
-                stop = text.rfind(b"\n", self._place)
-            if stop < 0:
-                if not self._may_grow():
-                    return
-                self._grow()
-                continue
-            lines, length = plain_lines(text[self._place : stop], self._rules, self._limit)
-            if lines:
-                self._add_lines(lines, length)
-            if self._place <= stop:
-                self._turn_slow(len(lines))
-                return
-            self._region = min(self._region * 4, _REGION_BYTES)
-            self._pause = 0
-
-    def _add_lines(self, lines: list[bytes], length: int) -> None:
-        self._sink.add_lines(lines, self._line)
-        self._bad_tail = None
-        self._has_text = False
-        self._indent = None
-        self._text_line = self._line + len(lines) - 1
-        self._line += len(lines)
-        self._place += length + 1
-        self._line_start = self._window.offset + self._place
-
-    def _turn_slow(self, count: int) -> None:
-        """Go the slow way for this line, and for longer where few lines were plain before it."""
-        self._region = _LEAST_REGION_BYTES
-        self._pause = min(self._pause * 2 + 64, _REGION_BYTES) if count < _FEW_LINES else 0
-        self._slow_until = self._line_start + 1 + self._pause
 
 
 def _may_follow(scalar: bytes, text: bytes, place: int) -> bool:

@@ -96,12 +96,12 @@ class MemberReader:
         if name is not None:
             was_there = members.values.pop(name, None) is not None
             members.arrays.pop(name, None)
+            members.has_repeats |= was_there
             if array is not None:
                 members.arrays[name] = array
                 if array.has_object and not self.is_whole and self.until in (None, name):
                     members.outcome = "array"
                     return False
-            members.has_repeats |= was_there
         # In an empty array no comma is too many.
         stop = (array.end if array and not self.is_whole else None) or self.value_end(start)
         if isinstance(stop, str) or name is None or not is_utf8(self.text[start:stop]):

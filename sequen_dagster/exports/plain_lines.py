@@ -65,8 +65,8 @@ def _plain_end(text: bytes, rules: EnvelopeRules, limit: int) -> int | None:
         lengths = list(map(len, text.split(b"\n")))
         if max(lengths) > limit:
             return _start(lengths, [min(length, limit) for length in lengths])
-    if rules.may_hold(text) and (envelope := rules.may_begin(text)):
-        return envelope.start()
+    if (events_at := rules.events_at(text)) is not None:
+        return events_at
     try:
         if not text.isascii():
             text.decode()

@@ -43,7 +43,7 @@ class ReadLimits:
     events_keys: tuple[str, ...] = EVENTS_KEYS
     hive_partitions: HivePartitions = "reserved"
     max_depth: int = 64
-    none_words: frozenset[str] = frozenset(NONE_WORDS)
+    none_words: tuple[str, ...] = tuple(sorted(NONE_WORDS))
 
     @classmethod
     def of(cls, settings: SequenSettings) -> Self:
@@ -54,7 +54,7 @@ class ReadLimits:
             settings.events_keys,
             settings.hive_partitions,
             settings.max_depth,
-            frozenset(word.lower() for word in settings.placeholder_ids),
+            tuple(sorted({word.lower() for word in settings.placeholder_ids})),
         )
 
 
@@ -130,7 +130,9 @@ class ExportReader:
             yield from read_delimited(plain, self.file.path, max_record_bytes=limit)
         else:
             self.file_format = "json"
-            rules = EnvelopeRules(self._limits.events_keys, folder, self._limits.none_words)
+            rules = EnvelopeRules(
+                self._limits.events_keys, folder, frozenset(self._limits.none_words)
+            )
             yield from read_json_text(
                 plain, max_record_bytes=limit, rules=rules, max_depth=self._limits.max_depth
             )
