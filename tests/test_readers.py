@@ -153,7 +153,7 @@ def test_any_text_is_read_and_its_books_balance(
 
 def test_chunks_are_cut_and_lines_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sequen_dagster.exports.records.CHUNK_RECORDS", 3)
-    monkeypatch.setattr("sequen_dagster.exports.json_text._REGION_BYTES", len("{}\n{}\n"))
+    monkeypatch.setattr("sequen_dagster.exports.json_lines._REGION_BYTES", len("{}\n{}\n"))
     chunks, _ = chunks_of(tmp_path, "{}\n" * 7)
 
     assert [chunk.lines for chunk in chunks] == [[1, 2, 3], [4, 5, 6], [7]]
