@@ -88,12 +88,11 @@ def cells(values: list[Any]) -> pl.Series:
         texts = pl.Series(values, dtype=pl.String)
         if not texts.str.contains(OTHER, literal=True).any():
             return texts
-    return pl.Series([_cell(value) for value in values], dtype=pl.String)
+    # Most records lack most fields: not even a call is made for them.
+    return pl.Series([None if value is None else _cell(value) for value in values], dtype=pl.String)
 
 
-def _cell(value: Any) -> str | None:
-    if value is None:
-        return None
+def _cell(value: Any) -> str:
     if isinstance(value, str):
         return UNACCEPTABLE if OTHER in value else value
     return OTHER + _encode(value).decode()

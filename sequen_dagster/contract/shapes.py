@@ -25,6 +25,7 @@ _ZEROS: Final = frozenset("-0.")
 _ZERO_TEXT: Final = re.compile(r"-?0+(\.0+)?")
 # In custom fields these mean none as well.
 _MORE_NONE_WORDS: Final = ("n/a", "unknown")
+_NOT_ZERO: Final = frozenset("123456789")
 _NO_WORDS: Final = frozenset({"false", "0", "no", "off"})
 _PRINTABLE: Final = frozenset(map(chr, range(0x21, 0x7F)))
 
@@ -139,6 +140,8 @@ def is_zero(number: str) -> bool:
         >>> is_zero("-0.00"), is_zero("0e5"), is_zero("0.01")
         (True, True, False)
     """
+    if number[0] in _NOT_ZERO:
+        return False
     mantissa = number.lower().partition("e")[0]
     return set(mantissa) <= _ZEROS
 

@@ -38,13 +38,15 @@ def plain_lines(text: bytes, rules: EnvelopeRules, limit: int) -> tuple[list[byt
             # It ends a line as well, even between the members of an object.
             plain = _lines_before(plain, alone)
     is_again = False
-    while plain and (end := _plain_end(plain, rules, limit)) is not None:
+    # Cut once: the lines are looked at, and handed on.
+    lines = plain.split(b"\n")
+    while plain and (end := _plain_end(plain, lines, rules, limit)) is not None:
         # What lacks its end is seen further on only, at worst behind the last line.
         plain = _lines_before(plain, min(end, len(plain) // 2) if is_again else end)
+        lines = plain.split(b"\n")
         is_again = True
     if not plain:
         return [], 0
-    lines = plain.split(b"\n")
     if len(plain) == len(text) or b"\r" not in text:
         return lines, len(plain)
     rest = text.split(b"\n", len(lines))[len(lines) :]
@@ -55,16 +57,15 @@ def _lines_before(text: bytes, place: int) -> bytes:
     return text[: max(text.rfind(b"\n", 0, place), 0)]
 
 
-def _plain_end(text: bytes, rules: EnvelopeRules, limit: int) -> int | None:
+def _plain_end(text: bytes, lines: list[bytes], rules: EnvelopeRules, limit: int) -> int | None:
     """A place in the first line that is not plain, or behind it; None where all are."""
     if not text.startswith(b"{"):
         return 0
-    if text.count(b"\n{") != text.count(b"\n") and (odd := _ODD_LINE.search(text)):
+    if text.count(b"\n{") != len(lines) - 1 and (odd := _ODD_LINE.search(text)):
         return odd.end()
-    if len(text) > limit:
-        lengths = list(map(len, text.split(b"\n")))
-        if max(lengths) > limit:
-            return _start(lengths, [min(length, limit) for length in lengths])
+    lengths = list(map(len, lines))
+    if len(text) > limit and max(lengths) > limit:
+        return _start(lengths, [min(length, limit) for length in lengths])
     if (events_at := rules.events_at(text)) is not None:
         return events_at
     try:
@@ -79,7 +80,7 @@ def _plain_end(text: bytes, rules: EnvelopeRules, limit: int) -> int | None:
     except RecursionError:
         return len(text) // 2
     # As many values as lines, each as long as its line: so each line is one value, no more.
-    lengths, found = list(map(len, text.split(b"\n"))), list(map(len, values))
+    found = list(map(len, values))
     return None if lengths == found else _start(lengths, found)
 
 
