@@ -119,7 +119,7 @@ HINTS: Final = (
     ),
     Hint(
         "float_ids",
-        "ids that went through floating-point numbers",
+        "a table whose ids went through floating-point numbers",
         "Cast the id columns to integer or text in the query that exports them.",
     ),
 )
