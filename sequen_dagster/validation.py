@@ -235,7 +235,8 @@ def render_github(outcome: Validation) -> Iterator[str]:
         yield f"::warning::{line}".replace("%", "%25")
     for listing in outcome.listings:
         if listing.is_worth_telling:
-            yield f"::{'notice' if listing.files else 'warning'}::{listing}"
+            text = str(listing).replace("%", "%25")
+            yield f"::{'notice' if listing.files else 'warning'}::{text}"
 
 
 def _annotation(path: str, line: int, text: str) -> str:

@@ -55,6 +55,8 @@ def load(path: str, rows: list[Row], version: int) -> Load:
 
 
 PAGE = viewed(after(0), id="p", uid="u")
+# Given, so that the receipt of a file changes nothing.
+ARRIVED = {"ingest_timestamp": after(5).isoformat()}
 SHOWN = shown(after(1), id="i", uid="u")
 CLICK = clicked(after(2), id="k", uid="u")
 BOUGHT = purchase(after(9), ["a"], id="b", uid="u", order_total="1")
@@ -407,6 +409,11 @@ EXAMPLES = {
             "fct_page_views: linked_page_view_id as id from changes.fct_events",
             "int_touched_event_days: event_date as day",
         ),
+    ),
+    "a release changes and nothing else": Example(
+        {"a": [event(after(0), id="e", uid="u", app={"version": "1.0"}, **ARRIVED)]},
+        {"a": [event(after(0), id="e", uid="u", app={"version": "2.0"}, **ARRIVED)]},
+        shows=("int_touched_event_days: from loaded_events",),
     ),
     "an event changes its device": Example(
         {"a": [event(after(0), id="e", uid="u", cid="c")]},

@@ -37,9 +37,22 @@ changed_page_views as (
     ]) }} as changed_page_views
 ),
 
+{# Breakdowns lie in the custom fields, which the changes do not hold; only a load alters those. #}
+loaded_events as (
+    select original_timestamp from {{ changes('fct_events') }}
+    where
+        id in (select stg_touched_ids.id from {{ ref('stg_touched_ids') }} as stg_touched_ids)
+        and {{ 'true' if var('sequen_breakdowns') else 'false' }}
+),
+
 days_touched as (
     select cast(original_timestamp as date) as day
     from changed_events
+
+    union distinct
+
+    select cast(original_timestamp as date) as day
+    from loaded_events
 
     union distinct
 
