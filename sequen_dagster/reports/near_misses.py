@@ -52,7 +52,7 @@ _MIN_LIKENESS: Final = 0.8
 _MIN_FIELD_LIKENESS: Final = 0.9
 _MIN_FIELD_LENGTH: Final = 6
 # A shorter name is a part of too many words.
-_MIN_PART: Final = 5
+_MIN_PART: Final = 4
 _LONGEST_VALUE: Final = 40
 
 
@@ -132,6 +132,8 @@ def nearest(name: str, expected: Collection[str]) -> str | None:
     Example:
         >>> nearest("Search page", ["cart", "search"]), nearest("E-Mail", ["email"])
         ('search', None)
+        >>> nearest("shopping_cart", ["cart"]), nearest("web push", ["push"])
+        ('cart', 'push')
     """
     if len(name) > _LONGEST_VALUE or any(compared(name) == compared(one) for one in expected):
         return None
