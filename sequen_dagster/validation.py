@@ -232,18 +232,20 @@ def render_github(outcome: Validation) -> Iterator[str]:
     for path, why in outcome.failed.items():
         yield _annotation(path, 1, f"not read: {printable(why)}")
     for line in _conflicts(outcome):
-        yield f"::warning::{line}".replace("%", "%25")
+        yield f"::warning::{_escaped(line)}"
     for listing in outcome.listings:
         if listing.is_worth_telling:
-            text = str(listing).replace("%", "%25")
-            yield f"::{'notice' if listing.files else 'warning'}::{text}"
+            yield f"::{'notice' if listing.files else 'warning'}::{_escaped(str(listing))}"
 
 
 def _annotation(path: str, line: int, text: str) -> str:
     # A path that needs spelling out marks no file then, and breaks out of no line either.
-    file = printable(path).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
-    shown = text.replace("%", "%25")
-    return f"::error file={file},line={line}::{shown}"
+    file = _escaped(printable(path)).replace(":", "%3A").replace(",", "%2C")
+    return f"::error file={file},line={line}::{_escaped(text)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25")
 
 
 def _conflicts(outcome: Validation) -> list[str]:

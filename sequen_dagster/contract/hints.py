@@ -159,7 +159,6 @@ class HintFinder:
 
     def __init__(self) -> None:
         self._texts: list[str] = []
-        self._rules: Counter[str] = Counter()
         self._quarantined = 0
 
     def add(self, split: Split) -> None:
@@ -167,10 +166,7 @@ class HintFinder:
         self._quarantined += len(split.quarantined)
         # Of records whose text was dropped there is nothing to look at.
         rows = split.quarantined.filter(pl.col("raw").is_not_null())
-        missing = _MAX_SAMPLES - len(self._texts)
-        for raw, rules in rows.select("raw", "rules").head(max(missing, 0)).iter_rows():
-            self._texts.append(raw)
-            self._rules.update(rules)
+        self._texts.extend(rows["raw"].head(_MAX_SAMPLES - len(self._texts)))
 
     def hint(self, *, records_read: int) -> str:
         """What the file looks like; empty where its records do not fail together.
