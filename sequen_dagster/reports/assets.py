@@ -20,7 +20,7 @@ from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
 from sequen_dagster.reports.document.completeness import UNLOCKS
 from sequen_dagster.reports.files import make_report
 from sequen_dagster.reports.publish import publish
-from sequen_dagster.reports.rendering import conflict_sentence, overall
+from sequen_dagster.reports.rendering import describe_conflict, overall
 from sequen_dagster.reports.training import write_training_set
 from sequen_dagster.reports.training_columns import COLUMNS
 from sequen_dagster.settings import SequenSettings
@@ -179,7 +179,7 @@ def _tier_check(numbers: dict[str, Any], name: str) -> dg.AssetCheckResult:
 
 def _ids_check(numbers: dict[str, Any]) -> dg.AssetCheckResult:
     conflicts = numbers["conflicts"]
-    lost = [f"{one['source']}: {conflict_sentence(one)}" for one in conflicts if one["is_too_many"]]
+    lost = [f"{one['source']}: {describe_conflict(one)}" for one in conflicts if one["is_too_many"]]
     return dg.AssetCheckResult(
         check_name="ids_are_unique",
         passed=not lost,

@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from sequen_dagster.reports.rendering import FILTERS, name, overall, repeats_told
+from sequen_dagster.reports.rendering import FILTERS, describe_repeats, name, overall
 
 
 def render_markdown(report: dict[str, Any]) -> str:
@@ -19,7 +19,7 @@ def render_markdown(report: dict[str, Any]) -> str:
         Markdown without raw HTML; names that come from events are escaped.
     """
     template = _environment().get_template("report.md.j2")
-    return template.render(report, overall=overall(report), repeats_told=repeats_told(report))
+    return template.render(report, overall=overall(report), repeats=describe_repeats(report))
 
 
 def escape_markdown(text: object) -> str:

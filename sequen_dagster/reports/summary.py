@@ -6,7 +6,6 @@ In: the published snapshot. Out: a `Report`, written as `serving/report.json`.
 import json
 from datetime import datetime
 from importlib.metadata import version
-from math import sqrt
 from typing import Any, Final
 
 import duckdb
@@ -17,6 +16,7 @@ from sequen_dagster.contract.hints import describe_hint
 from sequen_dagster.errors import ReportError
 from sequen_dagster.lake.ingest import contract_fingerprint
 from sequen_dagster.reports import queries
+from sequen_dagster.reports.differences import wilson_interval
 from sequen_dagster.reports.document.completeness import UNLOCKS
 from sequen_dagster.reports.document.report import REPORT_VERSION, Report
 from sequen_dagster.reports.near_names import near_misses
@@ -25,7 +25,6 @@ from sequen_dagster.secrecy import values_kept_in
 from sequen_dagster.settings import RULES_VERSION, SequenSettings
 
 _SHOWN_PATHS: Final = 5
-_Z_95: Final = 1.959964
 
 Rows = list[dict[str, Any]]  # Any: what a query gives; the report's form checks it
 Summary = dict[str, Any]  # Any: the report as JSON
@@ -75,27 +74,6 @@ def summarize(settings: SequenSettings, *, made_at: datetime, run_id: str | None
         "marts_fingerprint": settings.marts_fingerprint(),
     }
     return Report.model_validate({"report_version": REPORT_VERSION, "made": made, **sections})
-
-
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a share, which holds for few trials and for shares near 0 and 1 as well.
-
-    Args:
-        successes: how many.
-        trials: of how many, at least 1.
-
-    Returns:
-        Both ends.
-
-    Example:
-        >>> [round(end, 4) for end in wilson_interval(0, 10)]
-        [0.0, 0.2775]
-    """
-    share = successes / trials
-    centre = share + _Z_95**2 / (2 * trials)
-    spread = _Z_95 * sqrt(share * (1 - share) / trials + _Z_95**2 / (4 * trials**2))
-    scale = 1 + _Z_95**2 / trials
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
 def masked(value: str) -> str:
