@@ -5,19 +5,23 @@ It begins with what a person acts on; the evidence follows.
 
 import functools
 import importlib.resources
+import re
 from typing import Any, Final
 
 import jinja2
+import markupsafe
 
 from sequen_dagster.reports.charts import draw_charts
+from sequen_dagster.reports.readiness import group_use_cases
 from sequen_dagster.reports.releases import compare_releases
-from sequen_dagster.reports.rendering import FILTERS, describe_repeats, overall
+from sequen_dagster.reports.rendering import FILTERS, describe_repeats, name, overall
 from sequen_dagster.reports.trends import select_trends
 
 # Anchor, which is also the name of the template, and title.
 _ACTIONS: Final = (
     ("tiers", "Tier"),
     ("fixes", "What to fix first"),
+    ("readiness", "Readiness"),
     ("changes", "What is new"),
 )
 _EVIDENCE: Final = (
@@ -71,6 +75,7 @@ def render_page(report: dict[str, Any], *, recent_days: int) -> str:
             actions=[one for one in _ACTIONS if present.get(one[0], True)],
             evidence=[one for one in _EVIDENCE if present.get(one[0], True)],
             matrix={source: _build_matrix(report["fields"], source) for source in sources},
+            use_cases=group_use_cases(report["readiness"]),
             release_tables=releases,
             trends=trends,
             link_rows=_count_links(report["links"]),
@@ -89,8 +94,14 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(FILTERS)
+    environment.filters.update(FILTERS, breakable=_breakable)
     return environment
+
+
+def _breakable(text: object) -> markupsafe.Markup:
+    """A name that a narrow column may break after `_`, `.`, `-` and `/`, and nowhere else."""
+    parts = re.split(r"(?<=[_./-])(?=\w)", name(text))
+    return markupsafe.Markup("<wbr>").join(parts)
 
 
 def _css() -> str:

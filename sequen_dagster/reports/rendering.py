@@ -11,6 +11,13 @@ from sequen_dagster.contract.conflicts import describe_conflicts
 from sequen_dagster.wording import counted
 
 _LONGEST_NAME: Final = 80
+_METRICS: Final = {
+    "identified_events": "events with a uid or cid",
+    "sessions_with_sid": "sessions with a sid",
+    "impressions_with_rank": "impressions with a rank",
+    "clicks_linked": "clicks linked to their impression",
+    "conversions_attributed": "conversions attributed",
+}
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -172,7 +179,34 @@ def describe_need(attribute: dict[str, Any]) -> str:  # Any: the report's JSON
     )
 
 
+def metric(code: str) -> str:
+    """What a requirement counts, in words.
+
+    Example:
+        >>> metric("clicks_linked")
+        'clicks linked to their impression'
+    """
+    return _METRICS.get(code, code.replace("_", " "))
+
+
+def describe_requirement(row: dict[str, Any]) -> str:  # Any: the report's JSON
+    """What was counted for a use of the data, and what it needs.
+
+    Example:
+        >>> row = {"metric": "sessions_with_sid", "have_count": 671, "total_count": 794}
+        >>> describe_requirement(row | {"share": 0.845, "threshold": 0.8, "min_count": 100})
+        'sessions with a sid: 671 of 794 (84.5 %; needed: 80 % and at least 100)'
+    """
+    return (
+        f"{metric(row['metric'])}: {count(row['have_count'])} of {count(row['total_count'])} "
+        f"({percent(row['share'])}; needed: {100 * row['threshold']:g} % "
+        f"and at least {count(row['min_count'])})"
+    )
+
+
 FILTERS: Final[dict[str, Callable[..., str]]] = {
+    "requirement": describe_requirement,
+    "metric": metric,
     "need": describe_need,
     "name": name,
     "percent": percent,

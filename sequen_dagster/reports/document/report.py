@@ -25,6 +25,7 @@ from sequen_dagster.reports.document.completeness import (
     Fix,
     NearMiss,
     QuarantineFix,
+    Requirement,
     Tier,
 )
 from sequen_dagster.reports.document.intake import (
@@ -110,6 +111,8 @@ class Report(Section):
     """What fixing each incomplete attribute gains, by source, the best first."""
     quarantine_fixes: Annotated[list[QuarantineFix], ROWS]
     """What fixing each broken rule gains, the most records first; 50 at most."""
+    readiness: Annotated[list[Requirement], ROWS]
+    """What each use of the data asks for, and whether it is met, by source."""
     conflicts: Annotated[list[Conflicts], ROWS]
     """Sources with ids that stand for different events."""
     quarantined_by_rule: Annotated[list[RuleCount], ROWS]
