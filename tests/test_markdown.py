@@ -14,7 +14,7 @@ NUMBERS = {
 }
 REMEDY = "`sequen-dagster replay --stale` judges"
 LISTS = (
-    "tiers attributes fixes near_misses hints silences conflicts quarantined_by_rule warnings"
+    "tiers attributes fixes near_misses hints volume_drops conflicts quarantined_by_rule warnings"
     " clicks_by_match_method units_by_basis funnel repeated_value_by_currency"
 )
 

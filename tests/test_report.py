@@ -143,7 +143,7 @@ def test_quarantined_records_name_their_fix_and_file(written: WrittenReport) -> 
     assert by(rules, rule="missing_identity")["records"] == 1
     assert by(rules, rule="missing_identity")["worst_path"] == f"{HOSTILE[0]}.jsonl"
     # The record lacks its click_type as well.
-    assert by(fixes, rule="missing_identity", source="(all)")["mended_records"] == 0
+    assert by(fixes, rule="missing_identity", source="(all)")["fixable_records"] == 0
 
 
 def test_no_value_of_an_event_is_shown(written: WrittenReport) -> None:

@@ -156,7 +156,7 @@ def _plotted(numbers: dict[str, Any]) -> dict[str, int | float | str]:  # Any: t
         "accepted": numbers["books"]["accepted"],
         "quarantined": numbers["books"]["quarantined"],
         "fixes": sum(fix["source"] == "(all)" for fix in numbers["fixes"]),
-        "silences": len(numbers["silences"]),
+        "volume_drops": len(numbers["volume_drops"]),
     }
 
 

@@ -204,7 +204,7 @@ class Fix(Section):
     attribute: str
     tier: str
     fix_number: int
-    mended_events: int
+    fixable_events: int
     added_events: int
     tier_reached: str
     tier_reached_after: str
@@ -227,7 +227,7 @@ class QuarantineFix(Section):
     type: str
     rule: str
     quarantined_records: int
-    mended_records: int
+    fixable_records: int
     accepted_share: float
     accepted_share_after: float
 
@@ -371,7 +371,7 @@ class FileHint(Section):
     text: str
 
 
-class Silence(Section):
+class VolumeDrop(Section):
     """A source or a type of it that is far below its usual weekday."""
 
     source: str
@@ -467,7 +467,7 @@ class Report(Section):
     catalog: list[CustomField]
     near_misses: list[NearMiss]
     hints: list[FileHint]
-    silences: list[Silence]
+    volume_drops: list[VolumeDrop]
     freshness: list[Freshness]
     changes: Changes | None = None
 

@@ -190,10 +190,10 @@ LISTS: Final = {
         order by rpt_fixes.source, rpt_fixes.fix_number
     """,
     "quarantine_fixes": """
-        select source, type, rule, quarantined_records, mended_records, accepted_share,
+        select source, type, rule, quarantined_records, fixable_records, accepted_share,
             accepted_share_after
         from rpt_quarantine_fixes
-        order by mended_records desc, quarantined_records desc, source, type, rule limit 50
+        order by fixable_records desc, quarantined_records desc, source, type, rule limit 50
     """,
     "fields": """
         with places as (
@@ -279,10 +279,10 @@ LISTS: Final = {
         from rpt_field_catalog where source = '(all)'
         order by is_drifting desc, event_count desc, type, field limit 200
     """,
-    "silences": """
+    "volume_drops": """
         select source, scope, type, status, event_count, usual_event_count, compared_day,
             last_seen_date
-        from rpt_silences where status in ('silent', 'low')
+        from rpt_volume_drops where status in ('silent', 'low')
         order by usual_event_count - event_count desc, source, scope, type limit 50
     """,
     "hints": """

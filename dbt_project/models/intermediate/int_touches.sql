@@ -1,14 +1,14 @@
 {{ exact(
     key=['conversion_id', 'item_id', 'touch_id'],
     scope=['conversion_id'],
-    touched_by=['int_touched_conversions.id'],
+    affected_by=['int_affected_conversions.id'],
 ) }}
 
 with
 
 int_conversion_units as (
     select * from {{ ref('int_conversion_units') }}
-    where {{ touched(['conversion_id']) }}
+    where {{ affected(['conversion_id']) }}
 ),
 
 conversions as (
@@ -19,7 +19,7 @@ conversions as (
         linked_impression_id,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'conversion' and {{ touched_records() }}
+    where type = 'conversion' and {{ affected_records() }}
 ),
 
 linked_impressions as (

@@ -1,11 +1,11 @@
 {{ exact(
     key=['conversion_id', 'item_id', 'touch_id'],
     scope=['conversion_id'],
-    touched_by=[
+    affected_by=[
         'int_conversion_units.conversion_id',
         'int_touches.conversion_id',
         'fct_conversions.id',
-        'int_touched_attributions.conversion_id',
+        'int_affected_attributions.conversion_id',
     ],
 ) }}
 
@@ -15,17 +15,17 @@ with
 
 int_conversion_units as (
     select * from {{ ref('int_conversion_units') }}
-    where {{ touched(['conversion_id']) }}
+    where {{ affected(['conversion_id']) }}
 ),
 
 int_touches as (
     select * from {{ ref('int_touches') }}
-    where {{ touched(['conversion_id']) }}
+    where {{ affected(['conversion_id']) }}
 ),
 
 fct_conversions as (
     select * from {{ ref('fct_conversions') }}
-    where {{ touched(['id']) }}
+    where {{ affected(['id']) }}
 ),
 
 fct_clicks as (

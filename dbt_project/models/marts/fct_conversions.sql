@@ -1,6 +1,6 @@
 {{ exact(
     key=['id'],
-    touched_by=['fct_events.id', 'int_touches.conversion_id', 'int_orders_repeated.id'],
+    affected_by=['fct_events.id', 'int_touches.conversion_id', 'int_orders_repeated.id'],
 ) }}
 
 with
@@ -15,17 +15,17 @@ conversions as (
         item_ids,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'conversion' and {{ touched_records() }}
+    where type = 'conversion' and {{ affected_records() }}
 ),
 
 int_property_values as (
     select * from {{ ref('int_property_values') }}
-    where {{ touched(['id']) }}
+    where {{ affected(['id']) }}
 ),
 
 int_conversion_units as (
     select * from {{ ref('int_conversion_units') }}
-    where {{ touched(['conversion_id']) }}
+    where {{ affected(['conversion_id']) }}
 ),
 
 int_orders_repeated as (
@@ -33,12 +33,12 @@ int_orders_repeated as (
         id,
         true as is_repeat
     from {{ ref('int_orders_repeated') }}
-    where {{ touched(['id']) }}
+    where {{ affected(['id']) }}
 ),
 
 int_touches as (
     select * from {{ ref('int_touches') }}
-    where {{ touched(['conversion_id']) }}
+    where {{ affected(['conversion_id']) }}
 ),
 
 units_counted as (
