@@ -5,7 +5,7 @@ import pytest
 from sequen_dagster.reports.markdown import escape_markdown, render_markdown
 
 NUMBERS = {
-    "books": "records_read files accepted quarantined skipped blank_lines duplicate_records"
+    "record_counts": "records_read files accepted quarantined skipped blank_lines duplicate_records"
     " conflicting_records",
     "events": "events sources first_at last_at",
     "sessions": "sessions given derived visitors converted over_a_day",
