@@ -36,7 +36,7 @@ fct_impressions as (
     select * from {{ ref('fct_impressions') }}
 ),
 
-units_touched as (
+units_with_touches as (
     select
         int_conversion_units.conversion_id,
         int_conversion_units.item_id,
@@ -77,7 +77,7 @@ touches_weighted as (
                 ) * 1000000000 + 0.5
             ) as bigint
         ) as weight
-    from units_touched
+    from units_with_touches
 ),
 
 weights_totalled as (
