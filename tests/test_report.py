@@ -162,9 +162,10 @@ def test_quarantined_records_name_their_fix_and_file(written: WrittenReport) -> 
 
 
 def test_no_value_of_an_event_is_shown(written: WrittenReport) -> None:
-    for name in ("report.html", "report.md", "report.json"):
-        text = (written.page.parent / name).read_text(encoding="utf-8")
-        assert not [value for value in VALUES if value in text], name
+    for path in written.page.parent.rglob("*"):
+        if path.is_file() and path.suffix not in (".duckdb", ".png"):
+            text = path.read_text(encoding="utf-8")
+            assert not [value for value in VALUES if value in text], path.name
 
 
 class Tags(HTMLParser):
@@ -195,7 +196,7 @@ def test_page_has_no_script_and_asks_for_nothing(written: WrittenReport) -> None
     assert "\u202e" not in text
 
 
-def test_page_works_without_colours(written: WrittenReport) -> None:
+def test_page_works_without_colors(written: WrittenReport) -> None:
     text = written.page.read_text(encoding="utf-8")
 
     marks = re.findall(r'<span class="mark [a-z ]+">\s*(.)', text)
@@ -216,13 +217,86 @@ def test_every_picture_has_a_name_and_ids_of_its_own(written: WrittenReport) -> 
     assert len(ids) == len(set(ids))
 
 
-def test_report_opens_with_the_tier_and_what_blocks_the_next(written: WrittenReport) -> None:
+def test_page_begins_with_what_to_do_and_the_evidence_follows(written: WrittenReport) -> None:
     text = written.page.read_text(encoding="utf-8")
 
     headings = re.findall(r"<h2>\s*(.*?)</h2>", text)
-    assert headings[0] == "No tier is reached yet"
-    assert headings.index("What to fix first") < headings.index("The books")
+    assert headings == [
+        "No tier is reached yet",
+        "What to fix first",
+        "What the data is ready for",
+        "The attributes",
+        "By release and platform",
+        "Day by day",
+        "Where the records went",
+        "Fields by event type",
+        "Links, clicks and recommendations",
+        "Custom fields",
+    ]
+    assert text.index("What the data is ready for</h2>") < text.index("<span>Evidence</span>")
+    assert "What blocks Good" in text
     assert "covers the mandatory requirements for a baseline model" in text
+
+
+def test_every_use_of_the_data_says_what_it_lacks(written: WrittenReport) -> None:
+    readiness = written.numbers["readiness"]
+    text = written.page.read_text(encoding="utf-8")
+
+    uses = dict.fromkeys(row["use_case"] for row in readiness)
+    assert len(uses) == 5
+    assert {row["is_ready"] for row in readiness} == {False}
+    for use in uses:
+        first = by(readiness, source="(all)", use_case=use, is_first_missing=True)
+        assert first["missing"] in text or "More " in text
+    ranked = by(readiness, source="(all)", use_case="model_training", requirement_number=1)
+    assert (ranked["metric"], ranked["have_count"]) == ("impressions_with_rank", 2)
+    assert len(re.findall(r"✗ not ready", text)) == 5
+
+
+def test_field_that_no_event_carries_is_a_line_and_no_table(written: WrittenReport) -> None:
+    (section,) = re.findall(
+        r'<section id="releases">(.*?)</section>',
+        written.page.read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
+
+    assert "Carried by no event, whatever the release" in section
+    tables = "".join(re.findall(r"<table.*?</table>", section, re.DOTALL))
+    assert "module_<wbr>view_<wbr>id" not in tables
+    assert "geolocation" in tables
+
+
+def test_files_beside_the_report_are_listed_and_for_their_owner_only(
+    written: WrittenReport, settings: SequenSettings
+) -> None:
+    serving = settings.home / "serving"
+    listed = {one["path"]: one for one in written.numbers["files"]}
+
+    there = {
+        str(path.relative_to(serving))
+        for path in serving.rglob("*")
+        if path.is_file() and path.parent.name != "history"
+    }
+    assert set(listed) == there - {"report.json", "sequen.duckdb"}
+    assert all(one["holds"] for one in listed.values())
+    assert listed["csv/tiers.csv"]["media_type"].startswith("text/csv")
+    for path in listed:
+        assert (serving / path).stat().st_mode & 0o077 == 0, path
+        assert (serving / path).stat().st_size > 0
+    assert (serving / "csv").stat().st_mode & 0o077 == 0
+
+
+def test_table_of_a_section_that_is_gone_is_removed(recording: Recording, tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    publish_rows(settings, recording, file_of(ROWS[:3]))
+    former = settings.home / "serving" / "csv" / "silences.csv"
+    former.parent.mkdir()
+    former.write_text("source\r\n")
+
+    make_report(settings)
+
+    assert not former.exists()
+    assert (former.parent / "volume_drops.csv").exists()
 
 
 def test_samples_are_masked(recording: Recording, tmp_path: Path) -> None:

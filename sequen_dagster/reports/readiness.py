@@ -26,14 +26,12 @@ class UseCase:
         is_ready: whether all requirements are met.
         requirements: the report's rows, in the order in which to meet them.
         missing: the one thing to do next; empty where it is ready.
-        reason: why that is needed; empty where it is ready.
     """
 
     title: str
     is_ready: bool
     requirements: tuple[dict[str, Any], ...]  # Any: the report's JSON
     missing: str
-    reason: str
 
 
 def group_use_cases(readiness: Rows) -> list[UseCase]:
@@ -60,7 +58,6 @@ def _describe(rows: Rows) -> UseCase:
         is_ready=rows[0]["is_ready"],
         requirements=tuple(rows),
         missing=_describe_missing(first) if first else "",
-        reason=first["reason"] if first else "",
     )
 
 
@@ -68,5 +65,5 @@ def _describe_missing(row: dict[str, Any]) -> str:  # Any: the report's JSON
     if row["have_count"] and row["share"] >= row["threshold"]:
         # Each is as it should be: only time helps.
         have, needed = count(row["have_count"]), count(row["min_count"])
-        return f"More {metric(row['metric'])}: {have} of at least {needed}."
+        return f"More {metric(row['metric'])}: {have} of at least {needed} so far."
     return str(row["missing"])

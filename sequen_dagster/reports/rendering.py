@@ -11,6 +11,7 @@ from sequen_dagster.contract.conflicts import describe_conflicts
 from sequen_dagster.wording import counted
 
 _LONGEST_NAME: Final = 80
+_HIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f]+")
 _METRICS: Final = {
     "identified_events": "events with a uid or cid",
     "sessions_with_sid": "sessions with a sid",
@@ -28,13 +29,22 @@ def name(text: object) -> str:
         >>> name("two" + chr(10) + "lines")
         'two lines'
     """
-    if text is None:
-        return "-"
-    # Control characters and those that turn the direction of writing.
-    one_line = re.sub(
-        r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f]+", " ", str(text)
-    )
-    return one_line if len(one_line) <= _LONGEST_NAME else f"{one_line[: _LONGEST_NAME - 1]}…"
+    return "-" if text is None else cut(one_line(str(text)), _LONGEST_NAME)
+
+
+def one_line(text: str) -> str:
+    """Untrusted text without control characters and those that turn the direction of writing."""
+    return _HIDDEN.sub(" ", text)
+
+
+def cut(text: str, longest: int) -> str:
+    """Text of so many characters at most; an ellipsis says that there was more.
+
+    Example:
+        >>> cut("abcdef", 4)
+        'abc…'
+    """
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def percent(value: float | None) -> str:
@@ -170,12 +180,16 @@ def describe_need(attribute: dict[str, Any]) -> str:  # Any: the report's JSON
     carrying, needed = attribute["carrying_events"], attribute["min_events"]
     if attribute["kind"] == "event":
         return f"{counted(carrying, 'such event')} came; needed: {count(needed)}"
+    needed_share = f"needed: {100 * (attribute['threshold'] or 0):g} %"
     if attribute["status"] == "not_applicable":
         return "no event came that should carry it"
+    if not carrying:
+        events = counted(attribute["applicable_events"], "event")
+        return f"none of the {events} that should carry it does ({needed_share})"
     return (
         f"{count(carrying)} of the {counted(attribute['applicable_events'], 'event')} that should "
         f"carry it {'does' if carrying == 1 else 'do'} "
-        f"({percent(attribute['coverage'])}; needed: {100 * attribute['threshold']:g} %)"
+        f"({percent(attribute['coverage'])}; {needed_share})"
     )
 
 

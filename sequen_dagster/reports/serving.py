@@ -14,17 +14,17 @@ def serving_dir(settings: SequenSettings) -> Path:
     return settings.home / "serving"
 
 
-def write_in_place(target: Path, text: str) -> None:
-    """Replace a text file so that readers see the old or the new one, never a part.
+def write_in_place(target: Path, content: str | bytes) -> None:
+    """Replace a file so that readers see the old or the new one, never a part.
 
     Raises:
         StorageError: it cannot be written; the old one is still in place.
     """
     unfinished = target.with_name(f".{target.name}.tmp")
-    with writing(f"the file {target.name}", target.parent, about_bytes=len(text)):
+    with writing(f"the file {target.name}", target.parent, about_bytes=len(content)):
         try:
-            with unfinished.open("w", encoding="utf-8") as handle:
-                handle.write(text)
+            with unfinished.open("wb") as handle:
+                handle.write(content.encode() if isinstance(content, str) else content)
                 handle.flush()
                 os.fsync(handle.fileno())
             checkpoint("reports.report_written", target.name)

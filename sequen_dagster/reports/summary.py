@@ -19,6 +19,7 @@ from sequen_dagster.reports import queries
 from sequen_dagster.reports.differences import wilson_interval
 from sequen_dagster.reports.document.completeness import UNLOCKS
 from sequen_dagster.reports.document.report import REPORT_VERSION, Report
+from sequen_dagster.reports.listing import list_files
 from sequen_dagster.reports.near_names import near_misses
 from sequen_dagster.reports.publish import read_rows, snapshot_path
 from sequen_dagster.secrecy import values_kept_in
@@ -73,7 +74,9 @@ def summarize(settings: SequenSettings, *, made_at: datetime, run_id: str | None
         "contract_fingerprint": contract_fingerprint(settings),
         "marts_fingerprint": settings.marts_fingerprint(),
     }
-    return Report.model_validate({"report_version": REPORT_VERSION, "made": made, **sections})
+    return Report.model_validate(
+        {"report_version": REPORT_VERSION, "made": made, "files": list_files(), **sections}
+    )
 
 
 def masked(value: str) -> str:

@@ -28,6 +28,7 @@ from sequen_dagster.reports.document.completeness import (
     Requirement,
     Tier,
 )
+from sequen_dagster.reports.document.files import ReportFile
 from sequen_dagster.reports.document.intake import (
     Conflicts,
     DayFiles,
@@ -157,6 +158,8 @@ class Report(Section):
     """Sources and types that are far below their usual weekday."""
     freshness: Annotated[list[Freshness], ROWS]
     """The latest event and file of each source."""
+    files: Annotated[list[ReportFile], ROWS]
+    """The files that were written with the report, beside `report.json`."""
     changes: Annotated[Changes | None, SECTION] = None
     """What is new since another report; null where there is none to compare with."""
 
