@@ -11,16 +11,16 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from histories import Row, after
-from homes import settings_of
-from published import file_of, publish_rows
-from replay import Recording, shared_recording
-from sequen_dagster.cli import main
+from sequen_dagster.cli.main import main
 from sequen_dagster.errors import ReportError
 from sequen_dagster.reports.assets import COMPLETENESS_REPORT, build_reports_assets
 from sequen_dagster.reports.document import Report, report_schema
-from sequen_dagster.reports.report import WrittenReport, make_report, read_report
+from sequen_dagster.reports.report_files import WrittenReport, make_report, read_report
 from sequen_dagster.settings import SequenSettings
+from support.histories import Row, after
+from support.homes import settings_of
+from support.published import file_of, publish_rows
+from support.replay import Recording, shared_recording
 
 SCHEMA = Path(__file__).resolve().parent.parent / "docs" / "report.schema.json"
 HOSTILE = (
@@ -94,12 +94,16 @@ def test_report_says_by_what_and_when_it_was_made(written: WrittenReport) -> Non
     assert "run-1" in written.page.read_text(encoding="utf-8")
 
 
-def test_books_and_flow_add_up(written: WrittenReport) -> None:
-    books = written.numbers["books"]
+def test_counts_and_flow_add_up(written: WrittenReport) -> None:
+    record_counts = written.numbers["books"]
     flow = {step["step"]: (step["count"], step["of"]) for step in written.numbers["flow"]}
 
-    assert books["records_read"] == len(ROWS) == books["accepted"] + books["quarantined"]
-    assert books["quarantined"] == 1
+    assert (
+        record_counts["records_read"]
+        == len(ROWS)
+        == record_counts["accepted"] + record_counts["quarantined"]
+    )
+    assert record_counts["quarantined"] == 1
     assert flow == {
         "read": (len(ROWS), len(ROWS)),
         "accepted": (len(ROWS) - 1, len(ROWS)),

@@ -67,7 +67,7 @@ class Stale(Section):
     paths: list[str]
 
 
-class Books(Section):
+class RecordCounts(Section):
     """records_read = accepted + quarantined + skipped."""
 
     files: int
@@ -436,7 +436,7 @@ class Report(Section):
     made: Made
     inputs: Inputs
     stale: Stale
-    books: Books
+    record_counts: RecordCounts
     flow: list[Step]
     events: Events
     sessions: Sessions
