@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sequen_dagster.reports.document import Report
+from sequen_dagster.reports.document.report import Report
 from sequen_dagster.reports.history import remember, with_changes
 from sequen_dagster.settings import SequenSettings
 from support.homes import settings_of

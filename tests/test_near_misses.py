@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from sequen_dagster.reports.document import NearMiss
+from sequen_dagster.reports.document.completeness import NearMiss
+from sequen_dagster.reports.files import WrittenReport, make_report
 from sequen_dagster.reports.near_misses import (
     near_fields,
     near_fields_of_quarantined,
     near_types,
     near_values,
 )
-from sequen_dagster.reports.report_files import WrittenReport, make_report
 from support.histories import Row, after
 from support.homes import settings_of
 from support.published import publish_rows

@@ -115,17 +115,17 @@ def _first(lines: list[str]) -> list[str]:
 
 
 def _record_counts(outcome: RunOutcome) -> Panel:
-    record_counts = outcome.summary["books"]
+    counts = outcome.summary["record_counts"]
     lines = [
         (
-            f"{counted(record_counts['records_read'], 'record')} read "
-            f"from {counted(record_counts['files'], 'file')} "
-            f"({outcome.new_files:,} new) = {record_counts['accepted']:,} accepted + "
-            f"{record_counts['quarantined']:,} quarantined + {record_counts['skipped']:,} skipped"
+            f"{counted(counts['records_read'], 'record')} read "
+            f"from {counted(counts['files'], 'file')} "
+            f"({outcome.new_files:,} new) = {counts['accepted']:,} accepted + "
+            f"{counts['quarantined']:,} quarantined + {counts['skipped']:,} skipped"
         ),
         (
-            f"{record_counts['duplicate_records']:,} of the accepted were duplicates, "
-            f"{record_counts['conflicting_records']:,} of these with other content"
+            f"{counts['duplicate_records']:,} of the accepted were duplicates, "
+            f"{counts['conflicting_records']:,} of these with other content"
         ),
     ]
     rules = [f"{row['rule']} {row['records']:,}" for row in outcome.summary["quarantined_by_rule"]]

@@ -139,7 +139,7 @@ class Batch:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read a batch as a manifest holds it."""
-        # Commits of releases before 0.2 spell it `books`.
+        # Commits of releases before 0.2 spell it `record_counts`.
         value = {"record_counts" if name == "books" else name: one for name, one in value.items()}
         times = ("modified_at", "received_at", "registered_at")
         first_error = value.get("first_error")

@@ -22,7 +22,7 @@ from sequen_dagster.lake.assets import (
 from sequen_dagster.lake.replay import Choice
 from sequen_dagster.marts.assets import BUILD
 from sequen_dagster.marts.project import profiles_dir
-from sequen_dagster.reports.report_files import read_report
+from sequen_dagster.reports.files import read_report
 from sequen_dagster.runtime.progress import listening
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import root_cause
