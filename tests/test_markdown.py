@@ -36,8 +36,7 @@ def empty_summary(**sections: Any) -> dict[str, Any]:  # Any: the report's JSON
         ),
         (
             {"batches": 3, "paths": ["a.jsonl", "b"]},
-            f"3 batches were validated by an older contract: {REMEDY} them again\n"
-            "(a.jsonl, b, …).\n",
+            f"batches were validated by an older contract: {REMEDY} them again\n(a.jsonl, b, …).\n",
         ),
     ],
 )

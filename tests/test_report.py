@@ -11,16 +11,18 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from histories import Row, after
-from homes import settings_of
-from published import file_of, publish_rows
-from replay import Recording, shared_recording
-from sequen_dagster.cli import main
+from sequen_dagster.cli.main import main
 from sequen_dagster.errors import ReportError
+from sequen_dagster.home.layout import Home
 from sequen_dagster.reports.assets import COMPLETENESS_REPORT, build_reports_assets
 from sequen_dagster.reports.document.report import Report, report_schema
 from sequen_dagster.reports.files import WrittenReport, make_report, read_report
+from sequen_dagster.reports.options import report_options
 from sequen_dagster.settings import SequenSettings
+from support.histories import Row, after
+from support.homes import settings_of
+from support.published import file_of, publish_rows
+from support.replay import Recording, shared_recording
 
 SCHEMA = Path(__file__).resolve().parent.parent / "docs" / "report.schema.json"
 HOSTILE = (
@@ -68,7 +70,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, recording: Recording) -> 
 
 @pytest.fixture(scope="module")
 def written(settings: SequenSettings) -> WrittenReport:
-    return make_report(settings, run_id="run-1")
+    return make_report(Home(settings.home), report_options(settings), run_id="run-1")
 
 
 def by(rows: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
@@ -77,7 +79,9 @@ def by(rows: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
 
 
 def test_report_is_of_the_published_form(written: WrittenReport, settings: SequenSettings) -> None:
-    jsonschema.validate(read_report(settings), json.loads(SCHEMA.read_text(encoding="utf-8")))
+    jsonschema.validate(
+        read_report(Home(settings.home)), json.loads(SCHEMA.read_text(encoding="utf-8"))
+    )
     assert Report.model_validate(written.numbers).model_dump(mode="json") == written.numbers
 
 
@@ -293,7 +297,7 @@ def test_table_of_a_section_that_is_gone_is_removed(recording: Recording, tmp_pa
     former.parent.mkdir()
     former.write_text("source\r\n")
 
-    make_report(settings)
+    make_report(Home(settings.home), report_options(settings))
 
     assert not former.exists()
     assert (former.parent / "volume_drops.csv").exists()
@@ -302,7 +306,7 @@ def test_table_of_a_section_that_is_gone_is_removed(recording: Recording, tmp_pa
 def test_samples_are_masked(recording: Recording, tmp_path: Path) -> None:
     sampling = settings_of(tmp_path, report_samples=2)
     publish_rows(sampling, recording, file_of(ROWS))
-    written = make_report(sampling)
+    written = make_report(Home(sampling.home), report_options(sampling))
     text = written.page.read_text(encoding="utf-8")
 
     note = by(written.numbers["catalog"], type="impression", field="note")
@@ -316,11 +320,11 @@ def test_what_is_new_is_told_against_a_report_of_other_files(
 ) -> None:
     settings = settings_of(tmp_path)
     publish_rows(settings, recording, file_of(ROWS[:3]))
-    first = make_report(settings)
-    same = make_report(settings)
+    first = make_report(Home(settings.home), report_options(settings))
+    same = make_report(Home(settings.home), report_options(settings))
     whole = [{**row, "country": "US"} for row in ROWS[:4]]
     publish_rows(settings, recording, file_of(whole, version=2))
-    second = make_report(settings)
+    second = make_report(Home(settings.home), report_options(settings))
 
     assert first.numbers["changes"] is None
     assert same.numbers["changes"] is None
@@ -336,7 +340,7 @@ def test_what_is_new_is_told_against_a_report_of_other_files(
 def test_diff_compares_with_the_report_that_is_named(recording: Recording, tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     publish_rows(settings, recording, file_of(ROWS[:3]))
-    make_report(settings)
+    make_report(Home(settings.home), report_options(settings))
     kept = tmp_path / "kept.json"
     kept.write_text((settings.home / "serving" / "report.json").read_text())
     publish_rows(settings, recording, file_of(ROWS, version=2))
@@ -344,7 +348,7 @@ def test_diff_compares_with_the_report_that_is_named(recording: Recording, tmp_p
     result = CliRunner().invoke(main, ["report", "--home", str(settings.home), "--diff", str(kept)])
 
     assert result.exit_code == 0, result.output
-    assert read_report(settings)["changes"]["events_before"] == 3
+    assert read_report(Home(settings.home))["changes"]["events_before"] == 3
     assert "report.html" in result.output
 
 
@@ -352,8 +356,8 @@ def test_file_that_is_no_report_is_refused(settings: SequenSettings, tmp_path: P
     other = tmp_path / "other.json"
     other.write_text("{}")
 
-    with pytest.raises(ReportError, match="is no report of this release"):
-        make_report(settings, against=other)
+    with pytest.raises(ReportError, match="is not a report of this release"):
+        make_report(Home(settings.home), report_options(settings), against=other)
 
 
 def test_nothing_published_says_what_to_do(tmp_path: Path) -> None:
@@ -373,7 +377,7 @@ def test_empty_tables_give_a_report(recording: Recording, tmp_path: Path) -> Non
     settings = settings_of(tmp_path)
     publish_rows(settings, recording)
 
-    written = make_report(settings)
+    written = make_report(Home(settings.home), report_options(settings))
 
     assert written.numbers["events"]["events"] == 0
     assert "No tier is reached yet" in written.page.read_text(encoding="utf-8")
@@ -402,5 +406,5 @@ def test_asset_tells_numbers_that_plot_and_checks_of_the_tiers(
     assert set(checks) == {"tier_good", "tier_better", "tier_best", "ids_are_unique"}
     assert {check.severity for check in checks.values()} == {dg.AssetCheckSeverity.WARN}
     assert [name for name, check in checks.items() if check.passed] == ["ids_are_unique"]
-    assert read_report(settings)["made"]["run_id"] == result.run_id
+    assert read_report(Home(settings.home))["made"]["run_id"] == result.run_id
     assert not [value for value in VALUES if any(value in entry for entry in log)]

@@ -12,10 +12,10 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser
 
-from browsing import DESK, PHONE, Look, Scheme, looking_at
-from homes import event, settings_of, write_events, write_text
-from sequen_dagster.reports.serving import serving_dir
+from sequen_dagster.home.layout import Home
 from sequen_dagster.settings import SequenSettings
+from support.browsing import DESK, PHONE, Look, Scheme, looking_at
+from support.homes import event, settings_of, write_events, write_text
 
 SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
 PAYLOADS: Final = (
@@ -116,14 +116,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(settings)
     # Judged by another contract from now on: the report lists stale batches by the names of files.
     run(settings, "--set", "max_depth=60")
-    return serving_dir(settings) / "report.html"
+    return Home(settings.home).serving.report_html
 
 
 def run(settings: SequenSettings, *options: str) -> None:
     """Run everything in a process of its own: the browser's event loop is at work in this one."""
     places = ("--exports", settings.sources[0].exports, "--home", settings.home)
     finished = subprocess.run(
-        [sys.executable, "-m", "sequen_dagster.cli", "run", *map(str, places), *options],
+        [sys.executable, "-m", "sequen_dagster.cli.main", "run", *map(str, places), *options],
         env={**os.environ, "SEQUEN_WORKERS": "1"},
         capture_output=True,
         text=True,

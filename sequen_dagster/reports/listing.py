@@ -24,13 +24,11 @@ _MEDIA_TYPES: Final = {
 
 def list_files() -> list[ReportFile]:
     """The files that are written with `report.json`, and what each holds."""
-    tables = {csv_path(name): Report.model_fields[name].description or "" for name in list_tables()}
+    tables = {
+        f"csv/{section}.csv": Report.model_fields[section].description or ""
+        for section in list_tables()
+    }
     return [
         ReportFile(path=path, media_type=_MEDIA_TYPES[PurePath(path).suffix], holds=holds)
         for path, holds in (_HELD | tables).items()
     ]
-
-
-def csv_path(section: str) -> str:
-    """Where the CSV of a section lies, from the folder of `report.json`."""
-    return f"csv/{section}.csv"

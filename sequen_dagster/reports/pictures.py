@@ -11,7 +11,7 @@ import jinja2
 from sequen_dagster.reports.charts import remove_undrawable
 from sequen_dagster.reports.readiness import group_use_cases
 from sequen_dagster.reports.rendering import FILTERS, cut, name, overall
-from sequen_dagster.wording import counted
+from sequen_dagster.runtime.text import counted
 
 HEAD_SIZE: Final = (1200, 630)
 _BADGE_LABEL: Final = "event data"

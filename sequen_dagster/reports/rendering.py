@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from sequen_dagster.contract.conflicts import describe_conflicts
-from sequen_dagster.wording import counted
+from sequen_dagster.runtime.text import counted
 
 _LONGEST_NAME: Final = 80
 _HIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f]+")

@@ -17,11 +17,15 @@ from typing import Final
 
 import duckdb
 
-from sequen_dagster.checkpoints import checkpoint
-from sequen_dagster.lake.commits import fsync_folder, make_folder
-from sequen_dagster.lake.storage import storage_error, storage_reason, writing
+from sequen_dagster.home.durable import (
+    fsync_folder,
+    make_folder,
+    storage_error,
+    storage_reason,
+    writing,
+)
+from sequen_dagster.home.layout import Home
 from sequen_dagster.reports.publish import snapshot_path
-from sequen_dagster.reports.serving import serving_dir, write_in_place
 from sequen_dagster.reports.training_manifest import (
     SPLITS,
     TRAIN_PERCENT,
@@ -30,7 +34,9 @@ from sequen_dagster.reports.training_manifest import (
     Manifest,
     describe,
 )
-from sequen_dagster.secrecy import values_kept_in
+from sequen_dagster.reports.writing import write_report_file
+from sequen_dagster.runtime.fail_points import fail_point
+from sequen_dagster.runtime.redaction import without_values
 from sequen_dagster.settings import SequenSettings
 
 _CUTS: Final = f"""
@@ -62,7 +68,7 @@ class TrainingSet:
 
 def training_dir(settings: SequenSettings) -> Path:
     """The folder of the training set."""
-    return serving_dir(settings) / "training"
+    return Home(settings.home).serving.training
 
 
 def find_cuts(snapshot: duckdb.DuckDBPyConnection) -> Cuts:
@@ -117,14 +123,14 @@ def write_training_set(settings: SequenSettings) -> TrainingSet:
         with writing("the training set", settings.home):
             with unfinished.open("rb") as handle:
                 os.fsync(handle.fileno())
-            checkpoint("reports.training_written")
+            fail_point("reports.training_written")
             unfinished.replace(target)
             fsync_folder(target.parent)
-        checkpoint("reports.training_replaced")
+        fail_point("reports.training_replaced")
     finally:
         # Half a set is of no use, and may hold somebody who is to be erased.
         unfinished.unlink(missing_ok=True)
-    write_in_place(target.with_name("manifest.json"), json.dumps(manifest, indent=2) + "\n")
+    write_report_file(target.with_name("manifest.json"), json.dumps(manifest, indent=2) + "\n")
     return TrainingSet(target, manifest)
 
 
@@ -149,7 +155,7 @@ def _opened(settings: SequenSettings) -> Iterator[duckdb.DuckDBPyConnection]:
     shutil.rmtree(spilled, ignore_errors=True)
     try:
         with (
-            values_kept_in(),
+            without_values(),
             duckdb.connect(snapshot_path(settings), read_only=True, config=options) as snapshot,
         ):
             snapshot.execute("set allowed_directories = ?", [[f"{folder}/"]])
