@@ -23,7 +23,7 @@ from sequen_dagster.marts.assets import BUILD
 from sequen_dagster.marts.project import profiles_dir
 from sequen_dagster.private import private_files
 from sequen_dagster.progress import watching
-from sequen_dagster.reports.report import read_report
+from sequen_dagster.reports.files import read_report
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import telling_error
 from sequen_dagster.triggers.triggers import FULL_JOB

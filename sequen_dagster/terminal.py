@@ -115,17 +115,17 @@ def _first(lines: list[str]) -> list[str]:
 
 
 def _books(outcome: RunOutcome) -> Panel:
-    books = outcome.summary["books"]
+    counts = outcome.summary["record_counts"]
     lines = [
         (
-            f"{counted(books['records_read'], 'record')} read "
-            f"from {counted(books['files'], 'file')} "
-            f"({outcome.new_files:,} new) = {books['accepted']:,} accepted + "
-            f"{books['quarantined']:,} quarantined + {books['skipped']:,} skipped"
+            f"{counted(counts['records_read'], 'record')} read "
+            f"from {counted(counts['files'], 'file')} "
+            f"({outcome.new_files:,} new) = {counts['accepted']:,} accepted + "
+            f"{counts['quarantined']:,} quarantined + {counts['skipped']:,} skipped"
         ),
         (
-            f"{books['duplicate_records']:,} of the accepted were duplicates, "
-            f"{books['conflicting_records']:,} of these with other content"
+            f"{counts['duplicate_records']:,} of the accepted were duplicates, "
+            f"{counts['conflicting_records']:,} of these with other content"
         ),
     ]
     rules = [f"{row['rule']} {row['records']:,}" for row in outcome.summary["quarantined_by_rule"]]

@@ -216,8 +216,8 @@ def write_many(settings: SequenSettings, path: str, *, events: int, version: int
 def books_of(settings: SequenSettings) -> dict[str, int]:
     """The books of the report that was published."""
     report = json.loads((settings.home / "serving" / "report.json").read_text())
-    books: dict[str, int] = report["books"]
-    return books
+    counts: dict[str, int] = report["record_counts"]
+    return counts
 
 
 def kill(child: Child) -> None:

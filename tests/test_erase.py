@@ -229,7 +229,7 @@ def test_nothing_of_the_erased_is_left(built: SequenSettings, dagster_home: Path
     )
     assert rows(built, left_out) == [("conversion", "erased", 1), ("page_view", "erased", 2)]
     report = json.loads((built.home / "serving" / "report.json").read_text())
-    assert report["books"]["skipped"] == 3
+    assert report["record_counts"]["skipped"] == 3
     assert read_noted(built.home / "lake").unfinished == 0
     assert verify(built).is_equal
 

@@ -290,7 +290,7 @@ def test_fix_in_the_files_themselves_gains_what_the_report_says(
     settings = load_settings(tmp_path, home="home", exports=exports)
     (exports / "events.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     report = run_pipeline(settings).summary
-    fix = next(fix for fix in report["fixes"] if fix["source"] == "(all)" and fix["mended_events"])
+    fix = next(fix for fix in report["fixes"] if fix["source"] == "(all)" and fix["fixable_events"])
     mended_rows = mended(rows, {**fix, "example": json.dumps(fix["example"])})
     (exports / "events.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in mended_rows))
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from homes import settings_of
-from sequen_dagster.reports.document import Report
+from sequen_dagster.reports.document.report import Report
 from sequen_dagster.reports.history import remember, with_changes
 from sequen_dagster.settings import SequenSettings
 

@@ -5,7 +5,7 @@ import pytest
 from sequen_dagster.reports.markdown import escape_markdown, render_markdown
 
 NUMBERS = {
-    "books": "records_read files accepted quarantined skipped blank_lines duplicate_records"
+    "record_counts": "records_read files accepted quarantined skipped blank_lines duplicate_records"
     " conflicting_records",
     "events": "events sources first_at last_at",
     "sessions": "sessions given derived visitors converted over_a_day",
@@ -14,7 +14,7 @@ NUMBERS = {
 }
 REMEDY = "`sequen-dagster replay --stale` judges"
 LISTS = (
-    "tiers attributes fixes near_misses hints silences conflicts quarantined_by_rule warnings"
+    "tiers attributes fixes near_misses hints volume_drops conflicts quarantined_by_rule warnings"
     " clicks_by_match_method units_by_basis funnel repeated_value_by_currency"
 )
 

@@ -8,14 +8,14 @@ from histories import Row, after
 from homes import settings_of
 from published import publish_rows
 from replay import Load, Recording, shared_recording
-from sequen_dagster.reports.document import NearMiss
+from sequen_dagster.reports.document.completeness import NearMiss
+from sequen_dagster.reports.files import WrittenReport, make_report
 from sequen_dagster.reports.near_misses import (
     near_fields,
     near_fields_of_quarantined,
     near_types,
     near_values,
 )
-from sequen_dagster.reports.report import WrittenReport, make_report
 
 
 def named(found: list[NearMiss]) -> list[tuple[str, str]]:

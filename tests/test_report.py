@@ -18,8 +18,8 @@ from replay import Recording, shared_recording
 from sequen_dagster.cli import main
 from sequen_dagster.errors import ReportError
 from sequen_dagster.reports.assets import COMPLETENESS_REPORT, build_reports_assets
-from sequen_dagster.reports.document import Report, report_schema
-from sequen_dagster.reports.report import WrittenReport, make_report, read_report
+from sequen_dagster.reports.document.report import Report, report_schema
+from sequen_dagster.reports.files import WrittenReport, make_report, read_report
 from sequen_dagster.settings import SequenSettings
 
 SCHEMA = Path(__file__).resolve().parent.parent / "docs" / "report.schema.json"
@@ -85,6 +85,21 @@ def test_published_schema_is_that_of_the_code() -> None:
     assert json.loads(SCHEMA.read_text(encoding="utf-8")) == report_schema()
 
 
+def test_every_property_of_the_schema_has_a_description_and_a_unit() -> None:
+    schema = report_schema()
+    parts = {"Report": schema, **schema["$defs"]}
+    properties = {
+        f"{part}.{name}": described
+        for part, its in parts.items()
+        for name, described in its["properties"].items()
+    }
+
+    assert len(properties) > 200
+    assert [name for name, its in parts.items() if not its.get("description")] == []
+    for key in ("description", "unit"):
+        assert [name for name, described in properties.items() if not described.get(key)] == []
+
+
 def test_report_says_by_what_and_when_it_was_made(written: WrittenReport) -> None:
     made = written.numbers["made"]
 
@@ -94,12 +109,12 @@ def test_report_says_by_what_and_when_it_was_made(written: WrittenReport) -> Non
     assert "run-1" in written.page.read_text(encoding="utf-8")
 
 
-def test_books_and_flow_add_up(written: WrittenReport) -> None:
-    books = written.numbers["books"]
+def test_record_counts_and_flow_add_up(written: WrittenReport) -> None:
+    counts = written.numbers["record_counts"]
     flow = {step["step"]: (step["count"], step["of"]) for step in written.numbers["flow"]}
 
-    assert books["records_read"] == len(ROWS) == books["accepted"] + books["quarantined"]
-    assert books["quarantined"] == 1
+    assert counts["records_read"] == len(ROWS) == counts["accepted"] + counts["quarantined"]
+    assert counts["quarantined"] == 1
     assert flow == {
         "read": (len(ROWS), len(ROWS)),
         "accepted": (len(ROWS) - 1, len(ROWS)),
@@ -143,7 +158,7 @@ def test_quarantined_records_name_their_fix_and_file(written: WrittenReport) -> 
     assert by(rules, rule="missing_identity")["records"] == 1
     assert by(rules, rule="missing_identity")["worst_path"] == f"{HOSTILE[0]}.jsonl"
     # The record lacks its click_type as well.
-    assert by(fixes, rule="missing_identity", source="(all)")["mended_records"] == 0
+    assert by(fixes, rule="missing_identity", source="(all)")["fixable_records"] == 0
 
 
 def test_no_value_of_an_event_is_shown(written: WrittenReport) -> None:

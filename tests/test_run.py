@@ -26,15 +26,15 @@ def test_demo_finds_what_the_simulator_wrote(
     truth = demo_truth
     report = json.loads((serving_dir(demo) / "report.json").read_text())
     assert {
-        name: report["books"][name] for name in ("records_read", "accepted", "quarantined")
+        name: report["record_counts"][name] for name in ("records_read", "accepted", "quarantined")
     } == {
         "records_read": truth.records,
         "accepted": truth.accepted,
         "quarantined": truth.quarantined,
     }
-    assert report["books"]["duplicate_records"] == truth.duplicate_records
-    assert report["books"]["conflicting_records"] == truth.conflicting_records
-    assert report["books"]["blank_lines"] == truth.blank_lines
+    assert report["record_counts"]["duplicate_records"] == truth.duplicate_records
+    assert report["record_counts"]["conflicting_records"] == truth.conflicting_records
+    assert report["record_counts"]["blank_lines"] == truth.blank_lines
     broken = {row["rule"]: row["records"] for row in report["quarantined_by_rule"]}
     assert broken == truth.quarantined_by_rule
     counted = {row["name"]: row["count"] for row in report["events_by_type"]}
@@ -103,7 +103,7 @@ def test_home_without_any_event_still_gives_all_tables(tmp_path: Path) -> None:
 
     assert outcome.failures == ()
     assert outcome.summary["events"]["events"] == 0
-    assert outcome.summary["books"]["quarantined"] == 1
+    assert outcome.summary["record_counts"]["quarantined"] == 1
 
 
 @pytest.mark.bad_input(36)

@@ -43,13 +43,13 @@ def report(
     Writes report.html, report.md and report.json into `serving/`, and prints it.
     """
     if json_schema:
-        from sequen_dagster.reports.document import report_schema
+        from sequen_dagster.reports.document.report import report_schema
 
         click.echo(json.dumps(report_schema(), indent=2))
         return
     settings = settings_of(overrides, needs_exports=False, home=home)
     with errors.status("making the report"):
-        from sequen_dagster.reports.report import make_report
+        from sequen_dagster.reports.files import make_report
 
         try:
             written = make_report(settings, against=against)

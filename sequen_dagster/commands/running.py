@@ -66,4 +66,4 @@ def run_and_tell(
         return EXIT_LOCKED
     if not outcome.is_success or outcome.failed_checks or outcome.unread_files:
         return EXIT_FAILED
-    return EXIT_FAILED if strict and outcome.summary["books"]["quarantined"] else 0
+    return EXIT_FAILED if strict and outcome.summary["record_counts"]["quarantined"] else 0

@@ -17,10 +17,10 @@ from sequen_dagster.marts.warehouse import writer_lock
 from sequen_dagster.private import private_files
 from sequen_dagster.progress import report
 from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
-from sequen_dagster.reports.document import UNLOCKS
+from sequen_dagster.reports.document.completeness import UNLOCKS
+from sequen_dagster.reports.files import make_report
 from sequen_dagster.reports.publish import publish
 from sequen_dagster.reports.rendering import conflict_sentence, overall
-from sequen_dagster.reports.report import make_report
 from sequen_dagster.reports.training import write_training_set
 from sequen_dagster.reports.training_columns import COLUMNS
 from sequen_dagster.settings import SequenSettings
@@ -153,10 +153,10 @@ def _plotted(numbers: dict[str, Any]) -> dict[str, int | float | str]:  # Any: t
         "tier_reached": whole["name"],
         **{f"{tier['tier']}_score": tier["score"] for tier in whole["tiers"]},
         "events": numbers["events"]["events"],
-        "accepted": numbers["books"]["accepted"],
-        "quarantined": numbers["books"]["quarantined"],
+        "accepted": numbers["record_counts"]["accepted"],
+        "quarantined": numbers["record_counts"]["quarantined"],
         "fixes": sum(fix["source"] == "(all)" for fix in numbers["fixes"]),
-        "silences": len(numbers["silences"]),
+        "volume_drops": len(numbers["volume_drops"]),
     }
 
 

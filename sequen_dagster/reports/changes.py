@@ -3,16 +3,18 @@
 from collections.abc import Iterable
 from typing import Final
 
-from sequen_dagster.reports.document import Attribute, Change, Changes, Report, Tier
+from sequen_dagster.reports.document.comparison import Changes, NumberChange
+from sequen_dagster.reports.document.completeness import Attribute, Tier
+from sequen_dagster.reports.document.report import Report
 
-_TOLD_POINTS: Final = 0.005
+_LEAST_MOVE: Final = 0.005
 _SHOWN_NAMES: Final = 30
 
 
 def changes_since(before: Report, after: Report) -> Changes:
     """Compare two reports of one home.
 
-    Coverage is told where it moved by half a point, or where the status is another one.
+    Coverage is reported where it moved by half a point, or where the status is another one.
 
     Args:
         before: the older report.
@@ -34,7 +36,7 @@ def changes_since(before: Report, after: Report) -> Changes:
     )
 
 
-def _tiers(before: Iterable[Tier], after: Iterable[Tier]) -> list[Change]:
+def _tiers(before: Iterable[Tier], after: Iterable[Tier]) -> list[NumberChange]:
     known = {(tier.source, tier.tier): tier for tier in before}
     changes = []
     for tier in after:
@@ -49,21 +51,21 @@ def _tiers(before: Iterable[Tier], after: Iterable[Tier]) -> list[Change]:
     return changes
 
 
-def _attributes(before: Iterable[Attribute], after: Iterable[Attribute]) -> list[Change]:
+def _attributes(before: Iterable[Attribute], after: Iterable[Attribute]) -> list[NumberChange]:
     known = {(one.source, one.attribute): one for one in before}
     changes = []
     for one in after:
         old = known.get((one.source, one.attribute))
         status = old.status if old else None
         coverage = old.coverage if old else None
-        moved = abs((one.coverage or 0.0) - (coverage or 0.0)) >= _TOLD_POINTS
+        moved = abs((one.coverage or 0.0) - (coverage or 0.0)) >= _LEAST_MOVE
         if one.status != status or moved:
             note = one.status if one.status != status else ""
             changes.append(_change(one.source, one.attribute, coverage, one.coverage, note))
     return changes
 
 
-def _rules(before: Report, after: Report) -> list[Change]:
+def _rules(before: Report, after: Report) -> list[NumberChange]:
     old = {row.rule: row.records for row in before.quarantined_by_rule}
     new = {row.rule: row.records for row in after.quarantined_by_rule}
     return [
@@ -73,8 +75,10 @@ def _rules(before: Report, after: Report) -> list[Change]:
     ]
 
 
-def _change(source: str, name: str, before: float | None, after: float | None, note: str) -> Change:
-    return Change(source=source, name=name, before=before, after=after, note=note)
+def _change(
+    source: str, name: str, before: float | None, after: float | None, note: str
+) -> NumberChange:
+    return NumberChange(source=source, name=name, before=before, after=after, note=note)
 
 
 def _names(report: Report) -> set[str]:

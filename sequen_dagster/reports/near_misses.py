@@ -13,7 +13,7 @@ from typing import Final
 from sequen_dagster.contract.shapes import PLACES
 from sequen_dagster.contract.warnings import nearest_standard
 from sequen_dagster.fields import ALIASES, FIELD_NAMES, STANDARD_TYPES
-from sequen_dagster.reports.document import NearMiss
+from sequen_dagster.reports.document.completeness import NearMiss
 
 # What collectors of behavioural data call the reserved fields, without case and punctuation.
 _SYNONYMS: Final = {

@@ -17,7 +17,7 @@ _SECTIONS: Final = (
     ("fields", "Fields"),
     ("breakdowns", "By release"),
     ("trend", "Day by day"),
-    ("books", "Books"),
+    ("records", "Records"),
     ("links", "Links and clicks"),
     ("catalog", "Custom fields"),
 )

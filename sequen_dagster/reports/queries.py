@@ -12,7 +12,7 @@ _SHOWN_DAYS: Final = 92
 
 # Sections with one row.
 SINGLE: Final = {
-    "books": """
+    "record_counts": """
         select count(*) as files, coalesce(sum(records_read), 0)::bigint as records_read,
             coalesce(sum(accepted), 0)::bigint as accepted,
             coalesce(sum(quarantined), 0)::bigint as quarantined,
@@ -182,18 +182,20 @@ LISTS: Final = {
         order by source, list_position(['good', 'better', 'best'], tier), attribute
     """,
     "fixes": """
-        select rpt_fixes.* exclude (period), rpt_completeness_attributes.why,
-            rpt_completeness_attributes.fix, rpt_completeness_attributes.example
+        select rpt_fixes.* exclude (period) rename (mended_events as fixable_events),
+            rpt_completeness_attributes.why, rpt_completeness_attributes.fix,
+            rpt_completeness_attributes.example
         from rpt_fixes
         inner join rpt_completeness_attributes using (source, period, attribute)
         where period = 'recent'
         order by rpt_fixes.source, rpt_fixes.fix_number
     """,
     "quarantine_fixes": """
-        select source, type, rule, quarantined_records, mended_records, accepted_share,
+        select source, type, rule, quarantined_records,
+            mended_records as fixable_records, accepted_share,
             accepted_share_after
         from rpt_quarantine_fixes
-        order by mended_records desc, quarantined_records desc, source, type, rule limit 50
+        order by fixable_records desc, quarantined_records desc, source, type, rule limit 50
     """,
     "fields": """
         with places as (
@@ -252,7 +254,9 @@ LISTS: Final = {
         from rpt_batches where is_current group by 1 order by 1 desc limit {_SHOWN_DAYS}
     """,
     "coverage_by_day": f"""
-        select day, attribute, coverage
+        select day, attribute, coverage,
+            if(kind = 'event', matching_session_count, carrying_events) as carrying,
+            if(kind = 'event', session_count, applicable_events) as applicable
         from rpt_completeness_daily
         where source = '(all)' and coverage is not null
             and day > (select max(day) - {_SHOWN_DAYS} from rpt_completeness_daily)
@@ -279,7 +283,7 @@ LISTS: Final = {
         from rpt_field_catalog where source = '(all)'
         order by is_drifting desc, event_count desc, type, field limit 200
     """,
-    "silences": """
+    "volume_drops": """
         select source, scope, type, status, event_count, usual_event_count, compared_day,
             last_seen_date
         from rpt_silences where status in ('silent', 'low')

@@ -17,7 +17,8 @@ from sequen_dagster.contract.hints import describe_hint
 from sequen_dagster.errors import ReportError
 from sequen_dagster.lake.ingest import contract_fingerprint
 from sequen_dagster.reports import queries
-from sequen_dagster.reports.document import REPORT_VERSION, UNLOCKS, Report
+from sequen_dagster.reports.document.completeness import UNLOCKS
+from sequen_dagster.reports.document.report import REPORT_VERSION, Report
 from sequen_dagster.reports.near_names import near_misses
 from sequen_dagster.reports.publish import read_rows, snapshot_path
 from sequen_dagster.secrecy import values_kept_in
