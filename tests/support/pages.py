@@ -13,6 +13,7 @@ fails. A block that shows instead of running carries a comment on the line befor
 
 import ast
 import csv
+import io
 import json
 import re
 import shlex
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import chdir
+from contextlib import chdir, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -54,6 +55,7 @@ _FENCE: Final = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _VARIES: Final = "…"
+_VARIABLE: Final = re.compile(r"([A-Z_]+)=(\S*)\s*")
 
 
 @dataclass(frozen=True)
@@ -125,16 +127,14 @@ def all_blocks() -> list[Block]:
 
 
 def commands_of(block: Block) -> list[str]:
-    """The commands of a block of shell, with their continued lines and without comments."""
-    text = block.text.replace("\\\n", " ")
-    lexer_lines: list[str] = []
-    for line in text.splitlines():
-        is_open = lexer_lines and not _is_whole(lexer_lines[-1])
-        if is_open:
-            lexer_lines[-1] += "\n" + line
+    """The commands of a block of shell, with the lines that continue them, without comments."""
+    commands: list[str] = []
+    for line in block.text.replace("\\\n", " ").splitlines():
+        if commands and not _is_whole(commands[-1]):
+            commands[-1] += "\n" + line
         elif line.strip() and not line.lstrip().startswith("#"):
-            lexer_lines.append(line)
-    return lexer_lines
+            commands.append(line)
+    return commands
 
 
 def _is_whole(command: str) -> bool:
@@ -149,8 +149,8 @@ def _is_whole(command: str) -> bool:
 def is_slow(block: Block) -> bool:
     """Whether a block builds tables."""
     return block.language == "sh" and any(
-        words[:1] == ["sequen-dagster"] and words[1:2] and words[1] in SLOW_COMMANDS
-        for words in (shlex.split(command, comments=True) for command in commands_of(block))
+        words[0] == "sequen-dagster" and words[1] in SLOW_COMMANDS
+        for _, words in _words_of_commands(block)
     )
 
 
@@ -170,7 +170,9 @@ def run_python(block: Block, workspace: Workspace) -> None:
     """Run Python as a file of the workspace; definitions of Dagster are loaded as it loads them."""
     names = workspace.names
     names["__file__"] = str(workspace.folder / "definitions.py")
-    exec(compile(block.text, str(block), "exec"), names)  # noqa: S102  # the point of it
+    with redirect_stdout(io.StringIO()) as printed:
+        exec(compile(block.text, str(block), "exec"), names)  # noqa: S102  # the point of it
+    workspace.output = printed.getvalue()
     if "defs" in names:
         import dagster as dg
 
@@ -227,15 +229,22 @@ def find_in_models(block: Block, _workspace: Workspace) -> None:
 
 def run_shell(block: Block, workspace: Workspace) -> None:
     """Run commands, each in the way that suits it; one that is not known runs in bash."""
+    for command, words in _words_of_commands(block):
+        COMMANDS.get(words[0], _run_bash)(command, words, workspace)
+
+
+def _words_of_commands(block: Block) -> Iterator[tuple[str, list[str]]]:
+    """Every command with its words; variables before it are left out of these."""
     for command in commands_of(block):
         words = shlex.split(command, comments=True)
-        COMMANDS.get(words[0], _run_bash)(command, words, workspace)
+        while _VARIABLE.match(words[0]):
+            words = words[1:]
+        yield command, words
 
 
 def check_commands(block: Block) -> None:
     """Have the command line read what a block gives to it, without doing it."""
-    for command in commands_of(block):
-        words = shlex.split(command, comments=True)
+    for command, words in _words_of_commands(block):
         if words[0] == "sequen-dagster":
             arguments, _ = _redirected(words[1:])
             context = click.Context(main)
@@ -255,9 +264,9 @@ def _redirected(words: list[str]) -> tuple[list[str], str | None]:
 def _run_ours(command: str, words: list[str], workspace: Workspace) -> None:
     arguments, source = _redirected(words[1:])
     given = Path(source).read_text(encoding="utf-8") if source else None
-    result = CliRunner().invoke(main, arguments, input=given)
+    variables = dict(_VARIABLE.findall(command.partition("sequen-dagster")[0]))
+    result = CliRunner().invoke(main, arguments, input=given, env=variables)
     workspace.output = result.output
-    # 1 says that the data is not as it should be, which is for the page to show.
     assert result.exit_code == 0, f"{command}: {result.output}"
     assert result.exception is None or isinstance(result.exception, SystemExit), command
 
@@ -315,7 +324,7 @@ RUNNERS: Final[dict[str, Callable[[Block, Workspace], None]]] = {
     "toml": run_toml,
     "yaml": run_yaml,
     "sql": run_sql,
-    "sql+jinja": find_in_models,
+    "jinja": find_in_models,
     "sh": run_shell,
 }
 
