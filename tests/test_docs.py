@@ -64,7 +64,12 @@ def test_block_runs(block: Block, workspaces: dict[str, Workspace]) -> None:
 
 
 @pytest.mark.parametrize("block", SLOW, ids=str)
-def test_commands_are_understood(block: Block) -> None:
+def test_commands_are_understood(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "exports").mkdir()
+    monkeypatch.chdir(tmp_path)
+
     check_commands(block)
 
 

@@ -6,6 +6,7 @@ fails. A block that shows instead of running carries a comment on the line befor
     <!-- shows: home -->       a tree of paths, each of which is in a home that a run has made
     <!-- shows: messages -->   sentences that the package says, with `…` for what varies
     <!-- shows: output -->     lines that the command before it has printed
+    <!-- shows: example -->    what the package says in one case, or another program
     <!-- shows: drawing -->    a picture in characters
 
     <!-- not run: reason -->   a block that cannot run in a test
@@ -27,6 +28,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import click
 import duckdb
@@ -265,7 +267,8 @@ def _run_ours(command: str, words: list[str], workspace: Workspace) -> None:
     arguments, source = _redirected(words[1:])
     given = Path(source).read_text(encoding="utf-8") if source else None
     variables = dict(_VARIABLE.findall(command.partition("sequen-dagster")[0]))
-    result = CliRunner().invoke(main, arguments, input=given, env=variables)
+    with patch("click.launch"):
+        result = CliRunner().invoke(main, arguments, input=given, env=variables)
     workspace.output = result.output
     assert result.exit_code == 0, f"{command}: {result.output}"
     assert result.exception is None or isinstance(result.exception, SystemExit), command
@@ -362,15 +365,16 @@ def find_output(block: Block, workspace: Workspace) -> None:
             assert " ".join(piece.split()) in printed, f"{block}: {piece}\n{workspace.output}"
 
 
-def see_drawing(_block: Block, _workspace: Workspace) -> None:
-    """Nothing of a drawing can be wrong."""
+def read_only(_block: Block, _workspace: Workspace) -> None:
+    """Nothing of a drawing or of an example can be checked."""
 
 
 SHOWN: Final[dict[str, Callable[[Block, Workspace], None]]] = {
     "home": find_paths,
     "messages": find_messages,
     "output": find_output,
-    "drawing": see_drawing,
+    "example": read_only,
+    "drawing": read_only,
 }
 
 
