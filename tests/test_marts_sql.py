@@ -23,7 +23,7 @@ from sequen_dagster.marts.warehouse import ID_HASH, create_raw_tables
 
 # Every model but those of the reports.
 SELECTED = [
-    "+path:models/marts", "path:models/staging", "int_duplicate_records",
+    "+path:models/marts", "path:models/staging", "int_batch_duplicates",
 ]  # fmt: skip
 Row = dict[str, Any]
 

@@ -246,7 +246,7 @@ def test_file_that_fails_is_tried_again_then_parked_and_blocks_nobody(
         "2 files seen: 1 parked until they change: 'a.jsonl' (OSError: Input/output error)."
     )
     monkeypatch.setattr(workers, "ingest_file", ingest)
-    write_events(daemon.settings, "a.jsonl", event(note="mended"))
+    write_events(daemon.settings, "a.jsonl", event(note="fixed"))
     assert daemon.work(started(daemon)).books.accepted == 1
 
 
