@@ -86,7 +86,7 @@ def test_tutorial_says_what_happens(tmp_path: Path) -> None:
     for block in read_blocks(ROOT / TUTORIAL):
         run_block(block, workspace)
 
-    assert workspace.output
+    assert (tmp_path / ".sequen" / "serving" / "report.html").exists()
 
 
 def test_blocks_that_cannot_run_are_few_and_say_why() -> None:
