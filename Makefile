@@ -102,11 +102,11 @@ format: setup ## apply what a machine can fix
 	$(BIN)/sqlfluff fix --processes 0 dbt_project/models dbt_project/tests
 
 docs: setup ## regenerate what the code and the tests decide of the docs
-	$(BIN)/python tests/reliability.py
-	cd tests && $(CURDIR)/$(BIN)/python -m support.generated_pages
+	PYTHONPATH=tests $(BIN)/python -m support.reliability
+	PYTHONPATH=tests $(BIN)/python -m support.generated_pages
 
 screenshots: setup ## take the pictures in docs/images again (needs Chromium)
-	$(BIN)/python tests/screenshots.py
+	PYTHONPATH=tests $(BIN)/python -m support.screenshots
 
 bench: setup ## measure speed and memory beside DuckDB's bare read (BENCH_ARGS="...")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

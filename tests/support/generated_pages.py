@@ -1,6 +1,6 @@
 """Tables of the documentation that the code decides: `make docs` writes them.
 
-    cd tests && python -m support.generated_pages
+    PYTHONPATH=tests python -m support.generated_pages
 
 A table stands between two comments, `<!-- generated: NAME -->` and `<!-- end -->`. Those of
 `docs/settings.md` come from the settings class, those of `docs/events.md` from the table of fields,

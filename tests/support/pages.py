@@ -37,7 +37,7 @@ from click.testing import CliRunner
 from packaging.requirements import Requirement
 
 import sequen_dagster
-from sequen_dagster.cli import main
+from sequen_dagster.cli.main import main
 from sequen_dagster.contract import EventContract, Origin
 from sequen_dagster.exports.tables import chunks_of_rows
 from sequen_dagster.marts.overrides import check_overrides
@@ -185,7 +185,7 @@ def run_python(block: Block, workspace: Workspace) -> None:
 
 def run_json(block: Block, _workspace: Workspace) -> None:
     """Hold an event to the contract."""
-    (split,) = EventContract().judge(chunks_of_rows([json.loads(block.text)]), Origin())
+    (split,) = EventContract().validate_chunks(chunks_of_rows([json.loads(block.text)]), Origin())
     assert split.errors == {}, block
 
 
