@@ -55,7 +55,7 @@ SEGMENT = {
 }
 CELLS = {"device_info": '{"platform":"ios","locale":"de"}', "geo": '{"country":"CH"}'}
 # Custom fields of a page_view, and what it carries of the fields that it could.
-PLACES: dict[str, tuple[Row, set[str]]] = {
+SEARCHED_OBJECTS: dict[str, tuple[Row, set[str]]] = {
     "flat": (WHOLE, CARRIED),
     "nested": (SEGMENT, CARRIED),
     "traits": ({"traits": WHOLE}, CARRIED),
@@ -108,7 +108,7 @@ NO_MAILS = ("newsletter", "email2", "emails")
 CASES: dict[str, tuple[Row, ...]] = {
     **{
         name: tuple(page_view(number, **fields) for number in range(2))
-        for name, (fields, _) in PLACES.items()
+        for name, (fields, _) in SEARCHED_OBJECTS.items()
     },
     **{name: (page_view(0, **dict.fromkeys(WHOLE, word)),) for name, word in NONE_WORDS.items()},
     **{
@@ -172,9 +172,9 @@ def seen(covered: dict[str, Coverage]) -> set[str]:
     return {name for name, one in covered.items() if one.carrying}
 
 
-@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("name", SEARCHED_OBJECTS)
 def test_value_counts_wherever_it_lies(found: Found, name: str) -> None:
-    _, expected = PLACES[name]
+    _, expected = SEARCHED_OBJECTS[name]
 
     assert seen(found[name]) == expected
     # Of the two the first page_view of the session asks for its source.

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sequen_dagster.errors import UnreadableFileError
-from sequen_dagster.exports.compression import HashingReader, Packing, plain_stream
+from sequen_dagster.exports.compression import HashingReader, Packing, open_plain
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from support.builders import chunks_of, export, good, refused_as, validate_file
 
@@ -46,7 +46,7 @@ PACK: dict[Packing, Callable[[bytes], bytes]] = {
 def unpacked(content: bytes, *, read_bytes: int = 1 << 20, buffer_bytes: int = 1 << 20) -> bytes:
     """What is read of a packed file."""
     raw = HashingReader(io.BytesIO(content))
-    stream, packing = plain_stream(io.BufferedReader(raw, buffer_bytes), max_ratio=250)
+    stream, packing = open_plain(io.BufferedReader(raw, buffer_bytes), max_ratio=250)
     plain = b""
     while block := stream.read(read_bytes):
         plain += block

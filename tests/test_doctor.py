@@ -81,7 +81,7 @@ def test_missing_exports_place_is_an_error(settings: SequenSettings) -> None:
     settings.sources[0].exports.rmdir()
 
     ((level, message),) = wrong(settings, "exports")
-    assert (level, "is no folder" in message) == ("error", True)
+    assert (level, "is not a folder" in message) == ("error", True)
     assert invoke(settings).exit_code == 1
 
 

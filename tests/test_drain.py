@@ -18,7 +18,7 @@ from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.settings import Source, load_settings
 from support.homes import event, settings_of, write_events, write_text
 
-NOBODY = 65534
+NO_ERASURES = 65534
 
 
 def test_drain_commits_many_files_at_once(tmp_path: Path) -> None:
@@ -159,8 +159,8 @@ def folder_of_nobody() -> Iterator[Path]:
     root = os.geteuid() == 0
     with tempfile.TemporaryDirectory(dir=tempfile.gettempdir()) as name:
         if root:
-            os.chown(name, NOBODY, NOBODY)
-            os.seteuid(NOBODY)
+            os.chown(name, NO_ERASURES, NO_ERASURES)
+            os.seteuid(NO_ERASURES)
         try:
             yield Path(name)
         finally:

@@ -10,7 +10,7 @@ import pytest
 
 from sequen_dagster.contract import EventContract, Origin, Split
 from sequen_dagster.contract.erasures import (
-    NOBODY,
+    NO_ERASURES,
     Erasures,
     erased_rows,
     split_without_erased,
@@ -50,11 +50,11 @@ def text(**fields: Any) -> str:
 def test_no_one_costs_nothing() -> None:
     split = split_of(text(), "broken")
 
-    kept, skipped = split_without_erased(split, NOBODY)
+    kept, skipped = split_without_erased(split, NO_ERASURES)
 
     assert kept is split
     assert skipped == Counter()
-    assert NOBODY.fingerprint == ""
+    assert NO_ERASURES.fingerprint == ""
 
 
 @pytest.mark.parametrize(
@@ -216,10 +216,10 @@ def test_hashes_depend_on_salt_field_and_value() -> None:
 
 
 def test_fingerprint_names_the_list_whatever_its_order() -> None:
-    one = NOBODY.adding([("uid", "a")]).adding([("cid", "b")])
-    other = NOBODY.adding([("cid", "b")]).adding([("uid", "a")])
+    one = NO_ERASURES.adding([("uid", "a")]).adding([("cid", "b")])
+    other = NO_ERASURES.adding([("cid", "b")]).adding([("uid", "a")])
 
-    assert one.fingerprint == other.fingerprint != NOBODY.adding([("uid", "a")]).fingerprint
+    assert one.fingerprint == other.fingerprint != NO_ERASURES.adding([("uid", "a")]).fingerprint
     assert len(one.fingerprint) == 16
 
 

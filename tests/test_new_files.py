@@ -298,7 +298,7 @@ def test_place_that_is_gone_does_not_hold_back_the_others(tmp_path: Path) -> Non
     daemon = Daemon(settings)
 
     assert daemon.tick() == []
-    assert "Exports place" in daemon.message
+    assert "Location" in daemon.message
     assert "2 arriving or settling" in daemon.message
     (file_group,) = daemon.tick()
     assert len(Ledger(settings.home).requested(file_group)) == 2

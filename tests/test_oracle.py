@@ -193,7 +193,7 @@ def test_sequence_of_values(text: str | bytes, found: str) -> None:
     assert places(text) == found
 
 
-NOBODY = "missing_identity missing_original_timestamp"
+NO_ERASURES = "missing_identity missing_original_timestamp"
 
 
 @pytest.mark.parametrize(
@@ -211,12 +211,12 @@ NOBODY = "missing_identity missing_original_timestamp"
         (f'{{{SAYS},"rank":1,"events":[{POOR}]}}', "1.1 +"),
         (f'{{{SAYS},"type":"x","events":[{POOR}]}}', "1.1 +"),
         (f'{{{SAYS},"type":"","events":[{POOR}]}}', "1.1 +"),
-        (f'{{{SAYS},"events":[{POOR}}},{POOR}]}}', f"1.1 +, 1.2 {NOBODY}"),
-        (f'{{{SAYS},"events":[{POOR}\n{POOR}]}}', f"1.1 +, 2.1 {NOBODY}"),
+        (f'{{{SAYS},"events":[{POOR}}},{POOR}]}}', f"1.1 +, 1.2 {NO_ERASURES}"),
+        (f'{{{SAYS},"events":[{POOR}\n{POOR}]}}', f"1.1 +, 2.1 {NO_ERASURES}"),
         (f'{{{SAYS},"events":[{POOR},\n{POOR}{POOR}]}}', "1.1 +, 2.1 +, 2.2 +"),
         (f'{{{SAYS},"events":[{{"a":"x"y"}},{POOR}]}}\n{GOOD}', "1.1 malformed_json, 2.1 +"),
         (f'{{{SAYS},"events":[{{"a":x}},{POOR}]}}', "1.1 malformed_json, 1.2 +"),
-        (f'{{{SAYS},"events":[{{"a":"x"y"z"}},{POOR}]}}', f"1.1 malformed_json, 1.2 {NOBODY}"),
+        (f'{{{SAYS},"events":[{{"a":"x"y"z"}},{POOR}]}}', f"1.1 malformed_json, 1.2 {NO_ERASURES}"),
         (f'{{"x":oops,{SAYS},"events":[{POOR}]}}{GOOD}', "1.1 malformed_json, 1.2 +"),
         (f'{{{SAYS},"events":[{POOR}],"x":oops}}{GOOD}', "1.1 +, 1.2 malformed_json, 1.3 +"),
         (f'{{{SAYS},"events":[{POOR}', "1.1 +, 1.2 truncated_tail"),

@@ -11,7 +11,7 @@ import filelock
 import polars as pl
 import pytest
 
-from sequen_dagster.contract.erasures import NOBODY, Erasures
+from sequen_dagster.contract.erasures import NO_ERASURES, Erasures
 from sequen_dagster.errors import BuildError, LockTimeoutError
 from sequen_dagster.exports import records
 from sequen_dagster.home.locks import quiet_home
@@ -332,7 +332,7 @@ def test_file_validated_before_the_erasure_is_validated_again(
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(id="e1", uid=X), event(id="e2"))
     (file,) = pending_files(settings)
-    monkeypatch.setattr(ingest, "read_erasures", lambda _: NOBODY)
+    monkeypatch.setattr(ingest, "read_erasures", lambda _: NO_ERASURES)
     stale = [] if is_late else [ingest.ingest_file(file, settings, registered_at=file.modified_at)]
     erase(settings)
     # This one had read the list before, and writes its rows only now.

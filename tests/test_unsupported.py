@@ -237,9 +237,9 @@ def test_text_of_any_language_is_text(fine: str, before: str) -> None:
 def test_what_is_known_by_nothing_is_refused_as_binary(tmp_path: Path) -> None:
     noise = bytes(range(256)) * 20
 
-    assert message_of(tmp_path, noise).startswith("The file is no text in UTF-8, but binary")
+    assert message_of(tmp_path, noise).startswith("The file is not text in UTF-8, but binary")
     assert message_of(tmp_path, gzip.compress(noise)).startswith(
-        "The file is no text in UTF-8, but binary, packed in another way, or text in another"
+        "The file is not text in UTF-8, but binary, packed in another way, or text in another"
         " encoding, packed with gzip"
     )
 
