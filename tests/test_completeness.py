@@ -200,7 +200,7 @@ def test_what_says_no_does_not_complete_an_event_attribute(found: Found, name: s
     }
 
 
-def test_what_says_no_at_the_top_may_say_yes_under_a_place(found: Found) -> None:
+def test_falsy_value_at_the_top_may_be_given_in_a_searched_object(found: Found) -> None:
     assert found["no at the top"]["email_campaign"] == Coverage(0, 1, "complete")
 
 
@@ -323,7 +323,7 @@ def test_recent_period_ends_on_the_latest_day_that_is_not_far_below_the_usual(
     assert lasts == {source: last for source, (_, last) in PERIODS.items()}
 
 
-def test_event_ahead_of_its_time_moves_nothing(recording: Recording) -> None:
+def test_event_ahead_of_its_time_moves_no_figure(recording: Recording) -> None:
     rows = [*on_days({0: 20, 1: 20}, **WHOLE), *on_days({390: 1}, email_campaign="x")]
     with SmallWarehouse(recording) as warehouse:
         warehouse.load(Load("a", tuple(rows)))

@@ -93,7 +93,7 @@ def zipped(name: str) -> bytes:
     ],
     ids=["plain", "gzip", "two-members", "zstd", "bzip2", "xz", "lz4"],
 )
-def test_kind_is_told_by_content(tmp_path: Path, name: str, content: bytes) -> None:
+def test_packing_is_recognized_by_content(tmp_path: Path, name: str, content: bytes) -> None:
     verdict = validate_file(tmp_path, content, name)
 
     assert (len(verdict.accepted), verdict.rules, verdict.file_format) == (200, [], "json")
@@ -170,14 +170,14 @@ def test_members_are_read_as_one_text(packing: Packing, layout: str) -> None:
 
 
 @pytest.mark.parametrize("packing", PACK)
-def test_nothing_packed_is_nothing(packing: Packing) -> None:
+def test_packed_empty_file_has_no_records(packing: Packing) -> None:
     assert unpacked(PACK[packing](b"")) == b""
     assert unpacked(SKIPPED) == b""
 
 
 @pytest.mark.parametrize("packing", PACK)
 @pytest.mark.parametrize("garbage", [b"g", b"garbage behind it", b"\0", b"\0\0g", LINES])
-def test_garbage_behind_is_corrupt(packing: Packing, garbage: bytes) -> None:
+def test_garbage_after_the_stream_is_corrupt(packing: Packing, garbage: bytes) -> None:
     # Zeros are padding: of any length in gzip, of four bytes in xz.
     expected = LINES if packing == "gzip" and garbage == b"\0" else "corrupt_compression"
 

@@ -82,7 +82,9 @@ def is_absent(raw_value: str | None) -> bool:
         ("item_id_relation", scalars.read_string),
     ],
 )
-def test_columns_equal_raw_values(field: str, scalar: object, values: list[str | None]) -> None:
+def test_columns_convert_as_single_raw_values_do(
+    field: str, scalar: object, values: list[str | None]
+) -> None:
     for raw_value, (value, state) in zip(values, converted(field, values), strict=True):
         expected = None if raw_value is None or is_absent(raw_value) else scalar(raw_value)  # type: ignore[operator]  # one of four functions
         assert value == expected
@@ -92,7 +94,9 @@ def test_columns_equal_raw_values(field: str, scalar: object, values: list[str |
 
 @settings(deadline=None)
 @given(values=st.lists(CELLS, min_size=1, max_size=8))
-def test_columns_equal_raw_values_of_optional_times(values: list[str | None]) -> None:
+def test_columns_of_optional_times_convert_as_single_raw_values_do(
+    values: list[str | None],
+) -> None:
     required = converted("original_timestamp", values)
     for raw_value, (value, state), before in zip(
         values, converted("server_timestamp", values), required, strict=True
@@ -106,7 +110,9 @@ def test_columns_equal_raw_values_of_optional_times(values: list[str | None]) ->
 @settings(deadline=None)
 @given(values=st.lists(CELLS | WORDS, min_size=1, max_size=8))
 @pytest.mark.parametrize("field", ["uid", "rec_id"])
-def test_columns_equal_raw_values_of_ids(field: str, values: list[str | None]) -> None:
+def test_columns_of_ids_convert_as_single_raw_values_do(
+    field: str, values: list[str | None]
+) -> None:
     plain = converted("item_id_relation", values)
     for raw_value, (value, state), before in zip(
         values, converted(field, values), plain, strict=True
@@ -194,7 +200,7 @@ def test_exponents_are_read_of_numbers_only() -> None:
     assert scalars.read_dwell(NOT_TEXT + "0e999999999999999999") == 0
 
 
-def test_states_tell_what_happened() -> None:
+def test_states_distinguish_absent_coerced_and_unreadable() -> None:
     uids = ["u", "Null", " ", NOT_TEXT + "7", NOT_TEXT + "1.5"]
     states = [GIVEN, PLACEHOLDER, ABSENT, COERCED, UNREADABLE]
     assert [state for _, state in converted("uid", uids)] == states
@@ -225,7 +231,7 @@ def test_item_ids_are_texts(raw_value: str, texts: list[str]) -> None:
      "9999-01-01", "9999-12-31T23:59:59Z", "9999-12-31 23:59:59.999999999+00",
      "9999-12-31T23:59:59-01:00", "9999-01-01T00:00:00+01:00", "9998-12-31T23:59:59-01:00"],
 )  # fmt: skip
-def test_zero_time_is_told_from_a_wrong_one(raw_value: str) -> None:
+def test_zero_time_is_distinguished_from_a_wrong_one(raw_value: str) -> None:
     assert scalars.is_zero_time(raw_value)
     assert converted("server_timestamp", [raw_value]) == [(None, ZERO_TIME)]
     assert converted("ingest_timestamp", [raw_value]) == [(None, ZERO_TIME)]
@@ -244,7 +250,7 @@ def test_other_time_is_no_zero_time(raw_value: str) -> None:
     assert converted("server_timestamp", [raw_value])[0][1] in (GIVEN, UNREADABLE)
 
 
-def test_words_left_out_of_item_ids_are_told() -> None:
+def test_words_left_out_of_item_ids_are_flagged() -> None:
     given = [NOT_TEXT + '["a","Null"]', NOT_TEXT + '["(not set)"]', NOT_TEXT + '["a"]', None,
              "[]", NOT_TEXT + '["0", true]', '["undefined",7]']  # fmt: skip
     columns = dict.fromkeys(FIELD_NAMES, [None] * len(given)) | {"item_ids": given}

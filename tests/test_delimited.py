@@ -212,7 +212,7 @@ def test_of_a_name_twice_the_last_present_counts(tmp_path: Path) -> None:
         ("id , type\n1, x\n", [{"id": "1", "type": "x"}]),
     ],
 )  # fmt: skip
-def test_blank_behind_every_delimiter_of_the_header_belongs_to_it(
+def test_blank_after_every_delimiter_of_the_header_belongs_to_it(
     tmp_path: Path, content: str, rows: list[dict[str, str]]
 ) -> None:
     assert texts(tmp_path, content) == rows
@@ -504,7 +504,7 @@ def test_both_ways_to_split_a_row_agree(text: str, delimiter: str) -> None:
         splitter = RowSplitter(source, RowForm(delimiter, has_blank=False, is_tsv=False), 1000)
         first = source.next()
         assert isinstance(first, bytes)
-        split = splitter.split if is_split_by_csv else splitter._told_apart
+        split = splitter.split if is_split_by_csv else splitter._split_by_quotes
         found.append((split(first.decode()), len(splitter.taken)))
     if found[1][0] is None:
         found[1] = (None, 0)

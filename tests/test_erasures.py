@@ -47,7 +47,7 @@ def text(**fields: Any) -> str:
     return json.dumps(event("scroll", **fields))
 
 
-def test_no_one_costs_nothing() -> None:
+def test_empty_list_of_erasures_changes_nothing() -> None:
     split = split_of(text(), "broken")
 
     kept, skipped = split_without_erased(split, NO_ERASURES)
@@ -170,7 +170,7 @@ def test_text_that_is_not_whole_is_dropped(size: int, stays: bool) -> None:
     assert kept == (raw if stays else None)
 
 
-def test_nothing_more_is_taken_the_second_time() -> None:
+def test_second_erasure_takes_no_more_records() -> None:
     split = split_of(text(uid=X), text(), f"{X} broken", text(uid=X, original_timestamp=...))
 
     once, _ = split_without_erased(split, ERASED)
@@ -250,7 +250,7 @@ def test_list_is_not_written_where_no_one_is_new(tmp_path: Path) -> None:
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_erasure_is_unfinished_until_it_is_told(tmp_path: Path) -> None:
+def test_erasure_is_unfinished_until_it_is_marked_finished(tmp_path: Path) -> None:
     note_erasures(tmp_path, [("uid", X)])
     note_erasures(tmp_path, [("uid", "u2")])
     assert read_noted(tmp_path).unfinished == 2

@@ -77,7 +77,7 @@ def test_bad_record_does_not_cost_the_others(
     ("content", "blank_lines"),
     [("\n \n\t\r\n", 3), ("  ", 1), ("[]\n", 1), ('{"events":[]}\n', 1), ("[\n]\n", 1), ("", 0)],
 )
-def test_nothing_is_a_blank_line(tmp_path: Path, content: str, blank_lines: int) -> None:
+def test_empty_line_counts_as_blank(tmp_path: Path, content: str, blank_lines: int) -> None:
     verdict = validate_file(tmp_path, content)
 
     assert (verdict.records, verdict.blank_lines) == (0, blank_lines)

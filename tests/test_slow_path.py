@@ -17,7 +17,7 @@ def read(text: str | bytes, max_depth: int = 64) -> tuple[bytes, str, list[str]]
     return compact, msgspec.json.encode(record).decode(), warnings
 
 
-def test_only_white_space_between_tokens_goes() -> None:
+def test_only_white_space_between_tokens_is_removed() -> None:
     assert compact_json(b' { "a b\\"\t" :\r\n[ 1 , "x" ] } ') == b'{"a b\\"\t":[1,"x"]}'
 
 
