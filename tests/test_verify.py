@@ -47,7 +47,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
 
 @pytest.fixture
 def damaged(built: SequenSettings) -> Iterator[SequenSettings]:
-    """The home with a row changed, a row gone and a row too many, mended afterwards."""
+    """The home with a row changed, a row gone and a row too many, fixed afterwards."""
     statements = {
         "update fct_attributions set last_touch_value = 1": "fct_attributions",
         "delete from fct_events where id = 'e1'": "fct_events",
@@ -179,7 +179,7 @@ def test_scratch_is_removed_after_a_failure(
     from sequen_dagster.marts import verify as module
 
     def fail(*_: object, **__: object) -> None:
-        assert (demo.home / "verify" / "standing.duckdb").exists()
+        assert (demo.home / "verify" / "actual.duckdb").exists()
         raise RuntimeError
 
     monkeypatch.setattr(module, "load_commits", fail)

@@ -4,7 +4,8 @@ with
 {# Of a day only the numbers of sessions of each kind count, not which sessions they are ... #}
 changed_counts as (
     select * from {{ changes_of('int_session_sources', [
-        'source', 'is_first_source', 'has_impression', 'has_click', 'has_conversion', 'session_date',
+        'source', 'is_first_source', 'is_given', 'has_impression', 'has_click', 'has_conversion',
+        'session_date',
     ]) }} as changed_counts
 ),
 
@@ -27,7 +28,7 @@ sessions_with_matches as (
     from changed_matches
 ),
 
-days_touched as (
+days_affected as (
     select session_date as day
     from changed_counts
 
@@ -44,4 +45,4 @@ days_touched as (
     where session_key in (select changed_matches.session_key from changed_matches)
 )
 
-select * from days_touched
+select * from days_affected
