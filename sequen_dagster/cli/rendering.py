@@ -77,7 +77,7 @@ def render_verification(verification: Verification) -> Text:
     differing = len(verification.differences)
     lines.append(f"{equal} equal{f', {differing} differ' if differing else ''} ({commits})")
     if differing:
-        lines.append("`sequen-dagster run --full-refresh` mends them. Please report what you saw.")
+        lines.append("`sequen-dagster run --full-refresh` rebuilds them. Please report it.")
     return Text("\n".join(lines))
 
 

@@ -52,7 +52,7 @@ def storage_error(what: str, folder: Path, reason: str, *, about_bytes: int = 0)
         room = f"{room}, about {about_bytes:,} are needed"
     return StorageError(
         f"Cannot write {what}: {reason}; {room}. Nothing half done was committed. "
-        "Make room, or mend the disk, and run again."
+        "Make room, or fix the disk, and run again."
     )
 
 
