@@ -1,14 +1,17 @@
 """Contract: frames of polars, pandas and Arrow as records, and rows as frames of the same kind."""
 
 from collections.abc import Iterator
+from typing import cast
 
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+from typing_extensions import TypeVar  # with a default: in typing from Python 3.13 on
 
 from sequen_dagster.exports.tables import Row, rows_of, rows_of_objects
 
-Frame = pl.DataFrame | pd.DataFrame | pa.Table
+# The kinds of frames that are taken and given; files come in polars frames.
+Frame = TypeVar("Frame", bound=pl.DataFrame | pd.DataFrame | pa.Table, default=pl.DataFrame)
 
 
 def read_frame(frame: object) -> Iterator[Row]:
@@ -38,5 +41,5 @@ def read_frame(frame: object) -> Iterator[Row]:
 def convert_like(frame: Frame, rows: pl.DataFrame) -> Frame:
     """Convert polars rows to the kind of another frame."""
     if isinstance(frame, pl.DataFrame):
-        return rows
-    return rows.to_pandas() if isinstance(frame, pd.DataFrame) else rows.to_arrow()
+        return cast("Frame", rows)
+    return cast("Frame", rows.to_pandas() if isinstance(frame, pd.DataFrame) else rows.to_arrow())

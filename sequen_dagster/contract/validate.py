@@ -7,7 +7,7 @@ every rule they break, and counts by type. No Dagster here.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Final, Generic, Self
 
 import polars as pl
 from pandera.errors import SchemaErrors
@@ -29,7 +29,7 @@ from sequen_dagster.contract.warnings import NO_TYPE, Counts, count_warnings
 from sequen_dagster.errors import SequenError
 from sequen_dagster.exports.records import Chunks, Unreadable
 from sequen_dagster.exports.tables import chunks_of_rows
-from sequen_dagster.settings import SequenSettings, fingerprint
+from sequen_dagster.settings import ContractSettings, fingerprint
 from sequen_dagster.settings.absence import ANONYMOUS_WORDS, NONE_WORDS
 
 # Raised whenever the same record may be validated differently, so that older batches become stale.
@@ -37,7 +37,7 @@ CONTRACT_VERSION: Final = 2
 
 
 @dataclass(frozen=True)
-class Split:
+class Split(Generic[Frame]):
     """Records that were validated: accepted and quarantined rows, and counts.
 
     Attributes:
@@ -47,9 +47,8 @@ class Split:
         warnings: records by (event type, warning code).
     """
 
-    # Any: frames of the kind that was given: polars, pandas or Arrow.
-    accepted: Any
-    quarantined: Any
+    accepted: Frame
+    quarantined: Frame
     errors: Counts
     warnings: Counts
 
@@ -84,7 +83,7 @@ class EventContract:
         self.placeholders = Placeholders.of(placeholder_ids, placeholder_identities)
 
     @classmethod
-    def of(cls, settings: SequenSettings) -> Self:
+    def of(cls, settings: ContractSettings) -> Self:
         """Make the contract of these settings."""
         return cls(
             max_depth=settings.max_depth,
@@ -129,7 +128,7 @@ class EventContract:
             )
             yield _validate_chunk(parsed, converted, chunk_origin, ids, chunk.envelope_warnings())
 
-    def validate(self, frame: Frame, origin: Origin | None = None) -> Split:
+    def validate(self, frame: Frame, origin: Origin | None = None) -> Split[Frame]:
         """Validate the rows of a frame by the same rules as files.
 
         Columns are taken by name: reserved fields and aliases are checked, all others are custom
