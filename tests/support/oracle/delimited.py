@@ -117,7 +117,7 @@ class Delimited:
         return end
 
     def is_header(self, raw_values: list[Cell]) -> bool:
-        """Tell whether a row is the header again."""
+        """Return whether a row is the header again."""
         return [raw_value.text.strip() for raw_value in raw_values] == self.names
 
     def raw_values(self, number: int) -> tuple[list[Cell], int]:
