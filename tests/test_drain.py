@@ -269,7 +269,7 @@ def test_counts_that_do_not_reconcile_fail_that_file_alone(
 def test_stable_files_are_told_by_looking_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = settings_of(tmp_path, settle_seconds=7)
+    settings = settings_of(tmp_path, quiet_seconds=7)
     write_events(settings, "whole.jsonl", event())
     write_events(settings, "growing.jsonl", event(id="e2"))
     waits: list[float] = []

@@ -19,7 +19,7 @@ from support.sensing import Daemon
 
 
 def daemon_of(tmp_path: Path, **overrides: object) -> Daemon:
-    return Daemon(settings_of(tmp_path, **{"settle_seconds": 0, **overrides}))
+    return Daemon(settings_of(tmp_path, **{"quiet_seconds": 0, **overrides}))
 
 
 def committed(settings: SequenSettings) -> list[str]:
@@ -123,7 +123,7 @@ def test_time_of_a_file_says_nothing_about_its_rest(tmp_path: Path, offset: time
 def test_clock_that_is_set_back_keeps_no_file_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    daemon = daemon_of(tmp_path, settle_seconds=10)
+    daemon = daemon_of(tmp_path, quiet_seconds=10)
     write_events(daemon.settings, "a.jsonl", event())
     now = utc_now()
 
@@ -292,7 +292,7 @@ def test_place_that_is_gone_does_not_hold_back_the_others(tmp_path: Path) -> Non
         (tmp_path / name / "a.jsonl").write_text(json.dumps(event(id=name)) + "\n")
     settings = load_settings(
         tmp_path,
-        settle_seconds=0,
+        quiet_seconds=0,
         sources=[Source(name=name, exports=tmp_path / name) for name in ("web", "app", "gone")],
     )
     daemon = Daemon(settings)

@@ -42,7 +42,7 @@ def requested(settings: SequenSettings, *statuses: FileStatus, **known: object) 
 def test_file_is_whole_after_two_polls_and_the_settle_time(
     tmp_path: Path, observations: int, rested: int, is_whole: bool
 ) -> None:
-    settings = settings_of(tmp_path, settle_seconds=30)
+    settings = settings_of(tmp_path, quiet_seconds=30)
     plan = plan_requests([status("a", observations=observations, rested=rested)], settings, now=NOW)
 
     assert bool(plan.requests) == is_whole

@@ -55,7 +55,7 @@ def put(s3: Any, key: str, *events: dict[str, Any]) -> None:
 
 
 def settings_in(tmp_path: Path, place: str = f"s3://{BUCKET}/web", **more: Any) -> SequenSettings:
-    return load_settings(tmp_path, home="home", exports=place, workers=1, settle_seconds=0, **more)
+    return load_settings(tmp_path, home="home", exports=place, workers=1, quiet_seconds=0, **more)
 
 
 def test_objects_are_listed_by_prefix_and_pattern(s3: Any, tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Final, Generic, Self, cast
 
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 from pandera.errors import SchemaErrors
+from typing_extensions import TypeVar  # with a default: in typing from Python 3.13 on
 
 from sequen_dagster.contract import scalars
 from sequen_dagster.contract.convert import DWELL, MICROS, convert, raw_values
@@ -25,7 +26,7 @@ from sequen_dagster.contract.warnings import NO_TYPE, Counts, count_warnings
 from sequen_dagster.errors import SequenError
 from sequen_dagster.exports.records import Chunks, Unreadable
 from sequen_dagster.exports.tables import Row, chunks_of_rows, rows_of, rows_of_objects
-from sequen_dagster.settings import SequenSettings, fingerprint
+from sequen_dagster.settings import ContractSettings, fingerprint
 from sequen_dagster.settings.absence import ANONYMOUS_WORDS, NONE_WORDS
 
 # Raised whenever the same record may be judged differently, so that older batches count as stale.
@@ -77,6 +78,9 @@ _QUARANTINED: Final[_Columns] = {
     "raw_bytes": pl.Int64,
     "received_at": MICROS,
 }
+# The kinds of frames that are taken and given; files come in polars frames.
+Frame = TypeVar("Frame", bound=pl.DataFrame | pd.DataFrame | pa.Table, default=pl.DataFrame)
+
 ACCEPTED_SCHEMA: Final = pl.Schema(_ACCEPTED)
 QUARANTINED_SCHEMA: Final = pl.Schema(_QUARANTINED)
 
@@ -100,8 +104,8 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Split:
-    """What the contract made of some records.
+class Split(Generic[Frame]):
+    """What the contract made of some records, in frames of the kind that was given.
 
     Attributes:
         accepted: rows that honour the contract, in the columns of `ACCEPTED_SCHEMA`.
@@ -110,8 +114,8 @@ class Split:
         warnings: records by (event type, warning code).
     """
 
-    accepted: Any  # a frame of the kind that was given: polars, pandas or Arrow
-    quarantined: Any  # likewise
+    accepted: Frame
+    quarantined: Frame
     errors: Counts
     warnings: Counts
 
@@ -146,7 +150,7 @@ class EventContract:
         self.placeholders = Placeholders.of(placeholder_ids, placeholder_identities)
 
     @classmethod
-    def of(cls, settings: SequenSettings) -> Self:
+    def of(cls, settings: ContractSettings) -> Self:
         """The contract by these settings."""
         return cls(
             max_depth=settings.max_depth,
@@ -189,9 +193,7 @@ class EventContract:
             converted = _converted(parsed := parser.parse(chunk), place, self.placeholders)
             yield _validate_chunk(parsed, converted, place, ids, chunk.envelope_warnings())
 
-    def validate(
-        self, frame: pl.DataFrame | pd.DataFrame | pa.Table, origin: Origin | None = None
-    ) -> Split:
+    def validate(self, frame: Frame, origin: Origin | None = None) -> Split[Frame]:
         """Judge the rows of a frame by the same gate that files pass.
 
         Columns are taken by name: reserved fields and aliases are checked, all others are custom
@@ -387,9 +389,7 @@ def _rows(frame: object) -> Iterator[Row]:
     raise TypeError(message)
 
 
-def _like(
-    frame: pl.DataFrame | pd.DataFrame | pa.Table, rows: pl.DataFrame
-) -> pl.DataFrame | pd.DataFrame | pa.Table:
+def _like(frame: Frame, rows: pl.DataFrame) -> Frame:
     if isinstance(frame, pl.DataFrame):
-        return rows
-    return rows.to_pandas() if isinstance(frame, pd.DataFrame) else rows.to_arrow()
+        return cast("Frame", rows)
+    return cast("Frame", rows.to_pandas() if isinstance(frame, pd.DataFrame) else rows.to_arrow())

@@ -17,7 +17,7 @@ from sequen_dagster.exports.partitions import folder_fields
 from sequen_dagster.exports.records import Chunks
 from sequen_dagster.exports.tables import read_parquet
 from sequen_dagster.exports.unsupported import HEAD_BYTES, PARQUET_MAGIC, refuse_unsupported
-from sequen_dagster.settings import EVENTS_KEYS, HivePartitions, SequenSettings
+from sequen_dagster.settings import EVENTS_KEYS, ContractSettings, HivePartitions
 from sequen_dagster.settings.absence import NONE_WORDS
 
 FileFormat = Literal["json", "csv", "parquet", "unreadable"]
@@ -46,7 +46,7 @@ class ReadLimits:
     none_words: tuple[str, ...] = tuple(sorted(NONE_WORDS))
 
     @classmethod
-    def of(cls, settings: SequenSettings) -> Self:
+    def of(cls, settings: ContractSettings) -> Self:
         """The limits that the settings name."""
         return cls(
             settings.max_record_bytes,

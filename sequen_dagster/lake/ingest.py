@@ -46,7 +46,7 @@ from sequen_dagster.lake.erasures import read_erasures
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.redaction import without_values
 from sequen_dagster.runtime.text import quoted
-from sequen_dagster.settings import SequenSettings, fingerprint
+from sequen_dagster.settings import ContractSettings, SequenSettings, fingerprint
 
 _METADATA: Final = {b"schema_version": str(SCHEMA_VERSION).encode()}
 INCOMING: Final = ".incoming"
@@ -134,7 +134,7 @@ class Tally:
         )
 
 
-def contract_fingerprint(settings: SequenSettings) -> str:
+def contract_fingerprint(settings: ContractSettings) -> str:
     """Names what judges files by these settings: the contract and the limits of reading.
 
     A batch with another fingerprint is stale: it was judged by other rules.
