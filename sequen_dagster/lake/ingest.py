@@ -25,7 +25,7 @@ from sequen_dagster.contract import (
     Split,
     unreadable_file,
 )
-from sequen_dagster.contract.erasures import NOBODY, Erasures, split_without_erased
+from sequen_dagster.contract.erasures import NO_ERASURES, Erasures, split_without_erased
 from sequen_dagster.contract.hints import HintFinder
 from sequen_dagster.contract.warnings import NO_TYPE, Counts
 from sequen_dagster.errors import UnreadableFileError
@@ -228,7 +228,7 @@ def validate_file(
     origin: Origin,
     sink: Sink,
     *,
-    erasures: Erasures = NOBODY,
+    erasures: Erasures = NO_ERASURES,
 ) -> tuple[Tally, str, int]:
     """Judge every record of an open file, handing what the contract says to a sink.
 
