@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from homes import event, settings_of, write_events, write_text
-from sequen_dagster.cli import main
-from sequen_dagster.commands.common import progress_of
+from sequen_dagster.cli.main import main
+from sequen_dagster.cli.options import progress_of
+from support.homes import event, settings_of, write_events, write_text
 
 
 def invoke(*arguments: str | Path) -> Result:
