@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from sequen_dagster.lake.assets import QUARANTINED_EVENTS, VALIDATED_EVENTS
+from sequen_dagster.lake.assets import QUARANTINED_RECORDS, VALIDATED_EVENTS
 from sequen_dagster.marts.assets import AUTOMATION
 from sequen_dagster.marts.checks import EQUALS_A_FULL_REFRESH
 from sequen_dagster.settings import SequenSettings
@@ -25,7 +25,7 @@ def build_jobs(assets: dg.AssetSelection) -> list[Any]:
     return [
         dg.define_asset_job(
             DRAIN_JOB,
-            selection=dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_EVENTS),
+            selection=dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_RECORDS),
             description="Judge every pending export file and commit what it holds.",
         ),
         dg.define_asset_job(
