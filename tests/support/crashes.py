@@ -152,9 +152,9 @@ def _contents(lake: Path, batch: Batch) -> dict[str, Any]:
     ]
     return {
         "batch_id": batch.batch_id,
-        "books": batch.record_counts,
+        "record_counts": batch.record_counts,
         "rules": batch.rule_counts,
-        "receipt": batch.received_at,
+        "received_at": batch.received_at,
         "rows": rows,
     }
 
