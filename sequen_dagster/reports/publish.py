@@ -4,7 +4,7 @@ In: the public tables of the warehouse. Out: `serving/sequen.duckdb`, replaced i
 """
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,9 @@ def read_rows(
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def publish(settings: SequenSettings, tables: Collection[str]) -> Published:
+def publish(
+    settings: SequenSettings, tables: Collection[str], views: Iterable[str] = ()
+) -> Published:
     """Copy the public tables into a new database file and put it in place of the old one.
 
     Hold `writer_lock`. Readers that have the old file open keep it until they open again.
@@ -55,6 +57,7 @@ def publish(settings: SequenSettings, tables: Collection[str]) -> Published:
     Args:
         settings: the home.
         tables: names of the public tables, from `TableCatalog`.
+        views: names of the public views, each after those that it reads.
 
     Returns:
         The path and the row counts.
@@ -72,7 +75,7 @@ def publish(settings: SequenSettings, tables: Collection[str]) -> Published:
             # What a run that was killed has left.
             unfinished.unlink(missing_ok=True)
             log.unlink(missing_ok=True)
-        row_counts = _copy(settings, unfinished, log, tables)
+        row_counts = _copy(settings, unfinished, log, tables, views)
         with writing("the snapshot", settings.home):
             with unfinished.open("rb") as handle:
                 os.fsync(handle.fileno())
@@ -88,10 +91,14 @@ def publish(settings: SequenSettings, tables: Collection[str]) -> Published:
 
 
 def _copy(
-    settings: SequenSettings, unfinished: Path, log: Path, tables: Collection[str]
+    settings: SequenSettings,
+    unfinished: Path,
+    log: Path,
+    tables: Collection[str],
+    views: Iterable[str],
 ) -> dict[str, int]:
     with connect(settings, folders=[unfinished.parent]) as warehouse:
-        row_counts = copy_tables(warehouse, unfinished, names=tables)
+        row_counts = copy_tables(warehouse, unfinished, names=tables, views=views)
     if log.exists():
         message = (
             f"The snapshot {unfinished.name!r} was left with a write-ahead log and would lose "
