@@ -15,12 +15,26 @@ PAGE = PACKAGE.parent / "docs" / "crash-safety.md"
 
 
 def fail_points_in_the_code() -> list[str]:
-    return [
-        ast.literal_eval(node.args[0])
+    nodes = [
+        node
         for module in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "fail_point"
     ]
+    passed = [
+        node.args[0].value
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") == "fail_point"
+        and isinstance(node.args[0], ast.Constant)
+    ]
+    # What `replace_file` passes on either side of the moment in which a file takes its name.
+    given = [
+        name
+        for node in nodes
+        if isinstance(node, ast.keyword) and node.arg == "fail_points"
+        for name in ast.literal_eval(node.value)
+    ]
+    return passed + given
 
 
 @pytest.mark.fault(22)

@@ -38,7 +38,7 @@ def compact(settings: SequenSettings) -> bool:
     with connect(settings, folders=[folder]) as warehouse:
         if warehouse.execute("select 1 from raw.uncompacted_batches limit 1").fetchone() is None:
             return False
-        _forget_touched(warehouse)
+        _empty_affected_keys(warehouse)
         folder.mkdir(mode=0o700)
         unfinished = folder / target.name
         attach_new(warehouse, unfinished, "compacted")
@@ -51,7 +51,7 @@ def compact(settings: SequenSettings) -> bool:
     if any(log.exists() for log in logs):
         message = (
             "The warehouse could not be compacted: a write-ahead log was left, and rows would be "
-            "lost. Run again; the warehouse was not touched."
+            "lost. Run again; the warehouse is as it was."
         )
         raise BuildError(message)
     with unfinished.open("rb") as handle:
@@ -65,11 +65,11 @@ def compact(settings: SequenSettings) -> bool:
     return True
 
 
-def _forget_touched(warehouse: duckdb.DuckDBPyConnection) -> None:
-    """Empty what the build looked at, those who are gone among it; every build makes it anew."""
-    touched = warehouse.execute(
+def _empty_affected_keys(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Empty the keys that the last build recomputed: erased people may be among them."""
+    affected = warehouse.execute(
         "select table_name from duckdb_tables()"
-        " where schema_name = 'intermediate' and table_name like 'int\\_touched\\_%' escape '\\'"
+        " where schema_name = 'intermediate' and table_name like 'int\\_affected\\_%' escape '\\'"
     ).fetchall()
-    for (name,) in touched:
+    for (name,) in affected:
         warehouse.execute(f'truncate intermediate."{name}"')

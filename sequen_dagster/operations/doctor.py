@@ -221,7 +221,7 @@ def _ledger(settings: SequenSettings) -> Iterator[Finding]:
             known = {row[0] for row in connection.execute("select commit_id from commits")}
             states = {
                 state: [row[1] for row in rows]
-                for state in ("failed", "dead-lettered")
+                for state in ("failed", "dead_lettered")
                 if (
                     rows := connection.execute(
                         "select state, path from files where state = ? order by path", (state,)
@@ -236,8 +236,10 @@ def _ledger(settings: SequenSettings) -> Iterator[Finding]:
         return
     yield Finding("ledger", "ok", f"{counted(len(known), 'commit')} indexed, {waiting} to come")
     for state, paths in states.items():
-        then = "tried again" if state == "failed" else "tried again by `replay --dead-lettered`"
-        message = f"{counted(len(paths), 'file')} {state} ({_few(paths)}); {then}"
+        has_failed = state == "failed"
+        then = "tried again" if has_failed else "tried again by `replay --dead-lettered`"
+        what = "failed" if has_failed else "dead-lettered"
+        message = f"{counted(len(paths), 'file')} {what} ({_few(paths)}); {then}"
         yield Finding("ledger", "warning", message)
     if unread:
         named = "; ".join(map(str, unread[:_SHOWN])) + ("; ..." if len(unread) > _SHOWN else "")
