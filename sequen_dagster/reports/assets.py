@@ -11,10 +11,10 @@ from sequen_dagster.contract.conflicts import MAX_CONFLICTING_PERCENT
 from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import retry_policy
-from sequen_dagster.marts.assets import POOL
 from sequen_dagster.marts.catalog import TableCatalog, TableColumn
 from sequen_dagster.marts.conditions import publication_condition
 from sequen_dagster.marts.warehouse import writer_lock
+from sequen_dagster.names import NAMES
 from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
 from sequen_dagster.reports.document.completeness import UNLOCKS
 from sequen_dagster.reports.files import make_report
@@ -25,10 +25,10 @@ from sequen_dagster.runtime.progress import emit
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.settings.completeness import TIERS
 
-PUBLISHED_SNAPSHOT = dg.AssetKey("published_snapshot")
-COMPLETENESS_REPORT = dg.AssetKey("completeness_report")
-DBT_DOCS = dg.AssetKey("dbt_docs")
-TRAINING_SET = dg.AssetKey("training_set")
+PUBLISHED_SNAPSHOT = dg.AssetKey(NAMES.published_snapshot)
+COMPLETENESS_REPORT = dg.AssetKey(NAMES.completeness_report)
+DBT_DOCS = dg.AssetKey(NAMES.dbt_docs)
+TRAINING_SET = dg.AssetKey(NAMES.training_set)
 
 
 def build_reports_assets(
@@ -61,7 +61,7 @@ def _published_snapshot(
         group_name="reports",
         kinds={"duckdb"},
         owners=OWNERS,
-        pool=POOL,
+        pool=NAMES.writer_pool,
         freshness_policy=dg.FreshnessPolicy.time_window(
             # Half a policy is none: Dagster asks for a window in which it fails.
             warn_window=timedelta(hours=settings.fresh_within_hours),
@@ -202,7 +202,7 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         group_name="reports",
         kinds={"dbt"},
         owners=OWNERS,
-        pool=POOL,
+        pool=NAMES.writer_pool,
         description=(
             "`serving/docs/index.html`: dbt's docs of all tables, columns and rules, as one page "
             "that needs no server; made anew where what it shows has changed."
@@ -245,7 +245,7 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
         kinds={"parquet", "duckdb"},
         owners=OWNERS,
         # Not for the warehouse, but for the lock that keeps it apart from somebody who erases.
-        pool=POOL,
+        pool=NAMES.writer_pool,
         metadata={"dagster/column_schema": schema},
         description=(
             "`serving/training/impressions.parquet`: every impression with what was known when it "
