@@ -39,7 +39,7 @@ class Deployment(RuleBasedStateMachine):
         self.daemon = Daemon(
             settings_of(
                 Path(self._folder.name),
-                settle_seconds=0,
+                quiet_seconds=0,
                 retry_seconds=0,
                 run_files=2,
                 runs_per_tick=2,
@@ -104,7 +104,7 @@ class Deployment(RuleBasedStateMachine):
             self.write(other)
 
     @rule(path=PATHS)
-    def touch(self, path: str) -> None:
+    def set_modified_at(self, path: str) -> None:
         if path in self.files:
             (self.exports / path).touch()
 

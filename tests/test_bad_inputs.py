@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sequen_dagster.contract import EventContract, contract
+from sequen_dagster.contract import EventContract, validate
 from sequen_dagster.errors import SequenError
 from support.builders import event, good, validate_file
 
@@ -73,9 +73,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.bad_input(19, 37, 38, 39, 40, 44, 45, 50, 51)
 @pytest.mark.parametrize("name", CASES)
-def test_bad_line_is_quarantined_with_its_reason_and_nothing_else(
-    tmp_path: Path, name: str
-) -> None:
+def test_only_the_bad_line_is_quarantined_with_its_reason(tmp_path: Path, name: str) -> None:
     bad, rules = CASES[name]
     verdict = validate_file(tmp_path, good(1).encode() + b"\n" + bad + b"\n" + good(2).encode())
 
@@ -85,7 +83,7 @@ def test_bad_line_is_quarantined_with_its_reason_and_nothing_else(
 
 @pytest.mark.bad_input(42, 43, 46, 47, 49, 51, 52, 53, 54, 55, 56, 57)
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_odd_but_valid_record_is_kept_whole(tmp_path: Path, name: str) -> None:
+def test_unusual_but_valid_record_is_kept_whole(tmp_path: Path, name: str) -> None:
     fields = ACCEPTED[name]
     verdict = validate_file(tmp_path, good(1).encode() + b"\n" + line(**fields) + b"\n")
 
@@ -127,12 +125,12 @@ def test_many_bad_records_take_the_same_path(tmp_path: Path) -> None:
 def test_own_fault_shows_no_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # Where a converted column does not fit the schema, Pandera's report would hold records.
 
-    convert = contract.convert
+    convert = validate.convert
 
     def broken(*columns: Any, **options: Any) -> Any:
         return convert(*columns, **options).with_columns(rank="uid")
 
-    monkeypatch.setattr(contract, "convert", broken)
+    monkeypatch.setattr(validate, "convert", broken)
 
     with pytest.raises(SequenError) as caught:
         validate_file(tmp_path, json.dumps(event(uid=CANARY)))

@@ -13,7 +13,7 @@ from sequen_dagster.lake.drain import drain, pending_files
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_file import LEDGER_VERSION
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, settings_of, touch, write_events
+from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events
 
 
 def pending(settings: SequenSettings) -> list[str]:
@@ -60,17 +60,19 @@ def test_file_that_appears_with_an_old_time_is_pending(tmp_path: Path) -> None:
     write_events(settings, "b.jsonl", event())
     drain(settings)
 
-    touch(write_events(settings, "a.jsonl", event(id="e2")), RECEIVED_AT - timedelta(days=2))
+    set_modified_at(
+        write_events(settings, "a.jsonl", event(id="e2")), RECEIVED_AT - timedelta(days=2)
+    )
 
     assert pending(settings) == ["a.jsonl"]
 
 
-def test_touched_file_is_read_once_and_stays_the_same_batch(tmp_path: Path) -> None:
+def test_file_with_a_new_time_only_is_read_once_and_stays_the_same_batch(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     target = write_events(settings, "a.jsonl", event())
     drain(settings)
 
-    touch(target, RECEIVED_AT + timedelta(hours=1))
+    set_modified_at(target, RECEIVED_AT + timedelta(hours=1))
     second = drain(settings)
 
     assert second.commits == ()
@@ -158,7 +160,7 @@ def test_other_content_of_same_size_and_time_is_pending(tmp_path: Path) -> None:
     drain(settings)
 
     target.write_text(target.read_text().replace('"u1"', '"u2"'))
-    touch(target, RECEIVED_AT)
+    set_modified_at(target, RECEIVED_AT)
 
     assert pending(settings) == ["a.jsonl"]
     (batch,) = drain(settings).batches
@@ -166,7 +168,7 @@ def test_other_content_of_same_size_and_time_is_pending(tmp_path: Path) -> None:
     assert pending(settings) == []
 
 
-def test_ledger_tells_what_became_of_every_version(tmp_path: Path) -> None:
+def test_ledger_lists_the_outcome_of_every_version(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(), event(id="e2", uid=None), event(id="e3", rank="x"))
     drain(settings)
@@ -187,7 +189,7 @@ def test_ledger_tells_what_became_of_every_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault(31)
-def test_damaged_ledger_says_how_it_is_made_anew(tmp_path: Path) -> None:
+def test_damaged_ledger_says_how_it_is_rebuilt(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     settings.make_home()
     (settings.home / "ledger.sqlite").write_bytes(b"not a database" * 1000)
@@ -216,7 +218,7 @@ insert into commits values ('gone', '2025-01-01');
 
 
 @pytest.mark.fault(42)
-def test_ledger_of_an_older_release_is_set_aside_and_made_anew(tmp_path: Path) -> None:
+def test_ledger_of_an_older_release_is_set_aside_and_rebuilt(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     drain(settings)

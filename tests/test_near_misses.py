@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sequen_dagster.home.layout import Home
 from sequen_dagster.reports.document.completeness import NearMiss
 from sequen_dagster.reports.files import WrittenReport, make_report
 from sequen_dagster.reports.near_misses import (
@@ -12,6 +13,7 @@ from sequen_dagster.reports.near_misses import (
     near_types,
     near_values,
 )
+from sequen_dagster.reports.options import report_options
 from support.histories import Row, after
 from support.homes import settings_of
 from support.published import publish_rows
@@ -22,7 +24,7 @@ def named(found: list[NearMiss]) -> list[tuple[str, str]]:
     return [(one.name, one.meant) for one in found]
 
 
-def test_types_that_are_spelt_otherwise_are_named() -> None:
+def test_types_that_are_spelled_otherwise_are_named() -> None:
     counts = [("pageview", 9), ("Clicks", 3), ("page_view", 5), ("add_to_list", 2), ("scrol", 1)]
 
     assert named(near_types(counts)) == [
@@ -32,7 +34,7 @@ def test_types_that_are_spelt_otherwise_are_named() -> None:
     ]
 
 
-def test_fields_that_are_spelt_otherwise_are_named_unless_the_right_one_is_there() -> None:
+def test_fields_that_are_spelled_otherwise_are_named_unless_the_right_one_is_there() -> None:
     counts = [
         ("click", "itemId", 9),
         ("click", "ItemType", 9),
@@ -95,7 +97,7 @@ def test_values_that_come_near_are_named(value: str, meant: str | None) -> None:
     assert named(found) == ([(value, meant)] if meant else [])
 
 
-def test_fields_that_are_misspelt_or_lie_under_a_place_are_named() -> None:
+def test_fields_that_are_misspelled_or_nested_are_named() -> None:
     counts = [
         ("click", "contry", 9),
         ("click", "context.userAgent", 8),
@@ -135,7 +137,7 @@ def test_key_of_an_array_of_events_leads_to_the_setting() -> None:
     assert "events_keys" in miss.advice
 
 
-def test_object_with_an_id_and_a_type_of_its_own_is_no_event() -> None:
+def test_object_with_an_id_and_a_type_of_its_own_is_not_an_event() -> None:
     counts = [("(none)", "missing_type", f"device/{key}", 2) for key in ("type", "id")]
 
     assert [one.kind for one in near_fields_of_quarantined(counts)] == ["field"]
@@ -193,7 +195,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Recor
 def written(tmp_path_factory: pytest.TempPathFactory, recording: Recording) -> WrittenReport:
     settings = settings_of(tmp_path_factory.mktemp("near"))
     publish_rows(settings, recording, Load("a.jsonl", tuple(ROWS)))
-    return make_report(settings, run_id=None)
+    return make_report(Home(settings.home), report_options(settings))
 
 
 def test_report_names_what_comes_near_in_the_tables(written: WrittenReport) -> None:

@@ -27,7 +27,7 @@ from sequen_dagster.lake.replay import (
 from sequen_dagster.marts.verify import verify
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, settings_of, touch, write_events
+from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events
 
 STALE = Choice(is_stale=True)
 DEEP = {"id": "deep", "note": {"a": {"b": 1}}}
@@ -129,7 +129,7 @@ def test_contract_that_comes_back_is_a_version_of_its_own(tmp_path: Path) -> Non
     assert accepted(settings, third.events) == accepted(settings, first.events)
 
 
-def test_gone_and_changed_files_are_named_and_left(tmp_path: Path) -> None:
+def test_missing_and_changed_files_are_named_and_left(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, a={}, b={}, c={}, d={})
     (settings.sources[0].exports / "a.jsonl").unlink()
     write_events(settings, "b.jsonl", event())
@@ -149,9 +149,11 @@ def test_gone_and_changed_files_are_named_and_left(tmp_path: Path) -> None:
     assert folders == batches
 
 
-def test_touched_file_keeps_its_arrival_time_and_is_not_read_again(tmp_path: Path) -> None:
+def test_file_with_a_new_time_only_keeps_its_arrival_time_and_is_not_read_again(
+    tmp_path: Path,
+) -> None:
     settings = stricter(taken_in(tmp_path))
-    touch(settings.sources[0].exports / "a.jsonl", RECEIVED_AT + timedelta(days=1))
+    set_modified_at(settings.sources[0].exports / "a.jsonl", RECEIVED_AT + timedelta(days=1))
 
     (batch,) = replay(settings, STALE).batches
 
@@ -336,7 +338,7 @@ def test_command_validates_again_and_builds(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_stale_batches_are_told_until_they_are_validated_again(tmp_path: Path) -> None:
+def test_stale_batches_are_reported_until_they_are_revalidated(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(id="a"), event(**DEEP))
     write_events(settings, "b.jsonl", event(id="b", uid="u2"), event(id="deep", uid="u2"))
@@ -366,7 +368,7 @@ def chosen(settings: SequenSettings, **choice: Any) -> list[str]:
 def test_batches_are_chosen_by_the_day_of_their_arrival_time(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, a={}, b={})
     late = write_events(settings, "c.jsonl", event(id="c"))
-    touch(late, RECEIVED_AT + timedelta(days=1))
+    set_modified_at(late, RECEIVED_AT + timedelta(days=1))
     drain(settings)
     day, next_day = RECEIVED_AT.date(), RECEIVED_AT.date() + timedelta(days=1)
 

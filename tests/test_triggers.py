@@ -16,7 +16,7 @@ from sequen_dagster.lake.drain import pending_files
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.jobs import build_schedules, build_sensors
-from support.homes import event, settings_of, touch, write_events
+from support.homes import event, set_modified_at, settings_of, write_events
 
 
 @pytest.fixture
@@ -80,13 +80,13 @@ def freshness(settings: SequenSettings, instance: dg.DagsterInstance) -> dg.Asse
 
 
 @pytest.mark.parametrize(("minutes", "is_fresh"), [(-1, True), (1, False)])
-def test_exports_that_stop_arriving_are_told(
+def test_exports_that_stop_arriving_are_reported(
     tmp_path: Path, instance: dg.DagsterInstance, minutes: int, is_fresh: bool
 ) -> None:
     settings = settings_of(tmp_path, fresh_within_hours=26)
     assert freshness(settings, instance).passed
     export = write_events(settings, "a.jsonl", event())
-    touch(export, utc_now() - timedelta(hours=26, minutes=minutes))
+    set_modified_at(export, utc_now() - timedelta(hours=26, minutes=minutes))
 
     check = freshness(settings, instance)
 

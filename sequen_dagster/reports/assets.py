@@ -9,6 +9,7 @@ import dagster as dg
 
 from sequen_dagster.contract.conflicts import MAX_CONFLICTING_PERCENT
 from sequen_dagster.exports.assets import OWNERS
+from sequen_dagster.home.layout import Home
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.marts.catalog import TableCatalog, TableColumn
@@ -18,8 +19,9 @@ from sequen_dagster.names import NAMES
 from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
 from sequen_dagster.reports.document.completeness import UNLOCKS
 from sequen_dagster.reports.files import make_report
+from sequen_dagster.reports.options import report_options
 from sequen_dagster.reports.publish import publish
-from sequen_dagster.reports.rendering import conflict_sentence, overall
+from sequen_dagster.reports.rendering import describe_conflict, overall
 from sequen_dagster.reports.training import write_training_set
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.settings import SequenSettings
@@ -101,8 +103,8 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
         kinds={"html", "json", "markdown"},
         owners=OWNERS,
         description=(
-            "`serving/report.html`, `report.json` and `report.md`: the tier of the data, what to "
-            "fix first, and how every event type, field and link is doing."
+            "`serving/report.html`, and beside it JSON, Markdown, CSV, a badge and a picture: the "
+            "tier of the data, what to fix first, what it is ready for, and the evidence."
         ),
         check_specs=[
             dg.AssetCheckSpec(
@@ -129,14 +131,16 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
-        written = make_report(settings, run_id=context.run.run_id)
+        written = make_report(
+            Home(settings.home), report_options(settings), run_id=context.run.run_id
+        )
         emit("reports", "completeness report")
         yield dg.MaterializeResult(
             metadata={
                 "dagster/uri": dg.MetadataValue.path(str(written.page)),
                 "report": dg.MetadataValue.md(written.markdown),
                 "seconds": time.perf_counter() - started,
-                **_plotted(written.numbers),
+                **_collect_plotted_numbers(written.numbers),
             },
             check_results=[
                 *(_tier_check(written.numbers, tier) for tier in TIERS),
@@ -147,7 +151,9 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
     return completeness_report
 
 
-def _plotted(numbers: dict[str, Any]) -> dict[str, int | float | str]:  # Any: the report's JSON
+def _collect_plotted_numbers(
+    numbers: dict[str, Any],
+) -> dict[str, int | float | str]:  # Any: the report's JSON
     """Numbers that Dagster plots over time."""
     whole = overall(numbers)
     return {
@@ -166,7 +172,7 @@ def _tier_check(numbers: dict[str, Any], name: str) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=f"tier_{name}",
         passed=tier["is_reached"],
-        # What is not reached yet is no fault of a run.
+        # What is not reached yet is not a fault of a run.
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "score": tier["score"],
@@ -180,11 +186,11 @@ def _tier_check(numbers: dict[str, Any], name: str) -> dg.AssetCheckResult:
 
 def _ids_check(numbers: dict[str, Any]) -> dg.AssetCheckResult:
     conflicts = numbers["conflicts"]
-    lost = [f"{one['source']}: {conflict_sentence(one)}" for one in conflicts if one["is_too_many"]]
+    lost = [f"{one['source']}: {describe_conflict(one)}" for one in conflicts if one["is_too_many"]]
     return dg.AssetCheckResult(
         check_name="ids_are_unique",
         passed=not lost,
-        # The producer has to mend it; the run did all it could.
+        # The producer has to fix it; the run did all it could.
         severity=dg.AssetCheckSeverity.WARN,
         description="; ".join(lost) or None,
         metadata={
@@ -205,7 +211,7 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         pool=NAMES.writer_pool,
         description=(
             "`serving/docs/index.html`: dbt's docs of all tables, columns and rules, as one page "
-            "that needs no server; made anew where what it shows has changed."
+            "that needs no server; rebuilt where what it shows has changed."
         ),
         automation_condition=publication_condition(settings),
         retry_policy=retry_policy(settings),
@@ -215,7 +221,7 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         with writer_lock(settings), owner_only_files():
             docs = write_docs(settings)
         seconds = time.perf_counter() - started
-        done = "made anew" if docs.is_rebuilt else "left, since nothing they show has changed"
+        done = "rebuilt" if docs.is_rebuilt else "left, since nothing they show has changed"
         context.log.info("dbt docs %s, in %.1f s", done, seconds)
         emit("reports", "dbt docs")
         return dg.MaterializeResult(
@@ -244,7 +250,7 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
         group_name="reports",
         kinds={"parquet", "duckdb"},
         owners=OWNERS,
-        # Not for the warehouse, but for the lock that keeps it apart from somebody who erases.
+        # Not for the warehouse, but for the lock that keeps it apart from an erasure.
         pool=NAMES.writer_pool,
         metadata={"dagster/column_schema": schema},
         description=(

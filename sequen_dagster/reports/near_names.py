@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import duckdb
 
-from sequen_dagster.contract.shapes import PLACES
+from sequen_dagster.contract.shapes import SEARCHED_OBJECTS
 from sequen_dagster.reports import queries
 from sequen_dagster.reports.near_misses import (
     near_fields,
@@ -39,7 +39,7 @@ def near_misses(snapshot: duckdb.DuckDBPyConnection, fields: Rows) -> Rows:
         Near misses, the most frequent of each kind.
     """
     rules = snapshot.execute(queries.DETECTORS).fetchall()
-    paths = {path for detectors, _ in rules for path in _paths(detectors)}
+    paths = {path for detectors, _ in rules for path in _list_paths(detectors)}
     expected = expected_names(rules)
     carried = {
         (field["type"], field["field"])
@@ -48,7 +48,7 @@ def near_misses(snapshot: duckdb.DuckDBPyConnection, fields: Rows) -> Rows:
     }
     custom = snapshot.execute(queries.NEAR_FIELDS).fetchall()
     values = snapshot.execute(queries.NEAR_VALUES).fetchall()
-    media = _media(snapshot, custom, expected.keys() - set(_NAME_FIELDS))
+    media = _count_media(snapshot, custom, expected.keys() - set(_NAME_FIELDS))
     found = [
         near_fields_of_quarantined(snapshot.execute(queries.NEAR_QUARANTINED).fetchall()),
         near_types(
@@ -87,7 +87,7 @@ def expected_names(rules: Iterable[tuple[str, str]]) -> Names:
     return found
 
 
-def _paths(detectors: str) -> list[str]:
+def _list_paths(detectors: str) -> list[str]:
     """The paths of custom fields among an attribute's detectors."""
     fields = [one for one in detectors.split("|") if one.startswith("field:")]
     return [
@@ -97,7 +97,7 @@ def _paths(detectors: str) -> list[str]:
     ]
 
 
-def _media(
+def _count_media(
     snapshot: duckdb.DuckDBPyConnection, custom: list[tuple[str, str, int]], paths: Iterable[str]
 ) -> list[tuple[str, str, int]]:
     """Values of the fields that are compared with a name, as (path, value, events).
@@ -106,7 +106,7 @@ def _media(
     """
     found = []
     for path in sorted(paths):
-        for field in (path, *(f"{place}.{path}" for place in PLACES)):
+        for field in (path, *(f"{place}.{path}" for place in SEARCHED_OBJECTS)):
             types = sorted({event_type for event_type, name, _ in custom if name == field})
             escaped = field.replace("~", "~0").replace("/", "~1")
             for pointer in dict.fromkeys((f"/{escaped}", "/" + escaped.replace(".", "/"))):
