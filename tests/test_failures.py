@@ -92,7 +92,7 @@ def test_function_of_the_user_gets_the_facts(tmp_path: Path) -> None:
     assert tick(tmp_path, hook=told.append) is None
 
     (failed,) = told
-    assert (failed.job, failed.step, failed.error) == (NAMES.run_job, NAMES.lake_op, "StorageError")
+    assert (failed.job, failed.step, failed.error) == (NAMES.run_job, "lake", "StorageError")
     assert "StorageError: disk full xxx" in failed.message
     assert len(failed.message) == 500
     assert failed.link == f"/runs/{failed.run_id}"
@@ -138,7 +138,7 @@ def test_webhook_gets_the_facts_as_json(
 
     ((path, body),) = server.got
     assert path == f"/{CANARY}"
-    start = f"Run {body['run_id']} of sequen_run failed in sequen_lake: "
+    start = f"Run {body['run_id']} of sequen_run failed in lake: "
     assert body["text"] == start + body["message"]
     assert {"job", "step", "error", "message", "link"} < body.keys()
     assert CANARY not in caplog.text
