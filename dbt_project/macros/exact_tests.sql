@@ -24,9 +24,8 @@
 {# dbt's own hook for what a generic test reads. #}
 {% macro get_where_subquery(relation) -%}
     {%- if sequen.tests_look_at_changes() -%}
-        {%- for node in graph.nodes.values()
-            if node.resource_type == 'model' and node.name == relation.identifier
-            and node.config.materialized == 'exact' -%}
+        {%- for node in sequen.exact_models()
+            | selectattr('name', 'equalto', relation.identifier) -%}
             {%- set scope = node.config.exact.scope | join(', ') -%}
             {{ return(
                 '(select * from ' ~ relation ~ ' where (' ~ scope ~ ') in (select ' ~ scope
