@@ -102,10 +102,10 @@ format: setup ## apply what can be mended by machine
 	$(BIN)/sqlfluff fix --processes 0 dbt_project/models dbt_project/tests
 
 reliability: setup ## write docs/reliability.md anew from the marks that tests carry
-	$(BIN)/python tests/reliability.py
+	PYTHONPATH=tests $(BIN)/python -m support.reliability
 
 screenshots: setup ## take the pictures in docs/images anew (needs Chromium)
-	$(BIN)/python tests/screenshots.py
+	PYTHONPATH=tests $(BIN)/python -m support.screenshots
 
 bench: setup ## measure speed and memory beside DuckDB's bare read (BENCH_ARGS="...")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

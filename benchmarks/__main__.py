@@ -109,7 +109,7 @@ def bench_main_job(folder: Path, events: int, rounds: int) -> list[Measured]:
         home = folder / "home"
         shutil.rmtree(home, ignore_errors=True)
         bare.append(measure(sys.executable, "-c", _BARE_READ, str(folder / "bare.parquet"), *files))
-        command = [sys.executable, "-m", "sequen_dagster.cli", "run"]
+        command = [sys.executable, "-m", "sequen_dagster.cli.main", "run"]
         paths = ["--exports", str(folder / "exports"), "--home", str(home)]
         ours.append(measure(*command, *paths))
     shutil.rmtree(folder)

@@ -9,7 +9,7 @@ from sequen_dagster.marts.checks import build_marts_checks
 from sequen_dagster.reports.assets import build_reports_assets
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import Hook
-from sequen_dagster.triggers.triggers import build_jobs, build_schedules, build_sensors
+from sequen_dagster.triggers.jobs import build_jobs, build_schedules, build_sensors
 
 
 def build_definitions(

@@ -42,7 +42,7 @@ class StorageError(SequenError):
 
 
 class ParserCrashError(SequenError):
-    """A file kills the process that reads it; it is parked, and the others are taken in.
+    """A file kills the process that reads it; it is dead-lettered, and the others are taken in.
 
     Attributes:
         signal: the signal that ended the process, or its exit code where there was none.
@@ -57,7 +57,7 @@ class ParserCrashError(SequenError):
         return self.message
 
 
-class BooksError(SequenError):
+class ReconciliationError(SequenError):
     """The books of a batch do not balance; the file fails and nothing of it is committed."""
 
 

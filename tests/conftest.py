@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from forked_dbt import fork_dbt
-from once import made_once
-from sequen_dagster.cli import DEMO_BREAKDOWNS, main
+from sequen_dagster.cli.main import DEMO_BREAKDOWNS, main
 from sequen_dagster.settings import SequenSettings, load_settings
 from sequen_dagster.simulate import Truth
+from support.forked_dbt import fork_dbt
+from support.once import made_once
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -96,7 +96,7 @@ def demo_truth(demo_home: Path) -> Truth:
 def browser() -> Iterator["Browser"]:
     """Chromium; the test is skipped where there is none."""
     # Only tests of pages pay for importing playwright.
-    from browsing import launched
+    from support.browsing import launched
 
     with launched() as started:
         yield started

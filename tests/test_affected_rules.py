@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from sqlglot import exp, parse_one
 
-from histories import Row, after, clicked, event, prefixed, purchase, shown, viewed
-from replay import (
+from support.histories import Row, after, clicked, event, prefixed, purchase, shown, viewed
+from support.replay import (
     BUILD_ID,
     Build,
     Load,
@@ -43,7 +43,7 @@ class Example:
             Build(),
             *(load(path, rows, 1 + (path in self.before)) for path, rows in self.after.items()),
             *(
-                replace(load(path, self.before[path], 1), is_judged_again=True)
+                replace(load(path, self.before[path], 1), is_revalidated=True)
                 for path in self.again
             ),
             Build(),

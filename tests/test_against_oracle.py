@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from builders import RECEIPT, Verdict, judge_file
-from oracle import ExportFile, Judged, Number, judge
-from random_files import Writer
-from sequen_dagster.absence import WHITE_SPACE
 from sequen_dagster.errors import UnreadableFileError
+from sequen_dagster.settings.absence import WHITE_SPACE
+from support.builders import RECEIVED_AT, Verdict, validate_file
+from support.oracle import ExportFile, Number, Validated, validate
+from support.random_files import Writer
 
 # near_standard_type: ours also knows misspellings. possible_personal_data: the oracle has none.
 # lone_surrogate: ours, since the engine cannot store what the oracle keeps.
@@ -48,7 +48,7 @@ def is_compared(warning: tuple[str, str]) -> bool:
     return warning[1] not in NOT_COMPARED
 
 
-def warnings_of(result: Judged) -> dict[tuple[str, str], int]:
+def warnings_of(result: Validated) -> dict[tuple[str, str], int]:
     counted: Counter[tuple[str, str]] = Counter()
     for (_, event_type, code), count in result.warnings.items():
         if is_compared((told_type(event_type) or "(none)", code)):
@@ -57,10 +57,10 @@ def warnings_of(result: Judged) -> dict[tuple[str, str], int]:
 
 
 def compare(folder: Path, content: bytes, name: str = "a.jsonl") -> None:
-    expected = judge([ExportFile("default", name, content, RECEIPT)])
+    expected = validate([ExportFile("default", name, content, RECEIVED_AT)])
     verdict: Verdict | None
     try:
-        verdict = judge_file(folder, content, name)
+        verdict = validate_file(folder, content, name)
     except UnreadableFileError as error:
         rule = error.rule
         verdict = None

@@ -19,10 +19,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from homes import event, settings_of
-from sensing import Daemon
 from sequen_dagster.lake.commits import current_batches
 from sequen_dagster.lake.drain import drain
+from support.homes import event, settings_of
+from support.sensing import Daemon
 
 PATHS = st.sampled_from(["a.jsonl", "b.jsonl", "day=1/a.jsonl"])
 ROWS = st.integers(0, 4)
@@ -31,7 +31,7 @@ ROWS = st.integers(0, 4)
 class Deployment(RuleBasedStateMachine):
     """A home, its exports, and a daemon that may be anywhere in its work."""
 
-    portions = Bundle("portions")
+    file_groups = Bundle("file_groups")
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,15 +54,16 @@ class Deployment(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Let everything come to rest; then every file is in the lake as it lies there, once."""
         for _ in range(8):
-            for portion in self.daemon.tick():
-                self.daemon.work(portion)
-            for portion in list(self.daemon.run_keys):
-                self.daemon.set_status(portion, dg.DagsterRunStatus.SUCCESS)
+            for file_group in self.daemon.tick():
+                self.daemon.work(file_group)
+            for file_group in list(self.daemon.run_keys):
+                self.daemon.set_status(file_group, dg.DagsterRunStatus.SUCCESS)
         assert self.daemon.tick() == []
         assert self.daemon.message.startswith("No file is new.")
         batches = current_batches(self.daemon.settings.home / "lake")
         held = {
-            batch.path: (self.ids_of(batch.events), batch.books.quarantined) for batch in batches
+            batch.path: (self.ids_of(batch.events), batch.record_counts.quarantined)
+            for batch in batches
         }
         assert {path: held[path] for path in self.files} == {
             path: ([f"e{number}" for number in rows], bad)
@@ -112,7 +113,7 @@ class Deployment(RuleBasedStateMachine):
         if self.files.pop(path, None):
             (self.exports / path).unlink()
 
-    @rule(target=portions, cursor=st.sampled_from([None, "", "garbage"]))
+    @rule(target=file_groups, cursor=st.sampled_from([None, "", "garbage"]))
     def tick(self, cursor: str | None) -> list[str]:
         return self.daemon.tick(cursor)
 
@@ -120,15 +121,15 @@ class Deployment(RuleBasedStateMachine):
     def tick_that_dies_before_its_runs_are_made(self) -> None:
         self.daemon.evaluate()
 
-    @rule(portions=portions)
-    def runs_do_their_work(self, portions: list[str]) -> None:
-        for portion in portions:
-            self.daemon.work(portion)
+    @rule(file_groups=file_groups)
+    def runs_do_their_work(self, file_groups: list[str]) -> None:
+        for file_group in file_groups:
+            self.daemon.work(file_group)
 
-    @rule(portions=portions, status=st.sampled_from(["FAILURE", "CANCELED"]))
-    def runs_die(self, portions: list[str], status: str) -> None:
-        for portion in portions:
-            self.daemon.set_status(portion, dg.DagsterRunStatus[status])
+    @rule(file_groups=file_groups, status=st.sampled_from(["FAILURE", "CANCELED"]))
+    def runs_die(self, file_groups: list[str], status: str) -> None:
+        for file_group in file_groups:
+            self.daemon.set_status(file_group, dg.DagsterRunStatus[status])
 
     @rule()
     def person_takes_everything_in(self) -> None:
@@ -146,9 +147,9 @@ class Deployment(RuleBasedStateMachine):
         self.daemon.run_keys.clear()
 
     @invariant()
-    def books_balance_and_no_batch_is_there_twice(self) -> None:
+    def counts_reconcile_and_no_batch_is_there_twice(self) -> None:
         batches = current_batches(self.daemon.settings.home / "lake")
-        assert all(batch.books.is_balanced for batch in batches)
+        assert all(batch.record_counts.is_reconciled for batch in batches)
         assert len({batch.batch_id for batch in batches}) == len(batches)
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from histories import after, clicked, event
-from homes import settings_of
-from replay import Load, SmallWarehouse, shared_recording
-from sequen_dagster.attributes import AttributeOverride, read_overrides
 from sequen_dagster.errors import SettingsError
 from sequen_dagster.marts.overrides import check_overrides
 from sequen_dagster.marts.warehouse import connect, create_raw_tables, load_overrides
 from sequen_dagster.settings import SequenSettings, load_settings
+from sequen_dagster.settings.completeness import AttributeOverride, read_overrides
+from support.histories import after, clicked, event
+from support.homes import settings_of
+from support.replay import Load, SmallWarehouse, shared_recording
 
 
 def written(tmp_path: Path, text: str) -> Path:

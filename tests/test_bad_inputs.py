@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from builders import event, good, judge_file
 from sequen_dagster.contract import EventContract, contract
 from sequen_dagster.errors import SequenError
+from support.builders import event, good, validate_file
 
 CANARY = "canary.person@example.com"
 EXACT = json.dumps(event(id="e3"))
@@ -64,7 +64,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "10,000 fields": {f"f{number}": number for number in range(10_000)},
     "100,000 items": {"item_ids": ["x"] * 100_000},
     "names of our columns": {"_batch_id": 1, "select": 2, "source_line": 3, "properties": 4,
-                             "rank__state": 5, "cell": 6, "received_at": "x", "row": 7},
+                             "rank__state": 5, "raw_value": 6, "received_at": "x", "row": 7},
     "formulas": {"a": "=cmd|'/C calc'!A0", "b": "+1", "c": "@x", "d": "\tx", "e": "\uff1dx"},
     "markup": {"a": "<script>alert(1)</script>", "b": "]]>", "c": "javascript:x",
                "uid": "</script>"},
@@ -77,7 +77,7 @@ def test_bad_line_is_quarantined_with_its_reason_and_nothing_else(
     tmp_path: Path, name: str
 ) -> None:
     bad, rules = CASES[name]
-    verdict = judge_file(tmp_path, good(1).encode() + b"\n" + bad + b"\n" + good(2).encode())
+    verdict = validate_file(tmp_path, good(1).encode() + b"\n" + bad + b"\n" + good(2).encode())
 
     assert [row["id"] for row in verdict.accepted] == ["e1", "e2"]
     assert verdict.bad_places == [(2, 1, " ".join(rules))]
@@ -87,7 +87,7 @@ def test_bad_line_is_quarantined_with_its_reason_and_nothing_else(
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_odd_but_valid_record_is_kept_whole(tmp_path: Path, name: str) -> None:
     fields = ACCEPTED[name]
-    verdict = judge_file(tmp_path, good(1).encode() + b"\n" + line(**fields) + b"\n")
+    verdict = validate_file(tmp_path, good(1).encode() + b"\n" + line(**fields) + b"\n")
 
     row = verdict.accepted[1]
     custom = {key: value for key, value in fields.items() if key not in row or key == "properties"
@@ -103,7 +103,7 @@ def test_units_of_unix_time(tmp_path: Path, seconds: float) -> None:
     base = 1_752_484_522 + seconds
     texts = [f"{base:.3f}", f"{base * 10**3:.0f}", f"{base * 10**6:.0f}", f"{base * 10**9:.0f}"]
     lines = [line(original_timestamp="#").replace(b'"#"', text.encode()) for text in texts]
-    verdict = judge_file(tmp_path, b"\n".join(lines))
+    verdict = validate_file(tmp_path, b"\n".join(lines))
 
     expected = datetime(2025, 7, 14, 9, 15, 22) + timedelta(seconds=seconds)
     assert [row["original_timestamp"] for row in verdict.accepted] == [expected] * 4
@@ -113,12 +113,12 @@ def test_units_of_unix_time(tmp_path: Path, seconds: float) -> None:
 def test_line_ends_of_every_kind(tmp_path: Path) -> None:
     for end in ("\n", "\r\n", "\r"):
         content = end.join([good(1), good(2), good(3)])
-        assert len(judge_file(tmp_path, content).accepted) == 3
+        assert len(validate_file(tmp_path, content).accepted) == 3
 
 
 def test_many_bad_records_take_the_same_path(tmp_path: Path) -> None:
     bad = "\n".join(json.dumps(event(uid=[CANARY], rank="x")) for _ in range(3000))
-    verdict = judge_file(tmp_path, bad)
+    verdict = validate_file(tmp_path, bad)
 
     assert verdict.errors == {("scroll", "invalid_uid"): 3000, ("scroll", "invalid_rank"): 3000}
 
@@ -135,7 +135,7 @@ def test_own_fault_shows_no_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr(contract, "convert", broken)
 
     with pytest.raises(SequenError) as caught:
-        judge_file(tmp_path, json.dumps(event(uid=CANARY)))
+        validate_file(tmp_path, json.dumps(event(uid=CANARY)))
     assert CANARY not in str(caught.value) + repr(caught.value.__cause__)
     assert caught.value.__suppress_context__
 
@@ -144,4 +144,4 @@ def test_contract_has_no_state(tmp_path: Path) -> None:
     gate = EventContract()
 
     assert gate.max_depth == 64
-    assert judge_file(tmp_path, EXACT).accepted == judge_file(tmp_path, EXACT).accepted
+    assert validate_file(tmp_path, EXACT).accepted == validate_file(tmp_path, EXACT).accepted

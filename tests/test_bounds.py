@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from bounds import NUMBERS, bounds_of, edge_rows, rules_with
-from histories import after, viewed
-from mart_tables import RULES, accepted_of, differences, variables_of
-from oracle import marts
-from replay import (
+from sequen_dagster.errors import SettingsError
+from sequen_dagster.settings import SequenSettings, load_settings
+from sequen_dagster.settings.bounds import no_field
+from support.bounds import NUMBERS, bounds_of, edge_rows, rules_with
+from support.histories import after, viewed
+from support.mart_tables import RULES, accepted_of, differences, variables_of
+from support.oracle import marts
+from support.replay import (
     MARKS,
     Build,
     Load,
@@ -23,9 +26,6 @@ from replay import (
     recording_in,
     shared_recording,
 )
-from sequen_dagster.bounds import no_field
-from sequen_dagster.errors import SettingsError
-from sequen_dagster.settings import SequenSettings, load_settings
 
 
 def whole_numbers() -> Iterator[tuple[str, int, int]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from browsing import find_browser, looking_at, served
+from support.browsing import find_browser, looking_at, served
 
 # What the asset graph shows while all groups are closed, in the order of the stages.
 GROUPS = ("exports", "lake", "marts", "reports")
@@ -25,7 +25,16 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dagster_home.mkdir()
     (dagster_home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     subprocess.run(
-        [sys.executable, "-m", "sequen_dagster.cli", "demo", "--home", home, "--events", "1500"],
+        [
+            sys.executable,
+            "-m",
+            "sequen_dagster.cli.main",
+            "demo",
+            "--home",
+            home,
+            "--events",
+            "1500",
+        ],
         env={**os.environ, "DAGSTER_HOME": str(dagster_home), "SEQUEN_DBT_DOCS": "true"},
         check=True,
         capture_output=True,

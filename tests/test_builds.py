@@ -4,12 +4,12 @@ import dagster as dg
 import duckdb
 import pytest
 
-from homes import event, settings_of, write_events
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.marts.assets import build_marts_assets
 from sequen_dagster.marts.builds import Build, begin_build, drop_former_tables, finish_build
 from sequen_dagster.marts.project import tables_fingerprint
 from sequen_dagster.marts.warehouse import connect, create_raw_tables, warehouse_path
+from support.homes import event, settings_of, write_events
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from homes import event, settings_of, write_events, write_text
 from sequen_dagster.settings import SequenSettings
+from support.homes import event, settings_of, write_events, write_text
 
 SECRETS = {
     "SEQUEN_FAILURE_WEBHOOK": "https://hooks.invalid/T0/canary-of-a-webhook",
@@ -104,7 +104,7 @@ def run(settings: SequenSettings, tmp_path: Path, *, before: str = "") -> Ran:
         import os
         os.umask(0o022)
         {textwrap.indent(textwrap.dedent(before), " " * 8).strip()}
-        from sequen_dagster.cli import main
+        from sequen_dagster.cli.main import main
         main()
     """
     arguments = ["run", "--exports", settings.sources[0].exports, "--home", settings.home]
@@ -153,7 +153,7 @@ def test_every_file_of_a_home_is_private(ran: Ran) -> None:
 
 # Faults of our own, of the kind whose text would show a value.
 CONTRACT_FAILS = """
-    from sequen_dagster.contract import contract
+    from sequen_dagster.contract import validate as contract
     convert = contract.convert
     contract.convert = lambda *given, **options: convert(*given, **options).with_columns(rank="uid")
 """

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from sequen_dagster.errors import BooksError
+from sequen_dagster.errors import ReconciliationError
 from sequen_dagster.lake.commits import (
     Batch,
-    Books,
     Commit,
+    RecordCounts,
     RuleCount,
     batch_id_of,
     read_commits,
@@ -28,7 +28,7 @@ BATCH = Batch(
     received_at=NOON,
     registered_at=NOON,
     contract_fingerprint="f",
-    books=Books(records_read=3, accepted=2, quarantined=1, blank_lines=4),
+    record_counts=RecordCounts(records_read=3, accepted=2, quarantined=1, blank_lines=4),
     rule_counts=(RuleCount("click", "missing_item_id", "error", 1),),
     events=("events/x.parquet",),
 )
@@ -85,26 +85,28 @@ def test_batch_id_depends_on_source_path_and_content() -> None:
     assert all(len(one) == 32 for one in ids)
 
 
-def test_unbalanced_books_are_not_committed(tmp_path: Path) -> None:
-    broken = replace(BATCH, books=Books(records_read=4, accepted=2, quarantined=1))
+def test_unreconciled_counts_are_not_committed(tmp_path: Path) -> None:
+    broken = replace(BATCH, record_counts=RecordCounts(records_read=4, accepted=2, quarantined=1))
 
-    with pytest.raises(BooksError, match=r"a\.jsonl"):
+    with pytest.raises(ReconciliationError, match=r"a\.jsonl"):
         write_commit(tmp_path, Commit((broken,), NOON))
 
     assert list(read_commits(tmp_path)) == []
 
 
 @pytest.mark.parametrize(
-    ("books", "is_balanced"),
+    ("record_counts", "is_reconciled"),
     [
-        (Books(3, 2, 1, 0, 9), True),
-        (Books(3, 1, 1, 1), True),
-        (Books(3, 2, 0), False),
-        (Books(2, 2, 1), False),
+        (RecordCounts(3, 2, 1, 0, 9), True),
+        (RecordCounts(3, 1, 1, 1), True),
+        (RecordCounts(3, 2, 0), False),
+        (RecordCounts(2, 2, 1), False),
     ],
 )
-def test_books_balance_without_blank_lines(books: Books, is_balanced: bool) -> None:
-    assert books.is_balanced is is_balanced
+def test_counts_reconcile_without_blank_lines(
+    record_counts: RecordCounts, is_reconciled: bool
+) -> None:
+    assert record_counts.is_reconciled is is_reconciled
 
 
 def test_unfinished_manifest_is_no_commit(tmp_path: Path) -> None:

@@ -15,19 +15,19 @@ def difference(
     tmp_path: Path, change: str = "", *, key: tuple[str, ...] = ("id",), wanted: str = ""
 ) -> Difference | None:
     """Compare a table with a copy of it that was changed."""
-    with duckdb.connect(tmp_path / "warehouse.duckdb") as rebuilt:
-        rebuilt.execute(f"create table fct as select * from {ROWS}")
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as expected:
+        expected.execute(f"create table fct as select * from {ROWS}")
         copied = copy_tables(
-            rebuilt, tmp_path / "copy.duckdb", is_wanted=lambda name: name == "fct"
+            expected, tmp_path / "copy.duckdb", is_wanted=lambda name: name == "fct"
         )
         assert copied == {"fct": 3}
         if change:
             with duckdb.connect(tmp_path / "copy.duckdb") as copy:
                 copy.execute(change)
         if wanted:
-            rebuilt.execute(wanted)
-        attach_copy(rebuilt, tmp_path / "copy.duckdb", "standing")
-        return compare(rebuilt, "fct", key)
+            expected.execute(wanted)
+        attach_copy(expected, tmp_path / "copy.duckdb", "actual")
+        return compare(expected, "fct", key)
 
 
 def test_same_rows_in_any_order_are_equal(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from coverage_by_hand import by_hand
-from histories import Row, after
-from replay import Build, Load, Recording, SmallWarehouse, shared_recording, wrong_rows
+from support.coverage_by_hand import by_hand
+from support.histories import Row, after
+from support.replay import Build, Load, Recording, SmallWarehouse, shared_recording, wrong_rows
 
 WHOLE = {
     "page_id": "p", "country": "CH", "locale": "de", "device_type": "phone", "logged_in": True,

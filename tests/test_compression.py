@@ -16,10 +16,10 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import chunks_of, export, good, judge_file, refused_as
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.compression import HashingReader, Packing, plain_stream
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
+from support.builders import chunks_of, export, good, refused_as, validate_file
 
 LINES = "".join(f"{good(number)}\n" for number in range(200)).encode()
 PACKED = gzip.compress(LINES, mtime=0)
@@ -94,7 +94,7 @@ def zipped(name: str) -> bytes:
     ids=["plain", "gzip", "two-members", "zstd", "bzip2", "xz", "lz4"],
 )
 def test_kind_is_told_by_content(tmp_path: Path, name: str, content: bytes) -> None:
-    verdict = judge_file(tmp_path, content, name)
+    verdict = validate_file(tmp_path, content, name)
 
     assert (len(verdict.accepted), verdict.rules, verdict.file_format) == (200, [], "json")
 
@@ -130,7 +130,7 @@ def test_unreadable_file_has_its_rule(tmp_path: Path, content: bytes, rule: str)
 @pytest.mark.bad_input(1, 2)
 @pytest.mark.parametrize("content", [b"", gzip.compress(b"", mtime=0), b"\xef\xbb\xbf", b"\n"])
 def test_empty_file_has_no_records(tmp_path: Path, content: bytes) -> None:
-    verdict = judge_file(tmp_path, content)
+    verdict = validate_file(tmp_path, content)
 
     assert (verdict.records, verdict.file_format) == (0, "json")
 

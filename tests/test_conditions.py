@@ -15,7 +15,6 @@ import pytest
 from dagster import DagsterEvent, DagsterEventType
 from dagster._core.events import AssetMaterializationPlannedData, StepMaterializationData
 
-from homes import settings_of
 from sequen_dagster.marts.conditions import (
     LAKE,
     SNAPSHOT,
@@ -24,6 +23,7 @@ from sequen_dagster.marts.conditions import (
     tables_condition,
 )
 from sequen_dagster.settings import SequenSettings
+from support.homes import settings_of
 
 EVENTS, REPORT = dg.AssetKey("fct_events"), dg.AssetKey("completeness_report")
 BUILD, PUBLICATION = {TABLES, EVENTS}, {SNAPSHOT, REPORT}

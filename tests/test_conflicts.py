@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from builders import RECEIPT, event
-from homes import settings_of, write_text
 from sequen_dagster.contract import EventContract, Origin
 from sequen_dagster.contract.conflicts import ConflictCounter, SourceConflicts, is_too_many
 from sequen_dagster.exports.records import RecordChunk
-from sequen_dagster.validation import render_github, validate_path
+from sequen_dagster.operations.validate import render_github, validate_path
+from support.builders import RECEIVED_AT, event
+from support.homes import settings_of, write_text
 
 COUNTER = [
     event(
@@ -30,7 +30,9 @@ def rows_of(*events: dict[str, Any] | str, source: str = "default") -> pl.DataFr
     chunk = RecordChunk()
     for number, one in enumerate(events, start=1):
         chunk.add((one if isinstance(one, str) else json.dumps(one)).encode(), number)
-    (split,) = EventContract().judge(iter([chunk]), Origin(source, received_at=RECEIPT))
+    (split,) = EventContract().validate_chunks(
+        iter([chunk]), Origin(source, received_at=RECEIVED_AT)
+    )
 
     assert len(split.accepted) == len(events)
     return split.accepted
@@ -145,5 +147,5 @@ def test_unreadable_file_has_no_part_in_it(tmp_path: Path) -> None:
     broken.write_bytes(gzip.compress((text * 50_000).encode(), 1)[:-9])
     after = validate_path(settings)
 
-    assert after.books.quarantined == 1
+    assert after.record_counts.quarantined == 1
     assert after.conflicts == before.conflicts

@@ -10,16 +10,6 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from builders import (
-    MANDATORY,
-    RECEIPT,
-    accepted,
-    event,
-    judge_chunks,
-    judge_event,
-    judge_texts,
-    rules_of,
-)
 from sequen_dagster.contract import (
     ACCEPTED_SCHEMA,
     QUARANTINED_SCHEMA,
@@ -30,6 +20,16 @@ from sequen_dagster.contract import (
 from sequen_dagster.exports.records import RecordChunk
 from sequen_dagster.fields import FIELDS, IDENTITY_FIELDS, Field, mandatory_pairs
 from sequen_dagster.settings import SequenSettings
+from support.builders import (
+    MANDATORY,
+    RECEIVED_AT,
+    accepted,
+    event,
+    rules_of,
+    validate_chunks,
+    validate_event,
+    validate_texts,
+)
 
 IMPRESSION = {
     "id": "evt_c9f3c",
@@ -97,7 +97,7 @@ WRONG: dict[str, list[Any]] = {
 
 
 def test_examples_of_the_event_document_are_accepted() -> None:
-    verdict = judge_texts(
+    verdict = validate_texts(
         json.dumps(IMPRESSION), CONVERSION, json.dumps(VIDEO_PAUSE), json.dumps(CLICK)
     )
 
@@ -120,7 +120,7 @@ def test_examples_of_the_event_document_are_accepted() -> None:
 
 
 def test_row_has_the_columns_of_its_schema() -> None:
-    split = next(EventContract().judge(iter([RecordChunk()]), Origin()))
+    split = next(EventContract().validate_chunks(iter([RecordChunk()]), Origin()))
 
     assert (split.accepted.schema, split.quarantined.schema) == (
         ACCEPTED_SCHEMA,
@@ -131,7 +131,7 @@ def test_row_has_the_columns_of_its_schema() -> None:
 @pytest.mark.parametrize(("event_type", "field"), mandatory_pairs())
 def test_absent_mandatory_field_gives_its_rule_alone(event_type: str, field: str) -> None:
     absent = [event(event_type, **{field: value}) for value in (..., None, "", " \u3000", [])]
-    verdict = judge_texts(*map(json.dumps, [event(event_type), *absent]))
+    verdict = validate_texts(*map(json.dumps, [event(event_type), *absent]))
 
     assert verdict.places == [(1, 1)]
     assert verdict.rules == [[f"missing_{field}"]] * 5
@@ -150,14 +150,14 @@ def test_wrong_type_gives_its_rule_alone_on_every_event_type(field: Field) -> No
         for event_type in MANDATORY
         for value in WRONG[field.kind]
     ]
-    verdict = judge_texts(*map(json.dumps, events))
+    verdict = validate_texts(*map(json.dumps, events))
 
     assert verdict.rules == [[f"invalid_{field.name}"]] * len(events)
     assert verdict.quarantined[0]["fields"] == [field.name]
 
 
 def test_every_violation_is_reported_with_its_fields() -> None:
-    verdict = judge_event(
+    verdict = validate_event(
         "click", original_timestamp="x", uid=..., item_id=1.5, click_type=None, rank="x"
     )
 
@@ -187,21 +187,21 @@ def test_every_violation_is_reported_with_its_fields() -> None:
 def test_word_for_none_is_no_identity(field: str, value: Any) -> None:
     assert rules_of(**{"uid": ..., field: value}) == ["missing_identity"]
     others = {name: "x" for name in IDENTITY_FIELDS if name != field}
-    verdict = judge_event(**others, **{field: value})
+    verdict = validate_event(**others, **{field: value})
 
     assert verdict.accepted[0][field] is None
     assert verdict.warned == ({"placeholder_id"} if value not in (" ", []) else set())
 
 
 @pytest.mark.parametrize("value", [" null", "null ", "nulls", "00", "-0", "0.0", "unknown user"])
-def test_whole_values_only_name_nobody(value: str) -> None:
-    verdict = judge_event(uid=value, sid=f"{value}x")
+def test_whole_values_only_name_no_one(value: str) -> None:
+    verdict = validate_event(uid=value, sid=f"{value}x")
 
     assert (verdict.accepted[0]["uid"], verdict.warned) == (value, set())
 
 
 def test_person_of_nothing_but_words_is_missing() -> None:
-    verdict = judge_event(uid=0, sid="null", cid="unknown", session_id=False, client_id="guest")
+    verdict = validate_event(uid=0, sid="null", cid="unknown", session_id=False, client_id="guest")
 
     assert verdict.rules == [["missing_identity"]]
     assert verdict.warnings == {("scroll", "placeholder_id"): 1}
@@ -213,7 +213,7 @@ def test_person_of_nothing_but_words_is_missing() -> None:
     "field", ["rec_id", "page_view_id", "module_view_id", "impression_id", "item_id"]
 )
 def test_word_for_none_is_no_link(field: str, value: str) -> None:
-    verdict = judge_event(**{field: value})
+    verdict = validate_event(**{field: value})
 
     assert (verdict.accepted[0][field], verdict.warned) == (None, {"placeholder_id"})
     assert accepted(**{field: "unknown"})[field] == "unknown"
@@ -223,7 +223,7 @@ def test_word_for_none_is_no_link(field: str, value: str) -> None:
 def test_mandatory_word_for_none_is_missing() -> None:
     assert rules_of("click", item_id="undefined") == ["missing_item_id"]
     assert rules_of("conversion", item_ids=["undefined", "Nil"]) == ["missing_item_ids"]
-    kept = judge_event("conversion", item_ids=["undefined", "a", 7, "a"])
+    kept = validate_event("conversion", item_ids=["undefined", "a", 7, "a"])
 
     assert kept.accepted[0]["item_ids"] == ["a", "7", "a"]
     assert kept.warned == {"placeholder_id", "coerced"}
@@ -231,7 +231,7 @@ def test_mandatory_word_for_none_is_missing() -> None:
 
 @pytest.mark.parametrize("value", ["undefined", "(not set)", "NULL"])
 def test_event_whose_id_means_none_gets_one(value: str) -> None:
-    verdict = judge_texts(*[json.dumps(event(id=value, uid=f"u{n // 2}")) for n in range(8)])
+    verdict = validate_texts(*[json.dumps(event(id=value, uid=f"u{n // 2}")) for n in range(8)])
 
     ids = [row["id"] for row in verdict.accepted]
     assert len(set(ids)) == 8
@@ -246,7 +246,7 @@ def test_words_for_none_are_what_the_contract_was_given() -> None:
         {"type": "scroll", "original_timestamp": "2025-07-14", "uid": ["GAST", "null", "keine"],
          "cid": "c", "item_id": ["gast", "keine", "null"]}
     )  # fmt: skip
-    split = contract.validate(rows, Origin(received_at=RECEIPT))
+    split = contract.validate(rows, Origin(received_at=RECEIVED_AT))
 
     assert split.accepted["uid"].to_list() == [None, "null", None]
     assert split.accepted["item_id"].to_list() == ["gast", None, "null"]
@@ -254,7 +254,7 @@ def test_words_for_none_are_what_the_contract_was_given() -> None:
 
 
 def test_item_ids_as_json_text_are_the_array() -> None:
-    verdict = judge_event("conversion", item_ids=' ["a", "b", 7] ')
+    verdict = validate_event("conversion", item_ids=' ["a", "b", 7] ')
 
     assert (verdict.accepted[0]["item_ids"], verdict.warned) == (["a", "b", "7"], {"coerced"})
     assert rules_of("conversion", item_ids="[]") == ["missing_item_ids"]
@@ -282,7 +282,7 @@ def test_text_is_never_changed(value: str) -> None:
      ("-7", "-7"), ("0", "0"), ("9" * 5000, "9" * 5000)],
 )  # fmt: skip
 def test_integer_id_is_its_digits_and_warns(number: str, text: str) -> None:
-    verdict = judge_texts(json.dumps(event(item_id="#")).replace('"#"', number))
+    verdict = validate_texts(json.dumps(event(item_id="#")).replace('"#"', number))
 
     assert verdict.accepted[0]["item_id"] == text
     assert verdict.warnings == {("scroll", "coerced"): 1}
@@ -291,7 +291,7 @@ def test_integer_id_is_its_digits_and_warns(number: str, text: str) -> None:
 @pytest.mark.fault(21)
 @pytest.mark.bad_input(48)
 def test_id_type_may_change_within_a_file() -> None:
-    verdict = judge_texts(*(json.dumps(event(uid=uid)) for uid in ("u", 7, 10**22, None, 1.5)))
+    verdict = validate_texts(*(json.dumps(event(uid=uid)) for uid in ("u", 7, 10**22, None, 1.5)))
 
     assert [row["uid"] for row in verdict.accepted] == ["u", "7", str(10**22)]
     assert verdict.rules == [["missing_identity"], ["invalid_uid"]]
@@ -303,7 +303,7 @@ def test_id_type_may_change_within_a_file() -> None:
      ("2147483647", 2_147_483_647, False), ('"2147483647.0"', 2_147_483_647, True)],
 )  # fmt: skip
 def test_rank_is_a_whole_number(text: str, value: int, warned: bool) -> None:
-    verdict = judge_texts(json.dumps(event(rank="#")).replace('"#"', text))
+    verdict = validate_texts(json.dumps(event(rank="#")).replace('"#"', text))
 
     assert verdict.accepted[0]["rank"] == value
     assert verdict.warned == ({"coerced"} if warned else set())
@@ -315,7 +315,7 @@ def test_rank_is_a_whole_number(text: str, value: int, warned: bool) -> None:
      ("999999999999999.9999994", "999999999999999.999999"), ("1e3", "1000"), ("1e-400", "0")],
 )  # fmt: skip
 def test_dwell_is_exact_to_six_digits(text: str, value: str) -> None:
-    verdict = judge_texts(json.dumps(event(dwell_ms="#")).replace('"#"', text))
+    verdict = validate_texts(json.dumps(event(dwell_ms="#")).replace('"#"', text))
 
     assert verdict.accepted[0]["dwell_ms"] == Decimal(value)
     assert verdict.warned == ({"coerced"} if '"' in text else set())
@@ -324,7 +324,7 @@ def test_dwell_is_exact_to_six_digits(text: str, value: str) -> None:
 @pytest.mark.fault(34)
 @pytest.mark.bad_input(50)
 def test_time_range_is_exact_to_the_microsecond() -> None:
-    latest = RECEIPT + timedelta(hours=24)
+    latest = RECEIVED_AT + timedelta(hours=24)
     micro = timedelta(microseconds=1)
 
     assert accepted(original_timestamp="2000-01-01")["original_timestamp"] == datetime(2000, 1, 1)
@@ -344,37 +344,37 @@ def test_time_range_is_exact_to_the_microsecond() -> None:
     ids=repr,
 )
 def test_zero_time_is_absent_where_a_time_is_optional(field: str, value: Any) -> None:
-    verdict = judge_event(**{field: value})
+    verdict = validate_event(**{field: value})
 
     (row,) = verdict.accepted
     assert (row["server_timestamp"], row["given_ingest_timestamp"]) == (None, None)
-    assert row["ingest_timestamp"] == RECEIPT
+    assert row["ingest_timestamp"] == RECEIVED_AT
     assert verdict.warnings == {("scroll", "zero_time"): 1}
     assert rules_of(original_timestamp=value) == ["invalid_original_timestamp"]
 
 
 def test_time_ahead_of_its_ingest_is_told() -> None:
     ingest = {"ingest_timestamp": "2025-07-14T09:15:22Z"}
-    at_limit = judge_event(original_timestamp="2025-07-14T09:20:22Z", **ingest)
-    beyond = judge_event(original_timestamp="2025-07-14T09:20:22.000001Z", **ingest)
-    late = RECEIPT + timedelta(hours=23)
+    at_limit = validate_event(original_timestamp="2025-07-14T09:20:22Z", **ingest)
+    beyond = validate_event(original_timestamp="2025-07-14T09:20:22.000001Z", **ingest)
+    late = RECEIVED_AT + timedelta(hours=23)
 
     assert (at_limit.warned, beyond.warned) == (set(), {"ahead_of_ingest"})
     # Neither the receipt nor a time that is none was given for the record.
-    assert judge_event(original_timestamp=late.isoformat()).warned == set()
-    assert judge_event(original_timestamp=late.isoformat(), ingest_timestamp=0).warned == {
+    assert validate_event(original_timestamp=late.isoformat()).warned == set()
+    assert validate_event(original_timestamp=late.isoformat(), ingest_timestamp=0).warned == {
         "zero_time"
     }
-    assert judge_event(ingest_timestamp="1999-01-01").warned == set()
+    assert validate_event(ingest_timestamp="1999-01-01").warned == set()
 
 
-def test_absent_ingest_timestamp_is_the_receipt() -> None:
+def test_absent_ingest_timestamp_is_the_arrival_time() -> None:
     given = accepted(ingest_timestamp=1752484522)
     absent = accepted()
 
     assert given["given_ingest_timestamp"] == given["ingest_timestamp"] == datetime(
         2025, 7, 14, 9, 15, 22)  # fmt: skip
-    assert (absent["given_ingest_timestamp"], absent["ingest_timestamp"]) == (None, RECEIPT)
+    assert (absent["given_ingest_timestamp"], absent["ingest_timestamp"]) == (None, RECEIVED_AT)
 
 
 @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ def test_absent_ingest_timestamp_is_the_receipt() -> None:
 def test_alias_is_read_where_its_field_is_absent(
     fields: dict[str, Any], sid: str | None, properties: dict[str, Any], warned: set[str]
 ) -> None:
-    verdict = judge_event(**fields)
+    verdict = validate_event(**fields)
 
     row = verdict.accepted[0]
     assert (row["sid"], json.loads(row["properties"])) == (sid, properties)
@@ -410,7 +410,7 @@ def test_alias_is_read_where_its_field_is_absent(
 @pytest.mark.bad_input(41)
 def test_last_of_duplicate_keys_counts() -> None:
     text = json.dumps(event())
-    verdict = judge_texts(text[:-1] + ', "uid": "u2", "a": {"b": 1, "b": 2}}')
+    verdict = validate_texts(text[:-1] + ', "uid": "u2", "a": {"b": 1, "b": 2}}')
 
     row = verdict.accepted[0]
     assert (row["uid"], row["properties"]) == ("u2", '{"a":{"b":2}}')
@@ -423,14 +423,14 @@ def test_custom_fields_keep_their_digits_and_their_names() -> None:
         '"price":1.10,"big":100000000000000000000.10,"exp":1E5,"zero":-0,"__proto__":1,"":2,'
         '"select":3,"_batch_id":4,"UID":5,"constructor":{"a":[1.0]}'
     )
-    verdict = judge_texts(f"{json.dumps(event())[:-1]}, {custom}}}")
+    verdict = validate_texts(f"{json.dumps(event())[:-1]}, {custom}}}")
 
     assert verdict.accepted[0]["properties"] == f"{{{custom}}}"
 
 
 @pytest.mark.bad_input(40)
 def test_lone_surrogate_in_a_custom_field_is_replaced_and_warned() -> None:
-    verdict = judge_event(note="a\ud800", **{"k\udc00": {"x": ["\ud801"]}}, page="\U0001f600")
+    verdict = validate_event(note="a\ud800", **{"k\udc00": {"x": ["\ud801"]}}, page="\U0001f600")
 
     assert json.loads(verdict.accepted[0]["properties"]) == {
         "note": "a\ufffd", "k\ufffd": {"x": ["\ufffd"]}, "page": "\U0001f600"
@@ -465,7 +465,7 @@ def test_many_and_large_custom_fields_are_kept() -> None:
     ],
 )  # fmt: skip
 def test_unreadable_record_has_its_rule(text: str | bytes, rule: str) -> None:
-    verdict = judge_texts(json.dumps(event()), text, json.dumps(event()))
+    verdict = validate_texts(json.dumps(event()), text, json.dumps(event()))
 
     assert (verdict.places, verdict.bad_places) == ([(1, 1), (3, 1)], [(2, 1, rule)])
     assert verdict.errors == {("(none)", rule): 1}
@@ -474,19 +474,19 @@ def test_unreadable_record_has_its_rule(text: str | bytes, rule: str) -> None:
 def test_depth_64_is_read() -> None:
     text = json.dumps(event())[:-1] + ', "a":' + "[" * 63 + "]" * 63 + ', "b": "[[[["}'
 
-    assert judge_texts(text).rules == []
+    assert validate_texts(text).rules == []
 
 
 def test_generated_id_is_the_same_on_every_delivery_and_differs_among_copies() -> None:
     text = json.dumps(event(id=...))
     spaced = json.dumps(event(id=...), indent=2)
-    first = judge_texts(text, spaced, text.replace("u1", "u2"), text)
-    again = judge_texts(text, spaced, text.replace("u1", "u2"), text)
+    first = validate_texts(text, spaced, text.replace("u1", "u2"), text)
+    again = validate_texts(text, spaced, text.replace("u1", "u2"), text)
 
     ids = [row["id"] for row in first.accepted]
     assert ids == [row["id"] for row in again.accepted]
     assert len(set(ids)) == 4
-    assert judge_texts(text).accepted[0]["id"] == ids[0]
+    assert validate_texts(text).accepted[0]["id"] == ids[0]
     md5s = [row["record_md5"] for row in first.accepted]
     assert md5s[0] == md5s[1] == md5s[3] != md5s[2]
 
@@ -497,13 +497,13 @@ def test_ordinals_go_on_across_chunks() -> None:
     for number, text in enumerate(texts):
         parts[number // 4].add(text.encode(), number + 1)
 
-    whole = [row["id"] for row in judge_texts(*texts).accepted]
-    assert [row["id"] for row in judge_chunks(parts).accepted] == whole
+    whole = [row["id"] for row in validate_texts(*texts).accepted]
+    assert [row["id"] for row in validate_chunks(parts).accepted] == whole
     assert len(set(whole)) == 12
 
 
 def test_unreadable_file_is_one_record_at_line_0() -> None:
-    origin = Origin("web", "a.gz", RECEIPT)
+    origin = Origin("web", "a.gz", RECEIVED_AT)
     split = unreadable_file("corrupt_compression", 9, "ab", origin, "It is cut.")
 
     (row,) = split.quarantined.to_dicts()
@@ -513,7 +513,7 @@ def test_unreadable_file_is_one_record_at_line_0() -> None:
 
 
 def test_raw_text_is_kept_up_to_its_limit() -> None:
-    verdict = judge_event(type=1.5, note="x" * 100_000)
+    verdict = validate_event(type=1.5, note="x" * 100_000)
 
     row = verdict.quarantined[0]
     assert len(row["raw"]) == 64 * 1024
@@ -537,8 +537,8 @@ def test_every_kind_of_frame_gets_the_same_verdict(kind: str) -> None:
         "pandas": pd.DataFrame(columns),
         "arrow": pa.table(columns),
     }
-    split = EventContract().validate(frames[kind], Origin(received_at=RECEIPT))
-    expected = EventContract().validate(frames["polars"], Origin(received_at=RECEIPT))
+    split = EventContract().validate(frames[kind], Origin(received_at=RECEIVED_AT))
+    expected = EventContract().validate(frames["polars"], Origin(received_at=RECEIVED_AT))
 
     assert type(split.accepted) is type(frames[kind])
     kept = pl.DataFrame(split.accepted)
@@ -551,7 +551,7 @@ def test_every_kind_of_frame_gets_the_same_verdict(kind: str) -> None:
     assert (split.errors, split.warnings) == (expected.errors, expected.warnings)
 
 
-def test_frame_of_mixed_objects_is_judged() -> None:
+def test_frame_of_mixed_objects_is_validated() -> None:
     columns = {"type": ["a", 1.5, pd.NA], "uid": [10**22, "x", "\ud800"], "when": [pd.NaT] * 3}
     split = EventContract().validate(pd.DataFrame(columns, dtype=object))
 

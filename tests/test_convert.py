@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sequen_dagster.absence import ANONYMOUS_WORDS, NONE_WORDS, is_blank
 from sequen_dagster.contract import scalars
 from sequen_dagster.contract.convert import (
     ABSENT,
@@ -19,13 +18,14 @@ from sequen_dagster.contract.convert import (
     PLACEHOLDER,
     UNREADABLE,
     ZERO_TIME,
-    cells,
     convert,
+    raw_values,
     state_of,
 )
 from sequen_dagster.contract.placeholders import DEFAULT
-from sequen_dagster.contract.scalars import OTHER
+from sequen_dagster.contract.scalars import NOT_TEXT
 from sequen_dagster.fields import FIELD_NAMES
+from sequen_dagster.settings.absence import ANONYMOUS_WORDS, NONE_WORDS, is_blank
 
 DIGITS = st.from_regex(r"\A-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,8})?([eE][+-]?[0-9]{1,3})?\Z")
 ZONES = st.from_regex(
@@ -42,20 +42,20 @@ OTHERS = st.sampled_from(["null", "[]", "{}", "true", '["a"]', '["a",7]', "[null
 ANYTHING = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
 BLANK = st.sampled_from(["", " ", "\t\u3000", "\x1f", "\u200b"])
 CELLS = (
-    DIGITS | TIMES | ANYTHING | BLANK | (DIGITS | OTHERS).map(lambda json: OTHER + json)
+    DIGITS | TIMES | ANYTHING | BLANK | (DIGITS | OTHERS).map(lambda json: NOT_TEXT + json)
 ) | st.none()  # fmt: skip
 
 
 DECODER = msgspec.json.Decoder(float_hook=msgspec.Raw)
 WORDS = st.sampled_from(
     [word.upper() for word in (*NONE_WORDS, *ANONYMOUS_WORDS)]
-    + [OTHER + literal for literal in ("0", "-0", "-1", "0.0", "1", "true", "false", '["nil"]')]
+    + [NOT_TEXT + literal for literal in ("0", "-0", "-1", "0.0", "1", "true", "false", '["nil"]')]
 )
 
 
-def as_parsed(cell: str) -> object:
+def as_parsed(raw_value: str) -> object:
     """The value that a cell was made of."""
-    return DECODER.decode(cell[1:]) if cell[0] == OTHER else cell
+    return DECODER.decode(raw_value[1:]) if raw_value[0] == NOT_TEXT else raw_value
 
 
 def converted(field: str, values: list[str | None]) -> list[tuple[object, int]]:
@@ -65,9 +65,9 @@ def converted(field: str, values: list[str | None]) -> list[tuple[object, int]]:
     return list(zip(frame[field].to_list(), frame[state_of(field)].to_list(), strict=True))
 
 
-def is_absent(cell: str | None) -> bool:
-    return cell is None or cell in (OTHER + "null", OTHER + "[]") or (
-        not cell.startswith(OTHER) and is_blank(cell)
+def is_absent(raw_value: str | None) -> bool:
+    return raw_value is None or raw_value in (NOT_TEXT + "null", NOT_TEXT + "[]") or (
+        not raw_value.startswith(NOT_TEXT) and is_blank(raw_value)
     )  # fmt: skip
 
 
@@ -82,22 +82,22 @@ def is_absent(cell: str | None) -> bool:
         ("item_id_relation", scalars.string),
     ],
 )
-def test_columns_equal_cells(field: str, scalar: object, values: list[str | None]) -> None:
-    for cell, (value, state) in zip(values, converted(field, values), strict=True):
-        expected = None if cell is None or is_absent(cell) else scalar(cell)  # type: ignore[operator]  # one of four functions
+def test_columns_equal_raw_values(field: str, scalar: object, values: list[str | None]) -> None:
+    for raw_value, (value, state) in zip(values, converted(field, values), strict=True):
+        expected = None if raw_value is None or is_absent(raw_value) else scalar(raw_value)  # type: ignore[operator]  # one of four functions
         assert value == expected
-        assert (state == ABSENT) == is_absent(cell)
-        assert (state == UNREADABLE) == (not is_absent(cell) and expected is None)
+        assert (state == ABSENT) == is_absent(raw_value)
+        assert (state == UNREADABLE) == (not is_absent(raw_value) and expected is None)
 
 
 @settings(deadline=None)
 @given(values=st.lists(CELLS, min_size=1, max_size=8))
-def test_columns_equal_cells_of_optional_times(values: list[str | None]) -> None:
+def test_columns_equal_raw_values_of_optional_times(values: list[str | None]) -> None:
     required = converted("original_timestamp", values)
-    for cell, (value, state), before in zip(
+    for raw_value, (value, state), before in zip(
         values, converted("server_timestamp", values), required, strict=True
     ):
-        if cell is not None and scalars.is_zero_time(cell):
+        if raw_value is not None and scalars.is_zero_time(raw_value):
             assert (value, state) == (None, ZERO_TIME)
         else:
             assert (value, state) == before
@@ -106,10 +106,16 @@ def test_columns_equal_cells_of_optional_times(values: list[str | None]) -> None
 @settings(deadline=None)
 @given(values=st.lists(CELLS | WORDS, min_size=1, max_size=8))
 @pytest.mark.parametrize("field", ["uid", "rec_id"])
-def test_columns_equal_cells_of_ids(field: str, values: list[str | None]) -> None:
+def test_columns_equal_raw_values_of_ids(field: str, values: list[str | None]) -> None:
     plain = converted("item_id_relation", values)
-    for cell, (value, state), before in zip(values, converted(field, values), plain, strict=True):
-        is_word = cell is not None and not is_absent(cell) and DEFAULT.has(field, as_parsed(cell))
+    for raw_value, (value, state), before in zip(
+        values, converted(field, values), plain, strict=True
+    ):
+        is_word = (
+            raw_value is not None
+            and not is_absent(raw_value)
+            and DEFAULT.has(field, as_parsed(raw_value))
+        )
         assert (value, state) == ((None, PLACEHOLDER) if is_word else before)
 
 
@@ -182,64 +188,66 @@ def test_time_is_refused(text: str) -> None:
 
 
 def test_exponents_are_read_of_numbers_only() -> None:
-    assert scalars.timestamp(OTHER + "1.752484522e9") == datetime(2025, 7, 14, 9, 15, 22)
+    assert scalars.timestamp(NOT_TEXT + "1.752484522e9") == datetime(2025, 7, 14, 9, 15, 22)
     assert scalars.timestamp("1.752484522e9") is None
-    assert scalars.timestamp(OTHER + "1e999999999999999999") is None
-    assert scalars.dwell(OTHER + "0e999999999999999999") == 0
+    assert scalars.timestamp(NOT_TEXT + "1e999999999999999999") is None
+    assert scalars.dwell(NOT_TEXT + "0e999999999999999999") == 0
 
 
 def test_states_tell_what_happened() -> None:
-    assert [state for _, state in converted("uid", ["u", "Null", " ", OTHER + "7", OTHER + "1.5"])
-            ] == [GIVEN, PLACEHOLDER, ABSENT, COERCED, UNREADABLE]  # fmt: skip
-    assert [state for _, state in converted("type", ["u", "Null", OTHER + "7"])] == [
+    uids = ["u", "Null", " ", NOT_TEXT + "7", NOT_TEXT + "1.5"]
+    states = [GIVEN, PLACEHOLDER, ABSENT, COERCED, UNREADABLE]
+    assert [state for _, state in converted("uid", uids)] == states
+    assert [state for _, state in converted("type", ["u", "Null", NOT_TEXT + "7"])] == [
         GIVEN, GIVEN, UNREADABLE]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("cell", "texts"),
+    ("raw_value", "texts"),
     [('["a","b","a"]', ["a", "b", "a"]), ('["a",9007199254740993]', ["a", "9007199254740993"]),
      ("[-0]", ["0"]), ('["\\ud83d\\ude00"]', ["\U0001f600"]),
      ("[" + "1" * 5000 + "]", ["1" * 5000])],
 )  # fmt: skip
-def test_item_ids_are_texts(cell: str, texts: list[str]) -> None:
-    found = scalars.item_ids(OTHER + cell)
+def test_item_ids_are_texts(raw_value: str, texts: list[str]) -> None:
+    found = scalars.item_ids(NOT_TEXT + raw_value)
 
     assert found is not None
     assert found[0] == texts
 
 
 @pytest.mark.parametrize(
-    "cell",
+    "raw_value",
     ["0001-01-01", "0000-00-00", "0001-01-01T00:00:00Z", "0000-00-00 00:00:00", "0001-01-01t00:00",
      "0000-00-00T00:00:00.000000000+02:00[Europe/Berlin]", "0001-01-01 00:00:00 +0000 UTC",
      "0001-01-01T00:00:00-05", "1970-01-01", "1970-01-01T01:00:00+01:00", "1969-12-31 19:00-05",
-     "1970-01-01T00:00:00.0000009Z", "0", "0.000", "000", OTHER + "0", OTHER + "-0", OTHER + "0.0",
-     OTHER + "0e5", "9999-01-01", "9999-12-31T23:59:59Z", "9999-12-31 23:59:59.999999999+00",
+     "1970-01-01T00:00:00.0000009Z", "0", "0.000", "000", NOT_TEXT + "0", NOT_TEXT + "-0",
+     NOT_TEXT + "0.0", NOT_TEXT + "0e5",
+     "9999-01-01", "9999-12-31T23:59:59Z", "9999-12-31 23:59:59.999999999+00",
      "9999-12-31T23:59:59-01:00", "9999-01-01T00:00:00+01:00", "9998-12-31T23:59:59-01:00"],
 )  # fmt: skip
-def test_zero_time_is_told_from_a_wrong_one(cell: str) -> None:
-    assert scalars.is_zero_time(cell)
-    assert converted("server_timestamp", [cell]) == [(None, ZERO_TIME)]
-    assert converted("ingest_timestamp", [cell]) == [(None, ZERO_TIME)]
-    assert converted("original_timestamp", [cell])[0][1] in (GIVEN, UNREADABLE)
+def test_zero_time_is_told_from_a_wrong_one(raw_value: str) -> None:
+    assert scalars.is_zero_time(raw_value)
+    assert converted("server_timestamp", [raw_value]) == [(None, ZERO_TIME)]
+    assert converted("ingest_timestamp", [raw_value]) == [(None, ZERO_TIME)]
+    assert converted("original_timestamp", [raw_value])[0][1] in (GIVEN, UNREADABLE)
 
 
 @pytest.mark.parametrize(
-    "cell",
+    "raw_value",
     ["0001-01-02", "0001-01-01T00:00:01Z", "0001-01-01Z", "0000-00-00T00:00:00+24:00",
      "0000-01-01", "0000-00-01", "1970-01-01T00:00:00.000001Z", "1970-01-01T00:00:00+01:00", "1",
      "0.000001", "1969-12-31T23:59:59.999999Z", "9998-12-31T23:59:59.999999Z", "9999-02-29",
-     "9999-12-31T24:00:00", "9999-99-99", "9999", "zero", OTHER + "false", OTHER + "-1"],
+     "9999-12-31T24:00:00", "9999-99-99", "9999", "zero", NOT_TEXT + "false", NOT_TEXT + "-1"],
 )  # fmt: skip
-def test_other_time_is_no_zero_time(cell: str) -> None:
-    assert not scalars.is_zero_time(cell)
-    assert converted("server_timestamp", [cell])[0][1] in (GIVEN, UNREADABLE)
+def test_other_time_is_no_zero_time(raw_value: str) -> None:
+    assert not scalars.is_zero_time(raw_value)
+    assert converted("server_timestamp", [raw_value])[0][1] in (GIVEN, UNREADABLE)
 
 
 def test_words_left_out_of_item_ids_are_told() -> None:
-    cells = [OTHER + '["a","Null"]', OTHER + '["(not set)"]', OTHER + '["a"]', None, "[]",
-             OTHER + '["0", true]', '["undefined",7]']  # fmt: skip
-    columns = dict.fromkeys(FIELD_NAMES, [None] * len(cells)) | {"item_ids": cells}
+    raw_values = [NOT_TEXT + '["a","Null"]', NOT_TEXT + '["(not set)"]', NOT_TEXT + '["a"]', None,
+             "[]", NOT_TEXT + '["0", true]', '["undefined",7]']  # fmt: skip
+    columns = dict.fromkeys(FIELD_NAMES, [None] * len(raw_values)) | {"item_ids": raw_values}
     frame = convert(pl.DataFrame(columns, schema=dict.fromkeys(FIELD_NAMES, pl.String)))
 
     assert frame["item_ids"].to_list() == [["a"], None, ["a"], None, None, None, ["7"]]
@@ -257,14 +265,14 @@ def test_item_ids_as_text_are_coerced_but_in_csv() -> None:
     assert scalars.item_ids("[" * 100_000, is_text_format=True) is None
 
 
-def test_values_become_cells() -> None:
+def test_values_become_raw_values() -> None:
     values = ["a", None, "a\0b", 7, 10**22, True, ["x"], {"k": 1}]
 
-    assert cells(values).to_list() == [
+    assert raw_values(values).to_list() == [
         "a", None, "\0{}", "\x007", "\x0010000000000000000000000", "\0true", '\0["x"]', '\0{"k":1}'
     ]  # fmt: skip
-    assert cells([1, None, 10**22]).to_list() == ["\x001", None, f"\0{10**22}"]
-    assert cells([1, None]).to_list() == ["\x001", None]
+    assert raw_values([1, None, 10**22]).to_list() == ["\x001", None, f"\0{10**22}"]
+    assert raw_values([1, None]).to_list() == ["\x001", None]
 
 
 def test_offset_arithmetic_is_exact() -> None:
@@ -277,5 +285,5 @@ def test_offset_arithmetic_is_exact() -> None:
 
 
 def test_money_like_numbers_stay_decimal() -> None:
-    assert converted("dwell_ms", ["1.005", OTHER + "0.1"]) == [
+    assert converted("dwell_ms", ["1.005", NOT_TEXT + "0.1"]) == [
         (Decimal("1.005"), COERCED), (Decimal("0.1"), GIVEN)]  # fmt: skip

@@ -22,13 +22,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from builders import event, good
-from homes import RECEIPT, settings_of, touch
-from sequen_dagster.lake.commits import Batch, Books
+from sequen_dagster.lake.commits import Batch, RecordCounts
 from sequen_dagster.lake.drain import FileFailure, drain
+from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
-from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
+from support.builders import event, good
+from support.homes import RECEIVED_AT, settings_of, touch
 
 # A small file takes some 40 ms; the machines that run this may be busy.
 MOST_SECONDS = 20.0
@@ -58,10 +58,10 @@ class Input:
     warned: frozenset[str] = frozenset()
 
     @property
-    def books(self) -> Books:
+    def record_counts(self) -> RecordCounts:
         """The books that the file must have."""
         bad = sum(self.rules.values()) if self.quarantined is None else self.quarantined
-        return Books(
+        return RecordCounts(
             records_read=self.accepted + bad,
             accepted=self.accepted,
             quarantined=bad,
@@ -404,7 +404,7 @@ def inputs_of(cases: list[Any]) -> list[Input]:
 def write(settings: SequenSettings, name: str, content: bytes) -> Path:
     target = settings.sources[0].exports / name
     target.write_bytes(content)
-    touch(target, RECEIPT)
+    touch(target, RECEIVED_AT)
     return target
 
 
@@ -446,17 +446,17 @@ def assert_taken(taken: Taken, given: Input, most_seconds: float) -> None:
     warned = {one.rule for one in batch.rule_counts if one.severity == "warning"}
 
     assert broken == given.rules
-    assert batch.books == given.books
+    assert batch.record_counts == given.record_counts
     assert given.warned <= warned
     assert sum(pl.read_parquet(lake / name).height for name in batch.events) == given.accepted
     quarantined = sum(pl.read_parquet(lake / name).height for name in batch.quarantine)
-    assert quarantined == given.books.quarantined
+    assert quarantined == given.record_counts.quarantined
     assert taken.seconds[given.name] < most_seconds
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("given", [*FILES, *RECORDS], ids=lambda given: given.name)
-def test_bad_input_has_exact_books_and_reasons(taken: Taken, given: Input) -> None:
+def test_bad_input_has_exact_counts_and_reasons(taken: Taken, given: Input) -> None:
     assert_taken(taken, given, MOST_SECONDS)
 
 
@@ -464,12 +464,12 @@ def test_bad_inputs_cost_no_other_file(taken: Taken) -> None:
     assert taken.failures == ()
     assert len(taken.batches) == len(FILES) + len(RECORDS) + 2
     for name in ("!first.jsonl", "~last.jsonl"):
-        assert taken.batches[name].books == Books(records_read=2, accepted=2)
+        assert taken.batches[name].record_counts == RecordCounts(records_read=2, accepted=2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("given", HEAVY, ids=lambda given: given.name)
-def test_heavy_input_has_exact_books_and_reasons(heavy: Taken, given: Input) -> None:
+def test_heavy_input_has_exact_counts_and_reasons(heavy: Taken, given: Input) -> None:
     assert_taken(heavy, given, MOST_SECONDS_HEAVY)
 
 
@@ -487,11 +487,11 @@ def test_tables_are_built_of_the_corpus(taken: Taken) -> None:
             " + (select sum(duplicate_records) from rpt_batches)"
         ).fetchone()
     given = inputs_of([*FILES, *RECORDS])
-    books = {one.name: one.books for one in given}
+    record_counts = {one.name: one.record_counts for one in given}
     for name in ("!first.jsonl", "~last.jsonl"):
-        books[name] = Books(records_read=2, accepted=2)
+        record_counts[name] = RecordCounts(records_read=2, accepted=2)
     assert sorted(shown) == sorted(
         (name, one.records_read, one.accepted, one.quarantined, one.blank_lines)
-        for name, one in books.items()
+        for name, one in record_counts.items()
     )
-    assert kept == (sum(one.accepted for one in books.values()),)
+    assert kept == (sum(one.accepted for one in record_counts.values()),)

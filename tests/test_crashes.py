@@ -11,7 +11,12 @@ from typing import Final
 
 import pytest
 
-from crashes import (
+from sequen_dagster.lake.commits import read_commits
+from sequen_dagster.lake.drain import drain
+from sequen_dagster.operations.run import run_pipeline
+from sequen_dagster.runtime.fail_points import FAIL_POINTS
+from sequen_dagster.settings import SequenSettings
+from support.crashes import (
     Child,
     check_lake,
     contents_of,
@@ -24,18 +29,13 @@ from crashes import (
     wait_until,
     write_many,
 )
-from homes import RECEIPT, Kept, event, settings_of, touch, write_events
-from sequen_dagster.checkpoints import CHECKPOINTS
-from sequen_dagster.lake.commits import read_commits
-from sequen_dagster.lake.drain import drain
-from sequen_dagster.run import run_pipeline
-from sequen_dagster.settings import SequenSettings
+from support.homes import RECEIVED_AT, Kept, event, settings_of, touch, write_events
 
 RANDOM_INGEST_KILLS: Final = 100
 SPAWN_SECONDS = 3
 SEED: Final = 20_250_714
-LAKE = [name for name in CHECKPOINTS if name.startswith("lake.")]
-BEHIND_THE_LAKE = [name for name in CHECKPOINTS if not name.startswith("lake.")]
+LAKE = [name for name in FAIL_POINTS if name.startswith("lake.")]
+BEHIND_THE_LAKE = [name for name in FAIL_POINTS if not name.startswith("lake.")]
 ORDER = {"type": "conversion", "page_type": None, "conversion_type": "purchase", "item_ids": ["s"]}
 CLICK = {"type": "click", "page_type": None, "item_id": "s", "click_type": "open"}
 
@@ -81,7 +81,7 @@ def test_run_killed_at_a_place_is_made_good_by_the_next(
 ) -> None:
     settings = kept.put_back()
     drop_later_files(settings)
-    killed = start(run_through, settings, SEQUEN_CRASH_AT=place)
+    killed = start(run_through, settings, SEQUEN_FAIL_AT=place)
     killed.join(300)
     assert killed.exitcode == -signal.SIGKILL
 
@@ -102,7 +102,7 @@ def test_drain_killed_at_a_place_is_made_good_by_the_next(place: str, tmp_path: 
     drop_first_files(settings)
     drain(settings)
     drop_later_files(settings)
-    killed = start(drained, settings, SEQUEN_CRASH_AT=place)
+    killed = start(drained, settings, SEQUEN_FAIL_AT=place)
     killed.join(60)
     assert killed.exitcode == -signal.SIGKILL
     is_committed = place in ("lake.committed", "lake.indexed")
@@ -121,9 +121,9 @@ def test_drain_killed_at_a_place_is_made_good_by_the_next(place: str, tmp_path: 
 @pytest.mark.slow
 @pytest.mark.fault(22)
 def test_ingest_survives_random_kills_under_load(tmp_path: Path) -> None:
-    seed = int(os.environ.get("SEQUEN_CRASH_SEED", SEED))
+    seed = int(os.environ.get("SEQUEN_FAIL_SEED", SEED))
     # Shown where the test fails.
-    print(f"SEQUEN_CRASH_SEED={seed}")  # noqa: T201
+    print(f"SEQUEN_FAIL_SEED={seed}")  # noqa: T201
     choice = random.Random(seed)
     # Some files a commit, so that kills hit the work of several.
     settings = settings_of(tmp_path, retry_seconds=0, run_bytes=60_000)
@@ -227,7 +227,7 @@ def drop_some_files(
         unfinished = f"{path}.tmp"
         write_many(settings, unfinished, events=choice.randint(1, 300), version=versions[path])
         target = settings.sources[0].exports / unfinished
-        touch(target, RECEIPT + timedelta(seconds=sum(versions.values())))
+        touch(target, RECEIVED_AT + timedelta(seconds=sum(versions.values())))
         target.replace(target.with_suffix(""))
 
 
@@ -244,7 +244,7 @@ def drained_alone(settings: SequenSettings, home: Path) -> dict[str, object]:
 def test_run_that_wakes_up_late_commits_nothing_twice(place: str, tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     drop_first_files(settings)
-    zombie = start(drained, settings, SEQUEN_CRASH_AT=place, SEQUEN_CRASH_SIGNAL="SIGSTOP")
+    zombie = start(drained, settings, SEQUEN_FAIL_AT=place, SEQUEN_FAIL_SIGNAL="SIGSTOP")
     wait_until(lambda: state_of(zombie) == "T", seconds=60)
 
     other = drain(settings)
@@ -268,7 +268,7 @@ def test_run_that_stops_while_it_commits_makes_others_wait(tmp_path: Path) -> No
     settings = settings_of(tmp_path)
     drop_first_files(settings)
     zombie = start(
-        drained, settings, SEQUEN_CRASH_AT="lake.manifest_written", SEQUEN_CRASH_SIGNAL="SIGSTOP"
+        drained, settings, SEQUEN_FAIL_AT="lake.manifest_written", SEQUEN_FAIL_SIGNAL="SIGSTOP"
     )
     wait_until(lambda: state_of(zombie) == "T", seconds=60)
     other = start(drained, settings)

@@ -15,7 +15,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from homes import event
+from support.homes import event
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 420

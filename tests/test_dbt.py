@@ -3,9 +3,9 @@ from pathlib import Path
 
 from dagster_dbt import DbtCliResource
 
-from homes import settings_of
 from sequen_dagster.marts.dbt import HomeDbt, dbt_of
 from sequen_dagster.marts.project import write_profile
+from support.homes import settings_of
 
 
 def test_the_shortcuts_still_replace_something() -> None:

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from homes import event, settings_of, write_events
 from sequen_dagster.errors import BuildError
 from sequen_dagster.marts import project
 from sequen_dagster.marts.warehouse import connect
+from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports import dbt_docs
 from sequen_dagster.reports.dbt_docs import Docs, copy_readme, docs_path, write_docs
 from sequen_dagster.reports.serving import serving_dir
-from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
+from support.homes import event, settings_of, write_events
 
 CANARY = "canary-of-the-environment"
 HOSTILE = "</script><script>window.pwned=1</script>"

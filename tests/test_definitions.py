@@ -6,11 +6,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from homes import settings_of
 from sequen_dagster.definitions import build_definitions
 from sequen_dagster.marts.project import manifest_path, project_dir
 from sequen_dagster.reports.assets import DBT_DOCS, PUBLISHED_SNAPSHOT, build_reports_assets
 from sequen_dagster.settings import SequenSettings
+from support.homes import settings_of
 
 STAGE_GROUPS = {"exports", "lake", "marts", "reports"}
 
@@ -89,7 +89,7 @@ def test_dbt_tests_are_asset_checks(defs: dg.Definitions) -> None:
     assert {"validated_events", "fct_events", "fct_sessions", "fct_attributions"} <= checked
 
 
-def test_tiers_are_checks_that_warn_and_books_hold_back(defs: dg.Definitions) -> None:
+def test_tiers_are_checks_that_warn_and_counts_hold_back(defs: dg.Definitions) -> None:
     specs = {
         spec.name: spec
         for check in defs.resolve_asset_graph().assets_defs
@@ -100,7 +100,7 @@ def test_tiers_are_checks_that_warn_and_books_hold_back(defs: dg.Definitions) ->
     assert not [
         spec.name for spec in specs.values() if spec.name.startswith("tier_") and spec.blocking
     ]
-    assert specs["books_balance"].blocking
+    assert specs["counts_reconcile"].blocking
 
 
 def test_loading_again_does_not_parse_again(

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import chunks_of, export, judge_file, refused_as
-from sequen_dagster.absence import is_blank
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.delimited import _Form, _Lines, _Splitter, read_delimited
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
+from sequen_dagster.settings.absence import is_blank
+from support.builders import chunks_of, export, refused_as, validate_file
 
 HEAD = "type,original_timestamp,uid,note\n"
 ROW = "scroll,2025-07-14,u1,x\n"
@@ -38,7 +38,7 @@ def test_delimiter_is_the_most_frequent_of_the_header(
 
 
 @pytest.mark.bad_input(56, 58)
-def test_cells_are_text_and_quotes_are_read(tmp_path: Path) -> None:
+def test_raw_values_are_text_and_quotes_are_read(tmp_path: Path) -> None:
     content = 'uid,b,c\n007,"x,""y""\nz",\n"","1.0",=cmd\n'
 
     assert texts(tmp_path, content) == [{"uid": "007", "b": 'x,"y"\nz'}, {"b": "1.0", "c": "=cmd"}]
@@ -46,7 +46,7 @@ def test_cells_are_text_and_quotes_are_read(tmp_path: Path) -> None:
 
 def test_lineage_counts_physical_lines(tmp_path: Path) -> None:
     content = f'\ufeff\n{HEAD}{ROW}scroll,2025-07-14,u1,"two\nlines"\n\n   \n{ROW}'
-    verdict = judge_file(tmp_path, content, "a.csv")
+    verdict = validate_file(tmp_path, content, "a.csv")
 
     assert verdict.places == [(3, 1), (4, 1), (8, 1)]
     assert (verdict.blank_lines, verdict.file_format) == (3, "csv")
@@ -70,7 +70,7 @@ def test_bad_row_does_not_cost_the_others(
 ) -> None:
     middle = bad if isinstance(bad, bytes) else bad.encode()
     content = HEAD.encode() + ROW.encode() + middle + end.encode()
-    verdict = judge_file(tmp_path, content, "a.csv", max_record_bytes=300)
+    verdict = validate_file(tmp_path, content, "a.csv", max_record_bytes=300)
 
     assert verdict.places == [(2, 1), (4, 1)][: 1 + bool(end)]
     assert verdict.bad_places == [(3, 1, rule)]
@@ -88,13 +88,13 @@ def test_carriage_returns_end_lines(tmp_path: Path) -> None:
 @pytest.mark.bad_input(58)
 @pytest.mark.parametrize("content", ["", "\n\n", "id,b\n", "id,b", "sep=;", "sep=;\nid;b\n\n"])
 def test_header_alone_holds_no_records(tmp_path: Path, content: str) -> None:
-    assert judge_file(tmp_path, content, "a.csv").records == 0
+    assert validate_file(tmp_path, content, "a.csv").records == 0
 
 
 @pytest.mark.bad_input(58)
 def test_duplicate_header_keeps_the_last_and_warns(tmp_path: Path) -> None:
     content = "type,original_timestamp,uid,uid\nscroll,2025-07-14,u1,u2\n"
-    verdict = judge_file(tmp_path, content, "a.csv")
+    verdict = validate_file(tmp_path, content, "a.csv")
 
     assert verdict.accepted[0]["uid"] == "u2"
     assert verdict.warned == {"duplicate_key"}
@@ -106,7 +106,7 @@ def test_csv_numbers_are_text_by_nature_and_do_not_warn(tmp_path: Path) -> None:
         'impression;1752484522;7;3;1.5;9;"[""a"", 7]"\n'
         "impression;1752484522;7;x;-1;9;a\n"
     )
-    verdict = judge_file(tmp_path, content, "a.csv")
+    verdict = validate_file(tmp_path, content, "a.csv")
 
     row = verdict.accepted[0]
     assert (row["uid"], row["rank"], row["dwell_ms"]) == ("7", 3, Decimal("1.5"))
@@ -139,7 +139,7 @@ def test_null_words_are_absent(
         (",id,\n0,1,\n", [{"": "0", "id": "1"}]),
     ],
 )
-def test_fewer_cells_are_absent_and_blank_ones_too_many_cost_nothing(
+def test_fewer_raw_values_are_absent_and_blank_ones_too_many_cost_nothing(
     tmp_path: Path, content: str, rows: list[dict[str, str]]
 ) -> None:
     assert texts(tmp_path, content) == rows
@@ -193,7 +193,7 @@ def test_row_that_begins_with_a_mark_keeps_it(tmp_path: Path) -> None:
 
 
 def test_of_a_name_twice_the_last_present_counts(tmp_path: Path) -> None:
-    verdict = judge_file(
+    verdict = validate_file(
         tmp_path, "type,uid,uid,original_timestamp\nscroll,u1,,2025-07-14\n", "a.csv"
     )
 
@@ -513,6 +513,6 @@ def test_both_ways_to_split_a_row_agree(text: str, delimiter: str) -> None:
 
 def test_header_that_begins_with_a_blank_name_is_known_when_it_comes_again(tmp_path: Path) -> None:
     content = f",{HEAD}0,{ROW},{HEAD}1,{ROW},,,,\n"
-    verdict = judge_file(tmp_path, content, "a.csv")
+    verdict = validate_file(tmp_path, content, "a.csv")
 
     assert (verdict.places, verdict.blank_lines) == ([(2, 1), (4, 1)], 2)

@@ -61,7 +61,7 @@ def test_examples_of_the_report_are_taken(
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_events_in_the_docs_pass_the_contract(page: Path) -> None:
     for text in blocks(page, "json"):
-        (split,) = EventContract().judge(chunks_of_rows([json.loads(text)]), Origin())
+        (split,) = EventContract().validate_chunks(chunks_of_rows([json.loads(text)]), Origin())
 
         assert split.errors == {}, text
 

@@ -9,15 +9,19 @@ import filelock
 import pytest
 from click.testing import CliRunner, Result
 
-from homes import event, settings_of, write_events
-from sequen_dagster.cli import main
-from sequen_dagster.doctor import Finding, examine, rebuild_ledger
+from sequen_dagster.cli.main import main
 from sequen_dagster.lake.drain import drain, pending_files
 from sequen_dagster.lake.ledger import Ledger
-from sequen_dagster.lake.tidying import find_orphans, missing_rows, remove_orphans
+from sequen_dagster.lake.tidying import (
+    find_unreferenced_files,
+    missing_rows,
+    remove_unreferenced_files,
+)
 from sequen_dagster.marts.warehouse import writer_lock
+from sequen_dagster.operations.doctor import Finding, examine, rebuild_ledger
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.instance import instance_warnings
+from support.homes import event, settings_of, write_events
 
 
 @pytest.fixture
@@ -121,7 +125,7 @@ def test_rebuilding_twice_is_harmless(settings: SequenSettings) -> None:
     assert pending_files(settings) == []
 
 
-def test_lost_commits_are_an_error_until_somebody_says_that_they_are_meant_to_be_gone(
+def test_lost_commits_are_an_error_until_another_says_that_they_are_meant_to_be_gone(
     settings: SequenSettings,
 ) -> None:
     (manifest,) = (settings.home / "lake" / "commits").glob("*.json")
@@ -135,17 +139,17 @@ def test_lost_commits_are_an_error_until_somebody_says_that_they_are_meant_to_be
     assert [file.path for file in pending_files(settings)] == ["a.jsonl"]
 
 
-def test_files_that_failed_or_are_parked_are_named(settings: SequenSettings) -> None:
+def test_files_that_failed_or_are_dead_lettered_are_named(settings: SequenSettings) -> None:
     write_events(settings, "b.jsonl", event(id="e3"))
     write_events(settings, "c.jsonl", event(id="e4"))
     ledger = Ledger(settings.home)
-    failed, parked = pending_files(settings)
+    failed, dead_lettered = pending_files(settings)
     ledger.record_failure(failed, "why", max_attempts=2)
-    ledger.record_failure(parked, "why", max_attempts=1)
+    ledger.record_failure(dead_lettered, "why", max_attempts=1)
 
     assert wrong(settings, "ledger") == [
         ("warning", "1 file failed ('b.jsonl'); tried again"),
-        ("warning", "1 file parked ('c.jsonl'); tried again by `replay --parked`"),
+        ("warning", "1 file dead-lettered ('c.jsonl'); tried again by `replay --dead-lettered`"),
     ]
 
 
@@ -179,7 +183,7 @@ def test_what_killed_runs_left_is_removed_once_it_is_a_day_old(
         age(path, hours)
         age(path.parent, hours)
 
-    assert len(find_orphans(settings)) == (len(left) if are_old else 0)
+    assert len(find_unreferenced_files(settings)) == (len(left) if are_old else 0)
     assert [level for level, _ in wrong(settings, "lake")] == (["warning"] if are_old else [])
     assert "would be removed" in invoke(settings, "--clean", "--dry-run").output
     assert all(path.exists() for path in left)
@@ -192,13 +196,13 @@ def test_what_killed_runs_left_is_removed_once_it_is_a_day_old(
 def test_removing_twice_is_harmless(settings: SequenSettings) -> None:
     stray = settings.home / "lake" / "commits" / ".abc.77.tmp"
     stray.touch()
-    orphans = find_orphans(settings, older_than_seconds=-1)
+    unreferenced_files = find_unreferenced_files(settings, older_than_seconds=-1)
 
-    remove_orphans(orphans)
-    remove_orphans(orphans)
+    remove_unreferenced_files(unreferenced_files)
+    remove_unreferenced_files(unreferenced_files)
 
-    assert [orphan.path for orphan in orphans] == [stray]
-    assert find_orphans(settings, older_than_seconds=-1) == []
+    assert [unreferenced.path for unreferenced in unreferenced_files] == [stray]
+    assert find_unreferenced_files(settings, older_than_seconds=-1) == []
 
 
 def test_stale_batches_are_told(settings: SequenSettings) -> None:

@@ -9,14 +9,14 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from homes import event, settings_of, write_events, write_text
 from sequen_dagster.exports import readers
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake import workers
-from sequen_dagster.lake.commits import Batch, Books, read_commits
+from sequen_dagster.lake.commits import Batch, RecordCounts, read_commits
 from sequen_dagster.lake.drain import Order, drain, pending_files
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.settings import Source, load_settings
+from support.homes import event, settings_of, write_events, write_text
 
 NOBODY = 65534
 
@@ -29,7 +29,7 @@ def test_drain_commits_many_files_at_once(tmp_path: Path) -> None:
     drained = drain(settings, run_id="run-1")
 
     assert len(drained.commits) == 1
-    assert drained.books == Books(records_read=5, accepted=5)
+    assert drained.record_counts == RecordCounts(records_read=5, accepted=5)
     assert list(read_commits(settings.home / "lake")) == list(drained.commits)
 
 
@@ -69,7 +69,7 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
 
     drained = drain(settings)
 
-    assert drained.books == Books(records_read=3, accepted=2, quarantined=1)
+    assert drained.record_counts == RecordCounts(records_read=3, accepted=2, quarantined=1)
     assert drained.failures == ()
 
 
@@ -127,8 +127,8 @@ def test_file_replaced_while_it_is_read_gives_both_versions(
     (second,) = drain(settings).batches
 
     assert first.file_sha256 == hashlib.sha256(before).hexdigest()
-    assert (first.version, first.books.accepted) == (1, 1)
-    assert (second.version, second.books.accepted) == (2, 2)
+    assert (first.version, first.record_counts.accepted) == (1, 1)
+    assert (second.version, second.record_counts.accepted) == (2, 2)
 
 
 @pytest.mark.fault(1)
@@ -150,7 +150,7 @@ def test_file_written_to_while_it_is_read_is_left(
     assert [(one.path, "changed while" in one.reason) for one in drained.left] == [
         ("a.jsonl", True)
     ]
-    assert drain(settings).books == Books(records_read=2, accepted=2)
+    assert drain(settings).record_counts == RecordCounts(records_read=2, accepted=2)
 
 
 @pytest.fixture
@@ -176,11 +176,11 @@ def test_file_without_permission_fails_and_loads_once_it_may_be_read(
     closed = write_events(settings, "a.jsonl", event())
     closed.chmod(0)
     (failure,) = drain(settings).failures
-    assert failure.reason == "PermissionError: Permission denied It is parked now."
+    assert failure.reason == "PermissionError: Permission denied It is dead-lettered now."
 
     closed.chmod(0o600)
 
-    assert drain(settings).books.accepted == 1
+    assert drain(settings).record_counts.accepted == 1
 
 
 @pytest.mark.bad_input(36)
@@ -208,7 +208,11 @@ def test_worker_processes_give_the_same_commit(tmp_path: Path) -> None:
 
     alone, together = drain(here), drain(there)
 
-    assert together.books == alone.books == Books(records_read=6_000, accepted=6_000)
+    assert (
+        together.record_counts
+        == alone.record_counts
+        == RecordCounts(records_read=6_000, accepted=6_000)
+    )
     assert together.commits[0].commit_id == alone.commits[0].commit_id
 
 
@@ -239,7 +243,7 @@ def test_progress_is_told_file_by_file(tmp_path: Path) -> None:
     assert told == [(1, 2, "a.jsonl"), (2, 2, "b.jsonl")]
 
 
-def test_books_that_do_not_balance_fail_that_file_alone(
+def test_counts_that_do_not_reconcile_fail_that_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(tmp_path)
@@ -249,8 +253,8 @@ def test_books_that_do_not_balance_fail_that_file_alone(
 
     def miscounted(file: ExportFile, *given: Any, **named: Any) -> Batch:
         batch = ingest(file, *given, **named)
-        more = Books(records_read=1) if file.path == "a.jsonl" else Books()
-        return replace(batch, books=batch.books + more)
+        more = RecordCounts(records_read=1) if file.path == "a.jsonl" else RecordCounts()
+        return replace(batch, record_counts=batch.record_counts + more)
 
     monkeypatch.setattr(workers, "ingest_file", miscounted)
     drained = drain(settings)
@@ -258,11 +262,11 @@ def test_books_that_do_not_balance_fail_that_file_alone(
     assert [batch.path for batch in drained.batches] == ["b.jsonl"]
     ((path, reason),) = [(one.path, one.reason) for one in drained.failures]
     assert path == "a.jsonl"
-    assert reason.startswith("BooksError: The books of 'a.jsonl' do not balance")
+    assert reason.startswith("ReconciliationError: The counts of 'a.jsonl' do not reconcile")
 
 
 @pytest.mark.fault(1)
-def test_settled_files_are_told_by_looking_twice(
+def test_stable_files_are_told_by_looking_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(tmp_path, settle_seconds=7)
@@ -275,9 +279,9 @@ def test_settled_files_are_told_by_looking_twice(
         write_events(settings, "growing.jsonl", event(id="e2"), event(id=f"more {len(waits)}"))
 
     monkeypatch.setattr("sequen_dagster.lake.drain.time.sleep", grown)
-    first = drain(settings, order=Order(is_settled=True))
+    first = drain(settings, order=Order(is_stable=True))
     monkeypatch.setattr("sequen_dagster.lake.drain.time.sleep", waits.append)
-    second = drain(settings, order=Order(is_settled=True))
+    second = drain(settings, order=Order(is_stable=True))
 
     assert [batch.path for batch in first.batches] == ["whole.jsonl"]
     assert [batch.path for batch in second.batches] == ["growing.jsonl"]
@@ -293,4 +297,4 @@ def test_files_that_a_sensor_has_found_whole_are_not_waited_for(
     Ledger(settings.home).mark_stable(pending_files(settings))
     monkeypatch.setattr("sequen_dagster.lake.drain.time.sleep", pytest.fail)
 
-    assert drain(settings, order=Order(is_settled=True)).books.accepted == 1
+    assert drain(settings, order=Order(is_stable=True)).record_counts.accepted == 1

@@ -14,9 +14,8 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
-from homes import Kept, event, settings_of, write_events, write_text
-from sequen_dagster.cli import main
-from sequen_dagster.commands.erase import erase_people
+from sequen_dagster.cli.erase import erase_people
+from sequen_dagster.cli.main import main
 from sequen_dagster.lake.commits import current_batches, read_commits
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.lake.erasures import read_erasures, read_noted
@@ -24,9 +23,10 @@ from sequen_dagster.lake.rewrites import drop_old_raw_text
 from sequen_dagster.marts.compaction import compact
 from sequen_dagster.marts.verify import verify
 from sequen_dagster.marts.warehouse import connect, load_commits, warehouse_path
+from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
-from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
+from support.homes import Kept, event, settings_of, write_events, write_text
 
 # Long and without pattern, so that no compression hides it.
 X = f"zq{os.urandom(100).hex()}"
@@ -125,7 +125,7 @@ def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def test_nobody_to_erase_is_a_wrong_argument(tmp_path: Path) -> None:
+def test_no_one_to_erase_is_a_wrong_argument(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
 
     results = [
@@ -217,8 +217,10 @@ def test_nothing_of_the_erased_is_left(built: SequenSettings, dagster_home: Path
         ("third", "uid:u3"),
     ]
     assert rows(built, "select count(*) from fct_attributions") == [(0,)]
-    books = "select path, version, accepted, quarantined, skipped from rpt_batches order by 1, 2"
-    assert rows(built, books) == [
+    record_counts = (
+        "select path, version, accepted, quarantined, skipped from rpt_batches order by 1, 2"
+    )
+    assert rows(built, record_counts) == [
         ("a.jsonl", 1, 0, 0, 1),
         ("a.jsonl", 2, 2, 0, 3),
         ("b.jsonl", 1, 0, 2, 0),
@@ -266,13 +268,13 @@ def test_visitor_takes_the_anonymous_events_along(built: SequenSettings) -> None
     assert holders(built.home, DEVICE) == []
     write_events(built, "d.jsonl", event(id="before", uid=None, cid=DEVICE))
     drain(built)
-    assert current_batches(built.home / "lake")[-1].books.skipped == 1
+    assert current_batches(built.home / "lake")[-1].record_counts.skipped == 1
 
 
 ERASE = """
 import sys
 from pathlib import Path
-from sequen_dagster.commands.erase import erase_people
+from sequen_dagster.cli.erase import erase_people
 from sequen_dagster.settings import load_settings
 
 settings = load_settings(Path.cwd(), home=sys.argv[1], exports=sys.argv[2])
@@ -291,12 +293,12 @@ compact(settings)
 """
 
 
-def killed(code: str, settings: SequenSettings, checkpoint: str) -> None:
-    """Run a piece of code in a process that dies at a checkpoint."""
+def killed(code: str, settings: SequenSettings, fail_point: str) -> None:
+    """Run a piece of code in a process that dies at a fail_point."""
     places = [str(settings.home), str(settings.sources[0].exports), X]
     finished = subprocess.run(
         [sys.executable, "-c", code, *places],
-        env=os.environ | {"SEQUEN_CRASH_AT": checkpoint},
+        env=os.environ | {"SEQUEN_FAIL_AT": fail_point},
         capture_output=True,
         text=True,
         check=False,
@@ -308,7 +310,7 @@ def killed(code: str, settings: SequenSettings, checkpoint: str) -> None:
 @pytest.mark.slow
 @pytest.mark.fault(22)
 @pytest.mark.parametrize(
-    "checkpoint",
+    "fail_point",
     [
         "erase.noted",
         "lake.rows_written",
@@ -319,18 +321,18 @@ def killed(code: str, settings: SequenSettings, checkpoint: str) -> None:
     ],
 )
 def test_erasing_that_was_killed_in_the_lake_is_finished_by_another(
-    tmp_path: Path, checkpoint: str
+    tmp_path: Path, fail_point: str
 ) -> None:
     settings = settings_of(tmp_path)
     write_exports(settings)
     drain(settings)
-    killed(ERASE, settings, checkpoint)
+    killed(ERASE, settings, fail_point)
     lake = settings.home / "lake"
     # Readable at any time: every commit names rows that are there.
     for commit in read_commits(lake):
         for batch in commit.batches:
             found = sum(len(pl.read_parquet(lake / name)) for name in batch.events)
-            assert found == batch.books.accepted
+            assert found == batch.record_counts.accepted
     assert read_erasures(lake).holds("uid", X)
 
     erased = erase_people(settings, [("uid", X)], is_visitor=False, is_dry_run=False)
@@ -338,23 +340,25 @@ def test_erasing_that_was_killed_in_the_lake_is_finished_by_another(
     assert erased.is_again
     assert {"a.jsonl", "b.jsonl"} >= set(erased.files) >= {"a.jsonl"}
     assert holders(settings.home, X) == []
-    books = [batch.books for commit in read_commits(lake) for batch in commit.batches]
-    assert sum(one.skipped for one in books) == 4
-    assert sum(one.accepted for one in books) == 3
+    record_counts = [
+        batch.record_counts for commit in read_commits(lake) for batch in commit.batches
+    ]
+    assert sum(one.skipped for one in record_counts) == 4
+    assert sum(one.accepted for one in record_counts) == 3
     assert len(list((lake / "commits").iterdir())) == 2
 
 
 @pytest.mark.slow
 @pytest.mark.fault(22)
-@pytest.mark.parametrize("checkpoint", ["erase.loaded", "erase.copied", "erase.compacted"])
-def test_restating_that_was_killed_is_finished_by_another(tmp_path: Path, checkpoint: str) -> None:
+@pytest.mark.parametrize("fail_point", ["erase.loaded", "erase.copied", "erase.compacted"])
+def test_restating_that_was_killed_is_finished_by_another(tmp_path: Path, fail_point: str) -> None:
     settings = settings_of(tmp_path)
     write_exports(settings)
     drain(settings)
     load_commits(settings)
     assert "warehouse.duckdb" in holders(settings.home, X)
     erase_people(settings, [("uid", X)], is_visitor=False, is_dry_run=False)
-    killed(RESTATE, settings, checkpoint)
+    killed(RESTATE, settings, fail_point)
 
     load_commits(settings)
     compact(settings)
@@ -368,14 +372,14 @@ def test_restating_that_was_killed_is_finished_by_another(tmp_path: Path, checkp
 
 @pytest.mark.slow
 @pytest.mark.fault(22)
-@pytest.mark.parametrize("checkpoint", ["erase.loaded", "erase.built"])
+@pytest.mark.parametrize("fail_point", ["erase.loaded", "erase.built"])
 def test_command_that_was_killed_is_finished_by_another(
-    built: SequenSettings, checkpoint: str
+    built: SequenSettings, fail_point: str
 ) -> None:
-    code = "from sequen_dagster.cli import main; main()"
+    code = "from sequen_dagster.cli.main import main; main()"
     finished = subprocess.run(
         [sys.executable, "-c", code, *arguments(built, "--uid", X)],
-        env=os.environ | {"SEQUEN_CRASH_AT": checkpoint},
+        env=os.environ | {"SEQUEN_FAIL_AT": fail_point},
         capture_output=True,
         text=True,
         check=False,

@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from builders import event
 from sequen_dagster.contract import EventContract, Origin, Split
 from sequen_dagster.contract.erasures import (
     NOBODY,
@@ -24,6 +23,7 @@ from sequen_dagster.lake.erasures import (
     read_erasures,
     read_noted,
 )
+from support.builders import event
 
 X = "u_4432"
 ERASED = Erasures(b"salt").adding([("uid", X)])
@@ -33,7 +33,7 @@ def split_of(*texts: str) -> Split:
     chunk = RecordChunk()
     for number, text in enumerate(texts, start=1):
         chunk.add(text.encode(), number)
-    (split,) = EventContract().judge(iter([chunk]), Origin())
+    (split,) = EventContract().validate_chunks(iter([chunk]), Origin())
     return split
 
 
@@ -47,7 +47,7 @@ def text(**fields: Any) -> str:
     return json.dumps(event("scroll", **fields))
 
 
-def test_nobody_costs_nothing() -> None:
+def test_no_one_costs_nothing() -> None:
     split = split_of(text(), "broken")
 
     kept, skipped = split_without_erased(split, NOBODY)
@@ -240,7 +240,7 @@ def test_list_reads_back_as_noted(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["erasures.json"]
 
 
-def test_list_is_not_written_where_nobody_is_new(tmp_path: Path) -> None:
+def test_list_is_not_written_where_no_one_is_new(tmp_path: Path) -> None:
     note_erasures(tmp_path, [("uid", X)])
     before = (tmp_path / "erasures.json").stat()
 

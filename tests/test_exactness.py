@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import strategies as st
 
-from bounds import NUMBERS, bounds_of, edge_rows, rules_with
-from histories import (
+from support.bounds import NUMBERS, bounds_of, edge_rows, rules_with
+from support.histories import (
     HISTORIES,
     Row,
     after,
@@ -28,9 +28,9 @@ from histories import (
     wide_history,
     with_custom_fields,
 )
-from mart_tables import RULES, accepted_of, differences, variables_of
-from oracle import Number, marts
-from replay import (
+from support.mart_tables import RULES, accepted_of, differences, variables_of
+from support.oracle import Number, marts
+from support.replay import (
     Build,
     Load,
     Recording,
@@ -108,9 +108,9 @@ def file_versions(draw: st.DrawFn, histories: int) -> list[Load]:
         own = [row for row, home in zip(rows, homes, strict=True) if home == path]
         for version in range(1, draw(st.sampled_from([1, 1, 2, 3])) + 1):
             kept_share = draw(st.sampled_from([0.3, 0.7, 1.0, 1.0]))
-            foreign_share = draw(st.sampled_from([0.0, 0.0, 0.2]))
+            shared_elsewhere = draw(st.sampled_from([0.0, 0.0, 0.2]))
             kept = [row for row in own if dice.random() < kept_share]
-            kept += [row for row in rows if dice.random() < foreign_share]
+            kept += [row for row in rows if dice.random() < shared_elsewhere]
             changed = [row if dice.random() < 0.95 else {**row, "x": "y"} for row in kept]
             source = "app" if path == "f1" else "default"
             loads.append(Load(path, tuple(changed), version, source))

@@ -11,10 +11,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from homes import settings_of
 from sequen_dagster.errors import AlertError, SettingsError, StorageError
 from sequen_dagster.settings import load_settings
 from sequen_dagster.triggers.failures import FailedRun, Hook, build_failure_sensor
+from support.homes import settings_of
 
 CANARY = "canary-token"
 FULL = StorageError("disk full " + "x" * 600)
@@ -143,7 +143,7 @@ def test_webhook_gets_the_facts_as_json(
     assert CANARY not in caplog.text
 
 
-def test_nobody_is_told_where_nobody_wants_to_know(tmp_path: Path) -> None:
+def test_no_one_is_told_where_no_one_wants_to_know(tmp_path: Path) -> None:
     skipped = tick(tmp_path)
 
     assert isinstance(skipped, dg.SkipReason)

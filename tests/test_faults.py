@@ -10,13 +10,13 @@ import duckdb
 import polars as pl
 import pytest
 
-from homes import RECEIPT, event, settings_of, touch, write_events, write_text
 from sequen_dagster.lake.assets import build_lake_assets
-from sequen_dagster.lake.commits import Books
+from sequen_dagster.lake.commits import RecordCounts
 from sequen_dagster.lake.drain import drain
+from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
-from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
+from support.homes import RECEIVED_AT, event, settings_of, touch, write_events, write_text
 
 BAD_LINE = 700_001
 
@@ -31,7 +31,7 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
     write_text(settings, "newlines.jsonl", "\n\n\n")
     assert run_pipeline(settings).failures == ()
     copy = Path(shutil.copy(first, first.with_name("b.jsonl")))
-    touch(copy, RECEIPT.replace(day=22))
+    touch(copy, RECEIVED_AT.replace(day=22))
     day = "2025-07-15T10:00:00Z"
     write_events(
         settings,
@@ -137,7 +137,9 @@ def test_one_bad_line_in_a_million(tmp_path: Path) -> None:
 
     (batch,) = drain(settings).batches
 
-    assert batch.books == Books(records_read=1_000_000, accepted=999_999, quarantined=1)
+    assert batch.record_counts == RecordCounts(
+        records_read=1_000_000, accepted=999_999, quarantined=1
+    )
     (kept,) = batch.quarantine
     quarantined = pl.read_parquet(settings.home / "lake" / kept, hive_partitioning=False)
     assert quarantined.select("source_line", "rules", "raw").rows() == [
@@ -157,5 +159,5 @@ def test_nothing_accepted_is_committed_and_told(tmp_path: Path) -> None:
     assert result.success
     assert not checks["accepted_share"].passed
     assert checks["accepted_share"].metadata["accepted_percent"].value == 0
-    assert checks["books_balance"].passed
+    assert checks["counts_reconcile"].passed
     assert len(list((settings.home / "lake" / "commits").iterdir())) == 1

@@ -17,13 +17,13 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
-from once import made_once
-from sequen_dagster.cli import main
+from sequen_dagster.cli.main import main
 from sequen_dagster.exports.files import list_sources
 from sequen_dagster.lake.drain import drain
-from sequen_dagster.run import run_pipeline
+from sequen_dagster.operations.run import run_pipeline
+from sequen_dagster.operations.validate import Validation, validate_path
 from sequen_dagster.settings import SequenSettings, Source, load_settings
-from sequen_dagster.validation import Validation, validate_path
+from support.once import made_once
 
 CASES = Path(__file__).parent / "fixtures" / "field_cases"
 # Later than every event, so that clocks which run ahead are not refused for it.
@@ -99,22 +99,22 @@ def validate(case: str, *options: str) -> Result:
 
 
 @pytest.mark.parametrize("case", RIGHT)
-def test_records_are_read_and_judged_right(tmp_path: Path, case: str) -> None:
+def test_records_are_read_and_validated_right(tmp_path: Path, case: str) -> None:
     right = RIGHT[case]
 
     outcome = validated(tmp_path, case)
 
-    assert outcome.books.accepted == right.accepted
+    assert outcome.record_counts.accepted == right.accepted
     assert by_rule(outcome.errors) == right.rules
     assert right.warnings.items() <= by_rule(outcome.warnings).items()
-    assert outcome.books.is_balanced
+    assert outcome.record_counts.is_reconciled
 
 
 def test_names_that_begin_with_an_underscore_are_read(tmp_path: Path) -> None:
     outcome = validated(tmp_path, "05-names-with-underscore")
 
-    assert (outcome.files, outcome.books.accepted) == (4, 7)
-    assert outcome.books.quarantined == 5
+    assert (outcome.files, outcome.record_counts.accepted) == (4, 7)
+    assert outcome.record_counts.quarantined == 5
     assert outcome.hints == {"_airbyte_raw_events.jsonl": "airbyte_raw"}
 
 
@@ -148,7 +148,7 @@ def test_a_missing_header_says_how_much_was_not_read(case: str) -> None:
 def test_delimited_text_is_recognized_without_its_name(tmp_path: Path) -> None:
     outcome = validated(tmp_path, "12-headers/no_name")
 
-    assert outcome.books.accepted == 0
+    assert outcome.record_counts.accepted == 0
     assert set(outcome.hints.values()) == {"delimited_text"}
 
 
@@ -159,21 +159,23 @@ def test_quotes_escaped_by_a_backslash_are_hinted_at(tmp_path: Path) -> None:
 def test_a_separator_line_is_obeyed(tmp_path: Path) -> None:
     outcome = validated(tmp_path, "12-headers/sep")
 
-    assert (outcome.books.quarantined, outcome.books.accepted > 0) == (0, True)
+    assert (outcome.record_counts.quarantined, outcome.record_counts.accepted > 0) == (0, True)
 
 
 @pytest.mark.parametrize("case", ["zst_frames", "zst_skippable", "gz_empty_member"])
 def test_whole_packings_stay_whole(tmp_path: Path, case: str) -> None:
     outcome = validated(tmp_path, f"14-compression/{case}")
 
-    assert (outcome.books.quarantined, outcome.books.accepted > 0) == (0, True)
+    assert (outcome.record_counts.quarantined, outcome.record_counts.accepted > 0) == (0, True)
 
 
 def test_an_envelope_gives_what_its_events_lack(tmp_path: Path) -> None:
     outcome = validated(tmp_path, "15-envelope-says-who/shared")
 
-    assert outcome.books.quarantined == 0
-    assert by_rule(outcome.warnings)["inherited_from_envelope"] == outcome.books.accepted > 0
+    assert outcome.record_counts.quarantined == 0
+    assert (
+        by_rule(outcome.warnings)["inherited_from_envelope"] == outcome.record_counts.accepted > 0
+    )
 
 
 VENDORS = {
@@ -191,14 +193,14 @@ VENDORS = {
 def test_vendors_are_named(tmp_path: Path) -> None:
     outcome = validated(tmp_path, "17-vendors")
 
-    assert (outcome.books.accepted, outcome.books.quarantined) == (0, 24)
+    assert (outcome.record_counts.accepted, outcome.record_counts.quarantined) == (0, 24)
     assert outcome.hints == VENDORS
 
 
 def test_papers_beside_the_data_are_passed_over_and_counted(tmp_path: Path) -> None:
     outcome = validated(tmp_path, "18-papers-beside-data")
 
-    assert (outcome.books.accepted, outcome.books.quarantined) == (1, 1)
+    assert (outcome.record_counts.accepted, outcome.record_counts.quarantined) == (1, 1)
     assert outcome.hints == {"events/schema.json": "json_schema"}
     said = validate("18-papers-beside-data").output
     assert all(pattern in said for pattern in ("README*", "*manifest*.json", "*.sha256"))

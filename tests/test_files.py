@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from builders import RECEIPT, export
 from sequen_dagster.errors import ExportsError, VanishedFileError
-from sequen_dagster.exports.files import Listing, list_files, list_place, open_file
+from sequen_dagster.exports.files import Listing, list_files, list_location, open_file
 from sequen_dagster.settings import Source
+from support.builders import RECEIVED_AT, export
 
 STRANGE = (
     "a[1].jsonl",
@@ -41,7 +41,7 @@ def make(root: Path, *names: str) -> None:
 
 def read_through_links(root: Path) -> tuple[dict[str, str], dict[str, tuple[int, str]]]:
     """The content of every file by its path, and what was passed over."""
-    listing = list_place(Source(exports=root, follow_links=True))
+    listing = list_location(Source(exports=root, follow_links=True))
     contents = {}
     for file in listing.files:
         with open_file(file) as handle:
@@ -100,7 +100,7 @@ def test_files_are_listed_in_path_order_with_size_and_time(tmp_path: Path) -> No
 
     first, second = list_files(Source(exports=tmp_path))
     assert (first.path, second.path) == ("a/z.jsonl", "b.jsonl")
-    assert (second.source, second.size_bytes, second.modified_at) == ("default", 5, RECEIPT)
+    assert (second.source, second.size_bytes, second.modified_at) == ("default", 5, RECEIVED_AT)
 
 
 def test_modified_time_keeps_its_microseconds(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_what_holds_no_events_is_passed_over_and_counted_by_pattern(
 ) -> None:
     make(tmp_path, *excluded, *read)
 
-    listing = list_place(Source(exports=tmp_path))
+    listing = list_location(Source(exports=tmp_path))
 
     assert [file.path for file in listing.files] == sorted(read)
     # `.a.crc` falls under two of them; the first counts.
@@ -156,7 +156,7 @@ def test_names_with_an_underscore_are_exports_like_others(tmp_path: Path) -> Non
     names = ["_airbyte_raw.jsonl", "_landing/2025/a.jsonl", "_topic+0+0.json", "_"]
     make(tmp_path, *names)
 
-    listing = list_place(Source(exports=tmp_path))
+    listing = list_location(Source(exports=tmp_path))
 
     assert ([file.path for file in listing.files], listing.passed_over) == (sorted(names), ())
 
@@ -169,7 +169,7 @@ def test_names_are_of_any_kind_and_case(tmp_path: Path) -> None:
     ]  # fmt: skip
     make(tmp_path, *names, "events.part", ".events.jsonl.swp")
 
-    listing = list_place(Source(exports=tmp_path))
+    listing = list_location(Source(exports=tmp_path))
 
     assert [file.path for file in listing.files] == names
     assert passed_over(listing) == {".*": (1, ".events.jsonl.swp"), "*.part": (1, "events.part")}
@@ -186,13 +186,13 @@ def test_files_below_an_excluded_folder_are_counted_up_to_ten_thousand(
 
     monkeypatch.setattr(folders, "_MOST_COUNTED", 5)
     make(tmp_path, "a.jsonl", *(f"_temporary/{number}" for number in range(4)))
-    assert str(list_place(Source(exports=tmp_path))) == (
+    assert str(list_location(Source(exports=tmp_path))) == (
         "default: 1 file. Passed over 4 files: 4 by _temporary ('_temporary/')."
     )
 
     make(tmp_path, "_temporary/4", "_temporary/5")
 
-    assert str(list_place(Source(exports=tmp_path))) == (
+    assert str(list_location(Source(exports=tmp_path))) == (
         "default: 1 file. Passed over at least 5 files: at least 5 by _temporary ('_temporary/')."
     )
 
@@ -230,7 +230,7 @@ def test_patterns_match_name_or_path(tmp_path: Path) -> None:
 def test_what_include_does_not_match_is_counted(tmp_path: Path) -> None:
     make(tmp_path, "web/a.csv", "b.csv", "c.csv.md", "d.jsonl")
 
-    listing = list_place(Source(exports=tmp_path, include=("*.jsonl",)))
+    listing = list_location(Source(exports=tmp_path, include=("*.jsonl",)))
 
     assert [file.path for file in listing.files] == ["d.jsonl"]
     assert passed_over(listing) == {"not_included": (2, "b.csv"), "*.md": (1, "c.csv.md")}
@@ -239,7 +239,7 @@ def test_what_include_does_not_match_is_counted(tmp_path: Path) -> None:
 def test_place_without_files_says_what_was_looked_for_and_where(tmp_path: Path) -> None:
     make(tmp_path, "a.tmp")
 
-    assert str(list_place(Source(exports=tmp_path, include=("*.csv", "*.json")))) == (
+    assert str(list_location(Source(exports=tmp_path, include=("*.csv", "*.json")))) == (
         f"default: no export file was found in {str(tmp_path)!r}. Looked for *.csv, *.json "
         "(`include`), but not for .*, _SUCCESS, _committed_*, _started_*, _temporary, _delta_log, "
         "*manifest*.json, *.tmp, *.part, *.crc, *.md, *.sha256, README* (`exclude`). "
@@ -256,7 +256,7 @@ def test_links_pipes_and_folders_are_no_exports(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path)
     (tmp_path / ".link").symlink_to(tmp_path)
 
-    listing = list_place(Source(exports=tmp_path))
+    listing = list_location(Source(exports=tmp_path))
 
     assert listing.files == []
     assert passed_over(listing) == {
@@ -425,12 +425,12 @@ def test_closed_folder_does_not_hold_back_others(
 
     monkeypatch.setattr(os, "scandir", guarded)
     with caplog.at_level(logging.WARNING):
-        listing = list_place(Source(exports=tmp_path))
+        listing = list_location(Source(exports=tmp_path))
     assert [file.path for file in listing.files] == ["a.jsonl"]
     assert passed_over(listing) == {"unreadable": (1, "closed/")}
     assert "closed/" in caplog.text
     with pytest.raises(ExportsError, match="Give this user the right to read it"):
-        list_place(Source(exports=tmp_path / "closed"))
+        list_location(Source(exports=tmp_path / "closed"))
 
 
 @pytest.mark.bad_input(36)

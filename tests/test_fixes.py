@@ -12,11 +12,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from histories import Row, after
-from replay import Load, Recording, SmallWarehouse, shared_recording
+from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
-from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import load_settings
+from support.histories import Row, after
+from support.replay import Load, Recording, SmallWarehouse, shared_recording
 
 ON_A_PAGE = {"page_view", "module_view", "impression", "click", "dwell_time", "scroll"}
 SEARCHES = {"search", "search_results", "results", "serp", "srp"}

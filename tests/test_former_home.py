@@ -13,10 +13,10 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
-from homes import settings_of
-from sequen_dagster.cli import main
-from sequen_dagster.doctor import examine
+from sequen_dagster.cli.main import main
+from sequen_dagster.operations.doctor import examine
 from sequen_dagster.settings import SequenSettings
+from support.homes import settings_of
 
 FORMER_TABLES = """
     select table_schema, table_name from information_schema.tables
@@ -40,7 +40,7 @@ def rows(settings: SequenSettings, query: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.slow
-def test_home_of_the_former_version_is_judged_again_and_refreshed(tmp_path: Path) -> None:
+def test_home_of_the_former_version_is_validated_again_and_refreshed(tmp_path: Path) -> None:
     with tarfile.open(FORMER) as archive:
         archive.extractall(tmp_path, filter="data")
     settings = settings_of(tmp_path)

@@ -10,11 +10,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from homes import event, settings_of, write_text
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA, Split
 from sequen_dagster.contract.hints import HINTS, HintFinder, describe_hint
 from sequen_dagster.lake.drain import drain
-from sequen_dagster.validation import validate_path
+from sequen_dagster.operations.validate import validate_path
+from support.homes import event, settings_of, write_text
 
 TIME = "2025-03-01T10:00:00Z"
 GA4 = {

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from homes import settings_of
 from sequen_dagster.reports.document.report import Report
 from sequen_dagster.reports.history import remember, with_changes
 from sequen_dagster.settings import SequenSettings
+from support.homes import settings_of
 
 NOON = datetime.fromisoformat("2025-07-12T12:00:00")
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from homes import event, settings_of, write_events
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.settings import SequenSettings
+from support.homes import event, settings_of, write_events
 
 CANARY = "canary-of-the-environment"
 # The first are those that the report lists, and `a[1].jsonl` is `a1.jsonl` to an engine.
@@ -95,7 +95,7 @@ def run(settings: SequenSettings, folder: Path, *options: str) -> str:
     (dagster_home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     places = ("--exports", settings.sources[0].exports, "--home", settings.home)
     finished = subprocess.run(
-        [sys.executable, "-m", "sequen_dagster.cli", "run", *map(str, places), *options],
+        [sys.executable, "-m", "sequen_dagster.cli.main", "run", *map(str, places), *options],
         env={
             **os.environ,
             "DAGSTER_HOME": str(dagster_home),

@@ -4,13 +4,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from homes import RECEIPT, event, settings_of, touch, write_events, write_text
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.errors import VanishedFileError
 from sequen_dagster.exports.files import ExportFile, list_files
-from sequen_dagster.lake.commits import Batch, Books, FirstError, RuleCount, batch_id_of
+from sequen_dagster.lake.commits import Batch, FirstError, RecordCounts, RuleCount, batch_id_of
 from sequen_dagster.lake.ingest import ingest_file
 from sequen_dagster.settings import SequenSettings
+from support.homes import RECEIVED_AT, event, settings_of, touch, write_events, write_text
 
 
 def only_file(settings: SequenSettings) -> ExportFile:
@@ -19,7 +19,7 @@ def only_file(settings: SequenSettings) -> ExportFile:
 
 
 def ingest(settings: SequenSettings) -> Batch:
-    return ingest_file(only_file(settings), settings, registered_at=RECEIPT.replace(day=25))
+    return ingest_file(only_file(settings), settings, registered_at=RECEIVED_AT.replace(day=25))
 
 
 def rows(settings: SequenSettings, files: tuple[str, ...]) -> list[dict[str, object]]:
@@ -38,7 +38,7 @@ def test_both_kinds_of_rows_are_written(tmp_path: Path) -> None:
 
     batch = ingest(settings)
 
-    assert batch.books == Books(records_read=2, accepted=1, quarantined=1)
+    assert batch.record_counts == RecordCounts(records_read=2, accepted=1, quarantined=1)
     assert batch.rule_counts == (RuleCount("page_view", "missing_page_type", "error", 1),)
     (accepted,) = rows(settings, batch.events)
     (quarantined,) = rows(settings, batch.quarantine)
@@ -48,25 +48,25 @@ def test_both_kinds_of_rows_are_written(tmp_path: Path) -> None:
     assert (quarantined["rules"], quarantined["source_line"]) == (["missing_page_type"], 2)
 
 
-def test_receipt_is_the_modified_time(tmp_path: Path) -> None:
+def test_arrival_time_is_the_modified_time(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
 
     batch = ingest(settings)
 
-    assert batch.received_at == RECEIPT
+    assert batch.received_at == RECEIVED_AT
     (accepted,) = rows(settings, batch.events)
-    assert accepted["received_at"] == accepted["ingest_timestamp"] == RECEIPT
+    assert accepted["received_at"] == accepted["ingest_timestamp"] == RECEIVED_AT
     assert accepted["given_ingest_timestamp"] is None
 
 
-def test_receipt_is_the_registration_where_that_is_earlier(tmp_path: Path) -> None:
+def test_arrival_time_is_the_registration_where_that_is_earlier(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    touch(write_events(settings, "a.jsonl", event()), RECEIPT.replace(year=2030))
+    touch(write_events(settings, "a.jsonl", event()), RECEIVED_AT.replace(year=2030))
 
     batch = ingest(settings)
 
-    assert batch.received_at == RECEIPT.replace(day=25)
+    assert batch.received_at == RECEIVED_AT.replace(day=25)
 
 
 def test_batch_is_named_by_its_content(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_unreadable_file_is_one_quarantined_record(tmp_path: Path) -> None:
 
     batch = ingest(settings)
 
-    assert batch.books == Books(records_read=1, quarantined=1)
+    assert batch.record_counts == RecordCounts(records_read=1, quarantined=1)
     assert batch.events == ()
     (record,) = rows(settings, batch.quarantine)
     assert record["rules"] == ["corrupt_compression"]
@@ -142,7 +142,7 @@ def test_parquet_file_is_a_batch_like_any_other(tmp_path: Path) -> None:
     batch = ingest(settings)
 
     assert (batch.file_format, batch.file_bytes) == ("parquet", target.stat().st_size)
-    assert batch.books == Books(records_read=2, accepted=2)
+    assert batch.record_counts == RecordCounts(records_read=2, accepted=2)
 
 
 @pytest.mark.fault(13)
@@ -153,7 +153,7 @@ def test_empty_file_is_a_batch_without_rows(tmp_path: Path) -> None:
 
     batch = ingest(settings)
 
-    assert batch.books == Books()
+    assert batch.record_counts == RecordCounts()
     assert (batch.events, batch.quarantine) == ((), ())
 
 
@@ -165,7 +165,7 @@ def test_file_that_grew_since_it_was_listed_is_refused(tmp_path: Path) -> None:
         handle.write("{}\n")
 
     with pytest.raises(VanishedFileError, match="changed while it was read"):
-        ingest_file(listed, settings, registered_at=RECEIPT)
+        ingest_file(listed, settings, registered_at=RECEIVED_AT)
 
     assert list((settings.home / "lake").rglob("*.parquet")) == []
 
@@ -177,4 +177,4 @@ def test_file_that_vanished_is_refused(tmp_path: Path) -> None:
     target.unlink()
 
     with pytest.raises(VanishedFileError, match="vanished"):
-        ingest_file(listed, settings, registered_at=RECEIPT)
+        ingest_file(listed, settings, registered_at=RECEIVED_AT)

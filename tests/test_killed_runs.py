@@ -13,22 +13,22 @@ from typing import Final
 import pytest
 from click.testing import CliRunner
 
-from crashes import (
+from sequen_dagster.cli.main import main
+from sequen_dagster.marts.verify import verify
+from sequen_dagster.marts.warehouse import warehouse_path
+from sequen_dagster.operations.run import run_pipeline
+from sequen_dagster.settings import SequenSettings
+from support.crashes import (
     COMMAND,
-    books_of,
     check_lake,
     children_of,
     is_free,
     is_open_in,
+    record_counts_of,
     start_command,
     wait_until,
 )
-from homes import event, settings_of, write_events
-from sequen_dagster.cli import main
-from sequen_dagster.marts.verify import verify
-from sequen_dagster.marts.warehouse import warehouse_path
-from sequen_dagster.run import run_pipeline
-from sequen_dagster.settings import SequenSettings
+from support.homes import event, settings_of, write_events
 
 RANDOM_RUN_KILLS: Final = 6
 SEED: Final = 20_250_715
@@ -101,9 +101,9 @@ def test_dbt_of_a_killed_verify_is_gone_and_the_next_one_works(home: SequenSetti
 @pytest.mark.slow
 @pytest.mark.fault(22)
 def test_runs_survive_random_kills(home: SequenSettings) -> None:
-    seed = int(os.environ.get("SEQUEN_CRASH_SEED", SEED))
+    seed = int(os.environ.get("SEQUEN_FAIL_SEED", SEED))
     # Shown where the test fails.
-    print(f"SEQUEN_CRASH_SEED={seed}")  # noqa: T201
+    print(f"SEQUEN_FAIL_SEED={seed}")  # noqa: T201
     choice = random.Random(seed)
     longest = seconds_of_a_run(home)
     survived = files = 0
@@ -124,8 +124,11 @@ def test_runs_survive_random_kills(home: SequenSettings) -> None:
 
     assert (last.is_success, last.failures, last.failed_checks) == (True, (), ())
     check_lake(home)
-    books = books_of(home)
-    assert books["records_read"] == books["accepted"] + books["quarantined"] + books["skipped"]
+    record_counts = record_counts_of(home)
+    assert (
+        record_counts["records_read"]
+        == record_counts["accepted"] + record_counts["quarantined"] + record_counts["skipped"]
+    )
     verification = verify(home)
     assert (verification.differences, verification.lost_commits) == ((), 0)
 
@@ -143,7 +146,7 @@ def seconds_of_a_run(settings: SequenSettings) -> float:
 
 @pytest.mark.slow
 @pytest.mark.fault(35)
-def test_run_ends_with_3_where_somebody_keeps_the_warehouse_open(home: SequenSettings) -> None:
+def test_run_ends_with_3_where_another_keeps_the_warehouse_open(home: SequenSettings) -> None:
     write_events(home, "locked.jsonl", event(id="locked"))
     code = (
         f"import duckdb, time; c = duckdb.connect({str(home.home / 'warehouse.duckdb')!r},"

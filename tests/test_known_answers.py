@@ -7,10 +7,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from coverage_by_hand import accepted_of, by_hand, reported
+from sequen_dagster.operations.run import RunOutcome, run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
-from sequen_dagster.run import RunOutcome, run_pipeline
 from sequen_dagster.settings import SequenSettings, load_settings
+from support.coverage_by_hand import accepted_of, by_hand, reported
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,12 @@ def check(settings: SequenSettings, outcome: RunOutcome, answers: Answers) -> No
             == answers.units
         )
         assert one("select count(*) from fct_attributions where touch_id <> ''") == answers.touches
-        books = snapshot.execute(
+        record_counts = snapshot.execute(
             "select sum(records_read), sum(accepted), sum(quarantined) from rpt_batches"
         ).fetchone()
-    assert books is not None
-    assert books[0] == books[1] + books[2]
-    assert books[1] == answers.accepted
+    assert record_counts is not None
+    assert record_counts[0] == record_counts[1] + record_counts[2]
+    assert record_counts[1] == answers.accepted
 
 
 def check_coverage(settings: SequenSettings, outcome: RunOutcome, files: Path) -> None:

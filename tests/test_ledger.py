@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from homes import RECEIPT, event, settings_of, touch, write_events
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import HomeError
 from sequen_dagster.exports.files import list_files
@@ -14,6 +13,7 @@ from sequen_dagster.lake.drain import drain, pending_files
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_file import LEDGER_VERSION
 from sequen_dagster.settings import SequenSettings
+from support.homes import RECEIVED_AT, event, settings_of, touch, write_events
 
 
 def pending(settings: SequenSettings) -> list[str]:
@@ -60,7 +60,7 @@ def test_file_that_appears_with_an_old_time_is_pending(tmp_path: Path) -> None:
     write_events(settings, "b.jsonl", event())
     drain(settings)
 
-    touch(write_events(settings, "a.jsonl", event(id="e2")), RECEIPT - timedelta(days=2))
+    touch(write_events(settings, "a.jsonl", event(id="e2")), RECEIVED_AT - timedelta(days=2))
 
     assert pending(settings) == ["a.jsonl"]
 
@@ -70,7 +70,7 @@ def test_touched_file_is_read_once_and_stays_the_same_batch(tmp_path: Path) -> N
     target = write_events(settings, "a.jsonl", event())
     drain(settings)
 
-    touch(target, RECEIPT + timedelta(hours=1))
+    touch(target, RECEIVED_AT + timedelta(hours=1))
     second = drain(settings)
 
     assert second.commits == ()
@@ -89,7 +89,7 @@ def test_lost_ledger_fills_itself_from_the_commits(tmp_path: Path) -> None:
     assert Ledger(settings.home).current("default", "a.jsonl")[0] == 1
 
 
-def test_failed_file_comes_back_until_it_is_parked(tmp_path: Path) -> None:
+def test_failed_file_comes_back_until_it_is_dead_lettered(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     ledger = Ledger(settings.make_home())
@@ -103,7 +103,7 @@ def test_failed_file_comes_back_until_it_is_parked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["written to", "released"])
-def test_parked_file_comes_back(tmp_path: Path, how: str) -> None:
+def test_dead_lettered_file_comes_back(tmp_path: Path, how: str) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     (file,) = list_files(settings.sources[0])
@@ -138,17 +138,17 @@ def test_wait_for_the_next_try_doubles_up_to_a_day(tmp_path: Path) -> None:
     assert waits[-2:] == [24 * 60] * 2
 
 
-def test_looks_are_counted_while_a_file_stays_as_it_is(tmp_path: Path) -> None:
+def test_polls_are_counted_while_a_file_stays_as_it_is(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     target = write_events(settings, "a.jsonl", event())
     ledger = Ledger(settings.make_home())
 
-    def sightings() -> list[int]:
-        return [status.sightings for status in ledger.observe(list_files(settings.sources[0]))]
+    def observations() -> list[int]:
+        return [status.observations for status in ledger.observe(list_files(settings.sources[0]))]
 
-    assert [sightings(), sightings()] == [[1], [2]]
+    assert [observations(), observations()] == [[1], [2]]
     target.write_text("grown")
-    assert sightings() == [1]
+    assert observations() == [1]
 
 
 @pytest.mark.fault(5)
@@ -158,7 +158,7 @@ def test_other_content_of_same_size_and_time_is_pending(tmp_path: Path) -> None:
     drain(settings)
 
     target.write_text(target.read_text().replace('"u1"', '"u2"'))
-    touch(target, RECEIPT)
+    touch(target, RECEIVED_AT)
 
     assert pending(settings) == ["a.jsonl"]
     (batch,) = drain(settings).batches

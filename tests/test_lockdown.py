@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 import sequen_dagster
-from homes import settings_of
 from sequen_dagster.errors import SettingsError
 from sequen_dagster.marts import project
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.settings import load_settings
+from support.homes import settings_of
 
 PACKAGE = Path(sequen_dagster.__file__).parent
 # What makes code or objects of data, or hands a line to a shell.

@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from crashes import wait_until
-from homes import event, settings_of, write_events
-from sequen_dagster.cli import main
+from sequen_dagster.cli.main import main
 from sequen_dagster.errors import LockTimeoutError
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.marts.warehouse import (
@@ -23,6 +21,8 @@ from sequen_dagster.marts.warehouse import (
     writer_lock,
 )
 from sequen_dagster.settings import SequenSettings
+from support.crashes import wait_until
+from support.homes import event, settings_of, write_events
 
 WRITING, READING = "read_only=False", "read_only=True"
 
@@ -57,7 +57,7 @@ def ready(tmp_path: Path) -> SequenSettings:
 
 @pytest.mark.fault(35)
 @pytest.mark.parametrize("how", [WRITING, READING])
-def test_file_that_somebody_keeps_open_is_told_and_nothing_is_loaded(
+def test_file_that_another_keeps_open_is_told_and_nothing_is_loaded(
     ready: SequenSettings, how: str
 ) -> None:
     with opened_by_somebody(ready, how) as holder, pytest.raises(LockTimeoutError) as caught:
@@ -129,7 +129,8 @@ def test_two_writers_at_a_time_load_every_commit_once(ready: SequenSettings) -> 
 @pytest.mark.fault(37)
 def test_child_does_not_outlive_a_killed_parent(ready: SequenSettings) -> None:
     child = (
-        "import duckdb, os, time; from sequen_dagster.orphans import die_with_named_parent\n"
+        "import duckdb, os, time\n"
+        "from sequen_dagster.runtime.parent_watchdog import die_with_named_parent\n"
         "die_with_named_parent()\n"
         f"connection = duckdb.connect({str(warehouse_path(ready))!r})\n"
         "print(os.getpid(), flush=True)\n"
@@ -137,18 +138,19 @@ def test_child_does_not_outlive_a_killed_parent(ready: SequenSettings) -> None:
         " range(1000000) b')\n"
     )
     parent = (
-        "import os, subprocess, sys; from sequen_dagster.orphans import parent_in_environment\n"
+        "import os, subprocess, sys\n"
+        "from sequen_dagster.runtime.parent_watchdog import parent_in_environment\n"
         f"subprocess.run([sys.executable, '-c', {child!r}],"
         " env={**os.environ, **parent_in_environment()})\n"
     )
     with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        orphan = Path("/proc", process.stdout.readline().decode().strip())
+        unreferenced = Path("/proc", process.stdout.readline().decode().strip())
         with pytest.raises(LockTimeoutError), connect(ready):
             pass
 
         process.kill()
-        gone_after = wait_until(lambda: not orphan.exists(), seconds=10)
+        gone_after = wait_until(lambda: not unreferenced.exists(), seconds=10)
 
     assert gone_after < 5
     with connect(ready), writer_lock(ready):
@@ -156,7 +158,10 @@ def test_child_does_not_outlive_a_killed_parent(ready: SequenSettings) -> None:
 
 
 def test_child_that_starts_after_its_parent_has_died_ends_at_once() -> None:
-    code = "from sequen_dagster.orphans import die_with_parent; die_with_parent(1); print('alive')"
+    code = (
+        "from sequen_dagster.runtime.parent_watchdog import die_with_parent\n"
+        "die_with_parent(1)\nprint('alive')"
+    )
 
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
 

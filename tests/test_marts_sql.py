@@ -16,10 +16,10 @@ import duckdb
 import pytest
 import yaml
 
-from histories import as_json, random_files
-from mart_tables import PROJECT, RULES, differences, rows_of, table_keys, variables_of
-from oracle import ExportFile, Rules, gzipped_files, judge, marts
 from sequen_dagster.marts.warehouse import ID_HASH, create_raw_tables
+from support.histories import as_json, random_files
+from support.mart_tables import PROJECT, RULES, differences, rows_of, table_keys, variables_of
+from support.oracle import ExportFile, Rules, gzipped_files, marts, validate
 
 # Every model but those of the reports.
 SELECTED = [
@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 def accepted_rows(files: list[ExportFile]) -> list[Row]:
     """Judge the files and give every accepted row its batch."""
-    rows = judge(files).accepted
+    rows = validate(files).accepted
     for row in rows:
         row["batch_id"] = f"batch of {row['source']}/{row['source_file']}"
     return rows

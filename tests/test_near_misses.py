@@ -4,10 +4,6 @@ from typing import Any
 
 import pytest
 
-from histories import Row, after
-from homes import settings_of
-from published import publish_rows
-from replay import Load, Recording, shared_recording
 from sequen_dagster.reports.document.completeness import NearMiss
 from sequen_dagster.reports.files import WrittenReport, make_report
 from sequen_dagster.reports.near_misses import (
@@ -16,6 +12,10 @@ from sequen_dagster.reports.near_misses import (
     near_types,
     near_values,
 )
+from support.histories import Row, after
+from support.homes import settings_of
+from support.published import publish_rows
+from support.replay import Load, Recording, shared_recording
 
 
 def named(found: list[NearMiss]) -> list[tuple[str, str]]:

@@ -7,8 +7,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from homes import RECEIPT, event, settings_of, touch, write_events, write_text
-from sensing import Daemon
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.lake.commits import current_batches
 from sequen_dagster.lake.drain import drain, pending_files
@@ -16,6 +14,8 @@ from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_file import connect, ledger_path
 from sequen_dagster.settings import SequenSettings, Source, load_settings
 from sequen_dagster.triggers.new_files import build_new_files_sensor
+from support.homes import RECEIVED_AT, event, settings_of, touch, write_events, write_text
+from support.sensing import Daemon
 
 
 def daemon_of(tmp_path: Path, **overrides: object) -> Daemon:
@@ -28,8 +28,8 @@ def committed(settings: SequenSettings) -> list[str]:
 
 def started(daemon: Daemon) -> str:
     """The portion of the one run that two ticks start."""
-    (portion,) = [*daemon.tick(), *daemon.tick()]
-    return portion
+    (file_group,) = [*daemon.tick(), *daemon.tick()]
+    return file_group
 
 
 def test_tick_without_files_says_so(tmp_path: Path) -> None:
@@ -69,10 +69,10 @@ def test_files_are_asked_for_once_they_rest(tmp_path: Path) -> None:
     assert daemon.message == "1 file seen: 1 arriving or settling: 'a.jsonl'."
     (request,) = daemon.evaluate()
 
-    portion = request.run_key
-    assert request.tags == {"sequen/portion": portion}
-    assert request.run_config == {"ops": {"lake": {"config": {"portion": portion}}}}
-    assert len(portion or "") == 32
+    file_group = request.run_key
+    assert request.tags == {"sequen/file_group": file_group}
+    assert request.run_config == {"ops": {"lake": {"config": {"file_group": file_group}}}}
+    assert len(file_group or "") == 32
 
 
 def test_tick_observes_the_exports_place(tmp_path: Path) -> None:
@@ -99,12 +99,14 @@ def test_file_that_grows_from_tick_to_tick_is_loaded_once_and_whole(tmp_path: Pa
     lines = ""
     for number in range(5):
         lines += json.dumps(event(id=f"e{number}")) + "\n"
-        touch(write_text(daemon.settings, "a.jsonl", lines), RECEIPT + timedelta(seconds=number))
+        touch(
+            write_text(daemon.settings, "a.jsonl", lines), RECEIVED_AT + timedelta(seconds=number)
+        )
         assert daemon.tick() == []
 
     drained = daemon.work(*daemon.tick())
 
-    assert drained.books.accepted == 5
+    assert drained.record_counts.accepted == 5
     assert [batch.version for batch in drained.batches] == [1]
 
 
@@ -114,7 +116,7 @@ def test_time_of_a_file_says_nothing_about_its_rest(tmp_path: Path, offset: time
     daemon = daemon_of(tmp_path)
     touch(write_events(daemon.settings, "a.jsonl", event()), utc_now() + offset)
 
-    assert daemon.work(started(daemon)).books.records_read == 1
+    assert daemon.work(started(daemon)).record_counts.records_read == 1
 
 
 @pytest.mark.fault(7)
@@ -196,7 +198,7 @@ def test_files_of_a_run_that_did_nothing_are_asked_for_under_another_key(
     (second,) = daemon.tick()
 
     assert second != first
-    assert daemon.work(second).books.accepted == 1
+    assert daemon.work(second).record_counts.accepted == 1
     assert daemon.tick() == []
 
 
@@ -212,11 +214,11 @@ def test_lost_ledger_asks_for_what_is_missing_even_under_used_keys(tmp_path: Pat
     ticks = [daemon.tick() for _ in range(3)]
 
     assert [len(tick) for tick in ticks] == [0, 0, 1]
-    assert daemon.work(*ticks[-1]).books.accepted == 1
+    assert daemon.work(*ticks[-1]).record_counts.accepted == 1
 
 
 @pytest.mark.fault(17)
-def test_file_that_fails_is_tried_again_then_parked_and_blocks_nobody(
+def test_file_that_fails_is_tried_again_then_dead_lettered_and_blocks_no_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon = daemon_of(tmp_path, max_attempts=2, retry_seconds=0)
@@ -239,15 +241,15 @@ def test_file_that_fails_is_tried_again_then_parked_and_blocks_nobody(
     assert [batch.path for batch in first.batches] == ["b.jsonl"]
     assert [one.reason for one in (*first.failures, *second.failures)] == [
         "OSError: Input/output error Attempt 1 of 2.",
-        "OSError: Input/output error It is parked now.",
+        "OSError: Input/output error It is dead-lettered now.",
     ]
     assert third == []
     assert daemon.message == (
-        "2 files seen: 1 parked until they change: 'a.jsonl' (OSError: Input/output error)."
+        "2 files seen: 1 dead-lettered until they change: 'a.jsonl' (OSError: Input/output error)."
     )
     monkeypatch.setattr(workers, "ingest_file", ingest)
     write_events(daemon.settings, "a.jsonl", event(note="fixed"))
-    assert daemon.work(started(daemon)).books.accepted == 1
+    assert daemon.work(started(daemon)).record_counts.accepted == 1
 
 
 def test_file_that_a_run_died_over_waits_before_it_is_tried_again(tmp_path: Path) -> None:
@@ -280,7 +282,7 @@ def test_file_that_grows_later_is_loaded_as_its_next_version(tmp_path: Path) -> 
             daemon.settings, "a.jsonl", *(event(id=f"e{number}") for number in range(size))
         )
         (batch,) = daemon.work(started(daemon)).batches
-        assert (batch.version, batch.books.accepted) == (size, size)
+        assert (batch.version, batch.record_counts.accepted) == (size, size)
 
 
 @pytest.mark.fault(32)
@@ -298,8 +300,8 @@ def test_place_that_is_gone_does_not_hold_back_the_others(tmp_path: Path) -> Non
     assert daemon.tick() == []
     assert "Exports place" in daemon.message
     assert "2 arriving or settling" in daemon.message
-    (portion,) = daemon.tick()
-    assert len(Ledger(settings.home).requested(portion)) == 2
+    (file_group,) = daemon.tick()
+    assert len(Ledger(settings.home).requested(file_group)) == 2
 
 
 def test_damaged_home_is_told_in_the_tick(tmp_path: Path) -> None:
@@ -319,10 +321,10 @@ def test_burst_makes_as_many_runs_as_are_allowed_and_no_file_is_in_two(tmp_path:
     daemon.tick()
 
     batches = []
-    while portions := daemon.tick():
-        assert len(portions) <= 2
-        for portion in portions:
-            batches += [batch.path for batch in daemon.work(portion).batches]
+    while file_groups := daemon.tick():
+        assert len(file_groups) <= 2
+        for file_group in file_groups:
+            batches += [batch.path for batch in daemon.work(file_group).batches]
 
     assert sorted(batches) == [f"{number}.jsonl" for number in range(10)]
 
@@ -336,7 +338,7 @@ def test_success_marker_lets_files_in_at_the_first_tick(tmp_path: Path) -> None:
 
     (tmp_path / "out" / "_SUCCESS").touch()
 
-    assert daemon.work(*daemon.tick()).books.accepted == 1
+    assert daemon.work(*daemon.tick()).record_counts.accepted == 1
 
 
 @pytest.mark.fault(11)
@@ -381,6 +383,8 @@ def test_look_at_a_hundred_thousand_files_fits_a_tick(tmp_path: Path) -> None:
     # Dagster ends an evaluation after 60 s.
     assert max(seconds(), seconds()) < 50
     with connect(ledger_path(daemon.settings.home)) as ledger:
-        ledger.execute("update file_versions set state = 'committed', version = 1, portion = null")
+        ledger.execute(
+            "update file_versions set state = 'committed', version = 1, file_group = null"
+        )
     assert seconds() < 25
     assert daemon.message == "No file is new. 100,000 files seen."

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from oracle import ExportFile, Judged, Number, Rules, gzipped_files, judge, marts
+from support.oracle import ExportFile, Number, Rules, Validated, gzipped_files, marts, validate
 
 START = datetime.fromisoformat("2024-05-01T10:00:00")
-RECEIPT = datetime.fromisoformat("2024-06-01T00:00:00")
+RECEIVED_AT = datetime.fromisoformat("2024-06-01T00:00:00")
 LONG = "x" * (16 * 1024 * 1024)
 PAGE: dict[str, Any] = {"type": "page_view", "page_type": "home"}
 SHOWN: dict[str, Any] = {"type": "impression", "item_id": "a", "rank": 1}
@@ -26,9 +26,9 @@ def md5(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def judged(*lines: str | bytes) -> Judged:
+def validated(*lines: str | bytes) -> Validated:
     texts = [line if isinstance(line, bytes) else line.encode() for line in lines]
-    return judge([ExportFile("default", "a.jsonl", b"\n".join(texts), RECEIPT)])
+    return validate([ExportFile("default", "a.jsonl", b"\n".join(texts), RECEIVED_AT)])
 
 
 def sent(minute: float = 0.0, **fields: Any) -> dict[str, Any]:
@@ -37,8 +37,8 @@ def sent(minute: float = 0.0, **fields: Any) -> dict[str, Any]:
     return {name: value for name, value in kept.items() if value is not ...}
 
 
-def one(**fields: Any) -> Judged:
-    return judged(json.dumps(sent(**fields)) + "\n")
+def one(**fields: Any) -> Validated:
+    return validated(json.dumps(sent(**fields)) + "\n")
 
 
 def accepted(**fields: Any) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def warned(**fields: Any) -> set[str]:
 
 def tables(*events: dict[str, Any], **rules: Any) -> dict[str, Any]:
     """Build the tables, each as a dict by key, of events that must all be accepted."""
-    result = judged(*[json.dumps(event) for event in events], "")
+    result = validated(*[json.dumps(event) for event in events], "")
     assert result.quarantined == []
     built: dict[str, Any] = {}
     for name, rows in marts(result.accepted, Rules(**rules)).items():
@@ -99,7 +99,7 @@ def sessions(*events: dict[str, Any], **rules: Any) -> list[int]:
     ],
 )
 def test_unreadable_line_is_one_quarantined_record(line: str | bytes, rule: str) -> None:
-    result = judged(line, "")
+    result = validated(line, "")
 
     assert [row["rules"] for row in result.quarantined] == [[rule]]
     assert result.quarantined[0]["source_line"] == 1
@@ -109,19 +109,21 @@ def test_unreadable_line_is_one_quarantined_record(line: str | bytes, rule: str)
 def test_depth_64_and_brackets_in_strings_are_read() -> None:
     nested = "[" * 63 + "]" * 63
 
-    assert judged(f'{{"a":{nested}}}', "").quarantined[0]["rules"] != ["too_deep"]
+    assert validated(f'{{"a":{nested}}}', "").quarantined[0]["rules"] != ["too_deep"]
     assert accepted(note="[" * 100)["properties"] == {"note": "[" * 100}
 
 
 def test_tail_counts_if_it_parses() -> None:
     good = json.dumps(sent())
 
-    assert len(judged(good).accepted) == 1
-    assert judged(good, good[:-3]).quarantined[0]["rules"] == ["truncated_tail"]
+    assert len(validated(good).accepted) == 1
+    assert validated(good, good[:-3]).quarantined[0]["rules"] == ["truncated_tail"]
 
 
 def test_blank_lines_and_byte_order_mark_are_no_records() -> None:
-    result = judged(b"\xef\xbb\xbf", " \t\r", json.dumps(sent()) + "\r", "[]", '{"events":[]}', "")
+    result = validated(
+        b"\xef\xbb\xbf", " \t\r", json.dumps(sent()) + "\r", "[]", '{"events":[]}', ""
+    )
 
     assert result.blank_lines == {"a.jsonl": 4}
     assert [row["source_line"] for row in result.accepted] == [3]
@@ -129,7 +131,7 @@ def test_blank_lines_and_byte_order_mark_are_no_records() -> None:
 
 def test_arrays_and_envelopes_hold_records() -> None:
     event = json.dumps(sent())
-    result = judged(f"[{event}, 1]", f'{{"sent_by":"x","events":[{event},{event}]}}', "")
+    result = validated(f"[{event}, 1]", f'{{"sent_by":"x","events":[{event},{event}]}}', "")
 
     places = [(row["source_line"], row["source_item"]) for row in result.accepted]
     assert places == [(1, 1), (2, 1), (2, 2)]
@@ -150,7 +152,7 @@ SAYS = '"uid":"u","original_timestamp":1714557000'
 def places(text: str | bytes, path: str = "a.jsonl") -> str:
     """Line and item of every record, + where accepted, else the rule."""
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-    result = judge([ExportFile("default", path, data, RECEIPT)])
+    result = validate([ExportFile("default", path, data, RECEIVED_AT)])
     rows = [(row, "+") for row in result.accepted]
     rows += [(row, " ".join(row["rules"])) for row in result.quarantined]
     found = sorted((row["source_line"], row["source_item"], rule) for row, rule in rows)
@@ -229,7 +231,7 @@ def test_envelope(text: str, found: str) -> None:
 
 def test_what_an_envelope_gives_is_told_and_part_of_the_id() -> None:
     text = f'{{"client_id": "x","events":[{POOR}],"original_timestamp":1714557000,"v":1}}'
-    result = judged(text, "")
+    result = validated(text, "")
 
     assert result.warnings == {
         ("a.jsonl", "(none)", "envelope_fields"): 1,
@@ -272,14 +274,14 @@ def test_folders_give_reserved_fields() -> None:
     data = b'{"uid":"u","original_timestamp":1714557000}'
     path = "type=page%5Fview/day=1/page_type=home/rank=3/cid=__HIVE_DEFAULT_PARTITION__/a.json"
     for mode, properties in (("reserved", {}), ("all", {"day": "1"})):
-        result = judge([ExportFile("default", path, data, RECEIPT)], mode)
+        result = validate([ExportFile("default", path, data, RECEIVED_AT)], mode)
         (row,) = result.accepted
         assert (row["type"], row["page_type"], row["rank"], row["cid"]) == (
             "page_view", "home", 3, None,
         )  # fmt: skip
         assert row["properties"] == properties
         assert result.warnings == {}
-    off = judge([ExportFile("default", path, data, RECEIPT)], "off")
+    off = validate([ExportFile("default", path, data, RECEIVED_AT)], "off")
     assert [row["rules"] for row in off.quarantined] == [["missing_type"]]
 
 
@@ -372,7 +374,7 @@ def test_values_are_read_exactly() -> None:
     assert (row["uid"], row["rank"], row["item_ids"]) == ("9007199254740993", 3, ["1", "b"])
     assert str(row["dwell_ms"]) == "0.000001"
     assert row["properties"] == {"price": Number("1.1")}
-    assert (row["ingest_timestamp"], row["given_ingest_timestamp"]) == (RECEIPT, None)
+    assert (row["ingest_timestamp"], row["given_ingest_timestamp"]) == (RECEIVED_AT, None)
 
 
 @pytest.mark.parametrize(
@@ -418,7 +420,7 @@ def test_alias_applies_where_the_field_is_absent() -> None:
 
 
 def test_last_of_a_duplicate_key_counts() -> None:
-    result = judged('{"uid":"a","type":"x","uid":"b","original_timestamp":1714557000}', "")
+    result = validated('{"uid":"a","type":"x","uid":"b","original_timestamp":1714557000}', "")
 
     assert result.accepted[0]["uid"] == "b"
     assert result.warnings == {("a.jsonl", "x", "duplicate_key"): 1}
@@ -426,7 +428,7 @@ def test_last_of_a_duplicate_key_counts() -> None:
 
 def test_minus_zero_is_zero() -> None:
     line = '{"uid":"u","rec_id":-0,"type":"x","original_timestamp":1e9,"rank":-0,"price":-0}'
-    (row,) = judged(line, "").accepted
+    (row,) = validated(line, "").accepted
 
     assert (row["rec_id"], row["rank"], row["properties"]) == ("0", 0, {"price": Number("-0")})
 
@@ -437,7 +439,7 @@ def test_minus_zero_is_zero() -> None:
 def test_generated_id_comes_from_text_and_ordinal() -> None:
     text = json.dumps(sent(), separators=(",", ":"))
     spaced = text.replace(":{", " : {").replace(",", " , ")
-    ids = [row["id"] for row in judged(text, spaced, "").accepted]
+    ids = [row["id"] for row in validated(text, spaced, "").accepted]
 
     base = md5(text)
     assert ids == ["evt_" + md5(f"{base}:{n}") for n in (0, 1)]
@@ -497,7 +499,7 @@ def test_uid_without_cid_speaks_for_every_device_of_its_sid() -> None:
 
 
 @pytest.mark.parametrize(("users", "visitor"), [(2, "uid:u1"), (3, "sid:s")])
-def test_device_of_too_many_users_identifies_nobody(users: int, visitor: str) -> None:
+def test_device_of_too_many_users_identifies_no_one(users: int, visitor: str) -> None:
     logins = [sent(n, uid=f"u{n}") for n in range(users)]
     keys = visitors(*logins, sent(9, sid="s"), sent(1, sid="t"), sent(9), max_users_per_device=2)
 
@@ -899,8 +901,8 @@ def test_path_is_looked_up_at_the_top_then_inside_and_flat_before_nested() -> No
 # The real data sets
 
 
-def of_data_set(folder: Path) -> tuple[Judged, dict[str, Any]]:
-    result = judge(gzipped_files(folder))
+def of_data_set(folder: Path) -> tuple[Validated, dict[str, Any]]:
+    result = validate(gzipped_files(folder))
     return result, marts(result.accepted)
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from histories import Row, after, clicked, ordered, viewed
-from oracle import Number
-from replay import Load, Recording, SmallWarehouse, shared_recording
 from sequen_dagster.reports.rendering import repeats_told
+from support.histories import Row, after, clicked, ordered, viewed
+from support.oracle import Number
+from support.replay import Load, Recording, SmallWarehouse, shared_recording
 
 THANKS = {"items": "ab", "uid": "u", "order_total": Number("100")}
 # A thank-you page that is loaded three times, and the refund.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sequen_dagster.contract.convert import cells
+from sequen_dagster.contract.convert import raw_values
 from sequen_dagster.contract.parse import Parser
 from sequen_dagster.exports.records import RecordChunk
 
@@ -60,7 +60,7 @@ def parsed(parser: Parser, text: bytes) -> tuple[object, ...]:
     return found.properties, found.shapes, found.md5s, codes, rules
 
 
-class CarefulParser(Parser):
+class SlowParser(Parser):
     """A parser without the fast lane."""
 
     def _clean(self, _: bytes) -> None:
@@ -69,27 +69,27 @@ class CarefulParser(Parser):
 
 @settings(deadline=None)
 @given(text=texts())
-def test_fast_lane_equals_careful_lane(text: bytes) -> None:
-    assert parsed(Parser(), text) == parsed(CarefulParser(), text)
+def test_fast_path_equals_slow_path(text: bytes) -> None:
+    assert parsed(Parser(), text) == parsed(SlowParser(), text)
 
 
 @settings(deadline=None)
 @given(text=texts(), field=st.sampled_from(["uid", "rank", "dwell_ms", "item_ids"]))
-def test_lanes_agree_on_reserved_values(text: bytes, field: str) -> None:
+def test_paths_agree_on_reserved_values(text: bytes, field: str) -> None:
     chunk = RecordChunk()
     chunk.add(b'{"%s":%s}' % (field.encode(), text), 1)
-    fast, careful = (
-        [cells(values).to_list() for _, values in parser.parse(chunk).columns()]
-        for parser in (Parser(), CarefulParser())
+    fast, slow_path = (
+        [raw_values(values).to_list() for _, values in parser.parse(chunk).columns()]
+        for parser in (Parser(), SlowParser())
     )
 
-    assert fast == careful
+    assert fast == slow_path
 
 
 @pytest.mark.parametrize(
     "text", [b'{"uid":"u","a":[1,2.50,{"b":null}]}', b'{ "uid" : "u", "a" : "\\u00e9" }']
 )
-def test_clean_record_takes_the_fast_lane(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clean_record_takes_the_fast_path(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         pytest.fail("the careful lane was taken")
 

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from sequen_dagster.absence import ANONYMOUS_WORDS, NONE_WORDS
 from sequen_dagster.contract.placeholders import DEFAULT, Placeholders
 from sequen_dagster.fields import FIELD_NAMES, ID_FIELDS, IDENTITY_FIELDS
+from sequen_dagster.settings.absence import ANONYMOUS_WORDS, NONE_WORDS
 
 
 def test_id_fields_are_those_of_the_design() -> None:

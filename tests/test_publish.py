@@ -4,10 +4,10 @@ from pathlib import Path
 
 import duckdb
 
-from homes import settings_of
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.reports.publish import publish, snapshot_path
 from sequen_dagster.settings import SequenSettings
+from support.homes import settings_of
 
 
 def fill(settings: SequenSettings, rows: int) -> None:
@@ -38,7 +38,7 @@ def test_snapshot_holds_the_public_tables_only(tmp_path: Path) -> None:
     assert tables(published.path) == [("fct_events", 3)]
 
 
-def test_snapshot_is_replaced_while_somebody_reads_it(tmp_path: Path) -> None:
+def test_snapshot_is_replaced_while_another_reads_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 3)
     publish(settings)

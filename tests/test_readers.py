@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import chunks_of, event, good, judge_file
+from support.builders import chunks_of, event, good, validate_file
 
 ONE, TWO, THREE = good(1), good(2), good(3)
 PRETTY = json.dumps(event(), indent=2)
@@ -35,7 +35,7 @@ PRETTY = json.dumps(event(), indent=2)
     ],
 )
 def test_lineage(tmp_path: Path, content: str, places: list[tuple[int, int]]) -> None:
-    verdict = judge_file(tmp_path, content)
+    verdict = validate_file(tmp_path, content)
 
     assert (verdict.file_format, verdict.places, verdict.rules) == ("json", places, [])
 
@@ -67,7 +67,7 @@ def test_lineage(tmp_path: Path, content: str, places: list[tuple[int, int]]) ->
 def test_bad_record_does_not_cost_the_others(
     tmp_path: Path, content: str, places: list[tuple[int, int]], bad: list[tuple[int, int, str]]
 ) -> None:
-    verdict = judge_file(tmp_path, content)
+    verdict = validate_file(tmp_path, content)
 
     assert (verdict.places, verdict.bad_places) == (places, bad)
 
@@ -78,21 +78,21 @@ def test_bad_record_does_not_cost_the_others(
     [("\n \n\t\r\n", 3), ("  ", 1), ("[]\n", 1), ('{"events":[]}\n', 1), ("[\n]\n", 1), ("", 0)],
 )
 def test_nothing_is_a_blank_line(tmp_path: Path, content: str, blank_lines: int) -> None:
-    verdict = judge_file(tmp_path, content)
+    verdict = validate_file(tmp_path, content)
 
     assert (verdict.records, verdict.blank_lines) == (0, blank_lines)
 
 
 def test_envelope_that_carries_more_warns(tmp_path: Path) -> None:
-    lines = judge_file(tmp_path, f'{{"sent_by": "x", "events": [{ONE}]}}\n')
-    document = judge_file(tmp_path, f'{{"sent_by": "x",\n"events": [{ONE}]}}\n')
+    lines = validate_file(tmp_path, f'{{"sent_by": "x", "events": [{ONE}]}}\n')
+    document = validate_file(tmp_path, f'{{"sent_by": "x",\n"events": [{ONE}]}}\n')
 
     assert lines.warnings == document.warnings == {("(none)", "envelope_fields"): 1}
 
 
 def test_line_beside_the_limit(tmp_path: Path) -> None:
     content = f"{ONE}\n{TWO[:-1]} }}\n{THREE}\n"
-    verdict = judge_file(tmp_path, content, max_record_bytes=len(TWO))
+    verdict = validate_file(tmp_path, content, max_record_bytes=len(TWO))
 
     assert verdict.places == [(1, 1), (3, 1)]
     assert verdict.bad_places == [(2, 1, "too_large")]
@@ -102,7 +102,7 @@ def test_line_beside_the_limit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("begin", ["", f"{ONE}\n"])
 def test_20_mb_line_is_passed_over(tmp_path: Path, begin: str) -> None:
     huge = json.dumps({"a": "x" * 20_000_000})
-    verdict = judge_file(tmp_path, f"{begin}{huge}\n{TWO}\n{THREE}\n")
+    verdict = validate_file(tmp_path, f"{begin}{huge}\n{TWO}\n{THREE}\n")
 
     line = 1 + len(begin.splitlines())
     assert [place for place, _ in verdict.places][-2:] == [line + 1, line + 2]
@@ -116,7 +116,7 @@ def test_20_mb_line_is_passed_over(tmp_path: Path, begin: str) -> None:
 )
 def test_too_large_element_is_passed_over(tmp_path: Path, end: str) -> None:
     huge = f'{{"a": "{"[{" * 4000}{end}", "b": [[1]]}}'
-    verdict = judge_file(tmp_path, f"[{ONE},\n{huge},\n{TWO}]", max_record_bytes=4000)
+    verdict = validate_file(tmp_path, f"[{ONE},\n{huge},\n{TWO}]", max_record_bytes=4000)
 
     assert verdict.bad_places == [(2, 1, "too_large")]
     assert verdict.places == [(1, 1), (3, 1)]
@@ -124,7 +124,7 @@ def test_too_large_element_is_passed_over(tmp_path: Path, end: str) -> None:
 
 def test_huge_array_on_one_line_is_streamed(tmp_path: Path) -> None:
     content = f"[{','.join([ONE] * 100)}]"
-    verdict = judge_file(tmp_path, content, max_record_bytes=len(ONE))
+    verdict = validate_file(tmp_path, content, max_record_bytes=len(ONE))
 
     assert (verdict.file_format, len(verdict.accepted)) == ("json", 100)
     assert verdict.places[-1] == (1, 100)
@@ -133,7 +133,7 @@ def test_huge_array_on_one_line_is_streamed(tmp_path: Path) -> None:
 def test_huge_envelope_on_one_line_is_streamed(tmp_path: Path) -> None:
     content = f'{{"events": [{",".join([ONE] * 100)}]}}'
 
-    assert len(judge_file(tmp_path, content, max_record_bytes=len(ONE)).accepted) == 100
+    assert len(validate_file(tmp_path, content, max_record_bytes=len(ONE)).accepted) == 100
 
 
 @settings(deadline=None, max_examples=50)
@@ -142,11 +142,11 @@ def test_huge_envelope_on_one_line_is_streamed(tmp_path: Path) -> None:
         st.sampled_from([ONE, "", " ", "[]", "7", "{", '"', f"[{ONE},1]", "\\", "]", ",", "\r"])
     ).map("\n".join)
 )
-def test_any_text_is_read_and_its_books_balance(
+def test_any_text_is_read_and_its_counts_reconcile(
     tmp_path_factory: pytest.TempPathFactory, content: str
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
-    verdict = judge_file(folder, content)
+    verdict = validate_file(folder, content)
 
     assert len(verdict.accepted) + len(verdict.quarantined) == verdict.records
 
@@ -165,7 +165,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     script = f"""
         import gzip, resource, sys
         from pathlib import Path
-        from builders import RECEIPT
+        from support.builders import RECEIPT
         from sequen_dagster.contract import EventContract, Origin
         from sequen_dagster.exports.files import ExportFile
         from sequen_dagster.exports.readers import ExportReader, ReadLimits

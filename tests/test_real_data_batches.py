@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from homes import settings_of
-from oracle import Number
-from replay import Build, Load, Recording, Step, shared_recording, wrong_rows
 from sequen_dagster.marts.verify import verify
-from sequen_dagster.run import run_pipeline
+from sequen_dagster.operations.run import run_pipeline
+from support.homes import settings_of
+from support.oracle import Number
+from support.replay import Build, Load, Recording, Step, shared_recording, wrong_rows
 
 # What is right by a separate reading of the sets; see the README beside them.
 SESSIONS = {"two_batch": 5, "ecommerce": 63, "ebnerd_test": 2_505, "online_retail": 19_969}
@@ -19,7 +19,7 @@ SESSIONS = {"two_batch": 5, "ecommerce": 63, "ebnerd_test": 2_505, "online_retai
 MAX_BATCHES = 4
 
 
-def portions(files: list[Path]) -> list[list[Path]]:
+def file_groups(files: list[Path]) -> list[list[Path]]:
     """One file at a time, or as many at a time as make `MAX_BATCHES` portions."""
     size = -(-len(files) // MAX_BATCHES)
     return [files[start : start + size] for start in range(0, len(files), size)]
@@ -58,8 +58,8 @@ def test_files_that_arrive_newest_first_give_the_tables_of_one_load(
     settings = settings_of(tmp_path)
     files = sorted((test_data / name).glob("*.jsonl.gz"), reverse=True)
     builds = []
-    for portion in portions(files):
-        for file in portion:
+    for file_group in file_groups(files):
+        for file in file_group:
             shutil.copy2(file, settings.sources[0].exports)
         outcome = run_pipeline(settings)
         assert (outcome.failures, outcome.failed_checks) == ((), ())

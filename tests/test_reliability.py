@@ -2,8 +2,8 @@
 
 import pytest
 
-from catalogue import BAD_INPUTS, FAULTS, PENDING, THREATS
-from reliability import (
+from support.catalogue import BAD_INPUTS, FAULTS, PENDING, THREATS
+from support.reliability import (
     PAGE,
     MarkError,
     constant_of,

@@ -10,24 +10,24 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
-from homes import RECEIPT, event, settings_of, touch, write_events
-from sequen_dagster.cli import main
+from sequen_dagster.cli.main import main
 from sequen_dagster.lake import replay as module
 from sequen_dagster.lake.assets import LakeConfig
-from sequen_dagster.lake.commits import Books, current_batches, read_commits
+from sequen_dagster.lake.commits import RecordCounts, current_batches, read_commits
 from sequen_dagster.lake.drain import drain, pending_files
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.replay import (
     Choice,
     Replayed,
-    parked_files,
+    dead_lettered_files,
     plan_replay,
-    release_parked,
     replay,
+    retry_dead_lettered,
 )
 from sequen_dagster.marts.verify import verify
-from sequen_dagster.run import run_pipeline
+from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
+from support.homes import RECEIVED_AT, event, settings_of, touch, write_events
 
 STALE = Choice(is_stale=True)
 DEEP = {"id": "deep", "note": {"a": {"b": 1}}}
@@ -78,7 +78,7 @@ def test_every_setting_of_the_contract_makes_batches_stale(tmp_path: Path, limit
     assert len(plan_replay(settings.model_copy(update={limit: 99}), STALE).jobs) == 1
 
 
-def test_stale_batch_is_judged_again_as_its_next_version(tmp_path: Path) -> None:
+def test_stale_batch_is_validated_again_as_its_next_version(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
     (before,) = current_batches(settings.home / "lake")
 
@@ -87,21 +87,21 @@ def test_stale_batch_is_judged_again_as_its_next_version(tmp_path: Path) -> None
     (commit,) = replayed.commits
     (after,) = commit.batches
     assert (before.version, after.version, commit.run_id) == (1, 2, "run-2")
-    assert (before.books, after.books) == (
-        Books(records_read=2, accepted=2),
-        Books(records_read=2, accepted=1, quarantined=1),
+    assert (before.record_counts, after.record_counts) == (
+        RecordCounts(records_read=2, accepted=2),
+        RecordCounts(records_read=2, accepted=1, quarantined=1),
     )
     assert after.contract_fingerprint != before.contract_fingerprint
-    judged = (
+    validated = (
         "version",
-        "books",
+        "record_counts",
         "rule_counts",
         "contract_fingerprint",
         "events",
         "quarantine",
         "first_error",
     )
-    assert replace(after, **{name: getattr(before, name) for name in judged}) == before
+    assert replace(after, **{name: getattr(before, name) for name in validated}) == before
     # Both judgements can be read.
     assert accepted(settings, before.events) == ["a", "deep a"]
     assert accepted(settings, after.events) == ["a"]
@@ -149,15 +149,15 @@ def test_gone_and_changed_files_are_named_and_left(tmp_path: Path) -> None:
     assert folders == batches
 
 
-def test_touched_file_keeps_its_receipt_and_is_not_read_again(tmp_path: Path) -> None:
+def test_touched_file_keeps_its_arrival_time_and_is_not_read_again(tmp_path: Path) -> None:
     settings = stricter(taken_in(tmp_path))
-    touch(settings.sources[0].exports / "a.jsonl", RECEIPT + timedelta(days=1))
+    touch(settings.sources[0].exports / "a.jsonl", RECEIVED_AT + timedelta(days=1))
 
     (batch,) = replay(settings, STALE).batches
 
-    assert (batch.modified_at, batch.received_at) == (RECEIPT, RECEIPT)
+    assert (batch.modified_at, batch.received_at) == (RECEIVED_AT, RECEIVED_AT)
     rows = pl.read_parquet(settings.home / "lake" / batch.events[0])
-    assert rows["received_at"].unique().to_list() == [RECEIPT]
+    assert rows["received_at"].unique().to_list() == [RECEIVED_AT]
     assert pending_files(settings) == []
 
 
@@ -286,7 +286,7 @@ def test_older_versions_are_left_alone(tmp_path: Path) -> None:
     assert plan_replay(stricter(settings), STALE).jobs == ()
 
 
-def test_paths_choose_what_is_judged_again(tmp_path: Path) -> None:
+def test_paths_choose_what_is_validated_again(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, a={}, ab={}, b={})
 
     def chosen(choice: Choice) -> list[str]:
@@ -321,7 +321,7 @@ def test_command_says_what_it_would_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_command_judges_again_and_builds(tmp_path: Path) -> None:
+def test_command_validates_again_and_builds(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(id="a"), event(**DEEP))
     assert run_pipeline(settings).summary["stale"] == {"batches": 0, "paths": []}
@@ -336,7 +336,7 @@ def test_command_judges_again_and_builds(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_stale_batches_are_told_until_they_are_judged_again(tmp_path: Path) -> None:
+def test_stale_batches_are_told_until_they_are_validated_again(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(id="a"), event(**DEEP))
     write_events(settings, "b.jsonl", event(id="b", uid="u2"), event(id="deep", uid="u2"))
@@ -351,7 +351,7 @@ def test_stale_batches_are_told_until_they_are_judged_again(tmp_path: Path) -> N
     assert told_stale.summary["stale"] == {"batches": 2, "paths": ["a.jsonl", "b.jsonl"]}
     report = (settings.home / "serving" / "report.md").read_text()
     assert "1 batch was judged by an older contract: `sequen-dagster replay --stale`" in report
-    assert (outcome.judged_again, outcome.left_as_judged) == (1, 1)
+    assert (outcome.revalidated, outcome.not_revalidated) == (1, 1)
     assert outcome.left_paths == ("'b.jsonl': gone",)
     assert outcome.summary["stale"] == {"batches": 1, "paths": ["b.jsonl"]}
     # The record that the contract now refuses had won its id; the other one takes its place.
@@ -363,12 +363,12 @@ def chosen(settings: SequenSettings, **choice: Any) -> list[str]:
     return [job.file.path for job in plan_replay(settings, Choice(**choice)).jobs]
 
 
-def test_batches_are_chosen_by_the_day_of_their_receipt(tmp_path: Path) -> None:
+def test_batches_are_chosen_by_the_day_of_their_arrival_time(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, a={}, b={})
     late = write_events(settings, "c.jsonl", event(id="c"))
-    touch(late, RECEIPT + timedelta(days=1))
+    touch(late, RECEIVED_AT + timedelta(days=1))
     drain(settings)
-    day, next_day = RECEIPT.date(), RECEIPT.date() + timedelta(days=1)
+    day, next_day = RECEIVED_AT.date(), RECEIVED_AT.date() + timedelta(days=1)
 
     assert chosen(settings, since=day) == ["a.jsonl", "b.jsonl", "c.jsonl"]
     assert chosen(settings, since=next_day) == chosen(settings, since=next_day, until=next_day)
@@ -384,18 +384,18 @@ def test_batches_are_chosen_by_what_they_have_in_quarantine(tmp_path: Path) -> N
     assert chosen(settings, has_quarantined=True) == ["b.jsonl"]
 
 
-def test_parked_files_are_released_on_demand(tmp_path: Path) -> None:
+def test_dead_lettered_files_are_released_on_demand(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, a={})
     write_events(settings, "b.jsonl", event(id="b"))
     (file,) = pending_files(settings)
     Ledger(settings.home).record_failure(file, "why", max_attempts=1)
     assert drain(settings).commits == ()
-    assert [one.path for one in parked_files(settings)] == ["b.jsonl"]
+    assert [one.path for one in dead_lettered_files(settings)] == ["b.jsonl"]
 
-    assert release_parked(settings) == 1
+    assert retry_dead_lettered(settings) == 1
 
     assert [batch.path for batch in drain(settings).batches] == ["b.jsonl"]
-    assert release_parked(settings) == 0
+    assert retry_dead_lettered(settings) == 0
 
 
 def test_run_config_asks_for_the_same_batches() -> None:

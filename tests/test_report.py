@@ -11,16 +11,16 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from histories import Row, after
-from homes import settings_of
-from published import file_of, publish_rows
-from replay import Recording, shared_recording
-from sequen_dagster.cli import main
+from sequen_dagster.cli.main import main
 from sequen_dagster.errors import ReportError
 from sequen_dagster.reports.assets import COMPLETENESS_REPORT, build_reports_assets
 from sequen_dagster.reports.document.report import Report, report_schema
 from sequen_dagster.reports.files import WrittenReport, make_report, read_report
 from sequen_dagster.settings import SequenSettings
+from support.histories import Row, after
+from support.homes import settings_of
+from support.published import file_of, publish_rows
+from support.replay import Recording, shared_recording
 
 SCHEMA = Path(__file__).resolve().parent.parent / "docs" / "report.schema.json"
 HOSTILE = (

@@ -12,10 +12,10 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser
 
-from browsing import DESK, PHONE, Look, Scheme, looking_at
-from homes import event, settings_of, write_events, write_text
 from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.settings import SequenSettings
+from support.browsing import DESK, PHONE, Look, Scheme, looking_at
+from support.homes import event, settings_of, write_events, write_text
 
 SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
 PAYLOADS: Final = (
@@ -123,7 +123,7 @@ def run(settings: SequenSettings, *options: str) -> None:
     """Run everything in a process of its own: the browser's event loop is at work in this one."""
     places = ("--exports", settings.sources[0].exports, "--home", settings.home)
     finished = subprocess.run(
-        [sys.executable, "-m", "sequen_dagster.cli", "run", *map(str, places), *options],
+        [sys.executable, "-m", "sequen_dagster.cli.main", "run", *map(str, places), *options],
         env={**os.environ, "SEQUEN_WORKERS": "1"},
         capture_output=True,
         text=True,

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from homes import RECEIPT, settings_of
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake.ledger import FileStatus
 from sequen_dagster.lake.requests import plan_requests
 from sequen_dagster.settings import SequenSettings, Source
+from support.homes import RECEIVED_AT, settings_of
 
 NOW = datetime(2026, 1, 1, 12, 0, 0)
 
 
 def file(path: str, size_bytes: int = 10) -> ExportFile:
-    return ExportFile("default", path, path, size_bytes, RECEIPT)
+    return ExportFile("default", path, path, size_bytes, RECEIVED_AT)
 
 
 def status(path: str, *, size_bytes: int = 10, rested: int = 60, **known: object) -> FileStatus:
@@ -31,19 +31,19 @@ def paths(statuses: tuple[FileStatus, ...]) -> list[str]:
 
 def requested(settings: SequenSettings, *statuses: FileStatus, **known: object) -> list[list[str]]:
     plan = plan_requests(statuses, settings, now=NOW, **known)
-    return [[one.path for one in portion.files] for portion in plan.requests]
+    return [[one.path for one in file_group.files] for file_group in plan.requests]
 
 
 @pytest.mark.fault(1)
 @pytest.mark.parametrize(
-    ("sightings", "rested", "is_whole"),
+    ("observations", "rested", "is_whole"),
     [(2, 30, True), (1, 30, False), (2, 29, False), (1, 3600, False)],
 )
-def test_file_is_whole_after_two_looks_and_the_settle_time(
-    tmp_path: Path, sightings: int, rested: int, is_whole: bool
+def test_file_is_whole_after_two_polls_and_the_settle_time(
+    tmp_path: Path, observations: int, rested: int, is_whole: bool
 ) -> None:
     settings = settings_of(tmp_path, settle_seconds=30)
-    plan = plan_requests([status("a", sightings=sightings, rested=rested)], settings, now=NOW)
+    plan = plan_requests([status("a", observations=observations, rested=rested)], settings, now=NOW)
 
     assert bool(plan.requests) == is_whole
     assert paths(plan.arriving) == ([] if is_whole else ["a"])
@@ -67,19 +67,19 @@ def test_failed_file_waits_for_its_next_try(
 
     assert requested(settings, replace(failed, retry_at=due)) == [["a"]]
     plan = plan_requests([replace(failed, retry_at=later)], settings, now=NOW)
-    assert (plan.requests, paths(plan.resting)) == ((), ["a"])
+    assert (plan.requests, paths(plan.stable)) == ((), ["a"])
 
 
 @pytest.mark.fault(17)
-def test_parked_files_keep_nobody_waiting(tmp_path: Path) -> None:
+def test_dead_lettered_files_keep_no_one_waiting(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    plan = plan_requests([status("a", state="parked"), status("b")], settings, now=NOW)
+    plan = plan_requests([status("a", state="dead_lettered"), status("b")], settings, now=NOW)
 
     assert [one.path for one in plan.requests[0].files] == ["b"]
-    assert paths(plan.parked) == ["a"]
+    assert paths(plan.dead_lettered) == ["a"]
 
 
-def test_portions_are_bounded_by_bytes_and_files_and_by_nothing_else(tmp_path: Path) -> None:
+def test_file_groups_are_bounded_by_bytes_and_files_and_by_nothing_else(tmp_path: Path) -> None:
     many = [status(f"{number}") for number in range(5)]
 
     assert requested(settings_of(tmp_path), *many) == [["0", "1", "2", "3", "4"]]
@@ -93,19 +93,19 @@ def test_portions_are_bounded_by_bytes_and_files_and_by_nothing_else(tmp_path: P
 
 def test_there_are_at_most_so_many_runs_at_a_time(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, run_files=1, runs_per_tick=2)
-    busy = status("0", portion="f" * 32)
+    busy = status("0", file_group="f" * 32)
     fresh = [status("1"), status("2"), status("3")]
 
     assert requested(settings, *fresh) == [["1"], ["2"]]
     plan = plan_requests([busy, *fresh], settings, now=NOW, running={"f" * 32})
-    assert [one.path for portion in plan.requests for one in portion.files] == ["1"]
+    assert [one.path for file_group in plan.requests for one in file_group.files] == ["1"]
     assert (paths(plan.under_way), paths(plan.waiting)) == (["0"], ["2", "3"])
 
 
-def test_portion_that_no_run_came_of_is_asked_for_as_it_was(tmp_path: Path) -> None:
+def test_file_group_that_no_run_came_of_is_asked_for_as_it_was(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     first = plan_requests([status("a"), status("b")], settings, now=NOW).requests[0]
-    again = [status(name, portion=first.name) for name in "ab"]
+    again = [status(name, file_group=first.name) for name in "ab"]
 
     plan = plan_requests([*again, status("0")], settings, now=NOW)
 
@@ -114,7 +114,7 @@ def test_portion_that_no_run_came_of_is_asked_for_as_it_was(tmp_path: Path) -> N
 
 
 @pytest.mark.fault(29)
-def test_name_of_a_portion_stands_for_content_and_try(tmp_path: Path) -> None:
+def test_name_of_a_file_group_stands_for_content_and_try(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
 
     def name(one: FileStatus, settings: SequenSettings = settings) -> str:
@@ -138,6 +138,6 @@ def test_announced_files_need_no_rest_and_others_get_none(
 ) -> None:
     source = Source(exports=tmp_path, complete_when=complete_when)
     settings = settings_of(tmp_path).model_copy(update={"sources": (source,)})
-    fresh, old = status("a", sightings=1, rested=0), status("b", sightings=99, rested=9999)
+    fresh, old = status("a", observations=1, rested=0), status("b", observations=99, rested=9999)
 
     assert requested(settings, fresh, old, announced={fresh.file}) == [["a"]]

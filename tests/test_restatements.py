@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from histories import Row, after, clicked, event, purchase
-from oracle import Number
-from replay import Load, Recording, SmallWarehouse, shared_recording
+from support.histories import Row, after, clicked, event, purchase
+from support.oracle import Number
+from support.replay import Load, Recording, SmallWarehouse, shared_recording
 
 
 @pytest.fixture(scope="module")

@@ -11,15 +11,14 @@ import filelock
 import polars as pl
 import pytest
 
-from homes import RECEIPT, event, settings_of, touch, write_events, write_text
 from sequen_dagster.contract.erasures import NOBODY, Erasures
-from sequen_dagster.doctor import examine
 from sequen_dagster.errors import BuildError, LockTimeoutError
 from sequen_dagster.exports import records
+from sequen_dagster.home.locks import quiet_home
 from sequen_dagster.lake import ingest
 from sequen_dagster.lake.commits import (
     Batch,
-    Books,
+    RecordCounts,
     RuleCount,
     current_batches,
     read_commits,
@@ -29,7 +28,6 @@ from sequen_dagster.lake.drain import commit_batches, drain, pending_files
 from sequen_dagster.lake.erasures import finish_erasures, note_erasures, read_erasures
 from sequen_dagster.lake.ingest import RowWriter
 from sequen_dagster.lake.ledger import Ledger
-from sequen_dagster.lake.locks import quiet_home
 from sequen_dagster.lake.replay import Choice, replay
 from sequen_dagster.lake.rewrites import (
     Rewritten,
@@ -42,7 +40,9 @@ from sequen_dagster.marts.compaction import compact
 from sequen_dagster.marts.project import tables_fingerprint
 from sequen_dagster.marts.verify import verify
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits, warehouse_path
+from sequen_dagster.operations.doctor import examine
 from sequen_dagster.settings import SequenSettings
+from support.homes import RECEIVED_AT, event, settings_of, touch, write_events, write_text
 
 X = "zqcanary7"
 BROKEN = f'{{"uid": "{X}", broken'
@@ -120,13 +120,15 @@ def test_records_of_the_erased_are_gone(tmp_path: Path) -> None:
     )
     assert held_in_lake(settings) == []
     after = batches(settings)
-    assert after["a.jsonl"].books == Books(records_read=5, accepted=1, quarantined=1, skipped=3)
+    assert after["a.jsonl"].record_counts == RecordCounts(
+        records_read=5, accepted=1, quarantined=1, skipped=3
+    )
     assert after["a.jsonl"].rule_counts == (
         RuleCount("page_view", "missing_page_type", "error", 1),
         RuleCount("page_view", "erased", "skipped", 2),
         RuleCount("scroll", "erased", "skipped", 1),
     )
-    assert after["b.jsonl"].books == Books(records_read=2, quarantined=2)
+    assert after["b.jsonl"].record_counts == RecordCounts(records_read=2, quarantined=2)
     (mentioned,) = rows(settings, after["b.jsonl"].quarantine)
     assert dict(mentioned.select("source_line", "raw").iter_rows()) == {1: None, 2: '{"id": "e6"}'}
     (left,) = rows(settings, after["a.jsonl"].events)
@@ -182,7 +184,7 @@ def test_rewriting_gives_what_reading_again_gives(
     for path, batch in batches(again).items():
         old = replace(batches(rewritten)[path], erasures=batch.erasures)
         assert said_of(rewritten, old) == said_of(again, batch)
-    assert batches(again)["a.jsonl"].books.skipped == 3
+    assert batches(again)["a.jsonl"].record_counts.skipped == 3
     assert batches(again)["a.jsonl"].erasures == read_erasures(other.home / "lake").fingerprint
     assert held_in_lake(again) == []
 
@@ -206,7 +208,7 @@ def test_people_are_erased_one_after_the_other(tmp_path: Path) -> None:
 
     assert (erased.events, erased.quarantined, erased.batches) == (1, 1, 1)
     batch = batches(settings)["a.jsonl"]
-    assert batch.books == Books(records_read=5, skipped=5)
+    assert batch.record_counts == RecordCounts(records_read=5, skipped=5)
     assert (batch.revision, batch.events, batch.quarantine) == (2, (), ())
     assert [count.records for count in batch.rule_counts] == [4, 1]
     assert batch.erasures == read_erasures(settings.home / "lake").fingerprint
@@ -243,7 +245,7 @@ def test_batch_of_two_commits_is_rewritten_in_both_and_counts_once(tmp_path: Pat
     assert held_in_lake(settings) == []
     for one in read_commits(settings.home / "lake"):
         for batch in one.batches:
-            assert sum(map(len, rows(settings, batch.events))) == batch.books.accepted
+            assert sum(map(len, rows(settings, batch.events))) == batch.record_counts.accepted
 
 
 def test_latest_revision_of_a_commit_counts(tmp_path: Path) -> None:
@@ -295,19 +297,19 @@ def test_new_files_of_the_erased_are_left_out(tmp_path: Path) -> None:
 
     (commit,) = drain(settings).commits
 
-    assert commit.books == Books(records_read=2, accepted=1, skipped=1)
+    assert commit.record_counts == RecordCounts(records_read=2, accepted=1, skipped=1)
     assert held_in_lake(settings) == []
 
 
 @pytest.mark.slow
-def test_judging_again_leaves_the_erased_out(tmp_path: Path) -> None:
+def test_validating_again_leaves_the_erased_out(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
     erase(settings)
 
     replayed = replay(settings, Choice(paths=("*",)))
 
     assert len(replayed.batches) == 3
-    assert batches(settings)["a.jsonl"].books.skipped == 3
+    assert batches(settings)["a.jsonl"].record_counts.skipped == 3
     assert held_in_lake(settings) == []
 
 
@@ -324,7 +326,7 @@ def test_contract_is_the_same_after_an_erasure(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("is_late", [False, True])
-def test_file_judged_before_the_erasure_is_judged_again(
+def test_file_validated_before_the_erasure_is_validated_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_late: bool
 ) -> None:
     settings = settings_of(tmp_path)
@@ -354,7 +356,7 @@ def test_file_judged_before_the_erasure_is_judged_again(
     # Nobody died over it.
     assert Ledger(settings.home).begin([file]) is False
     (commit,) = drain(settings).commits
-    assert commit.books == Books(records_read=2, accepted=1, skipped=1)
+    assert commit.record_counts == RecordCounts(records_read=2, accepted=1, skipped=1)
     assert held_in_lake(settings) == []
 
 
@@ -380,7 +382,7 @@ def test_rows_that_no_commit_names_go_if_they_hold_the_erased(tmp_path: Path) ->
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(id="e1", uid=X))
     write_events(settings, "b.jsonl", event(id="e2"))
-    judged = {
+    validated = {
         file.path: ingest.ingest_file(file, settings, registered_at=file.modified_at)
         for file in pending_files(settings)
     }
@@ -390,10 +392,10 @@ def test_rows_that_no_commit_names_go_if_they_hold_the_erased(tmp_path: Path) ->
     assert erased == Rewritten()
     lake = settings.home / "lake"
     left = [path.relative_to(lake).as_posix() for path in lake.rglob("*.parquet")]
-    assert left == list(judged["b.jsonl"].events)
+    assert left == list(validated["b.jsonl"].events)
 
 
-def test_half_written_rows_go_unless_somebody_writes_them(tmp_path: Path) -> None:
+def test_half_written_rows_go_unless_another_writes_them(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
     lake = settings.home / "lake"
     left = lake / ".incoming" / "left"
@@ -427,7 +429,9 @@ def test_raw_text_is_dropped_after_its_days(
     ]
     assert all((row["raw"].null_count() == len(row)) is is_dropped for row in raws)
     assert [batch.is_raw_dropped for batch in after.values()] == [is_dropped, is_dropped, False]
-    assert {p: b.books for p, b in after.items()} == {p: b.books for p, b in before.items()}
+    assert {p: b.record_counts for p, b in after.items()} == {
+        p: b.record_counts for p, b in before.items()
+    }
     assert after["a.jsonl"].rule_counts == before["a.jsonl"].rule_counts
     assert after["a.jsonl"].events == before["a.jsonl"].events
     assert len(list((settings.home / "lake" / "quarantine").rglob("*.parquet"))) == 2
@@ -439,7 +443,7 @@ def test_dropped_text_does_not_come_back_with_a_file_that_is_touched(tmp_path: P
     settings = taken_in(tmp_path, quarantine_days=1)
     drop_old_raw_text(settings, now=batches(settings)["a.jsonl"].registered_at + timedelta(days=2))
     for path in settings.sources[0].exports.iterdir():
-        touch(path, RECEIPT + timedelta(seconds=1))
+        touch(path, RECEIVED_AT + timedelta(seconds=1))
     assert len(pending_files(settings)) == 3
 
     assert drain(settings).commits == ()
@@ -458,7 +462,7 @@ def test_raw_text_is_kept_where_no_days_are_set(tmp_path: Path) -> None:
     assert drop_old_raw_text(settings, now=now) == Rewritten()
 
 
-def test_raw_text_waits_while_somebody_is_at_work(tmp_path: Path) -> None:
+def test_raw_text_waits_while_another_is_at_work(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, quarantine_days=1)
     now = batches(settings)["a.jsonl"].registered_at + timedelta(days=2)
 
@@ -611,7 +615,7 @@ def test_warehouse_with_a_log_is_not_replaced(
     query(settings, "insert into raw.uncompacted_batches values ('b')")
     log = settings.home / "warehouse.duckdb.wal"
     monkeypatch.setattr(
-        "sequen_dagster.marts.compaction.checkpoint", lambda _: log.write_bytes(b"")
+        "sequen_dagster.marts.compaction.fail_point", lambda _: log.write_bytes(b"")
     )
     before = warehouse_path(settings).stat().st_ino
 

@@ -4,30 +4,31 @@ from decimal import Decimal
 
 import pytest
 
-from sequen_dagster.contract.scalars import OTHER, dwell, rank, string, text_of
+from sequen_dagster.contract.scalars import NOT_TEXT, dwell, rank, string, text_of
 
 
 @pytest.mark.parametrize(
-    ("cell", "value"),
+    ("raw_value", "value"),
     [("0", 0), ("2147483647", 2_147_483_647), ("2147483648", None), ("3.0", 3), ("3.5", None),
      ("-1", None), ("1e2", None), (" 3", None), ("\u0663", None), ("007", 7), ("1" * 400, None),
-     (OTHER + "1e2", 100), (OTHER + "-0", 0), (OTHER + "1e999", None), (OTHER + "1e-999", None),
-     (OTHER + "0e999999", 0), (OTHER + "true", None)],
+     (NOT_TEXT + "1e2", 100), (NOT_TEXT + "-0", 0), (NOT_TEXT + "1e999", None),
+     (NOT_TEXT + "1e-999", None),
+     (NOT_TEXT + "0e999999", 0), (NOT_TEXT + "true", None)],
 )  # fmt: skip
 def test_rank(cell: str, value: int | None) -> None:
     assert rank(cell) == value
 
 
 @pytest.mark.parametrize(
-    ("cell", "value"),
+    ("raw_value", "value"),
     [("0", "0"), ("1.0000005", "1.000001"), ("1.00000049", "1.000000"), ("1e3", None),
      ("999999999999999.9999999", "1000000000000000"), ("1000000000000000", None), ("-0.1", None),
-     (OTHER + "-0.0000001", None), (OTHER + "1e-999", "0"), (OTHER + "1.5E3", "1500")],
+     (NOT_TEXT + "-0.0000001", None), (NOT_TEXT + "1e-999", "0"), (NOT_TEXT + "1.5E3", "1500")],
 )  # fmt: skip
 def test_dwell(cell: str, value: str | None) -> None:
     assert dwell(cell) == (None if value is None else Decimal(value))
 
 
 def test_text_and_other_values_stay_apart() -> None:
-    assert (text_of("7"), text_of(OTHER + "7"), text_of("")) == ("7", None, "")
-    assert (string("7"), string(OTHER + "7"), string(OTHER + '"')) == ("7", "7", None)
+    assert (text_of("7"), text_of(NOT_TEXT + "7"), text_of("")) == ("7", None, "")
+    assert (string("7"), string(NOT_TEXT + "7"), string(NOT_TEXT + '"')) == ("7", "7", None)

@@ -5,8 +5,8 @@ import json
 import msgspec
 import pytest
 
-from sequen_dagster.absence import WHITE_SPACE, is_blank
 from sequen_dagster.contract.shapes import ShapeCache
+from sequen_dagster.settings.absence import WHITE_SPACE, is_blank
 
 _decode = msgspec.json.Decoder(float_hook=msgspec.Raw).decode
 

@@ -19,7 +19,6 @@ import pytest
 import zstandard
 from pyarrow import parquet
 
-from oracle import ExportFile, judge, marts
 from sequen_dagster.simulate import (
     DEFAULT_COVERAGES,
     FORMATS,
@@ -29,6 +28,7 @@ from sequen_dagster.simulate import (
     simulate,
 )
 from sequen_dagster.simulate.flaws import BROKEN
+from support.oracle import ExportFile, marts, validate
 
 SETTINGS = Simulation(events=12_000, days=4, files_per_day=2)
 CLEAN = replace(
@@ -107,7 +107,7 @@ def read_of(file: FileTruth, number: int, line: bytes) -> Read:
         return Read(file, number, line, {}, ["not_an_object"])
     if depth(value) > 64:
         return Read(file, number, line, {}, ["too_deep"])
-    return Read(file, number, line, value, broken_rules(value, file.receipt_ms))
+    return Read(file, number, line, value, broken_rules(value, file.received_at_ms))
 
 
 def depth(value: Any) -> int:
@@ -115,7 +115,7 @@ def depth(value: Any) -> int:
     return 1 + max(map(depth, inner), default=0) if isinstance(value, dict | list) else 0
 
 
-def broken_rules(event: Event, receipt_ms: int) -> list[str]:
+def broken_rules(event: Event, received_at_ms: int) -> list[str]:
     given = {name: value for name, value in event.items() if not is_blank(value)}
     kind = given.get("type")
     wanted = ["type", "original_timestamp", *MANDATORY.get(kind if is_text(kind) else "", ())]
@@ -131,7 +131,7 @@ def broken_rules(event: Event, receipt_ms: int) -> list[str]:
         "rank": lambda value: str(value).isdigit() and int(value) < 2**31,
         "dwell_ms": lambda value: type(value) is int and 0 <= value < 10**15,
         **{
-            name: lambda value: is_time(value, receipt_ms)
+            name: lambda value: is_time(value, received_at_ms)
             for name in ("original_timestamp", "server_timestamp", "ingest_timestamp")
         },
     }
@@ -148,14 +148,14 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str) and not re.search("[\0\ud800-\udfff]", value)
 
 
-def is_time(value: Any, receipt_ms: int) -> bool:
+def is_time(value: Any, received_at_ms: int) -> bool:
     if type(value) is not int and not ISO.fullmatch(value):
         return False
     try:
         at = instant(value)
     except ValueError:
         return False
-    return datetime(2000, 1, 1, tzinfo=UTC) <= at <= unix_ms(receipt_ms) + timedelta(days=1)
+    return datetime(2000, 1, 1, tzinfo=UTC) <= at <= unix_ms(received_at_ms) + timedelta(days=1)
 
 
 def instant(value: str | int) -> datetime:
@@ -229,7 +229,7 @@ def test_recount_finds_the_records_of_the_truth(shop: Shop) -> None:
     assert rules == shop.truth.quarantined_by_rule
 
 
-def test_recount_finds_the_books_of_every_file(shop: Shop) -> None:
+def test_recount_finds_the_counts_of_every_file(shop: Shop) -> None:
     for file in shop.truth.files:
         path = shop.out / "exports" / file.path
         own = [read for read in shop.records if read.file == file]
@@ -237,7 +237,7 @@ def test_recount_finds_the_books_of_every_file(shop: Shop) -> None:
         assert file.records == len(own) == file.accepted + file.quarantined
         assert file.quarantined == sum(bool(read.rules) for read in own)
         assert file.blank_lines == path.read_bytes().splitlines().count(b"")
-        assert path.stat().st_mtime_ns == file.receipt_ms * 1_000_000
+        assert path.stat().st_mtime_ns == file.received_at_ms * 1_000_000
 
 
 def test_every_broken_record_is_labelled(shop: Shop) -> None:
@@ -316,7 +316,7 @@ def test_recount_finds_the_late_events(shop: Shop) -> None:
         seen.add(key)
         at = instant(read.event["original_timestamp"])
         ingested = read.event.get("ingest_timestamp")
-        received = unix_ms(read.file.receipt_ms) if ingested is None else instant(ingested)
+        received = unix_ms(read.file.received_at_ms) if ingested is None else instant(ingested)
         late += received - at > timedelta(days=1)
         day = datetime.fromisoformat(read.file.path[:10]).replace(tzinfo=UTC)
         arrivals += at < day
@@ -326,26 +326,26 @@ def test_recount_finds_the_late_events(shop: Shop) -> None:
 
 
 def test_oracle_agrees_with_the_truth(shop: Shop) -> None:
-    judged = judge(
+    validated = validate(
         [
             ExportFile(
                 "default",
                 file.path,
                 (shop.out / "exports" / file.path).read_bytes(),
-                unix_ms(file.receipt_ms).replace(tzinfo=None),
+                unix_ms(file.received_at_ms).replace(tzinfo=None),
             )
             for file in shop.truth.files
         ]
     )
     warnings: Counter[str] = Counter()
-    for (_, _, rule), records in judged.warnings.items():
+    for (_, _, rule), records in validated.warnings.items():
         warnings[rule] += records
-    tables = marts(judged.accepted)
+    tables = marts(validated.accepted)
     methods = Counter(click["match_method"] for click in tables["fct_clicks"])
     sessions = len(tables["fct_sessions"])
 
-    assert len(judged.accepted) == shop.truth.accepted
-    assert len(judged.quarantined) == shop.truth.quarantined
+    assert len(validated.accepted) == shop.truth.accepted
+    assert len(validated.quarantined) == shop.truth.quarantined
     assert warnings == shop.truth.warnings
     assert len(tables["fct_events"]) == shop.truth.distinct_ids
     assert set(methods) == {"impression_id", "rec_id", "page_view_id", "window", "none"}

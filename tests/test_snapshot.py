@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from crashes import environment
-from homes import event, settings_of, write_events
 from sequen_dagster.marts import dbt, project
 from sequen_dagster.marts.warehouse import connect
+from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import publish, snapshot_path
-from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
+from support.crashes import environment
+from support.homes import event, settings_of, write_events
 
 PUBLICATIONS = 25
 READER = """
@@ -50,7 +50,7 @@ def fill(settings: SequenSettings, version: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.fault(36)
-def test_snapshot_is_whole_whenever_somebody_opens_it(tmp_path: Path) -> None:
+def test_snapshot_is_whole_whenever_another_opens_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 1)
     publish(settings)

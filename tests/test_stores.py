@@ -11,14 +11,14 @@ import fsspec
 import pytest
 from moto.server import ThreadedMotoServer
 
-from homes import event
-from sensing import Daemon
 from sequen_dagster.errors import ExportsError, SettingsError, VanishedFileError
-from sequen_dagster.exports.files import check_unchanged, list_files, list_place, open_file
+from sequen_dagster.exports.files import check_unchanged, list_files, list_location, open_file
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
-from sequen_dagster.lake.commits import Books, current_batches
+from sequen_dagster.lake.commits import RecordCounts, current_batches
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.settings import SequenSettings, Source, load_settings
+from support.homes import event
+from support.sensing import Daemon
 
 BUCKET = "exports"
 
@@ -125,7 +125,7 @@ def test_what_is_passed_over_in_a_store_is_counted_by_every_name_of_its_key(s3: 
         put(s3, key, event())
     s3.put_object(Bucket=BUCKET, Key="web/empty/", Body=b"")
 
-    listing = list_place(Source(exports=f"s3://{BUCKET}/web"))
+    listing = list_location(Source(exports=f"s3://{BUCKET}/web"))
 
     assert [file.path for file in listing.files] == ["a.jsonl", "in/_a.jsonl", "manifests/d.jsonl"]
     # The empty key is what a console makes for a folder: no file at all.
@@ -145,7 +145,7 @@ def test_objects_are_taken_in_like_files(s3: Any, tmp_path: Path) -> None:
 
     first, second = drain(settings), drain(settings)
 
-    assert first.books == Books(records_read=3, accepted=2, quarantined=1)
+    assert first.record_counts == RecordCounts(records_read=3, accepted=2, quarantined=1)
     assert first.failures == second.commits == ()
 
 
@@ -157,7 +157,7 @@ def test_parquet_is_read_from_a_store(s3: Any, tmp_path: Path) -> None:
 
     (batch,) = drain(settings_in(tmp_path)).batches
 
-    assert (batch.file_format, batch.books.accepted) == ("parquet", 1)
+    assert (batch.file_format, batch.record_counts.accepted) == ("parquet", 1)
 
 
 def test_one_object_is_a_place_of_its_own(s3: Any, tmp_path: Path) -> None:
@@ -176,8 +176,8 @@ def test_new_objects_are_seen_by_the_sensor_and_changed_ones_are_new_versions(
     versions = []
     for uid in ("u1", "u2", "u1"):
         put(s3, "web/a.jsonl", event(uid=uid))
-        (portion,) = [*daemon.tick(), *daemon.tick()]
-        versions += [batch.version for batch in daemon.work(portion).batches]
+        (file_group,) = [*daemon.tick(), *daemon.tick()]
+        versions += [batch.version for batch in daemon.work(file_group).batches]
 
     assert versions == [1, 2, 3]
     assert daemon.tick() == []
@@ -192,7 +192,7 @@ def test_success_marker_is_seen_in_a_store(s3: Any, tmp_path: Path) -> None:
 
     put(s3, "web/day=1/_SUCCESS")
 
-    assert daemon.work(*daemon.tick()).books.accepted == 1
+    assert daemon.work(*daemon.tick()).record_counts.accepted == 1
 
 
 @pytest.mark.fault(9)

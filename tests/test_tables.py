@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from builders import chunks_of, judge_file, refused_as
 from sequen_dagster.exports.tables import chunks_of_rows
+from support.builders import chunks_of, refused_as, validate_file
 
 
 def texts(tmp_path: Path, content: str | bytes, name: str = "a.csv", **limits: int) -> list[Any]:
@@ -70,7 +70,7 @@ def test_parquet_values_keep_their_text(tmp_path: Path) -> None:
     ]
 
 
-def test_parquet_rows_are_judged_and_numbered(tmp_path: Path) -> None:
+def test_parquet_rows_are_validated_and_numbered(tmp_path: Path) -> None:
     at = pa.array([datetime(2025, 7, 14, 9, 15, 22, tzinfo=UTC)] * 2, pa.timestamp("us", "UTC"))
     content = parquet(
         tmp_path,
@@ -81,7 +81,7 @@ def test_parquet_rows_are_judged_and_numbered(tmp_path: Path) -> None:
         rank=pa.array([3, 4], pa.int8()),
         price=pa.array([Decimal("1.10")] * 2),
     )
-    verdict = judge_file(tmp_path, content, "renamed.jsonl")
+    verdict = validate_file(tmp_path, content, "renamed.jsonl")
 
     assert verdict.file_format == "parquet"
     assert verdict.places == [(1, 1)]
@@ -100,14 +100,14 @@ def test_parquet_of_wrong_types_is_quarantined_by_row(tmp_path: Path) -> None:
         uid=pa.array([{"a": 1}]),
     )
 
-    assert judge_file(tmp_path, content).rules == [
+    assert validate_file(tmp_path, content).rules == [
         ["invalid_original_timestamp", "invalid_type", "invalid_uid"]
     ]
 
 
 def test_parquet_text_that_is_not_utf8_is_one_bad_row(tmp_path: Path) -> None:
     text = pa.array([b"ok", b"\xff"]).view(pa.string())
-    verdict = judge_file(tmp_path, parquet(tmp_path, note=text), "a.parquet")
+    verdict = validate_file(tmp_path, parquet(tmp_path, note=text), "a.parquet")
 
     assert verdict.bad_places[1] == (2, 1, "bad_encoding")
 

@@ -19,8 +19,8 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homes import event, settings_of, write_events
-from sequen_dagster.cli import main
+from sequen_dagster.cli.main import main
+from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.assets import TRAINING_SET, build_reports_assets
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.reports.training import (
@@ -31,9 +31,9 @@ from sequen_dagster.reports.training import (
 )
 from sequen_dagster.reports.training_columns import COLUMNS
 from sequen_dagster.reports.training_manifest import SPLITS, Cuts
-from sequen_dagster.run import run_pipeline
 from sequen_dagster.settings import SequenSettings, load_settings
-from snapshots import START, Snapshot, at, bucket_of, labels_of, split_of, visitors
+from support.homes import event, settings_of, write_events
+from support.snapshots import START, Snapshot, at, bucket_of, labels_of, split_of, visitors
 
 (TRAIN,), (VALIDATION,), (TEST,) = (visitors(split) for split in ("train", "validation", "test"))
 FEATURES = [column.name for column in COLUMNS if column.role in ("key", "feature")]

@@ -5,7 +5,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from homes import event, settings_of, touch, write_events
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.lake.assets import (
     QUARANTINED_EVENTS,
@@ -15,8 +14,9 @@ from sequen_dagster.lake.assets import (
 )
 from sequen_dagster.lake.drain import pending_files
 from sequen_dagster.settings import SequenSettings
+from sequen_dagster.triggers.jobs import build_schedules, build_sensors
 from sequen_dagster.triggers.new_files import DRAIN_JOB
-from sequen_dagster.triggers.triggers import build_schedules, build_sensors
+from support.homes import event, settings_of, touch, write_events
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_the_requested_job_drains(tmp_path: Path, instance: dg.DagsterInstance) 
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
     assert checks == {
         "files_read": True,
-        "books_balance": True,
+        "counts_reconcile": True,
         "accepted_share": False,
         "exports_are_fresh": False,
     }

@@ -7,14 +7,14 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
-from homes import event, settings_of, write_events, write_text
-from sequen_dagster.cli import main
-from sequen_dagster.doctor import Finding, examine
+from sequen_dagster.cli.main import main
 from sequen_dagster.lake.assets import build_lake_assets
 from sequen_dagster.lake.commits import current_batches
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.operations.doctor import Finding, examine
 from sequen_dagster.settings import SequenSettings
+from support.homes import event, settings_of, write_events, write_text
 
 ZIP = "PK\x03\x04"
 

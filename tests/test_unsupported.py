@@ -19,10 +19,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import chunks_of, export, good, judge_file, refused_as
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.exports.unsupported import HEAD_BYTES, refuse_unsupported
+from support.builders import chunks_of, export, good, refused_as, validate_file
 
 LINES = "".join(f"{good(number)}\n" for number in range(200)).encode()
 TABLE = pa.table({"type": ["scroll"] * 9, "uid": ["u1"] * 9})
@@ -158,7 +158,7 @@ def test_zlib_is_told_from_text(tmp_path: Path, level: int, name: str, content: 
     ids=["power", "letter", "accent"],
 )
 def test_text_that_begins_like_zlib_is_text(tmp_path: Path, head: bytes) -> None:
-    assert judge_file(tmp_path, head, "a.csv").records == 1
+    assert validate_file(tmp_path, head, "a.csv").records == 1
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_text_that_begins_like_zlib_is_text(tmp_path: Path, head: bytes) -> None
     ],
 )  # fmt: skip
 def test_text_that_begins_like_an_archive_is_text(tmp_path: Path, content: str) -> None:
-    assert judge_file(tmp_path, content, "a.csv").records == 1
+    assert validate_file(tmp_path, content, "a.csv").records == 1
 
 
 @pytest.mark.bad_input(18)

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import chunks_of
 from sequen_dagster.contract import EventContract
 from sequen_dagster.exports.values import plain_object, plain_values
+from support.builders import chunks_of
 
 AT = datetime(2025, 7, 14, 9, 15, 22, 401000)
 UTC_TEXT = "2025-07-14T09:15:22.401000Z"

@@ -8,8 +8,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
-from homes import event, settings_of, write_events, write_text
-from sequen_dagster.cli import main
+from sequen_dagster.cli.main import main
 from sequen_dagster.definitions import build_definitions
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.marts.builds import begin_build, finish_build
@@ -17,9 +16,10 @@ from sequen_dagster.marts.compare import Difference, is_compared, table_keys
 from sequen_dagster.marts.project import manifest_path, tables_fingerprint
 from sequen_dagster.marts.verify import Verification, verify
 from sequen_dagster.marts.warehouse import connect, load_commits, warehouse_path
-from sequen_dagster.run import run_pipeline
+from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.triggers.triggers import FULL_JOB, VERIFY_JOB
+from sequen_dagster.triggers.jobs import FULL_JOB, VERIFY_JOB
+from support.homes import event, settings_of, write_events, write_text
 
 ORDER = {"type": "conversion", "page_type": None, "conversion_type": "purchase", "item_ids": ["s"]}
 CLICK = {"type": "click", "page_type": None, "item_id": "s", "click_type": "open"}
@@ -179,7 +179,7 @@ def test_scratch_is_removed_after_a_failure(
     from sequen_dagster.marts import verify as module
 
     def fail(*_: object, **__: object) -> None:
-        assert (demo.home / "verify" / "standing.duckdb").exists()
+        assert (demo.home / "verify" / "actual.duckdb").exists()
         raise RuntimeError
 
     monkeypatch.setattr(module, "load_commits", fail)

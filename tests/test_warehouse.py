@@ -7,13 +7,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from homes import RECEIPT, event, settings_of, write_events
 from sequen_dagster.errors import LockTimeoutError, SettingsError
 from sequen_dagster.lake.commits import Commit, read_commits, write_commit
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.marts.builds import begin_build, finish_build
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits, writer_lock
 from sequen_dagster.settings import SequenSettings
+from support.homes import RECEIVED_AT, event, settings_of, write_events
 
 
 def query(settings: SequenSettings, sql: str) -> list[tuple[Any, ...]]:
@@ -32,7 +32,7 @@ def test_commits_are_loaded_once(tmp_path: Path) -> None:
     assert query(settings, "select id, source_line from raw.events") == [("e1", 1)]
     assert query(settings, "select rules from raw.quarantined_events") == [(["missing_identity"],)]
     assert query(settings, "select accepted, quarantined, received_at from raw.batches") == [
-        (1, 1, RECEIPT)
+        (1, 1, RECEIVED_AT)
     ]
     assert query(settings, "select type, rule, severity, records from raw.violations") == [
         ("page_view", "missing_identity", "error", 1)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from builders import event, judge_event, judge_texts
 from sequen_dagster.contract.rules import WARNINGS
 from sequen_dagster.contract.warnings import is_card_number, is_near_standard
+from support.builders import event, validate_event, validate_texts
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_misspelt_standard_type(name: str, is_near: bool) -> None:
     ],
 )
 def test_warning_codes(fields: dict[str, Any], codes: set[str]) -> None:
-    verdict = judge_event(**fields)
+    verdict = validate_event(**fields)
 
     assert verdict.warned == codes
     assert codes <= set(WARNINGS)
@@ -58,7 +58,7 @@ def test_card_numbers_pass_the_check() -> None:
 
 def test_many_types_cost_no_more_than_the_frequent_ones() -> None:
     rare = [json.dumps(event(f"custom{number}")) for number in range(2_000)]
-    verdict = judge_texts(*rare, *[json.dumps(event("pageview"))] * 2)
+    verdict = validate_texts(*rare, *[json.dumps(event("pageview"))] * 2)
 
     assert verdict.warnings == {("pageview", "near_standard_type"): 2}
     assert is_near_standard.cache_info().maxsize == 8_000

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlglot import exp, parse
 
-from replay import PROJECT, Recording, shared_recording
+from support.replay import PROJECT, Recording, shared_recording
 
 # Beside `id`: what makes an order total, by model and last column of the order.
 UNIQUE = {

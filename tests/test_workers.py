@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from crashes import environment
-from homes import RECEIPT, event, settings_of, write_events
 from sequen_dagster.errors import ParserCrashError
 from sequen_dagster.exports.files import list_files
 from sequen_dagster.lake.commits import Batch
 from sequen_dagster.lake.workers import Job, Workers, _how_it_ended
 from sequen_dagster.settings import SequenSettings
+from support.crashes import environment
+from support.homes import RECEIVED_AT, event, settings_of, write_events
 
 
 def jobs_of(settings: SequenSettings) -> list[Job]:
-    return [Job(file, RECEIPT) for file in list_files(settings.sources[0])]
+    return [Job(file, RECEIVED_AT) for file in list_files(settings.sources[0])]
 
 
 @pytest.mark.slow
@@ -29,12 +29,12 @@ def test_file_that_kills_its_process_takes_no_other_along(tmp_path: Path, poison
         write_events(settings, f"{number}.jsonl", event(id=f"e{number}"))
     jobs = jobs_of(settings)
 
-    deadly = {"SEQUEN_CRASH_AT": "lake.file_opened", "SEQUEN_CRASH_PATH": poison}
+    deadly = {"SEQUEN_FAIL_AT": "lake.file_opened", "SEQUEN_FAIL_PATH": poison}
     with (
-        environment(**deadly, SEQUEN_CRASH_SIGNAL="SIGSEGV"),
+        environment(**deadly, SEQUEN_FAIL_SIGNAL="SIGSEGV"),
         Workers(settings, jobs, isolate=True) as workers,
     ):
-        outcomes = {job.file.path: outcome for job, outcome in workers.judge(jobs)}
+        outcomes = {job.file.path: outcome for job, outcome in workers.validate(jobs)}
 
     crash = outcomes.pop(poison)
     assert isinstance(crash, ParserCrashError)
@@ -55,12 +55,12 @@ def test_process_that_dies_once_costs_nothing(tmp_path: Path) -> None:
     jobs = jobs_of(settings)
 
     with Workers(settings, jobs, isolate=True) as workers:
-        judged = workers.judge(jobs)
-        first = next(judged)
+        validated = workers.validate(jobs)
+        first = next(validated)
         assert workers._pool is not None
         processes = workers._pool._processes
         processes[min(processes)].kill()
-        outcomes = [first, *judged]
+        outcomes = [first, *validated]
 
     assert sorted(job.file.path for job, _ in outcomes) == [f"{one}.jsonl" for one in range(4)]
     assert all(isinstance(outcome, Batch) for _, outcome in outcomes)
@@ -74,7 +74,7 @@ def test_interrupted_run_does_not_wait_for_its_workers(tmp_path: Path) -> None:
         write_events(settings, f"{number}.jsonl", event(id=f"e{number}"))
     jobs = jobs_of(settings)
     # Stopped, they would never get done.
-    endless = {"SEQUEN_CRASH_AT": "lake.file_opened", "SEQUEN_CRASH_SIGNAL": "SIGSTOP"}
+    endless = {"SEQUEN_FAIL_AT": "lake.file_opened", "SEQUEN_FAIL_SIGNAL": "SIGSTOP"}
 
     with (
         environment(**endless),
@@ -82,7 +82,7 @@ def test_interrupted_run_does_not_wait_for_its_workers(tmp_path: Path) -> None:
         Workers(settings, jobs, isolate=True) as workers,
         interrupted_after(seconds=3),
     ):
-        list(workers.judge(jobs))
+        list(workers.validate(jobs))
 
     assert len(workers._context.started) == 2
     assert not any(process.is_alive() for process in workers._context.started)
@@ -126,7 +126,7 @@ def test_little_work_needs_no_processes(tmp_path: Path) -> None:
     jobs = jobs_of(settings)
 
     with Workers(settings, jobs) as workers:
-        outcomes = list(workers.judge(jobs))
+        outcomes = list(workers.validate(jobs))
         assert workers._pool is None
 
     assert len(outcomes) == 2

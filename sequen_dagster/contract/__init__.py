@@ -1,6 +1,6 @@
 """Contract: records become accepted rows and quarantined rows with reasons (Pandera, checks)."""
 
-from sequen_dagster.contract.contract import (
+from sequen_dagster.contract.validate import (
     ACCEPTED_SCHEMA,
     QUARANTINED_SCHEMA,
     EventContract,

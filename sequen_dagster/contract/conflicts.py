@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 import polars as pl
 
-from sequen_dagster.contract.contract import ACCEPTED_SCHEMA
-from sequen_dagster.wording import counted, printable
+from sequen_dagster.contract.validate import ACCEPTED_SCHEMA
+from sequen_dagster.runtime.text import counted, printable
 
 # In percent of a source's accepted records; the check `ids_are_unique` warns beyond it.
 MAX_CONFLICTING_PERCENT: Final = 1

@@ -14,7 +14,7 @@ import polars as pl
 
 from sequen_dagster.contract import scalars
 from sequen_dagster.contract.placeholders import DEFAULT, Placeholders
-from sequen_dagster.contract.scalars import OTHER, UNACCEPTABLE
+from sequen_dagster.contract.scalars import NOT_TEXT, UNCONVERTIBLE
 from sequen_dagster.fields import FIELDS, Field, Kind
 
 ABSENT: Final = 0
@@ -52,7 +52,7 @@ _INTEGER: Final = "^\0-?[0-9]+$"
 # Between these no time is a zero time.
 _FIRST_USUAL: Final = datetime(1970, 1, 1, microsecond=1)
 _LAST_USUAL: Final = datetime(9998, 12, 30)
-_ABSENT_CELLS: Final = (OTHER + "null", OTHER + "[]")
+_ABSENT_RAW_VALUES: Final = (NOT_TEXT + "null", NOT_TEXT + "[]")
 
 _encode = msgspec.json.Encoder().encode
 Converted = tuple[pl.Series, pl.Series]
@@ -68,7 +68,7 @@ def state_of(field: str) -> str:
     return f"{field}__state"
 
 
-def cells(values: list[Any]) -> pl.Series:
+def raw_values(values: list[Any]) -> pl.Series:
     """The values of a field as cells (see `scalars`), null where there is none.
 
     Args:
@@ -81,21 +81,23 @@ def cells(values: list[Any]) -> pl.Series:
     kinds = set(map(type, values)) - {NoneType}
     if kinds == {int}:
         try:
-            return OTHER + pl.Series(values, dtype=pl.Int64).cast(pl.String)
+            return NOT_TEXT + pl.Series(values, dtype=pl.Int64).cast(pl.String)
         except (OverflowError, TypeError):
             pass  # more than 64 bits
     if kinds <= {str}:
         texts = pl.Series(values, dtype=pl.String)
-        if not texts.str.contains(OTHER, literal=True).any():
+        if not texts.str.contains(NOT_TEXT, literal=True).any():
             return texts
     # Most records lack most fields: not even a call is made for them.
-    return pl.Series([None if value is None else _cell(value) for value in values], dtype=pl.String)
+    return pl.Series(
+        [None if value is None else _to_raw_value(value) for value in values], dtype=pl.String
+    )
 
 
-def _cell(value: Any) -> str:
+def _to_raw_value(value: Any) -> str:
     if isinstance(value, str):
-        return UNACCEPTABLE if OTHER in value else value
-    return OTHER + _encode(value).decode()
+        return UNCONVERTIBLE if NOT_TEXT in value else value
+    return NOT_TEXT + _encode(value).decode()
 
 
 def convert(
@@ -154,19 +156,21 @@ def _converter(
 
 
 def _strings(column: pl.Series, kind: Kind, placeholders: Placeholders) -> Converted:
-    cell = pl.col("cell")
+    raw_value = pl.col("raw_value")
     is_absent = _is_absent(column)
-    has_others = bool(column.str.starts_with(OTHER).any())
-    is_placeholder = placeholders.among(cell, kind, has_others=has_others)
+    has_others = bool(column.str.starts_with(NOT_TEXT).any())
+    is_placeholder = placeholders.among(raw_value, kind, has_others=has_others)
     if not has_others:
-        value, state = cell, pl.lit(GIVEN)
+        value, state = raw_value, pl.lit(GIVEN)
     else:
-        is_other = cell.str.starts_with(OTHER)
-        is_integer = cell.str.contains(_INTEGER) if kind != "type" else pl.lit(False)
-        digits = cell.str.slice(1).replace("-0", "0")
-        value = pl.when(~is_other).then(cell).when(is_integer).then(digits)
-        state = pl.when(~is_other).then(GIVEN).when(is_integer).then(COERCED).otherwise(UNREADABLE)
-    both = column.to_frame("cell").select(
+        is_not_text = raw_value.str.starts_with(NOT_TEXT)
+        is_integer = raw_value.str.contains(_INTEGER) if kind != "type" else pl.lit(False)
+        digits = raw_value.str.slice(1).replace("-0", "0")
+        value = pl.when(~is_not_text).then(raw_value).when(is_integer).then(digits)
+        state = (
+            pl.when(~is_not_text).then(GIVEN).when(is_integer).then(COERCED).otherwise(UNREADABLE)
+        )
+    both = column.to_frame("raw_value").select(
         pl.when(~is_absent & ~is_placeholder).then(value).alias("value"),
         pl.when(is_absent)
         .then(ABSENT)
@@ -180,24 +184,24 @@ def _strings(column: pl.Series, kind: Kind, placeholders: Placeholders) -> Conve
 
 
 def _timestamps(column: pl.Series, *, is_optional: bool) -> Converted:
-    cell = pl.col("cell")
+    raw_value = pl.col("raw_value")
     is_absent = _is_absent(column)
-    frame = column.to_frame("cell")
+    frame = column.to_frame("raw_value")
     values = frame.select(
-        pl.when(cell.str.contains(_PLAIN_UTC)).then(_iso(cell)).alias("value"),
-        is_done=cell.str.contains(_PLAIN_UTC) | is_absent,
+        pl.when(raw_value.str.contains(_PLAIN_UTC)).then(_iso(raw_value)).alias("value"),
+        is_done=raw_value.str.contains(_PLAIN_UTC) | is_absent,
     )
     if not values["is_done"].all():
-        is_utc = cell.str.contains(_OTHER_UTC)
-        is_offset = cell.str.contains(_OFFSET)
-        is_unix = cell.str.contains(_UNIX)
+        is_utc = raw_value.str.contains(_OTHER_UTC)
+        is_offset = raw_value.str.contains(_OFFSET)
+        is_unix = raw_value.str.contains(_UNIX)
         values = frame.select(
             pl.when(is_utc)
-            .then(_iso(cell))
+            .then(_iso(raw_value))
             .when(is_offset)
-            .then(_iso(cell) - _offset(cell))
+            .then(_iso(raw_value) - _offset(raw_value))
             .when(is_unix)
-            .then(_unix(_digits(cell)))
+            .then(_unix(_digits(raw_value)))
             .alias("value"),
             is_done=is_utc | is_offset | is_unix | is_absent,
         )
@@ -212,27 +216,27 @@ def _without_zero_times(column: pl.Series, value: pl.Series, state: pl.Series) -
     # Few times are of a year in which there may be one, and only those are worth a closer look.
     is_usual = value.is_between(_FIRST_USUAL, _LAST_USUAL).fill_null(False)
     candidates = column.filter(~is_usual & (state != ABSENT)).unique()
-    zeros = [cell for cell in candidates if scalars.is_zero_time(cell)]
+    zeros = [raw_value for raw_value in candidates if scalars.is_zero_time(raw_value)]
     if not zeros:
         return value, state
     is_zero = column.is_in(zeros).fill_null(False)
     return value.set(is_zero, None), state.set(is_zero, ZERO_TIME)
 
 
-def _iso(cell: pl.Expr) -> pl.Expr:
+def _iso(raw_value: pl.Expr) -> pl.Expr:
     # Cut to where a double cannot come in: date, time of day and fraction are read as integers.
-    seconds = pl.concat_str(cell.str.slice(0, 10), cell.str.slice(11, 8)).str.strptime(
+    seconds = pl.concat_str(raw_value.str.slice(0, 10), raw_value.str.slice(11, 8)).str.strptime(
         MICROS, "%Y-%m-%d%H:%M:%S", strict=False
     )
     # Anchored, since the name of a zone may hold anything.
-    digits = cell.str.extract(r"^[^.\[]*\.([0-9]{1,6})")
+    digits = raw_value.str.extract(r"^[^.\[]*\.([0-9]{1,6})")
     fraction = digits.str.pad_end(6, "0").cast(pl.Int64, strict=False)
     return seconds + pl.duration(microseconds=fraction.fill_null(0))
 
 
-def _offset(cell: pl.Expr) -> pl.Expr:
+def _offset(raw_value: pl.Expr) -> pl.Expr:
     # The first `+` or `-` behind the date: the name of a zone may hold another.
-    zone = cell.str.slice(19).str.extract_groups(r"([+-])([0-9]{2}):?([0-9]{2})?")
+    zone = raw_value.str.slice(19).str.extract_groups(r"([+-])([0-9]{2}):?([0-9]{2})?")
     sign, hours, minutes = (zone.struct.field(name) for name in "123")
     minutes_east = hours.cast(pl.Int64) * 60 + minutes.fill_null("0").cast(pl.Int64)
     return pl.duration(minutes=minutes_east * pl.when(sign == "-").then(-1).otherwise(1))
@@ -256,23 +260,23 @@ def _numbers(
     column: pl.Series, is_text_format: bool, form: str, scalar: Callable[[str], Any]
 ) -> Converted:
     # Any: a rank is an int, a dwell time a Decimal.
-    cell = pl.col("cell")
+    raw_value = pl.col("raw_value")
     dtype = pl.Int64() if scalar is scalars.rank else DWELL
-    values = column.to_frame("cell").select(
-        pl.when(cell.str.contains(form))
-        .then(_digits(cell))
+    values = column.to_frame("raw_value").select(
+        pl.when(raw_value.str.contains(form))
+        .then(_digits(raw_value))
         .cast(dtype, strict=False)
         .alias("value"),
-        is_done=cell.str.contains(form) | _is_absent(column),
+        is_done=raw_value.str.contains(form) | _is_absent(column),
     )
     value = _with_scalars(column, values["value"], values["is_done"], scalar)
     if scalar is scalars.rank:
         value = value.set(value > scalars.MAX_RANK, None)
     is_coerced = pl.lit(False)
     if not is_text_format:
-        is_coerced = ~cell.str.starts_with(OTHER)
+        is_coerced = ~raw_value.str.starts_with(NOT_TEXT)
         if scalar is scalars.rank:
-            is_coerced |= cell.str.contains("[.eE]")
+            is_coerced |= raw_value.str.contains("[.eE]")
     return value, _states(column, value, is_coerced)
 
 
@@ -283,9 +287,9 @@ def _arrays(
     texts: list[list[str] | None] = []
     states: list[int] = []
     left_out: list[bool] = []
-    absent = column.to_frame("cell").select(_is_absent(column))["cell"]
-    for cell, is_absent in zip(column, absent, strict=True):
-        found = None if is_absent else scalars.item_ids(cell, is_text_format=is_text_format)
+    absent = column.to_frame("raw_value").select(_is_absent(column))["raw_value"]
+    for raw_value, is_absent in zip(column, absent, strict=True):
+        found = None if is_absent else scalars.item_ids(raw_value, is_text_format=is_text_format)
         if found is None:
             texts.append(None)
             states.append(ABSENT if is_absent else UNREADABLE)
@@ -302,23 +306,23 @@ def _arrays(
     )
 
 
-def _digits(cell: pl.Expr) -> pl.Expr:
-    return cell.str.strip_prefix(OTHER)
+def _digits(raw_value: pl.Expr) -> pl.Expr:
+    return raw_value.str.strip_prefix(NOT_TEXT)
 
 
 def _is_absent(column: pl.Series) -> pl.Expr:
-    """Whether the cells of a column, as `cell`, are absent."""
-    cell = pl.col("cell")
+    """Whether the cells of a column, as `raw_value`, are absent."""
+    raw_value = pl.col("raw_value")
     # White space and whatever is no text sorts below or beyond these; most columns have neither.
     if not ((column < "!") | (column > "~")).any():
-        return cell.is_null()
+        return raw_value.is_null()
     # strip_chars() strips the White_Space property of Unicode, which is what blank means.
-    is_blank = cell.str.strip_chars() == ""
-    return cell.is_null() | cell.is_in(_ABSENT_CELLS) | is_blank
+    is_blank = raw_value.str.strip_chars() == ""
+    return raw_value.is_null() | raw_value.is_in(_ABSENT_RAW_VALUES) | is_blank
 
 
 def _states(column: pl.Series, value: pl.Series, is_coerced: pl.Expr) -> pl.Series:
-    return pl.DataFrame({"cell": column, "value": value}).select(
+    return pl.DataFrame({"raw_value": column, "value": value}).select(
         pl.when(_is_absent(column))
         .then(ABSENT)
         .when(pl.col("value").is_null())
@@ -339,9 +343,11 @@ def _with_scalars(
     if rest.is_empty():
         return values
     distinct = rest.unique()
-    found = pl.Series([scalar(cell) for cell in distinct], dtype=values.dtype, strict=False)
-    table = pl.DataFrame({"cell": distinct, "found": found})
-    frame = pl.DataFrame({"cell": column, "value": values, "is_done": is_done})
-    joined = frame.join(table, on="cell", how="left", maintain_order="left")
+    found = pl.Series(
+        [scalar(raw_value) for raw_value in distinct], dtype=values.dtype, strict=False
+    )
+    table = pl.DataFrame({"raw_value": distinct, "found": found})
+    frame = pl.DataFrame({"raw_value": column, "value": values, "is_done": is_done})
+    joined = frame.join(table, on="raw_value", how="left", maintain_order="left")
     chosen = pl.when("is_done").then("value").otherwise("found")
     return joined.select(chosen.alias("value"))["value"]

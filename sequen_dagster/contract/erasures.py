@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from sequen_dagster.contract.contract import Split, count_errors
+from sequen_dagster.contract.validate import Split, count_errors
 from sequen_dagster.contract.warnings import NO_TYPE, Counts
 from sequen_dagster.exports.records import RAW_KEPT_BYTES
 from sequen_dagster.fields import ALIASES
@@ -208,9 +208,13 @@ def _digits(digits: str) -> str:
 def _values_of_text(raw: str) -> set[str]:
     """All that might be a value in a text, whatever it is a text of."""
     found = {*_WORDS.split(raw), *_NARROW_WORDS.split(raw)}
-    cells = {cell for delimiter in _DELIMITERS for cell in raw.split(delimiter)}
-    found |= cells
-    found |= {cell.strip().strip('"').replace('""', '"') for cell in cells if '"' in cell}
+    raw_values = {raw_value for delimiter in _DELIMITERS for raw_value in raw.split(delimiter)}
+    found |= raw_values
+    found |= {
+        raw_value.strip().strip('"').replace('""', '"')
+        for raw_value in raw_values
+        if '"' in raw_value
+    }
     for inner in _ESCAPED.findall(raw) if "\\" in raw else ():
         try:
             found.add(json.loads(f'"{inner}"', strict=False))

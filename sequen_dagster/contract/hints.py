@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from sequen_dagster.contract.contract import Split
+from sequen_dagster.contract.validate import Split
 from sequen_dagster.fields import RESERVED_NAMES
 
 # Records that are looked at, the first of the file: a format shows in each of them.

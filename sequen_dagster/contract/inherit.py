@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import msgspec
 
-from sequen_dagster.absence import is_blank
 from sequen_dagster.contract import scalars
-from sequen_dagster.contract.careful import compacted
 from sequen_dagster.contract.placeholders import Placeholders
-from sequen_dagster.contract.scalars import OTHER
+from sequen_dagster.contract.scalars import NOT_TEXT
+from sequen_dagster.contract.slow_path import compacted
 from sequen_dagster.exports.envelopes import GIVEN_FIELDS
 from sequen_dagster.exports.records import Giver
 from sequen_dagster.fields import ALIASES, FIELD_NAMES, FIELDS, RESERVED_NAMES
+from sequen_dagster.settings.absence import is_blank
 
 _FROM_ENVELOPES: Final = frozenset(GIVEN_FIELDS)
 # Names by which a giver may say a field, the field's own first.
@@ -130,7 +130,7 @@ def _is_zero_time(name: str, value: Any) -> bool:
     if name not in _OPTIONAL_TIMES:
         return False
     return scalars.is_zero_time(
-        value if isinstance(value, str) else OTHER + _encode(value).decode()
+        value if isinstance(value, str) else NOT_TEXT + _encode(value).decode()
     )
 
 

@@ -4,7 +4,7 @@ No value is interpreted here; the converters decide. Custom fields go to `proper
 untouched.
 
 Two lanes, one result: a record that is plainly clean is decoded by msgspec; whatever is not proven
-clean (duplicate keys, lone surrogates, deep nesting, broken JSON) goes through `careful`.
+clean (duplicate keys, lone surrogates, deep nesting, broken JSON) goes through `slow_path`.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from typing import Any, Final
 
 import msgspec
 
-from sequen_dagster.absence import is_blank
-from sequen_dagster.contract.careful import RefusedError, sanitised
 from sequen_dagster.contract.inherit import inherit
 from sequen_dagster.contract.placeholders import DEFAULT, Placeholders
 from sequen_dagster.contract.shapes import ShapeCache
+from sequen_dagster.contract.slow_path import RefusedError, sanitised
 from sequen_dagster.exports.records import Giver, RecordChunk, Unreadable
 from sequen_dagster.fields import ALIASES, FIELD_NAMES
+from sequen_dagster.settings.absence import is_blank
 
 _FIELD_COUNT: Final = len(FIELD_NAMES)
 _ALIASES: Final = {alias: FIELD_NAMES.index(name) for alias, name in ALIASES.items()}
@@ -97,7 +97,7 @@ class Parser:
         for position, text in enumerate(chunk.texts):
             warnings: list[str] = []
             try:
-                compact, record = self._clean(text) or self._careful(text, warnings)
+                compact, record = self._clean(text) or self._slow_path(text, warnings)
             except RefusedError as refusal:
                 refused.append(position)
                 parsed.unreadable.append(_unreadable(chunk, position, refusal))
@@ -130,7 +130,7 @@ class Parser:
             return None
         return compact, record
 
-    def _careful(self, text: bytes, warnings: list[str]) -> tuple[bytes, Record]:
+    def _slow_path(self, text: bytes, warnings: list[str]) -> tuple[bytes, Record]:
         return sanitised(text, max_depth=self._max_depth, warnings=warnings)
 
     def _add(

@@ -12,9 +12,9 @@ from typing import Any, Final, Self
 import msgspec
 import polars as pl
 
-from sequen_dagster.absence import ANONYMOUS_WORDS, NONE_WORDS
-from sequen_dagster.contract.scalars import OTHER
+from sequen_dagster.contract.scalars import NOT_TEXT
 from sequen_dagster.fields import FIELDS, Kind
+from sequen_dagster.settings.absence import ANONYMOUS_WORDS, NONE_WORDS
 
 _KINDS: Final = {field.name: field.kind for field in FIELDS}
 _NUMBER_OR_BOOLEAN: Final = re.compile(r"-?[0-9].*|true|false")
@@ -59,22 +59,22 @@ class Placeholders:
         words = self.of_kind(_KINDS[field])
         return bool(words) and _word(value) in words
 
-    def among(self, cell: pl.Expr, kind: Kind, *, has_others: bool) -> pl.Expr:
+    def among(self, raw_value: pl.Expr, kind: Kind, *, has_others: bool) -> pl.Expr:
         """Whether the cells of a column are words that mean none.
 
         Args:
-            cell: the cells (see `scalars`).
+            raw_value: the cells (see `scalars`).
             kind: of the field.
             has_others: whether any of them holds something else than text.
         """
         words = sorted(self.of_kind(kind))
         if not words:
             return pl.lit(False)
-        is_word = cell.str.to_lowercase().is_in(words)
+        is_word = raw_value.str.to_lowercase().is_in(words)
         if not has_others:
             return is_word
-        is_literal = cell.str.contains(f"^{OTHER}({_NUMBER_OR_BOOLEAN.pattern})$")
-        text = cell.str.slice(1).replace("-0", "0").str.to_lowercase()
+        is_literal = raw_value.str.contains(f"^{NOT_TEXT}({_NUMBER_OR_BOOLEAN.pattern})$")
+        text = raw_value.str.slice(1).replace("-0", "0").str.to_lowercase()
         return is_word | (is_literal & text.is_in(words))
 
 

@@ -1,7 +1,7 @@
-"""Contract: the one definition of how a cell becomes a value, field kind by field kind.
+"""Contract: the one definition of how a raw value becomes a typed one, field kind by field kind.
 
-A cell is a string as it is, or `OTHER` and the JSON text of any other value. NUL can mark these
-because a string that holds one is not acceptable anyway.
+A raw value is a string as it is, or `NOT_TEXT` and the JSON text of any other value. NUL can mark
+these because a string that holds one is not acceptable anyway.
 
 `convert` does the same for whole columns in the engine where a cell has a common form, and calls
 these for the rest; a property test holds the two together.
@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Final
 
-from sequen_dagster.absence import is_blank
+from sequen_dagster.settings.absence import is_blank
 
 # First character of a cell whose value is no string.
-OTHER: Final = "\0"
+NOT_TEXT: Final = "\0"
 # Stands for a value that no converter takes.
-UNACCEPTABLE: Final = OTHER + "{}"
+UNCONVERTIBLE: Final = NOT_TEXT + "{}"
 
 # The name of a zone, such as [Europe/Berlin], is not checked: the offset before it says it all.
 _ZONE_NAME: Final = r"\[[^\[\]]+\]"
@@ -49,16 +49,16 @@ _MILLIONTH: Final = Decimal("0.000001")
 _MAX_DIGITS: Final = 300
 
 
-def text_of(cell: str) -> str | None:
+def text_of(raw_value: str) -> str | None:
     """The text of a string cell, or None where the cell holds something else."""
-    return None if cell.startswith(OTHER) else cell
+    return None if raw_value.startswith(NOT_TEXT) else raw_value
 
 
-def timestamp(cell: str) -> datetime | None:
+def timestamp(raw_value: str) -> datetime | None:
     """Read a point in time, as UTC without zone, fractions beyond microseconds cut.
 
     Args:
-        cell: a cell with an ISO date-time of the narrow form of the contract, or unix seconds,
+        raw_value: a cell with an ISO date-time of the narrow form of the contract, or unix seconds,
             milliseconds, microseconds or nanoseconds, told apart by magnitude.
 
     Returns:
@@ -68,10 +68,10 @@ def timestamp(cell: str) -> datetime | None:
         >>> timestamp("2025-07-14T09:15:22.401Z") == timestamp(OTHER + "1752484522.401")
         True
     """
-    number = _number(cell)
+    number = _number(raw_value)
     if number is not None:
         return _from_unix(number)
-    parts = _DATE_TIME.fullmatch(cell)
+    parts = _DATE_TIME.fullmatch(raw_value)
     return None if parts is None else _from_parts(parts)
 
 
@@ -95,7 +95,7 @@ def _offset(parts: re.Match[str]) -> timedelta | None:
     return -offset if parts[8] == "-" else offset
 
 
-def is_zero_time(cell: str) -> bool:
+def is_zero_time(raw_value: str) -> bool:
     """Whether a cell holds a time that programs write for none.
 
     These are the first day of all without a time of day (or with one of zero, and a zone), the
@@ -105,14 +105,16 @@ def is_zero_time(cell: str) -> bool:
         >>> is_zero_time("0001-01-01T00:00:00Z"), is_zero_time("0"), is_zero_time("1")
         (True, True, False)
     """
-    never = _NEVER.fullmatch(cell)
+    never = _NEVER.fullmatch(raw_value)
     if never is not None:
         return int(never[2] or 0) <= 23 and int(never[3] or 0) <= 59
-    time = timestamp(cell)
-    if time is None and cell.startswith("9999-"):
+    time = timestamp(raw_value)
+    if time is None and raw_value.startswith("9999-"):
         # Its zone may carry it beyond the last year there is.
-        return timestamp(f"9995{cell[4:]}") is not None
-    return time is not None and (time == _EPOCH or time.year == 9999 or cell.startswith("9999-"))
+        return timestamp(f"9995{raw_value[4:]}") is not None
+    return time is not None and (
+        time == _EPOCH or time.year == 9999 or raw_value.startswith("9999-")
+    )
 
 
 def _from_unix(number: Decimal) -> datetime | None:
@@ -126,20 +128,20 @@ def _from_unix(number: Decimal) -> datetime | None:
         return None
 
 
-def rank(cell: str) -> int | None:
+def rank(raw_value: str) -> int | None:
     """Read a whole number that fits 31 bits; `3.0` and `"3"` count as 3, `3.5` as nothing.
 
     Example:
         >>> rank(OTHER + "3.0"), rank("3"), rank("3.5"), rank(OTHER + "true")
         (3, 3, None, None)
     """
-    number = _number(cell)
+    number = _number(raw_value)
     if number is None or not 0 <= number <= MAX_RANK or number != number.to_integral_value():
         return None
     return int(number)
 
 
-def dwell(cell: str) -> Decimal | None:
+def dwell(raw_value: str) -> Decimal | None:
     """Read a number from 0 to below 1e15, rounded half up to six digits.
 
     The range is checked here, since rounding may carry a number over either end of it.
@@ -148,40 +150,40 @@ def dwell(cell: str) -> Decimal | None:
         >>> dwell(OTHER + "0.0000005")
         Decimal('0.000001')
     """
-    number = _number(cell)
+    number = _number(raw_value)
     if number is None or not 0 <= number < MAX_DWELL_MS:
         return None
     return number.quantize(_MILLIONTH, context=_WIDE)
 
 
-def string(cell: str) -> str | None:
+def string(raw_value: str) -> str | None:
     """Read a text; a JSON integer becomes its exact decimal digits, all else is nothing.
 
     Example:
         >>> string("a"), string(OTHER + "9007199254740993"), string(OTHER + "1.0")
         ('a', '9007199254740993', None)
     """
-    text = text_of(cell)
+    text = text_of(raw_value)
     if text is not None:
         return text
-    digits = cell[1:]
+    digits = raw_value[1:]
     is_integer = _JSON_INTEGER.fullmatch(digits) is not None
     return digits.replace("-0", "0", digits == "-0") if is_integer else None
 
 
-def item_ids(cell: str, *, is_text_format: bool = False) -> tuple[list[str], bool] | None:
+def item_ids(raw_value: str, *, is_text_format: bool = False) -> tuple[list[str], bool] | None:
     """Read an array of texts.
 
     Args:
-        cell: a JSON array, or a text that holds one.
+        raw_value: a JSON array, or a text that holds one.
         is_text_format: whether the record came from CSV, where arrays are text by nature.
 
     Returns:
         The texts and whether the array was coerced from text, or one of them from an integer; None
         where an element is absent, blank or of another type.
     """
-    text = text_of(cell)
-    source = cell[1:] if text is None else text.strip(_JSON_SPACE)
+    text = text_of(raw_value)
+    source = raw_value[1:] if text is None else text.strip(_JSON_SPACE)
     if not source.startswith("["):
         return None
     try:
@@ -203,10 +205,10 @@ class _Digits(str):
     __slots__ = ()
 
 
-def _number(cell: str) -> Decimal | None:
-    text = text_of(cell)
+def _number(raw_value: str) -> Decimal | None:
+    text = text_of(raw_value)
     if text is None:
-        return _decimal(cell[1:])
+        return _decimal(raw_value[1:])
     is_plain = _PLAIN_NUMBER.fullmatch(text) is not None and len(text) <= _MAX_DIGITS
     return Decimal(text) if is_plain else None
 

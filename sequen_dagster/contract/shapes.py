@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sequen_dagster.absence import NONE_WORDS, WHITE_SPACE, is_blank
+from sequen_dagster.settings.absence import NONE_WORDS, WHITE_SPACE, is_blank
 
 # Where paths are looked for besides the top of the custom fields.
 PLACES: Final = ("properties", "context", "traits")

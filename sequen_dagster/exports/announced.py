@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from sequen_dagster.errors import VanishedFileError
 from sequen_dagster.exports.files import ExportFile, Listing, open_file
+from sequen_dagster.runtime.text import quoted
 from sequen_dagster.settings import Source
-from sequen_dagster.wording import quoted
 
 _MAX_MANIFEST_BYTES: Final = 16 * 1024 * 1024
 

@@ -35,7 +35,7 @@ def passed_over_metadata(listings: Sequence[Listing]) -> dict[str, dg.MetadataVa
 
 def exports_metadata(listings: Sequence[Listing]) -> dict[str, dg.MetadataValue | int]:
     """The same, with how many files were found, and the sentences of `EXPORTS_FOUND`."""
-    found = [str(listing) for listing in listings if listing.is_worth_telling]
+    found = [str(listing) for listing in listings if listing.is_reportable]
     return {
         **passed_over_metadata(listings),
         "files_found": sum(len(listing.files) for listing in listings),

@@ -11,7 +11,6 @@ from typing import Final
 
 import msgspec
 
-from sequen_dagster.absence import WHITE_SPACE, is_blank
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.compression import PACKED_ENDINGS, ByteStream
 from sequen_dagster.exports.records import (
@@ -24,7 +23,8 @@ from sequen_dagster.exports.records import (
 )
 from sequen_dagster.exports.unsupported import begins_with_bracket
 from sequen_dagster.fields import ALIASES, FIELD_NAMES
-from sequen_dagster.wording import counted
+from sequen_dagster.runtime.text import counted
+from sequen_dagster.settings.absence import WHITE_SPACE, is_blank
 
 _DELIMITERS: Final = ",;\t|"
 _BLOCK_BYTES: Final = 1 << 20

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Literal
 
-from sequen_dagster.absence import NONE_WORDS, is_blank
 from sequen_dagster.exports.json_grammar import decoded_text
 from sequen_dagster.fields import (
     ALIASES,
@@ -19,6 +18,7 @@ from sequen_dagster.fields import (
     TIMESTAMP_FIELDS,
 )
 from sequen_dagster.settings import EVENTS_KEYS
+from sequen_dagster.settings.absence import NONE_WORDS, is_blank
 
 # What an envelope gives to its events.
 GIVEN_FIELDS: Final = (*TIMESTAMP_FIELDS, *IDENTITY_FIELDS)

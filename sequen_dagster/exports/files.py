@@ -25,8 +25,8 @@ from sequen_dagster.exports.stores import (
     open_object,
     size_of,
 )
+from sequen_dagster.runtime.text import counted, quoted
 from sequen_dagster.settings import Source
-from sequen_dagster.wording import counted, quoted
 
 # Names of the files that announce others, by how a source says that files are whole.
 MARKERS: Final = {"success_marker": "_SUCCESS", "manifest": "_manifest.json"}
@@ -86,27 +86,27 @@ class Listing:
         return " ".join(filter(None, (found, passed_over_text(self.passed_over))))
 
     @property
-    def is_worth_telling(self) -> bool:
+    def is_reportable(self) -> bool:
         """Whether a user should know of it: nothing was found, or something passed over."""
         return not self.files or bool(self.passed_over)
 
 
 def list_files(source: Source) -> list[ExportFile]:
-    """List the export files of a source, in path order: the files of `list_place`."""
-    return list_place(source).files
+    """List the export files of a source, in path order: the files of `list_location`."""
+    return list_location(source).files
 
 
-def list_places(sources: Iterable[Source]) -> list[Listing]:
+def list_locations(sources: Iterable[Source]) -> list[Listing]:
     """List the places of several sources, one after the other."""
-    return [list_place(source) for source in sources]
+    return [list_location(source) for source in sources]
 
 
 def list_sources(sources: Iterable[Source]) -> list[ExportFile]:
     """List the export files of several sources, one after the other."""
-    return [file for listing in list_places(sources) for file in listing.files]
+    return [file for listing in list_locations(sources) for file in listing.files]
 
 
-def list_place(source: Source) -> Listing:
+def list_location(source: Source) -> Listing:
     """List the regular files of a source, recursively, in path order.
 
     Links, pipes and devices are passed over and counted. `follow_links` has links followed, each
@@ -219,7 +219,7 @@ def _list_store(source: Source, place: UPath, choice: Choice) -> Iterator[Export
         name = one.path.rpartition("/")[2]
         if not name:
             choice.passed_over.add("folder_key", one.path)
-        elif one.is_place or choice.takes(name, one.path, choice.exclusion.of_path(one.path)):
+        elif one.is_location or choice.takes(name, one.path, choice.exclusion.of_path(one.path)):
             yield ExportFile(
                 source.name,
                 one.path,

@@ -15,8 +15,8 @@ from typing import Final
 from sequen_dagster.errors import ExportsError
 from sequen_dagster.exports.passed_over import PassedOverCounts, Reason
 from sequen_dagster.exports.patterns import Exclusion, first_match
+from sequen_dagster.runtime.text import quoted
 from sequen_dagster.settings import Source
-from sequen_dagster.wording import quoted
 
 # Entries looked at below excluded folders: one of them may be a snapshot of everything.
 _MOST_COUNTED: Final = 10_000

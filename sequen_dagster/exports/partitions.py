@@ -8,9 +8,9 @@ from urllib.parse import unquote
 
 import msgspec
 
-from sequen_dagster.absence import is_blank
 from sequen_dagster.fields import RESERVED_NAMES
 from sequen_dagster.settings import HivePartitions
+from sequen_dagster.settings.absence import is_blank
 
 # What is of one event only.
 _NEVER: Final = frozenset(("id", "item_id", "item_ids"))

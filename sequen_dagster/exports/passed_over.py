@@ -6,7 +6,7 @@ In: paths with the reason for which they are not read. Out: counts by reason and
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from sequen_dagster.wording import counted, quoted
+from sequen_dagster.runtime.text import counted, quoted
 
 Reason = Literal[
     "excluded",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from sequen_dagster.absence import NONE_WORDS
 from sequen_dagster.exports.compression import ByteStream, HashingReader, plain_stream
 from sequen_dagster.exports.delimited import is_delimited, read_delimited
 from sequen_dagster.exports.envelopes import EnvelopeRules
@@ -19,6 +18,7 @@ from sequen_dagster.exports.records import Chunks
 from sequen_dagster.exports.tables import read_parquet
 from sequen_dagster.exports.unsupported import HEAD_BYTES, PARQUET_MAGIC, refuse_unsupported
 from sequen_dagster.settings import EVENTS_KEYS, HivePartitions, SequenSettings
+from sequen_dagster.settings.absence import NONE_WORDS
 
 FileFormat = Literal["json", "csv", "parquet", "unreadable"]
 

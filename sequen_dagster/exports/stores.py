@@ -20,7 +20,7 @@ import fsspec.asyn
 from upath import UPath
 
 from sequen_dagster.errors import ExportsError, VanishedFileError
-from sequen_dagster.wording import quoted
+from sequen_dagster.runtime.text import quoted
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # in collections.abc from Python 3.12 on
@@ -49,13 +49,13 @@ class StoredObject:
         path: its key from behind the place's prefix and a `/` on; empty names and all.
         address: scheme, bucket and key, unchanged.
         info: what the store says of it.
-        is_place: whether the place is this very object.
+        is_location: whether the place is this very object.
     """
 
     path: str
     address: str
     info: Info
-    is_place: bool = False
+    is_location: bool = False
 
 
 def list_objects(place: UPath) -> Iterator[StoredObject]:
@@ -81,13 +81,13 @@ def list_objects(place: UPath) -> Iterator[StoredObject]:
         )
         raise ExportsError(message) from error
     for name, info in found.items():
-        is_place = name == root
+        is_location = name == root
         is_folder = name.endswith("/") and not size_of(info)
         if info.get("type") == "file" and not is_folder:
             # Cut at exactly one slash: the key may go on with more, and two keys must not become
             # one path.
-            path = name.rpartition("/")[2] if is_place else name[len(root) + 1 :]
-            yield StoredObject(path, f"{place.protocol}://{name}", info, is_place)
+            path = name.rpartition("/")[2] if is_location else name[len(root) + 1 :]
+            yield StoredObject(path, f"{place.protocol}://{name}", info, is_location)
 
 
 def _find(place: UPath, root: str) -> dict[str, Info]:

@@ -106,7 +106,7 @@ def _object_of(scalar: Any) -> Any:
         return UNREADABLE  # a text that is not UTF-8
 
 
-def _foreign_objects(column: Column) -> Values:
+def _untrusted_objects(column: Column) -> Values:
     return [plain_object(value) for value in _objects(column)]
 
 
@@ -284,6 +284,6 @@ _BY_KIND: Final[tuple[tuple[Callable[[pa.DataType], bool], Callable[[Column], Va
     (pa.types.is_map, _maps),
     (_is_list, _lists),
     (pa.types.is_run_end_encoded, _runs),
-    (pa.types.is_union, _foreign_objects),
-    (pa.types.is_interval, _foreign_objects),
+    (pa.types.is_union, _untrusted_objects),
+    (pa.types.is_interval, _untrusted_objects),
 )

@@ -13,23 +13,23 @@ from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.exports.assets import OWNERS, RAW_EVENTS, exports_metadata
 from sequen_dagster.fields import FIELDS
-from sequen_dagster.lake.commits import Batch, Books
+from sequen_dagster.home.owner_only import owner_only_files
+from sequen_dagster.lake.commits import Batch, RecordCounts
 from sequen_dagster.lake.drain import Drained, FileFailure, Order, drain
 from sequen_dagster.lake.ledger import Ledger, UnreadFile
-from sequen_dagster.lake.replay import Choice, Replayed, release_parked, replay
+from sequen_dagster.lake.replay import Choice, Replayed, replay, retry_dead_lettered
 from sequen_dagster.lake.rewrites import drop_old_raw_text
-from sequen_dagster.private import private_files
-from sequen_dagster.progress import report
+from sequen_dagster.runtime.progress import emit
+from sequen_dagster.runtime.text import printable, quoted
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.wording import printable, quoted
 
 VALIDATED_EVENTS = dg.AssetKey("validated_events")
 QUARANTINED_EVENTS = dg.AssetKey("quarantined_events")
 # Metadata of a run that was asked to judge batches again.
 _RETRY_DELAY_SECONDS = 30
 DAY_PATTERN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
-JUDGED_AGAIN = "batches_judged_again"
-LEFT_AS_JUDGED = "batches_left_as_judged"
+REVALIDATED = "batches_judged_again"
+NOT_REVALIDATED = "batches_left_as_judged"
 LEFT_PATHS = "left_paths"
 UNREAD = "files_not_read_as_a_whole"
 CHECKS = [
@@ -39,7 +39,7 @@ CHECKS = [
         description="Every pending file could be read, and every current one as a whole.",
     ),
     dg.AssetCheckSpec(
-        "books_balance",
+        "counts_reconcile",
         asset=VALIDATED_EVENTS,
         description="records read = accepted + quarantined + skipped, in every commit.",
         blocking=True,
@@ -61,26 +61,26 @@ class LakeConfig(dg.Config):
     """What a run may ask of the lake; as it stands, to take in every pending file.
 
     Attributes:
-        portion: only the files that a sensor has set apart under this name.
-        only_settled: only files that are whole, as far as one can tell by looking twice.
+        file_group: only the files that a sensor has set apart under this name.
+        only_stable: only files that are whole, as far as one can tell by looking twice.
         replay_stale: judge again what another contract has judged.
         replay_paths: judge again batches of these paths (or source/path); `*` and `?` are wild.
         replay_since: judge again batches received on this day (UTC, YYYY-MM-DD) or later.
         replay_until: judge again batches received on this day or earlier.
         replay_quarantined: judge again batches with quarantined records.
-        release_parked: try files again that were given up.
+        retry_dead_lettered: try files again that were given up.
 
     Of several `replay_` conditions, all have to hold.
     """
 
-    portion: Annotated[str, pydantic.Field(pattern=r"^([0-9a-f]{32})?$")] = ""
-    only_settled: bool = False
+    file_group: Annotated[str, pydantic.Field(pattern=r"^([0-9a-f]{32})?$")] = ""
+    only_stable: bool = False
     replay_stale: bool = False
     replay_paths: list[str] = pydantic.Field(default_factory=list)
     replay_since: Annotated[str, pydantic.Field(pattern=DAY_PATTERN)] = ""
     replay_until: Annotated[str, pydantic.Field(pattern=DAY_PATTERN)] = ""
     replay_quarantined: bool = False
-    release_parked: bool = False
+    retry_dead_lettered: bool = False
 
     def choice(self) -> Choice:
         """The batches to judge again."""
@@ -93,7 +93,7 @@ class LakeConfig(dg.Config):
         )
 
     @classmethod
-    def asking(cls, choice: Choice, *, release_parked: bool = False) -> Self:
+    def asking(cls, choice: Choice, *, retry_dead_lettered: bool = False) -> Self:
         """The configuration that asks for these batches."""
         return cls(
             replay_stale=choice.is_stale,
@@ -101,7 +101,7 @@ class LakeConfig(dg.Config):
             replay_since=choice.since.isoformat() if choice.since else "",
             replay_until=choice.until.isoformat() if choice.until else "",
             replay_quarantined=choice.has_quarantined,
-            release_parked=release_parked,
+            retry_dead_lettered=retry_dead_lettered,
         )
 
 
@@ -133,10 +133,12 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         started = time.perf_counter()
         run_id = context.run.run_id
         choice = config.choice()
-        order = Order(config.portion, config.only_settled)
-        with private_files():
-            if config.release_parked:
-                context.log.info("%d parked files are tried again", release_parked(settings))
+        order = Order(config.file_group, config.only_stable)
+        with owner_only_files():
+            if config.retry_dead_lettered:
+                context.log.info(
+                    "%d dead-lettered files are tried again", retry_dead_lettered(settings)
+                )
             replayed = replay(settings, choice, run_id=run_id, progress=_report)
             drained = drain(settings, order=order, run_id=run_id, progress=_report)
             dropped = drop_old_raw_text(settings)
@@ -146,8 +148,8 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         if dropped.raw_texts:
             context.log.info("text of %d old quarantined records dropped", dropped.raw_texts)
         if not choice.is_empty:
-            _tell_replayed(context, replayed)
-        _tell_drained(context, drained, failures, seconds)
+            _report_replayed(context, replayed)
+        _report_drained(context, drained, failures, seconds)
         yield dg.MaterializeResult(
             asset_key=VALIDATED_EVENTS,
             metadata={
@@ -186,14 +188,14 @@ def retry_policy(settings: SequenSettings) -> dg.RetryPolicy:
     )
 
 
-def _tell_drained(
+def _report_drained(
     context: dg.AssetExecutionContext,
     drained: Drained,
     failures: tuple[FileFailure, ...],
     seconds: float,
 ) -> None:
     for listing in drained.listings:
-        if listing.is_worth_telling:
+        if listing.is_reportable:
             context.log.info("exports %s", listing)
     for failure in failures:
         context.log.warning("file %s was not read: %s", quoted(failure.path), failure.reason)
@@ -203,13 +205,13 @@ def _tell_drained(
         "%d files in %d commits: %d accepted, %d quarantined, %.1f s",
         len(drained.batches),
         len(drained.commits),
-        drained.books.accepted,
-        drained.books.quarantined,
+        drained.record_counts.accepted,
+        drained.record_counts.quarantined,
         seconds,
     )
 
 
-def _tell_replayed(context: dg.AssetExecutionContext, replayed: Replayed) -> None:
+def _report_replayed(context: dg.AssetExecutionContext, replayed: Replayed) -> None:
     for one in replayed.left:
         context.log.warning("file %s was not judged again: %s", quoted(one.path), one.reason)
     context.log.info(
@@ -252,17 +254,17 @@ def _metadata(
         "commits": len(drained.commits),
         "files_left": len(drained.left),
         "bytes": sum(batch.file_bytes for batch in drained.batches),
-        "records_read": drained.books.records_read,
-        "accepted": drained.books.accepted,
-        "quarantined": drained.books.quarantined,
+        "records_read": drained.record_counts.records_read,
+        "accepted": drained.record_counts.accepted,
+        "quarantined": drained.record_counts.quarantined,
     }
 
 
 def _replay_metadata(replayed: Replayed) -> dict[str, dg.MetadataValue | int]:
     left = [f"{quoted(one.path)}: {one.reason}" for one in replayed.left[:20]]
     return {
-        JUDGED_AGAIN: len(replayed.batches),
-        LEFT_AS_JUDGED: len(replayed.left),
+        REVALIDATED: len(replayed.batches),
+        NOT_REVALIDATED: len(replayed.left),
         LEFT_PATHS: dg.MetadataValue.json(left),
     }
 
@@ -281,10 +283,10 @@ def _checks(
     unread: list[UnreadFile],
 ) -> list[dg.AssetCheckResult]:
     batches = [*replayed.batches, *drained.batches]
-    books = sum((batch.books for batch in batches), Books())
-    judged = books.accepted + books.quarantined
-    is_enough = 100 * books.accepted >= settings.min_accepted_percent * judged
-    is_far_below = 100 * books.accepted < settings.fail_below_accepted_percent * judged
+    record_counts = sum((batch.record_counts for batch in batches), RecordCounts())
+    validated = record_counts.accepted + record_counts.quarantined
+    is_enough = 100 * record_counts.accepted >= settings.min_accepted_percent * validated
+    is_far_below = 100 * record_counts.accepted < settings.fail_below_accepted_percent * validated
     return [
         dg.AssetCheckResult(
             check_name="files_read",
@@ -301,17 +303,22 @@ def _checks(
             },
         ),
         dg.AssetCheckResult(
-            check_name="books_balance",
-            passed=all(batch.books.is_balanced for batch in batches),
+            check_name="counts_reconcile",
+            passed=all(batch.record_counts.is_reconciled for batch in batches),
             severity=dg.AssetCheckSeverity.ERROR,
-            metadata={"records_read": books.records_read, "blank_lines": books.blank_lines},
+            metadata={
+                "records_read": record_counts.records_read,
+                "blank_lines": record_counts.blank_lines,
+            },
         ),
         dg.AssetCheckResult(
             check_name="accepted_share",
             passed=is_enough and not is_far_below,
             severity=dg.AssetCheckSeverity.ERROR if is_far_below else dg.AssetCheckSeverity.WARN,
             metadata={
-                "accepted_percent": 100 * books.accepted / judged if judged else 100.0,
+                "accepted_percent": 100 * record_counts.accepted / validated
+                if validated
+                else 100.0,
                 "min_accepted_percent": settings.min_accepted_percent,
             },
         ),
@@ -319,7 +326,7 @@ def _checks(
 
 
 def _freshness(settings: SequenSettings) -> dg.AssetCheckResult:
-    newest = Ledger(settings.home).newest_receipt()
+    newest = Ledger(settings.home).newest_received_at()
     age = utc_now() - newest if newest else timedelta(0)
     return dg.AssetCheckResult(
         check_name="exports_are_fresh",
@@ -333,4 +340,4 @@ def _freshness(settings: SequenSettings) -> dg.AssetCheckResult:
 
 
 def _report(done: int, total: int, path: str) -> None:
-    report("lake", printable(f"{done}/{total} {path}"))
+    emit("lake", printable(f"{done}/{total} {path}"))

@@ -13,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sequen_dagster.checkpoints import checkpoint
-from sequen_dagster.errors import BooksError
-from sequen_dagster.lake.storage import writing
-from sequen_dagster.wording import quoted
+from sequen_dagster.errors import ReconciliationError
+from sequen_dagster.home.durable import fsync_folder, make_folder, writing
+from sequen_dagster.runtime.fail_points import fail_point
+from sequen_dagster.runtime.text import quoted
 
 SCHEMA_VERSION: Final = 1
 # Between the id of a commit and its revision.
@@ -24,7 +24,7 @@ _REVISION: Final = ".r"
 
 
 @dataclass(frozen=True)
-class Books:
+class RecordCounts:
     """Where the records of a batch went.
 
     Attributes:
@@ -41,8 +41,8 @@ class Books:
     skipped: int = 0
     blank_lines: int = 0
 
-    def __add__(self, other: "Books") -> "Books":
-        return Books(
+    def __add__(self, other: "RecordCounts") -> "RecordCounts":
+        return RecordCounts(
             self.records_read + other.records_read,
             self.accepted + other.accepted,
             self.quarantined + other.quarantined,
@@ -51,7 +51,7 @@ class Books:
         )
 
     @property
-    def is_balanced(self) -> bool:
+    def is_reconciled(self) -> bool:
         """Whether every record that was read went somewhere."""
         return self.records_read == self.accepted + self.quarantined + self.skipped
 
@@ -120,7 +120,7 @@ class Batch:
     received_at: datetime
     registered_at: datetime
     contract_fingerprint: str
-    books: Books
+    record_counts: RecordCounts
     rule_counts: tuple[RuleCount, ...] = ()
     events: tuple[str, ...] = ()
     quarantine: tuple[str, ...] = ()
@@ -139,13 +139,15 @@ class Batch:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read a batch as a manifest holds it."""
+        # Commits of releases before 0.2 spell it `record_counts`.
+        value = {"record_counts" if name == "books" else name: one for name, one in value.items()}
         times = ("modified_at", "received_at", "registered_at")
         first_error = value.get("first_error")
         return cls(
             **{
                 **value,
                 **{name: datetime.fromisoformat(value[name]) for name in times},
-                "books": Books(**value["books"]),
+                "record_counts": RecordCounts(**value["record_counts"]),
                 "first_error": FirstError(**first_error) if first_error else None,
                 "rule_counts": tuple(RuleCount(**one) for one in value["rule_counts"]),
                 "events": tuple(value["events"]),
@@ -185,9 +187,9 @@ class Commit:
         return f"{self.commit_id}{_REVISION}{self.revision}" if self.revision else self.commit_id
 
     @property
-    def books(self) -> Books:
+    def record_counts(self) -> RecordCounts:
         """The books of all batches together."""
-        return sum((batch.books for batch in self.batches), Books())
+        return sum((batch.record_counts for batch in self.batches), RecordCounts())
 
 
 def batch_id_of(source: str, path: str, file_sha256: str) -> str:
@@ -195,11 +197,11 @@ def batch_id_of(source: str, path: str, file_sha256: str) -> str:
     return hashlib.sha256("\0".join((source, path, file_sha256)).encode()).hexdigest()[:32]
 
 
-def unbalanced(batch: Batch) -> BooksError:
-    """The error for a batch whose books do not balance."""
-    return BooksError(
-        f"The books of {quoted(batch.path)} do not balance: {asdict(batch.books)}. Nothing of it "
-        "was committed; this is a fault of sequen-dagster, please report it."
+def unreconciled(batch: Batch) -> ReconciliationError:
+    """The error for a batch whose counts do not reconcile."""
+    return ReconciliationError(
+        f"The counts of {quoted(batch.path)} do not reconcile: {asdict(batch.record_counts)}. "
+        "Nothing of it was committed; this is a fault of sequen-dagster, please report it."
     )
 
 
@@ -216,12 +218,12 @@ def write_commit(lake: Path, commit: Commit) -> Path:
         The manifest.
 
     Raises:
-        BooksError: the books of a batch do not balance; nothing is written.
+        ReconciliationError: the counts of a batch do not reconcile; nothing is written.
         StorageError: the lake cannot be written; nothing was committed.
     """
     for batch in commit.batches:
-        if not batch.books.is_balanced:
-            raise unbalanced(batch)
+        if not batch.record_counts.is_reconciled:
+            raise unreconciled(batch)
     folder = lake / "commits"
     target = folder / f"{commit.name}.json"
     content = {
@@ -240,12 +242,12 @@ def write_commit(lake: Path, commit: Commit) -> Path:
                 handle.write(text)
                 handle.flush()
                 os.fsync(handle.fileno())
-            checkpoint("lake.manifest_written")
+            fail_point("lake.manifest_written")
             unfinished.replace(target)
         finally:
             unfinished.unlink(missing_ok=True)
         fsync_folder(folder)
-    checkpoint("lake.committed")
+    fail_point("lake.committed")
     return target
 
 
@@ -322,23 +324,6 @@ def read_commit(manifest: Path) -> Commit:
         datetime.fromisoformat(content["committed_at"]),
         content["run_id"],
     )
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, so that they survive a power loss."""
-    if not folder.is_dir():
-        make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        fsync_folder(folder.parent)
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make renames in `folder` survive a power loss."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _iso(value: object) -> str:

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 
-from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import ParserCrashError, VanishedFileError
-from sequen_dagster.exports.files import ExportFile, Listing, list_places, list_sources
-from sequen_dagster.lake.commits import Batch, Books, Commit, write_commit
+from sequen_dagster.exports.files import ExportFile, Listing, list_locations, list_sources
+from sequen_dagster.home.locks import commit_lock
+from sequen_dagster.lake.commits import Batch, Commit, RecordCounts, write_commit
 from sequen_dagster.lake.erasures import read_erasures
 from sequen_dagster.lake.ledger import Ledger, file_key
-from sequen_dagster.lake.locks import commit_lock
 from sequen_dagster.lake.requests import bounded
 from sequen_dagster.lake.rewrites import remove_uncommitted
 from sequen_dagster.lake.workers import Job, Workers
+from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.settings import SequenSettings
 
 Progress = Callable[[int, int, str], None]
@@ -62,9 +62,9 @@ class Drained:
         return [batch for commit in self.commits for batch in commit.batches]
 
     @property
-    def books(self) -> Books:
+    def record_counts(self) -> RecordCounts:
         """The books of all batches together."""
-        return sum((commit.books for commit in self.commits), Books())
+        return sum((commit.record_counts for commit in self.commits), RecordCounts())
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ class Order:
     """Which of the pending files to take in; as it stands, all.
 
     Attributes:
-        portion: only those that a sensor has set apart under this name.
-        is_settled: only those that are whole, as far as one can tell by looking twice.
+        file_group: only those that a sensor has set apart under this name.
+        is_stable: only those that are whole, as far as one can tell by looking twice.
     """
 
-    portion: str = ""
-    is_settled: bool = False
+    file_group: str = ""
+    is_stable: bool = False
 
 
 def pending_files(
@@ -100,12 +100,12 @@ def pending_files(
     ledger = Ledger(settings.make_home())
     ledger.sync()
     order = order or Order()
-    found = list_places(settings.sources) if listings is None else listings
+    found = list_locations(settings.sources) if listings is None else listings
     pending = ledger.pending(file for listing in found for file in listing.files)
-    if order.portion:
-        wanted = ledger.requested(order.portion)
+    if order.file_group:
+        wanted = ledger.requested(order.file_group)
         return [file for file in pending if file_key(file) in wanted]
-    return _settled(settings, ledger, pending) if order.is_settled else pending
+    return _find_stable(settings, ledger, pending) if order.is_stable else pending
 
 
 def drain(
@@ -136,7 +136,7 @@ def drain(
     """
     ledger = Ledger(settings.make_home())
     now = utc_now()
-    listings = tuple(list_places(settings.sources))
+    listings = tuple(list_locations(settings.sources))
     jobs = [Job(file, now) for file in pending_files(settings, order, listings=listings)]
     commits: list[Commit] = []
     failures: list[FileFailure] = []
@@ -145,9 +145,9 @@ def drain(
     # A run that died over one of these files may die over it again: then only a child does.
     is_suspect = ledger.begin([job.file for job in jobs])
     with Workers(settings, jobs, isolate=is_suspect) as workers:
-        for portion in bounded(jobs, settings, file_of=attrgetter("file")):
+        for file_group in bounded(jobs, settings, file_of=attrgetter("file")):
             batches = []
-            for job, outcome in workers.judge(portion):
+            for job, outcome in workers.validate(file_group):
                 done += 1
                 if isinstance(outcome, Batch):
                     batches.append(outcome)
@@ -205,7 +205,7 @@ def commit_batches(
         commit = Commit(tuple(numbered), utc_now(), run_id)
         write_commit(lake, commit)
         ledger.record_commit(commit)
-        checkpoint("lake.indexed")
+        fail_point("lake.indexed")
         return commit
 
 
@@ -245,12 +245,12 @@ def _failure(
         max_attempts=1 if isinstance(error, ParserCrashError) else most,
         retry_seconds=settings.retry_seconds,
     )
-    is_parked = attempts >= most or isinstance(error, ParserCrashError)
-    after = "It is parked now." if is_parked else f"Attempt {attempts} of {most}."
+    is_dead_lettered = attempts >= most or isinstance(error, ParserCrashError)
+    after = "It is dead-lettered now." if is_dead_lettered else f"Attempt {attempts} of {most}."
     return FileFailure(file.source, file.path, f"{reason} {after}")
 
 
-def _settled(
+def _find_stable(
     settings: SequenSettings, ledger: Ledger, pending: list[ExportFile]
 ) -> list[ExportFile]:
     """Those that a sensor has found whole, or that look the same some time later."""

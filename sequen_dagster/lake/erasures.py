@@ -15,7 +15,7 @@ from typing import Any, Final
 from sequen_dagster.contract.erasures import ErasableField, Erasures
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import HomeError
-from sequen_dagster.lake.commits import fsync_folder
+from sequen_dagster.home.durable import fsync_folder
 
 _SCHEMA_VERSION: Final = 1
 _NAME: Final = "erasures.json"

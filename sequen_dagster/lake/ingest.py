@@ -19,7 +19,6 @@ import filelock
 import polars as pl
 import pyarrow.parquet as pq
 
-from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract import (
     EventContract,
     Origin,
@@ -34,21 +33,20 @@ from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.exports.records import Chunks
 from sequen_dagster.fields import STANDARD_TYPES
+from sequen_dagster.home.durable import fsync_folder, make_folder, writing
 from sequen_dagster.lake.commits import (
     SCHEMA_VERSION,
     Batch,
-    Books,
     FirstError,
+    RecordCounts,
     RuleCount,
     batch_id_of,
-    fsync_folder,
-    make_folder,
 )
 from sequen_dagster.lake.erasures import read_erasures
-from sequen_dagster.lake.storage import writing
-from sequen_dagster.secrecy import values_kept_in
+from sequen_dagster.runtime.fail_points import fail_point
+from sequen_dagster.runtime.redaction import without_values
+from sequen_dagster.runtime.text import quoted
 from sequen_dagster.settings import SequenSettings, fingerprint
-from sequen_dagster.wording import quoted
 
 _METADATA: Final = {b"schema_version": str(SCHEMA_VERSION).encode()}
 INCOMING: Final = ".incoming"
@@ -80,7 +78,7 @@ class Tally:
         hints: looks at the records that fail, for what they may be.
     """
 
-    books: Books = field(default_factory=Books)
+    record_counts: RecordCounts = field(default_factory=RecordCounts)
     errors: Counts = field(default_factory=Counter)
     warnings: Counts = field(default_factory=Counter)
     skipped: Counts = field(default_factory=Counter)
@@ -92,12 +90,12 @@ class Tally:
         """Hand chunks on, counting what was read, apart from what the contract gives back."""
         for chunk in chunks:
             read = len(chunk.texts) + len(chunk.unreadable)
-            self.books += Books(records_read=read, blank_lines=chunk.blank_lines)
+            self.record_counts += RecordCounts(records_read=read, blank_lines=chunk.blank_lines)
             yield chunk
 
     def count_split(self, split: Split, skipped: Counts) -> None:
         """Add what the contract said, and what was left out of it."""
-        self.books += Books(
+        self.record_counts += RecordCounts(
             accepted=len(split.accepted),
             quarantined=len(split.quarantined),
             skipped=skipped.total(),
@@ -113,7 +111,7 @@ class Tally:
     @property
     def hint(self) -> str:
         """What the file looks like where its records fail together, see `hints`; else empty."""
-        return self.hints.hint(records_read=self.books.records_read)
+        return self.hints.hint(records_read=self.record_counts.records_read)
 
     def _count(self, total: Counts, more: Counts) -> None:
         # Sorted, so that every try tells the same types apart.
@@ -180,21 +178,27 @@ def ingest_file(
     lake = settings.home / "lake"
     erasures = read_erasures(lake)
     with (
-        values_kept_in(),
+        without_values(),
         ExportReader(file, ReadLimits.of(settings)) as reader,
         RowWriter(lake, file.path, about_bytes=file.size_bytes) as writer,
     ):
-        checkpoint("lake.file_opened", file.path)
-        tally, sha256, size_bytes = judge_file(reader, contract, origin, writer, erasures=erasures)
+        fail_point("lake.file_opened", file.path)
+        tally, sha256, size_bytes = validate_file(
+            reader, contract, origin, writer, erasures=erasures
+        )
         reader.check_unchanged()
         batch_id = batch_id_of(file.source, file.path, sha256)
-        judged_by = contract_fingerprint(settings)
+        validated_by = contract_fingerprint(settings)
         # Names what decided the rows: a second try writes the same file again, and a batch that is
         # judged again leaves the rows alone that older commits name.
-        decided = {"contract": judged_by, "receipt": received_at.isoformat(), "version": version}
+        decided = {
+            "contract": validated_by,
+            "received_at": received_at.isoformat(),
+            "version": version,
+        }
         decided |= {"erasures": erasures.fingerprint} if erasures.digests else {}
         events, quarantine = writer.publish(batch_id, fingerprint(decided))
-        checkpoint("lake.rows_moved", file.path)
+        fail_point("lake.rows_moved", file.path)
     return Batch(
         batch_id=batch_id,
         source=file.source,
@@ -206,8 +210,8 @@ def ingest_file(
         modified_at=modified_at,
         received_at=received_at,
         registered_at=registered_at,
-        contract_fingerprint=judged_by,
-        books=tally.books,
+        contract_fingerprint=validated_by,
+        record_counts=tally.record_counts,
         rule_counts=tally.rule_counts(),
         events=events,
         quarantine=quarantine,
@@ -218,7 +222,7 @@ def ingest_file(
     )
 
 
-def judge_file(
+def validate_file(
     reader: ExportReader,
     contract: EventContract,
     origin: Origin,
@@ -240,7 +244,7 @@ def judge_file(
     """
     tally = Tally()
     try:
-        for split in contract.judge(tally.counting(reader.chunks()), origin):
+        for split in contract.validate_chunks(tally.counting(reader.chunks()), origin):
             kept, erased = split_without_erased(split, erasures)
             tally.count_split(kept, erased)
             sink.write(kept)
@@ -249,7 +253,7 @@ def judge_file(
         sha256, size_bytes = reader.finish()
         sink.restart()
         whole = unreadable_file(error.rule, size_bytes, sha256, origin, str(error))
-        tally = Tally(Books(records_read=1))
+        tally = Tally(RecordCounts(records_read=1))
         tally.count_split(whole, Counter())
         tally.first_error = FirstError(0, error.rule, str(error))
         sink.write(whole)
@@ -314,7 +318,7 @@ class RowWriter:
         """Move the finished files to their place; return their paths relative to the lake."""
         with self._writing():
             self._close()
-            checkpoint("lake.rows_written", self._path)
+            fail_point("lake.rows_written", self._path)
             return self._moved("events", batch_id, name), self._moved("quarantine", batch_id, name)
 
     def _writing(self) -> AbstractContextManager[None]:

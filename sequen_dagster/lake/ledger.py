@@ -16,9 +16,9 @@ from sequen_dagster.errors import HomeError
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake.commits import Batch, Commit, commit_id_of, commit_names, read_commits
 from sequen_dagster.lake.ledger_file import connect, ledger_path, prepare
-from sequen_dagster.wording import quoted
+from sequen_dagster.runtime.text import quoted
 
-FileState = Literal["seen", "stable", "committed", "failed", "parked"]
+FileState = Literal["seen", "stable", "committed", "failed", "dead_lettered"]
 
 _SECOND: Final = timedelta(seconds=1)
 _MAX_BACKOFF: Final = timedelta(days=1)
@@ -39,15 +39,15 @@ _UNREAD: Final = """
     order by source, path
 """
 _STATUS: Final = (
-    "state, first_seen_at, sightings, attempts, retry_at, begun_at is not null as is_begun,"
-    " portion, requests, error"
+    "state, first_seen_at, observations, attempts, retry_at, begun_at is not null as is_begun,"
+    " file_group, requests, error"
 )
 _OBSERVE: Final = f"""
     insert into file_versions (
-        source, path, size_bytes, modified_at, etag, state, first_seen_at, sightings, updated_at
+        source, path, size_bytes, modified_at, etag, state, first_seen_at, observations, updated_at
     ) values (?, ?, ?, ?, ?, 'seen', ?, 1, ?)
     on conflict do update set
-        sightings = sightings + 1,
+        observations = observations + 1,
         -- A clock that was set back must not keep a file waiting.
         first_seen_at = min(first_seen_at, excluded.first_seen_at)
     returning {_STATUS}
@@ -59,7 +59,7 @@ _RECORD: Final = """
         first_error_line, first_error_rule, first_error_message, updated_at
     ) values (?, ?, ?, ?, ?, 'committed', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict do update set
-        state = 'committed', error = null, begun_at = null, portion = null, attempts = 0,
+        state = 'committed', error = null, begun_at = null, file_group = null, attempts = 0,
         -- Commits are indexed in the order of their names, not of the versions they hold.
         commit_id = case when excluded.version < version or excluded.commit_id is null
             then commit_id else excluded.commit_id end,
@@ -83,13 +83,14 @@ class FileStatus:
 
     Attributes:
         file: the file as listed.
-        state: `seen`, `stable`, `failed` or `parked`; `committed` where an older version returned.
+        state: `seen`, `stable`, `failed` or `dead_lettered`; `committed` where an older version
+            returned.
         first_seen_at: when it was first seen looking like this.
-        sightings: how many looks at the place have found it like this.
+        observations: how many polls of the location have found it like this.
         attempts: how often it has failed.
         retry_at: a sensor does not try it before; empty for at once.
         is_begun: whether a run began to read it and has not said how that went.
-        portion: the run that was asked to take it in, until that has ended.
+        file_group: the run that was asked to take it in, until that has ended.
         requests: how many such runs have ended.
         error: why it failed last.
     """
@@ -97,11 +98,11 @@ class FileStatus:
     file: ExportFile
     state: FileState
     first_seen_at: str
-    sightings: int
+    observations: int
     attempts: int
     retry_at: str
     is_begun: bool
-    portion: str | None
+    file_group: str | None
     requests: int
     error: str | None
 
@@ -175,14 +176,18 @@ class Ledger:
             raise HomeError(message)
 
     def pending(self, files: Iterable[ExportFile]) -> list[ExportFile]:
-        """Those of `files` that are not committed as they lie there now, but for parked ones.
+        """Return the `files` that are neither committed as they are now nor dead-lettered.
 
         A file is compared with the newest version of its path, not with a time: one that becomes
         visible late, or goes back to an older content, is pending like any other.
         """
         with connect(self._path) as connection:
-            parked = {tuple(row)[:5] for row in connection.execute(_select("state = 'parked'"))}
-            return [file for file in _changed(connection, files) if file_key(file) not in parked]
+            dead_lettered = {
+                tuple(row)[:5] for row in connection.execute(_select("state = 'dead_lettered'"))
+            }
+            return [
+                file for file in _changed(connection, files) if file_key(file) not in dead_lettered
+            ]
 
     def observe(self, files: Iterable[ExportFile]) -> list[FileStatus]:
         """Note one look at the exports places; writes only of what is not committed yet.
@@ -213,18 +218,18 @@ class Ledger:
         """Note that files are whole."""
         self._update("state = 'stable'", files, where="state = 'seen'")
 
-    def request(self, portion: str, files: Iterable[ExportFile]) -> None:
+    def request(self, file_group: str, files: Iterable[ExportFile]) -> None:
         """Note that a run was asked to take in files; asking twice is asking once."""
-        self._update("portion = ?", files, portion)
+        self._update("file_group = ?", files, file_group)
 
-    def conclude(self, portion: str, *, retry_seconds: int) -> None:
+    def conclude(self, file_group: str, *, retry_seconds: int) -> None:
         """Note that such a run has ended, whatever came of it.
 
         What it had begun to read, and did not bring to an end, has cost it its life, maybe.
         """
         with connect(self._path) as connection:
             begun = connection.execute(
-                _select("portion = ? and begun_at is not null"), (portion,)
+                _select("file_group = ? and begun_at is not null"), (file_group,)
             ).fetchall()
             for row in begun:
                 attempts = row["attempts"] + 1
@@ -234,15 +239,15 @@ class Ledger:
                     (attempts, _retry_at(attempts, retry_seconds), *row[:5]),
                 )
             connection.execute(
-                "update file_versions set portion = null, requests = requests + 1, updated_at = ?"
-                " where portion = ?",
-                (_now(), portion),
+                "update file_versions set file_group = null, requests = requests + 1,"
+                " updated_at = ? where file_group = ?",
+                (_now(), file_group),
             )
 
-    def requested(self, portion: str) -> set[tuple[str, str, int, str, str]]:
+    def requested(self, file_group: str) -> set[tuple[str, str, int, str, str]]:
         """Keys of the files that a run was asked to take in: source, path, size, time, etag."""
         with connect(self._path) as connection:
-            rows = connection.execute(_select("portion = ?"), (portion,))
+            rows = connection.execute(_select("file_group = ?"), (file_group,))
             return {tuple(row)[:5] for row in rows}
 
     def begin(self, files: Sequence[ExportFile]) -> bool:
@@ -266,7 +271,7 @@ class Ledger:
         Args:
             file: the file as listed.
             error: why, without values of events.
-            max_attempts: with as many failures it is parked, and not tried again.
+            max_attempts: with as many failures it is dead-lettered, and not tried again.
             retry_seconds: the first wait; it doubles with every failure.
         """
         self.begin([file])
@@ -277,9 +282,9 @@ class Ledger:
             attempts = int(before) + 1
             connection.execute(
                 "update file_versions set state = ?, attempts = ?, error = ?, retry_at = ?,"
-                f" begun_at = null, portion = null, updated_at = ? where {_KEY}",
+                f" begun_at = null, file_group = null, updated_at = ? where {_KEY}",
                 (
-                    "parked" if attempts >= max_attempts else "failed",
+                    "dead_lettered" if attempts >= max_attempts else "failed",
                     attempts,
                     error,
                     _retry_at(attempts, retry_seconds),
@@ -294,8 +299,10 @@ class Ledger:
         self._update("begun_at = null", [file])
 
     def release(self, files: Iterable[ExportFile]) -> None:
-        """Have parked files tried again."""
-        self._update("state = 'seen', attempts = 0, retry_at = ''", files, where="state = 'parked'")
+        """Have dead-lettered files tried again."""
+        self._update(
+            "state = 'seen', attempts = 0, retry_at = ''", files, where="state = 'dead_lettered'"
+        )
 
     def current(self, source: str, path: str) -> tuple[int, str | None]:
         """The newest committed version of a path and its batch; (0, None) where there is none."""
@@ -313,7 +320,7 @@ class Ledger:
         with connect(self._path) as connection:
             return [UnreadFile(*row) for row in connection.execute(_UNREAD)]
 
-    def newest_receipt(self) -> datetime | None:
+    def newest_received_at(self) -> datetime | None:
         """The latest receipt of all committed files; None where there is none."""
         with connect(self._path) as connection:
             newest = connection.execute(
@@ -355,10 +362,10 @@ class Ledger:
                 batch.batch_id,
                 batch.file_sha256,
                 commit_id,
-                batch.books.records_read,
-                batch.books.accepted,
-                batch.books.quarantined,
-                batch.books.skipped,
+                batch.record_counts.records_read,
+                batch.record_counts.accepted,
+                batch.record_counts.quarantined,
+                batch.record_counts.skipped,
                 first.line if first else None,
                 first.rule if first else None,
                 first.message if first else None,
@@ -399,11 +406,11 @@ def _status(file: ExportFile, row: sqlite3.Row) -> FileStatus:
         file=file,
         state=row["state"],
         first_seen_at=row["first_seen_at"],
-        sightings=row["sightings"],
+        observations=row["observations"],
         attempts=row["attempts"],
         retry_at=row["retry_at"],
         is_begun=bool(row["is_begun"]),
-        portion=row["portion"],
+        file_group=row["file_group"],
         requests=row["requests"],
         error=row["error"],
     )

@@ -9,7 +9,7 @@ from typing import Final
 from sequen_dagster.errors import HomeError
 
 # Raised whenever the tables below change; an older ledger is set aside and made anew.
-LEDGER_VERSION: Final = 3
+LEDGER_VERSION: Final = 4
 _SCHEMA: Final = """
 create table if not exists commits (
     commit_id text primary key,
@@ -21,13 +21,13 @@ create table if not exists file_versions (
     size_bytes integer not null,
     modified_at text not null,
     etag text not null,
-    state text not null check (state in ('seen', 'stable', 'committed', 'failed', 'parked')),
+    state text not null check (state in ('seen', 'stable', 'committed', 'failed', 'dead_lettered')),
     first_seen_at text not null,
-    sightings integer not null default 0,
+    observations integer not null default 0,
     attempts integer not null default 0,
     retry_at text not null default '',
     begun_at text,
-    portion text,
+    file_group text,
     requests integer not null default 0,
     version integer not null default 0,
     batch_id text,
@@ -44,7 +44,7 @@ create table if not exists file_versions (
     updated_at text not null,
     primary key (source, path, size_bytes, modified_at, etag)
 ) without rowid;
-create index if not exists file_versions_by_portion on file_versions (portion);
+create index if not exists file_versions_by_file_group on file_versions (file_group);
 create view if not exists files as
 select
     *,

@@ -96,8 +96,8 @@ def plan_replay(settings: SequenSettings, choice: Choice) -> Plan:
         ExportsError: an exports place cannot be listed.
     """
     current = current_batches(settings.home / "lake")
-    judge = contract_fingerprint(settings)
-    chosen = [batch for batch in current if _is_chosen(batch, choice, judge)]
+    validate = contract_fingerprint(settings)
+    chosen = [batch for batch in current if _is_chosen(batch, choice, validate)]
     listed = list_sources(settings.sources)
     files = {(file.source, file.path): file for file in listed}
     jobs = []
@@ -148,9 +148,9 @@ def replay(
     failures: list[FileFailure] = []
     done = 0
     with Workers(settings, plan.jobs) as workers:
-        for portion in bounded(plan.jobs, settings, file_of=attrgetter("file")):
+        for file_group in bounded(plan.jobs, settings, file_of=attrgetter("file")):
             batches: list[Batch] = []
-            for job, outcome in workers.judge(portion):
+            for job, outcome in workers.validate(file_group):
                 done += 1
                 if isinstance(outcome, Batch):
                     batches.append(outcome)
@@ -169,35 +169,35 @@ def replay(
                 for batch in batches
                 if ledger.current(batch.source, batch.path)[1] != batch.batch_id
             ]
-            _note_touched(ledger, commit, portion)
+            _note_touched(ledger, commit, file_group)
     return Replayed(tuple(commits), tuple(left), tuple(failures))
 
 
-def parked_files(settings: SequenSettings) -> list[ExportFile]:
-    """The files that lie there as they were when they were parked.
+def dead_lettered_files(settings: SequenSettings) -> list[ExportFile]:
+    """The files that lie there as they were when they were dead-lettered.
 
     Raises:
         ExportsError: an exports place cannot be listed.
     """
     listed = list_sources(settings.sources)
     statuses = Ledger(settings.make_home()).statuses(listed)
-    return [status.file for status in statuses if status.state == "parked"]
+    return [status.file for status in statuses if status.state == "dead_lettered"]
 
 
-def release_parked(settings: SequenSettings) -> int:
-    """Have the next drain try parked files again; return how many these are.
+def retry_dead_lettered(settings: SequenSettings) -> int:
+    """Have the next drain try dead-lettered files again; return how many these are.
 
     Use it after what stood in the way was mended outside of the files themselves.
     """
-    files = parked_files(settings)
+    files = dead_lettered_files(settings)
     Ledger(settings.home).release(files)
     return len(files)
 
 
-def _is_chosen(batch: Batch, choice: Choice, judge: str) -> bool:
-    if choice.is_empty or (choice.is_stale and batch.contract_fingerprint == judge):
+def _is_chosen(batch: Batch, choice: Choice, validate: str) -> bool:
+    if choice.is_empty or (choice.is_stale and batch.contract_fingerprint == validate):
         return False
-    if choice.has_quarantined and not batch.books.quarantined:
+    if choice.has_quarantined and not batch.record_counts.quarantined:
         return False
     day = batch.received_at.date()
     if not (choice.since or day) <= day <= (choice.until or day):

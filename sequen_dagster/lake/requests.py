@@ -17,13 +17,13 @@ from sequen_dagster.lake.ledger import FileStatus, file_key, is_due
 from sequen_dagster.settings import SequenSettings
 
 # Two looks at a place that find the same; one alone cannot tell a file that still grows.
-_SIGHTINGS = 2
+_OBSERVATIONS = 2
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Portion:
+class FileGroup:
     """The files that one run is to take in.
 
     Attributes:
@@ -48,23 +48,23 @@ class Plan:
     Attributes:
         requests: the runs to ask for now.
         arriving: files that are not whole yet.
-        resting: files that failed, until their next try is due.
+        stable: files that failed, until their next try is due.
         waiting: whole files that have to wait for a run to end.
         under_way: files that a run is taking in.
-        parked: files that are not tried again.
+        dead_lettered: files that are not tried again.
     """
 
-    requests: tuple[Portion, ...] = ()
+    requests: tuple[FileGroup, ...] = ()
     arriving: tuple[FileStatus, ...] = ()
-    resting: tuple[FileStatus, ...] = ()
+    stable: tuple[FileStatus, ...] = ()
     waiting: tuple[FileStatus, ...] = ()
     under_way: tuple[FileStatus, ...] = ()
-    parked: tuple[FileStatus, ...] = ()
+    dead_lettered: tuple[FileStatus, ...] = ()
 
     @property
     def whole(self) -> list[ExportFile]:
         """All files that are whole, asked for or not."""
-        requested = [file for portion in self.requests for file in portion.files]
+        requested = [file for file_group in self.requests for file in file_group.files]
         return [*requested, *(status.file for status in self.waiting)]
 
 
@@ -90,17 +90,17 @@ def plan_requests(
     """
     by_source = {source.name: source.complete_when for source in settings.sources}
     kinds: dict[str, list[FileStatus]] = {
-        kind: [] for kind in ("under_way", "parked", "arriving", "resting", "ready")
+        kind: [] for kind in ("under_way", "dead_lettered", "arriving", "stable", "ready")
     }
     for status in statuses:
-        if status.portion in running:
+        if status.file_group in running:
             kind = "under_way"
-        elif status.state == "parked":
-            kind = "parked"
+        elif status.state == "dead_lettered":
+            kind = "dead_lettered"
         elif not _is_whole(status, by_source[status.file.source], settings, now, announced):
             kind = "arriving"
         elif not is_due(status.retry_at, now):
-            kind = "resting"
+            kind = "stable"
         else:
             kind = "ready"
         kinds[kind].append(status)
@@ -108,11 +108,11 @@ def plan_requests(
     # What has failed comes last, so that it never keeps new files waiting.
     ready.sort(key=lambda status: (status.attempts, file_key(status.file)))
     free = max(0, settings.runs_per_tick - len(running))
-    portions = list(_portions(ready, settings))
-    requests = tuple(_named(portion, settings.home) for portion in portions[:free])
+    file_groups = list(_file_groups(ready, settings))
+    requests = tuple(_named(file_group, settings.home) for file_group in file_groups[:free])
     return Plan(
         requests=requests,
-        waiting=tuple(status for portion in portions[free:] for status in portion),
+        waiting=tuple(status for file_group in file_groups[free:] for status in file_group),
         **{kind: tuple(found) for kind, found in kinds.items()},
     )
 
@@ -127,16 +127,16 @@ def bounded(
         settings: the limits; a file that is larger is a portion of its own.
         file_of: the file of an item.
     """
-    portion: list[Item] = []
+    file_group: list[Item] = []
     size = 0
     for item in items:
         size += file_of(item).size_bytes
-        if portion and (size > settings.run_bytes or len(portion) >= settings.run_files):
-            yield portion
-            portion, size = [], file_of(item).size_bytes
-        portion.append(item)
-    if portion:
-        yield portion
+        if file_group and (size > settings.run_bytes or len(file_group) >= settings.run_files):
+            yield file_group
+            file_group, size = [], file_of(item).size_bytes
+        file_group.append(item)
+    if file_group:
+        yield file_group
 
 
 def _is_whole(
@@ -151,23 +151,25 @@ def _is_whole(
     # By our own looks, never by the file's time: that may be hours off, or set on purpose.
     first_seen = datetime.fromisoformat(status.first_seen_at)
     has_rested = now - first_seen >= timedelta(seconds=settings.settle_seconds)
-    return status.state != "seen" or (status.sightings >= _SIGHTINGS and has_rested)
+    return status.state != "seen" or (status.observations >= _OBSERVATIONS and has_rested)
 
 
-def _portions(ready: Iterable[FileStatus], settings: SequenSettings) -> Iterator[list[FileStatus]]:
+def _file_groups(
+    ready: Iterable[FileStatus], settings: SequenSettings
+) -> Iterator[list[FileStatus]]:
     """Bounded portions; those asked for before, whose run never came to be, as they were."""
     asked: dict[str, list[FileStatus]] = {}
     fresh: list[FileStatus] = []
     for status in ready:
-        if status.portion:
-            asked.setdefault(status.portion, []).append(status)
+        if status.file_group:
+            asked.setdefault(status.file_group, []).append(status)
         else:
             fresh.append(status)
     yield from asked.values()
     yield from bounded(fresh, settings, file_of=attrgetter("file"))
 
 
-def _named(portion: Sequence[FileStatus], home: Path) -> Portion:
-    names = [f"{file_key(status.file)}:{status.requests}" for status in portion]
+def _named(file_group: Sequence[FileStatus], home: Path) -> FileGroup:
+    names = [f"{file_key(status.file)}:{status.requests}" for status in file_group]
     digest = hashlib.sha256("\n".join([str(home), *sorted(names)]).encode()).hexdigest()[:32]
-    return Portion(digest, tuple(status.file for status in portion))
+    return FileGroup(digest, tuple(status.file for status in file_group))

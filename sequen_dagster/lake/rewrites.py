@@ -18,9 +18,7 @@ import filelock
 import polars as pl
 import pyarrow.parquet as pq
 
-from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA, Split
-from sequen_dagster.contract.contract import count_errors
 from sequen_dagster.contract.erasures import (
     NOBODY,
     Erasures,
@@ -28,8 +26,10 @@ from sequen_dagster.contract.erasures import (
     without_text,
 )
 from sequen_dagster.contract.scalars import utc_now
+from sequen_dagster.contract.validate import count_errors
 from sequen_dagster.contract.warnings import Counts
 from sequen_dagster.errors import LockTimeoutError
+from sequen_dagster.home.locks import quiet_home
 from sequen_dagster.lake.commits import (
     Batch,
     Commit,
@@ -41,7 +41,7 @@ from sequen_dagster.lake.commits import (
 )
 from sequen_dagster.lake.erasures import read_erasures
 from sequen_dagster.lake.ingest import INCOMING, RowWriter, Tally
-from sequen_dagster.lake.locks import quiet_home
+from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.settings import SequenSettings
 
 _KINDS: Final = ("events", "quarantine")
@@ -204,13 +204,13 @@ def _rewrite(lake: Path, wanted: Wanted, erasures: Erasures) -> Rewritten:
             _rewritten(lake, batch, change, one) if change and one else batch
             for batch, change, one in zip(commit.batches, changes, found, strict=True)
         )
-        checkpoint("erase.rows_rewritten")
+        fail_point("erase.rows_rewritten")
         write_commit(lake, replace(commit, batches=batches))
-        checkpoint("erase.manifest_replaced")
+        fail_point("erase.manifest_replaced")
     # Only at the end: two commits may name the same rows.
     _remove_replaced(lake, erasures)
     _remove_abandoned(lake)
-    checkpoint("erase.old_removed")
+    fail_point("erase.old_removed")
     return total.rewritten
 
 
@@ -241,10 +241,10 @@ def _rewritten(lake: Path, batch: Batch, change: Change, found: Rewritten) -> Ba
         events, quarantine = writer.publish(batch.batch_id, _next_name(batch))
     if not has_new_quarantine:
         tally.errors, tally.first_error = _counts(batch, "error"), batch.first_error
-    old, new = batch.books, tally.books
+    old, new = batch.record_counts, tally.record_counts
     return replace(
         batch,
-        books=replace(
+        record_counts=replace(
             old,
             accepted=new.accepted if has_new_events else old.accepted,
             quarantined=new.quarantined if has_new_quarantine else old.quarantined,

@@ -15,11 +15,11 @@ from sequen_dagster.lake.commits import named_rows
 from sequen_dagster.settings import SequenSettings
 
 # A run that is still at work may be about to name what it has written.
-ORPHAN_AGE_SECONDS: Final = 24 * 60 * 60
+UNREFERENCED_AGE_SECONDS: Final = 24 * 60 * 60
 
 
 @dataclass(frozen=True)
-class Orphan:
+class UnreferencedFile:
     """A file or folder that nothing refers to.
 
     Attributes:
@@ -31,9 +31,9 @@ class Orphan:
     size_bytes: int
 
 
-def find_orphans(
-    settings: SequenSettings, *, older_than_seconds: float = ORPHAN_AGE_SECONDS
-) -> list[Orphan]:
+def find_unreferenced_files(
+    settings: SequenSettings, *, older_than_seconds: float = UNREFERENCED_AGE_SECONDS
+) -> list[UnreferencedFile]:
     """Find what killed processes have left in a home; nothing is changed.
 
     Args:
@@ -42,20 +42,20 @@ def find_orphans(
     """
     oldest = time.time() - older_than_seconds
     return [
-        Orphan(path, _size_of(path))
+        UnreferencedFile(path, _size_of(path))
         for path in sorted({*_unnamed_rows(settings), *_unfinished(settings)})
         if _newest_write(path) <= oldest
     ]
 
 
-def remove_orphans(orphans: list[Orphan]) -> None:
-    """Remove what `find_orphans` has found."""
-    for orphan in orphans:
-        if orphan.path.is_dir():
-            shutil.rmtree(orphan.path, ignore_errors=True)
+def remove_unreferenced_files(unreferenced_files: list[UnreferencedFile]) -> None:
+    """Remove what `find_unreferenced_files` has found."""
+    for unreferenced in unreferenced_files:
+        if unreferenced.path.is_dir():
+            shutil.rmtree(unreferenced.path, ignore_errors=True)
         else:
-            orphan.path.unlink(missing_ok=True)
-            folder = orphan.path.parent
+            unreferenced.path.unlink(missing_ok=True)
+            folder = unreferenced.path.parent
             if folder.name.startswith("batch_id=") and not any(folder.iterdir()):
                 folder.rmdir()
 

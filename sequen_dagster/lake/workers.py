@@ -19,11 +19,11 @@ from typing import Any, Final, Self
 
 from sequen_dagster.errors import FaultError, ParserCrashError, VanishedFileError
 from sequen_dagster.exports.files import ExportFile, open_file
-from sequen_dagster.lake.commits import Batch, unbalanced
+from sequen_dagster.lake.commits import Batch, unreconciled
 from sequen_dagster.lake.ingest import ingest_file
-from sequen_dagster.orphans import die_with_parent
+from sequen_dagster.runtime.parent_watchdog import die_with_parent
+from sequen_dagster.runtime.text import quoted
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.wording import quoted
 
 # Below this, starting worker processes costs more than they save.
 _MIN_POOL_BYTES: Final = 4 * 1024 * 1024
@@ -89,7 +89,7 @@ class Workers:
             self._context.kill_all()
         self._end_pool()
 
-    def judge(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def validate(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """Do the jobs; each comes back as it gets done.
 
         Raises:
@@ -97,23 +97,24 @@ class Workers:
         """
         if not self._has_pool:
             for job in jobs:
-                yield _judged(job, self._settings)
+                yield _validate_all(job, self._settings)
             return
         # The largest first, so that no long file is left for the end.
         left = sorted(jobs, key=lambda job: (-job.file.size_bytes, job.file.path))
         while left:
-            left = yield from self._judge_together(left)
+            left = yield from self._validate_together(left)
             # Work is handed out in order, so that one of the first was being done.
             suspects, left = left[: self._processes + 1], left[self._processes + 1 :]
             for job in suspects:
-                yield _judged_alone(job, self._settings)
+                yield _validate_alone(job, self._settings)
 
-    def _judge_together(self, jobs: Sequence[Job]) -> Generator[Outcome, None, list[Job]]:
+    def _validate_together(self, jobs: Sequence[Job]) -> Generator[Outcome, None, list[Job]]:
         """Do the jobs side by side; return those that are left because a process has died."""
         if self._pool is None:
             self._pool = _pool_of(self._processes, self._context)
         futures: dict[Future[Outcome], int] = {
-            self._pool.submit(_judged, job, self._settings): place for place, job in enumerate(jobs)
+            self._pool.submit(_validate_all, job, self._settings): place
+            for place, job in enumerate(jobs)
         }
         left = []
         for future in as_completed(futures):
@@ -161,10 +162,10 @@ def _begin(parent: int) -> None:
     die_with_parent(parent)
 
 
-def _judged_alone(job: Job, settings: SequenSettings) -> Outcome:
+def _validate_alone(job: Job, settings: SequenSettings) -> Outcome:
     context = _NotingContext()
     with _pool_of(1, context) as pool:
-        future = pool.submit(_judged, job, settings)
+        future = pool.submit(_validate_all, job, settings)
     try:
         return future.result()
     except BrokenProcessPool:
@@ -182,19 +183,19 @@ def _how_it_ended(exit_code: int) -> Exception:
     )
 
 
-def _judged(job: Job, settings: SequenSettings) -> Outcome:
+def _validate_all(job: Job, settings: SequenSettings) -> Outcome:
     try:
         if job.again is not None:
-            batch = _judged_again(job.file, job.again, settings)
+            batch = _validate_again(job.file, job.again, settings)
         else:
             batch = ingest_file(job.file, settings, registered_at=job.registered_at)
         # A commit of many batches would fail with the one.
-        return job, batch if batch.books.is_balanced else unbalanced(batch)
+        return job, batch if batch.record_counts.is_reconciled else unreconciled(batch)
     except (OSError, VanishedFileError, FaultError) as error:
         return job, error
 
 
-def _judged_again(file: ExportFile, again: Batch, settings: SequenSettings) -> Batch:
+def _validate_again(file: ExportFile, again: Batch, settings: SequenSettings) -> Batch:
     """The next version of a batch: same file, same receipt, judged by the contract of today."""
     # Known before a row is written: what is written for other bytes would lie about for ever.
     if _sha256_of(file) == again.file_sha256:

@@ -13,15 +13,15 @@ from dagster_dbt import (
 )
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
-from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.exports.assets import OWNERS
+from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.marts.builds import (
     Build,
     begin_build,
     drop_former_tables,
     finish_build,
-    why_behind,
+    why_stale,
 )
 from sequen_dagster.marts.compaction import compact
 from sequen_dagster.marts.conditions import tables_condition
@@ -42,8 +42,8 @@ from sequen_dagster.marts.warehouse import (
     warehouse_path,
     writer_lock,
 )
-from sequen_dagster.private import private_files
-from sequen_dagster.progress import report
+from sequen_dagster.runtime.fail_points import fail_point
+from sequen_dagster.runtime.progress import emit
 from sequen_dagster.settings import SequenSettings
 
 # Tag of a run that nobody has asked for but the automation.
@@ -120,21 +120,21 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
     def marts(
         context: dg.AssetExecutionContext, config: MartsConfig
     ) -> Iterator[Any]:  # Any: the events of dagster_dbt
-        with writer_lock(settings), private_files():
+        with writer_lock(settings), owner_only_files():
             write_profile(settings)
             _load(context, settings)
             fingerprint = tables_fingerprint(settings)
             with connect(settings) as warehouse:
-                if AUTOMATION in context.run.tags and not why_behind(warehouse, fingerprint):
+                if AUTOMATION in context.run.tags and not why_stale(warehouse, fingerprint):
                     # Another run was faster, one that a person has started or the daily one.
                     context.log.info("the tables are those of all commits; nothing to build")
                     return
                 build = begin_build(warehouse, fingerprint, is_full=config.full_refresh)
                 if build.is_full:
                     drop_former_tables(warehouse, model_names(settings))
-            checkpoint("marts.build_begun")
+            fail_point("marts.build_begun")
             context.log.info("build %d: %s", build.number, build.kind)
-            report("marts", build.kind)
+            emit("marts", build.kind)
             calls = _calls(context, settings, build, is_whole=config.test_whole_tables)
             yield from _with_row_counts(context, settings, calls, build)
 
@@ -185,20 +185,20 @@ def _with_row_counts(
     try:
         for event in (event for call in calls for event in call.stream()):
             if isinstance(event, dg.Output):
-                report("marts", event.output_name)
+                emit("marts", event.output_name)
             events.append(event)
     except DagsterDbtCliRuntimeError as error:
         # What was built before the failure is told all the same.
         failure = error
-    checkpoint("marts.built")
+    fail_point("marts.built")
     with connect(settings) as warehouse:
         # After a build of some tables only, the others have yet to be recomputed.
         if failure is None and not context.is_subset:
             finish_build(warehouse, build)
         counts = row_counts(warehouse)
-    checkpoint("marts.build_finished")
+    fail_point("marts.build_finished")
     if failure is None and not context.is_subset and compact(settings):
-        report("marts", "compacted the warehouse")
+        emit("marts", "compacted the warehouse")
     for event in events:
         if isinstance(event, dg.Output):
             table = context.asset_key_for_output(event.output_name).path[-1]

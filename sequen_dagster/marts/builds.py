@@ -110,7 +110,7 @@ def finish_build(warehouse: duckdb.DuckDBPyConnection, build: Build) -> None:
         )
 
 
-def why_behind(warehouse: duckdb.DuckDBPyConnection, fingerprint: str) -> str:
+def why_stale(warehouse: duckdb.DuckDBPyConnection, fingerprint: str) -> str:
     """Why the tables are not those of all that is loaded; empty where they are.
 
     Args:

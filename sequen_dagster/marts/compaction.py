@@ -9,11 +9,11 @@ from typing import Final
 
 import duckdb
 
-from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.errors import BuildError
-from sequen_dagster.lake.commits import fsync_folder
+from sequen_dagster.home.durable import fsync_folder
 from sequen_dagster.marts.copies import attach_new
 from sequen_dagster.marts.warehouse import connect, warehouse_path
+from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.settings import SequenSettings
 
 _FOLDER: Final = "compaction"
@@ -46,7 +46,7 @@ def compact(settings: SequenSettings) -> bool:
         # In the copy alone: until it is in place, there is something to do.
         warehouse.execute("truncate compacted.raw.uncompacted_batches")
         warehouse.execute("detach compacted")
-    checkpoint("erase.copied")
+    fail_point("erase.copied")
     logs = [path.with_name(f"{path.name}.wal") for path in (unfinished, target)]
     if any(log.exists() for log in logs):
         message = (
@@ -61,7 +61,7 @@ def compact(settings: SequenSettings) -> bool:
     # The second is where the engine puts rows aside for lack of memory; a killed one leaves them.
     for rest in (folder, target.with_name(f"{target.name}.tmp")):
         shutil.rmtree(rest, ignore_errors=True)
-    checkpoint("erase.compacted")
+    fail_point("erase.compacted")
     return True
 
 

@@ -60,24 +60,24 @@ def table_keys(manifest: Path) -> dict[str, tuple[str, ...]]:
 
 
 def compare(
-    rebuilt: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...]
+    expected: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...]
 ) -> Difference | None:
-    """Compare a table in schema `main` with that of the attached database `standing`.
+    """Compare a table in schema `main` with that of the attached database `actual`.
 
     Rows belong together by their key; then every column has to be equal (`=`, and null is equal
     to null), except `HISTORY_COLUMNS`.
 
     Args:
-        rebuilt: a connection to what the table should be.
+        expected: a connection to what the table should be.
         table: its name.
         key: the columns that identify a row; all columns where there are none.
 
     Returns:
         How they differ, or None where they are equal.
     """
-    wanted, found = _columns(rebuilt, "rebuilt", table), _columns(rebuilt, "standing", table)
+    wanted, found = _columns(expected, "expected", table), _columns(expected, "actual", table)
     if not wanted or not found:
-        count = rebuilt.execute(f"select count(*) from {_place(table, bool(found))}").fetchone()  # noqa: S608  # our own names
+        count = expected.execute(f"select count(*) from {_place(table, bool(found))}").fetchone()  # noqa: S608  # our own names
         rows = count[0] if count else 0
         return Difference(table, unexpected=rows) if found else Difference(table, missing=rows)
     if set(wanted.items()) != set(found.items()):
@@ -85,66 +85,66 @@ def compare(
         return Difference(table, columns=tuple(names))
     key = key or tuple(wanted)
     values = [name for name in wanted if name not in key]
-    _note_differences(rebuilt, table, key, values)
-    return _difference(rebuilt, table, key, values)
+    _note_differences(expected, table, key, values)
+    return _difference(expected, table, key, values)
 
 
-def _place(table: str, is_standing: bool) -> str:
-    return f'standing.main."{table}"' if is_standing else f'main."{table}"'
+def _place(table: str, is_actual: bool) -> str:
+    return f'actual.main."{table}"' if is_actual else f'main."{table}"'
 
 
-def _columns(rebuilt: duckdb.DuckDBPyConnection, side: str, table: str) -> dict[str, str]:
-    rows = rebuilt.execute(
+def _columns(expected: duckdb.DuckDBPyConnection, side: str, table: str) -> dict[str, str]:
+    rows = expected.execute(
         "select column_name, data_type from duckdb_columns() where schema_name = 'main'"
-        " and table_name = ? and (database_name = 'standing') = ? order by column_index",
-        [table, side == "standing"],
+        " and table_name = ? and (database_name = 'actual') = ? order by column_index",
+        [table, side == "actual"],
     ).fetchall()
     return {name: kind for name, kind in rows if name not in HISTORY_COLUMNS}
 
 
 def _note_differences(
-    rebuilt: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...], values: list[str]
+    expected: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...], values: list[str]
 ) -> None:
     """Note the rows that differ in `_rows`: key, which side lacks it, and which columns differ."""
     # A join by the key decides column by column and stays in the engine's memory limit;
     # `except all` over whole rows gives the same and takes ten times as long.
     parts = [
-        *(f'coalesce(standing."{name}", rebuilt."{name}") as "key {name}"' for name in key),
-        "standing._is_there is null as _is_missing",
-        "rebuilt._is_there is null as _is_unexpected",
-        *(f'standing."{name}" is distinct from rebuilt."{name}" as "{name}"' for name in values),
+        *(f'coalesce(actual."{name}", expected."{name}") as "key {name}"' for name in key),
+        "actual._is_there is null as _is_missing",
+        "expected._is_there is null as _is_unexpected",
+        *(f'actual."{name}" is distinct from expected."{name}" as "{name}"' for name in values),
     ]
     same_key = " and ".join(
-        f'standing."{name}" is not distinct from rebuilt."{name}"' for name in key
+        f'actual."{name}" is not distinct from expected."{name}"' for name in key
     )
     differs = " or ".join(["_is_missing", "_is_unexpected", *(f'"{name}"' for name in values)])
-    rebuilt.execute(
+    expected.execute(
         "create or replace temp table _rows as select * from ("  # noqa: S608  # our own names
         f" select {', '.join(parts)}"
-        f" from (select *, true as _is_there from {_place(table, True)}) as standing"
-        f" full join (select *, true as _is_there from {_place(table, False)}) as rebuilt"
+        f" from (select *, true as _is_there from {_place(table, True)}) as actual"
+        f" full join (select *, true as _is_there from {_place(table, False)}) as expected"
         f" on {same_key}) where {differs}"
     )
 
 
 def _difference(
-    rebuilt: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...], values: list[str]
+    expected: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...], values: list[str]
 ) -> Difference | None:
-    counts = rebuilt.execute(
+    counts = expected.execute(
         "select count(*) filter (where _is_missing), count(*) filter (where _is_unexpected),"
         " count(*) filter (where not _is_missing and not _is_unexpected) from _rows"
     ).fetchone()
     missing, unexpected, changed = counts or (0, 0, 0)
     places = (_place(table, True), _place(table, False))
-    repeated = sum(_repeated(rebuilt, place, key) for place in places)
+    repeated = sum(_repeated(expected, place, key) for place in places)
     if not (missing or unexpected or changed or repeated):
         return None
     flags = ", ".join(f'coalesce(bool_or("{name}"), false)' for name in values) or "false"
-    differing = rebuilt.execute(
+    differing = expected.execute(
         f"select {flags} from _rows where not _is_missing and not _is_unexpected"  # noqa: S608
     ).fetchone()
     names = ", ".join(f'"key {name}"' for name in key)
-    shown = rebuilt.execute(
+    shown = expected.execute(
         "select case when _is_missing then 'missing' when _is_unexpected then 'unexpected'"  # noqa: S608
         f" else 'changed' end, {names} from _rows order by all limit {_SHOWN_KEYS}"
     ).fetchall()
@@ -162,9 +162,9 @@ def _difference(
     )
 
 
-def _repeated(rebuilt: duckdb.DuckDBPyConnection, place: str, key: tuple[str, ...]) -> int:
+def _repeated(expected: duckdb.DuckDBPyConnection, place: str, key: tuple[str, ...]) -> int:
     names = ", ".join(f'"{name}"' for name in key)
-    found = rebuilt.execute(
+    found = expected.execute(
         f"select (select count(*) from {place})"  # noqa: S608  # our own names
         f" - (select count(*) from (select distinct {names} from {place}))"
     ).fetchone()

@@ -23,14 +23,14 @@ def tables_condition() -> dg.AutomationCondition[dg.AssetKey]:
     is at work, and is not loaded by it, asks for the next one. (`since_last_handled` forgets it
     when the build's tables arrive.)
     """
-    news = _news_of(LAKE)
+    new_data = _new_data_of(LAKE)
     # Under a steady stream there are news all the time: the last request begins the wait as well.
-    has_waited = dg.AutomationCondition.cron_tick_passed(f"*/{PATIENCE_MINUTES} * * * *").since(
-        news.newly_true() | dg.AutomationCondition.newly_requested()
-    )
-    return (news & ~_in_progress(TABLES) & (~_in_progress(LAKE) | has_waited)).with_label(
-        "the lake has news, and drains rest or have been waited for"
-    )
+    is_at_maximum_wait = dg.AutomationCondition.cron_tick_passed(
+        f"*/{PATIENCE_MINUTES} * * * *"
+    ).since(new_data.newly_true() | dg.AutomationCondition.newly_requested())
+    return (
+        new_data & ~_in_progress(TABLES) & (~_in_progress(LAKE) | is_at_maximum_wait)
+    ).with_label("the lake has news, and drains rest or have been waited for")
 
 
 def publication_condition(settings: SequenSettings) -> dg.AutomationCondition[dg.AssetKey]:
@@ -41,12 +41,12 @@ def publication_condition(settings: SequenSettings) -> dg.AutomationCondition[dg
     """
     slot = dg.AutomationCondition.cron_tick_passed(f"*/{settings.publish_minutes} * * * *")
     is_due = slot.since(dg.AutomationCondition.newly_requested())
-    return (_news_of(TABLES) & is_due & ~_in_progress(SNAPSHOT)).with_label(
+    return (_new_data_of(TABLES) & is_due & ~_in_progress(SNAPSHOT)).with_label(
         "the tables have news, and this slot has seen no publication"
     )
 
 
-def _news_of(key: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]:
+def _new_data_of(key: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]:
     updated = dg.AutomationCondition.asset_matches(key, dg.AutomationCondition.newly_updated())
     return updated.since(dg.AutomationCondition.newly_requested())
 

@@ -10,7 +10,7 @@ from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
 from sequen_dagster.marts.project import profiles_dir, project_dir
-from sequen_dagster.orphans import parent_in_environment
+from sequen_dagster.runtime.parent_watchdog import parent_in_environment
 from sequen_dagster.settings import SequenSettings
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-from sequen_dagster.secrecy import values_kept_in
+from sequen_dagster.runtime.redaction import without_values
 
 _handler = DuckDBConnectionManager.exception_handler
 
@@ -19,7 +19,7 @@ _handler = DuckDBConnectionManager.exception_handler
 def _discreet_handler(
     manager: DuckDBConnectionManager, sql: str, connection_name: str = "master"
 ) -> Iterator[None]:
-    with _handler(manager, sql, connection_name), values_kept_in():
+    with _handler(manager, sql, connection_name), without_values():
         yield
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-from sequen_dagster.orphans import die_with_named_parent
+from sequen_dagster.runtime.parent_watchdog import die_with_named_parent
 
 
 class Plugin(BasePlugin):

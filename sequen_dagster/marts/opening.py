@@ -14,7 +14,7 @@ from typing import Any, Final
 import duckdb
 
 from sequen_dagster.errors import LockTimeoutError
-from sequen_dagster.lake.storage import storage_error, storage_reason
+from sequen_dagster.home.durable import storage_error, storage_reason
 
 _LOOK_AGAIN_SECONDS: Final = 0.2
 

@@ -18,7 +18,7 @@ import yaml
 
 from sequen_dagster.errors import BuildError, SettingsError
 from sequen_dagster.marts.warehouse import engine_options, warehouse_path
-from sequen_dagster.orphans import parent_in_environment
+from sequen_dagster.runtime.parent_watchdog import parent_in_environment
 from sequen_dagster.settings import SequenSettings
 
 # Doc blocks lie in Markdown.

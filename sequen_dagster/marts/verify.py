@@ -16,7 +16,7 @@ import filelock
 
 from sequen_dagster.errors import BuildError, LockTimeoutError, SettingsError
 from sequen_dagster.lake.commits import latest_manifests
-from sequen_dagster.marts.builds import why_behind
+from sequen_dagster.marts.builds import why_stale
 from sequen_dagster.marts.compare import (
     Difference,
     compare,
@@ -38,9 +38,9 @@ from sequen_dagster.marts.warehouse import (
     warehouse_path,
     writer_lock,
 )
-from sequen_dagster.progress import report
+from sequen_dagster.runtime.progress import emit
+from sequen_dagster.runtime.text import counted
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.wording import counted
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ def verify(settings: SequenSettings) -> Verification:
         message = f"Home {str(settings.home)!r} has no warehouse. Run `sequen-dagster run` first."
         raise SettingsError(message)
     with _scratch(settings) as scratch:
-        copy = scratch.home / "standing.duckdb"
-        report("verify", "copying the tables that stand")
-        commits = _copy_standing(settings, copy)
-        report("verify", f"loading {counted(len(commits), 'commit')}")
+        copy = scratch.home / "actual.duckdb"
+        emit("verify", "copying the tables that stand")
+        commits = _copy_actual(settings, copy)
+        emit("verify", f"loading {counted(len(commits), 'commit')}")
         loaded = load_commits(scratch, lake=settings.home / "lake", only=commits)
         _rebuild(scratch)
         tables, differences = _compare_all(scratch, copy)
@@ -122,12 +122,12 @@ def _scratch(settings: SequenSettings) -> Iterator[SequenSettings]:
         lock.release()
 
 
-def _copy_standing(settings: SequenSettings, copy: Path) -> set[str]:
+def _copy_actual(settings: SequenSettings, copy: Path) -> set[str]:
     """Copy the tables to compare; return the names of the commits that they are made of."""
     with writer_lock(settings), connect(settings, folders=[copy.parent]) as warehouse:
         create_raw_tables(warehouse)
         names = dict(warehouse.execute("select commit_id, name from raw.commits").fetchall())
-        reason = why_behind(warehouse, tables_fingerprint(settings))
+        reason = why_stale(warehouse, tables_fingerprint(settings))
         reason = reason or _why_outdated(settings.home / "lake", names)
         if reason:
             message = f"The tables cannot be verified: {reason}. Run `sequen-dagster run` first."
@@ -144,7 +144,7 @@ def _why_outdated(lake: Path, names: dict[str, str]) -> str:
 
 
 def _rebuild(scratch: SequenSettings) -> None:
-    report("verify", "rebuilding all tables")
+    emit("verify", "rebuilding all tables")
     write_profile(scratch)
     no_tests = ("--full-refresh", "--exclude-resource-type", "test", "unit_test")
     with subprocess.Popen(  # noqa: S603  # our own interpreter and arguments
@@ -160,7 +160,7 @@ def _rebuild(scratch: SequenSettings) -> None:
             # Only the counters are passed on: an engine's message may hold values.
             place = re.search(r"(\d+ of \d+) (OK|ERROR)", line)
             if place:
-                report("verify", f"building {place[1]}")
+                emit("verify", f"building {place[1]}")
     if dbt.returncode != 0:
         message = (
             f"dbt could not build the tables from nothing: {_failed_models(scratch)}. "
@@ -184,7 +184,7 @@ def _failed_models(scratch: SequenSettings) -> str:
 def _compare_all(scratch: SequenSettings, copy: Path) -> tuple[int, tuple[Difference, ...]]:
     keys = table_keys(target_dir(scratch) / "manifest.json")
     with connect(scratch, folders=[copy.parent]) as rebuilt:
-        attach_copy(rebuilt, copy, "standing")
+        attach_copy(rebuilt, copy, "actual")
         names = rebuilt.execute(
             "select distinct table_name from information_schema.tables"
             " where table_schema = 'main' order by 1"
@@ -192,7 +192,7 @@ def _compare_all(scratch: SequenSettings, copy: Path) -> tuple[int, tuple[Differ
         tables = [name for (name,) in names if is_compared(name)]
         differences = []
         for number, table in enumerate(tables, start=1):
-            report("verify", f"comparing {number} of {len(tables)} {table}")
+            emit("verify", f"comparing {number} of {len(tables)} {table}")
             found = compare(rebuilt, table, keys.get(table, ()))
             differences += [found] if found else []
     return len(tables), tuple(differences)

@@ -17,12 +17,12 @@ import duckdb
 import filelock
 import polars as pl
 
-from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.errors import LockTimeoutError, SettingsError
 from sequen_dagster.lake.commits import Batch, Commit, read_commits
 from sequen_dagster.marts.opening import opened
-from sequen_dagster.secrecy import values_kept_in
+from sequen_dagster.runtime.fail_points import fail_point
+from sequen_dagster.runtime.redaction import without_values
 from sequen_dagster.settings import SequenSettings
 
 _TYPES: Final = {
@@ -172,7 +172,7 @@ def connect(
     options = {name: value for name, value in engine_options(settings).items() if name not in locks}
     path = warehouse_path(settings)
     timeout_seconds = settings.lock_timeout_seconds
-    with values_kept_in(), opened(path, options, timeout_seconds=timeout_seconds) as connection:
+    with without_values(), opened(path, options, timeout_seconds=timeout_seconds) as connection:
         # Only a running database takes this, so the two locks follow it.
         connection.execute("set allowed_directories = ?", [[f"{folder}/" for folder in folders]])
         connection.execute("set enable_external_access = false")
@@ -217,11 +217,11 @@ def load_commits(
                 row = [commit.commit_id, commit.name, commit.committed_at]
                 warehouse.execute("delete from raw.commits where commit_id = ?", row[:1])
                 warehouse.execute("insert into raw.commits values (?, ?, ?)", row)
-                checkpoint("marts.rows_loaded")
-            checkpoint("marts.loaded")
+                fail_point("marts.rows_loaded")
+            fail_point("marts.loaded")
             is_rewritten = commit.commit_id in held.values()
             if is_rewritten:
-                checkpoint("erase.loaded")
+                fail_point("erase.loaded")
             loaded = Loaded(
                 loaded.commits + 1,
                 loaded.batches + len(commit.batches),
@@ -378,16 +378,16 @@ def _load_rows(
     for table in ("events", "quarantined_events", "batches", "violations"):
         statement = f"delete from raw.{table} where batch_id = ?"  # noqa: S608  # our own names
         warehouse.execute(statement, [batch.batch_id])
-    books = batch.books
+    record_counts = batch.record_counts
     values = {
         **{name: getattr(batch, name, None) for name in _BATCH_COLUMNS},
         "commit_id": commit.commit_id,
         "committed_at": commit.committed_at,
-        "records_read": books.records_read,
-        "accepted": books.accepted,
-        "quarantined": books.quarantined,
-        "skipped": books.skipped,
-        "blank_lines": books.blank_lines,
+        "records_read": record_counts.records_read,
+        "accepted": record_counts.accepted,
+        "quarantined": record_counts.quarantined,
+        "skipped": record_counts.skipped,
+        "blank_lines": record_counts.blank_lines,
     }
     _insert_row(warehouse, "batches", values)
     for count in batch.rule_counts:
@@ -396,7 +396,7 @@ def _load_rows(
     _copy_rows(warehouse, lake, batch.events, "events", ACCEPTED_SCHEMA)
     if held is not None:
         _note_affected(warehouse, batch.batch_id)
-    return books.accepted
+    return record_counts.accepted
 
 
 def _insert_row(warehouse: duckdb.DuckDBPyConnection, table: str, values: dict[str, Any]) -> None:

@@ -7,15 +7,13 @@ from typing import Any
 
 import dagster as dg
 
-from sequen_dagster.attributes import TIERS
 from sequen_dagster.contract.conflicts import MAX_CONFLICTING_PERCENT
 from sequen_dagster.exports.assets import OWNERS
+from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.marts.assets import POOL
 from sequen_dagster.marts.conditions import publication_condition
 from sequen_dagster.marts.warehouse import writer_lock
-from sequen_dagster.private import private_files
-from sequen_dagster.progress import report
 from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
 from sequen_dagster.reports.document.completeness import UNLOCKS
 from sequen_dagster.reports.files import make_report
@@ -23,7 +21,9 @@ from sequen_dagster.reports.publish import publish
 from sequen_dagster.reports.rendering import conflict_sentence, overall
 from sequen_dagster.reports.training import write_training_set
 from sequen_dagster.reports.training_columns import COLUMNS
+from sequen_dagster.runtime.progress import emit
 from sequen_dagster.settings import SequenSettings
+from sequen_dagster.settings.completeness import TIERS
 
 PUBLISHED_SNAPSHOT = dg.AssetKey("published_snapshot")
 COMPLETENESS_REPORT = dg.AssetKey("completeness_report")
@@ -75,10 +75,10 @@ def _published_snapshot(
     )
     def published_snapshot() -> dg.MaterializeResult[None]:
         started = time.perf_counter()
-        with writer_lock(settings), private_files():
+        with writer_lock(settings), owner_only_files():
             published = publish(settings)
             copy_readme(settings)
-        report("reports", "published snapshot")
+        emit("reports", "published snapshot")
         return dg.MaterializeResult(
             metadata={
                 "dagster/uri": dg.MetadataValue.path(str(published.path)),
@@ -129,7 +129,7 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
         written = make_report(settings, run_id=context.run.run_id)
-        report("reports", "completeness report")
+        emit("reports", "completeness report")
         yield dg.MaterializeResult(
             metadata={
                 "dagster/uri": dg.MetadataValue.path(str(written.page)),
@@ -211,12 +211,12 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
     )
     def dbt_docs(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         started = time.perf_counter()
-        with writer_lock(settings), private_files():
+        with writer_lock(settings), owner_only_files():
             docs = write_docs(settings)
         seconds = time.perf_counter() - started
         done = "made anew" if docs.is_rebuilt else "left, since nothing they show has changed"
         context.log.info("dbt docs %s, in %.1f s", done, seconds)
-        report("reports", "dbt docs")
+        emit("reports", "dbt docs")
         return dg.MaterializeResult(
             metadata={
                 "dagster/uri": dg.MetadataValue.path(str(docs.path)),
@@ -253,9 +253,9 @@ def _training_set(settings: SequenSettings) -> dg.AssetsDefinition:
     )
     def training_set() -> dg.MaterializeResult[None]:
         started = time.perf_counter()
-        with writer_lock(settings), private_files():
+        with writer_lock(settings), owner_only_files():
             written = write_training_set(settings)
-        report("reports", "training set")
+        emit("reports", "training set")
         return dg.MaterializeResult(
             metadata={
                 "dagster/uri": dg.MetadataValue.path(str(written.path)),

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sequen_dagster.errors import BuildError
-from sequen_dagster.lake.commits import make_folder
-from sequen_dagster.lake.storage import writing
+from sequen_dagster.home.durable import make_folder, writing
 from sequen_dagster.marts.project import (
     dbt_command,
     dbt_environment,

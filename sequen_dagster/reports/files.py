@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sequen_dagster.contract.scalars import utc_now
-from sequen_dagster.lake.commits import make_folder
-from sequen_dagster.private import private_files
+from sequen_dagster.home.durable import make_folder
+from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.reports.history import remember, with_changes
 from sequen_dagster.reports.markdown import render_markdown
 from sequen_dagster.reports.page import render_page
@@ -36,7 +36,7 @@ def report_path(settings: SequenSettings) -> Path:
     return serving_dir(settings) / "report.json"
 
 
-@private_files()
+@owner_only_files()
 def make_report(
     settings: SequenSettings, *, run_id: str | None = None, against: Path | None = None
 ) -> WrittenReport:

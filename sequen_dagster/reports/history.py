@@ -10,7 +10,7 @@ from typing import Final
 import pydantic
 
 from sequen_dagster.errors import ReportError
-from sequen_dagster.lake.commits import make_folder
+from sequen_dagster.home.durable import make_folder
 from sequen_dagster.reports.changes import changes_since
 from sequen_dagster.reports.document.report import Report
 from sequen_dagster.reports.serving import serving_dir, write_in_place

@@ -11,13 +11,12 @@ from typing import Any, Final
 
 import duckdb
 
-from sequen_dagster.checkpoints import checkpoint
 from sequen_dagster.errors import BuildError
-from sequen_dagster.lake.commits import fsync_folder, make_folder
-from sequen_dagster.lake.storage import writing
+from sequen_dagster.home.durable import fsync_folder, make_folder, writing
 from sequen_dagster.marts.copies import copy_tables
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.reports.serving import serving_dir
+from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.settings import SequenSettings
 
 _PUBLIC_PREFIXES: Final = ("fct_", "dim_", "rpt_")
@@ -75,10 +74,10 @@ def publish(settings: SequenSettings) -> Published:
         with writing("the snapshot", settings.home):
             with unfinished.open("rb") as handle:
                 os.fsync(handle.fileno())
-            checkpoint("reports.snapshot_written")
+            fail_point("reports.snapshot_written")
             unfinished.replace(target)
             fsync_folder(target.parent)
-        checkpoint("reports.snapshot_replaced")
+        fail_point("reports.snapshot_replaced")
     finally:
         # Half a snapshot is of no use, and takes room that may be what is missing.
         unfinished.unlink(missing_ok=True)

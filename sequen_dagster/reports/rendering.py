@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from sequen_dagster.contract.conflicts import describe_conflicts
-from sequen_dagster.wording import counted
+from sequen_dagster.runtime.text import counted
 
 _LONGEST_NAME: Final = 80
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))

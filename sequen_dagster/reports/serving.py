@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-from sequen_dagster.checkpoints import checkpoint
-from sequen_dagster.lake.commits import fsync_folder
-from sequen_dagster.lake.storage import writing
+from sequen_dagster.home.durable import fsync_folder, writing
+from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.settings import SequenSettings
 
 
@@ -27,9 +26,9 @@ def write_in_place(target: Path, text: str) -> None:
                 handle.write(text)
                 handle.flush()
                 os.fsync(handle.fileno())
-            checkpoint("reports.report_written", target.name)
+            fail_point("reports.report_written", target.name)
             unfinished.replace(target)
         finally:
             unfinished.unlink(missing_ok=True)
         fsync_folder(target.parent)
-    checkpoint("reports.report_replaced", target.name)
+    fail_point("reports.report_replaced", target.name)

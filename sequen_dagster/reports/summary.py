@@ -12,8 +12,8 @@ from typing import Any, Final
 import duckdb
 
 from sequen_dagster.contract.conflicts import is_too_many
-from sequen_dagster.contract.contract import CONTRACT_VERSION
 from sequen_dagster.contract.hints import describe_hint
+from sequen_dagster.contract.validate import CONTRACT_VERSION
 from sequen_dagster.errors import ReportError
 from sequen_dagster.lake.ingest import contract_fingerprint
 from sequen_dagster.reports import queries
@@ -21,7 +21,7 @@ from sequen_dagster.reports.document.completeness import UNLOCKS
 from sequen_dagster.reports.document.report import REPORT_VERSION, Report
 from sequen_dagster.reports.near_names import near_misses
 from sequen_dagster.reports.publish import read_rows, snapshot_path
-from sequen_dagster.secrecy import values_kept_in
+from sequen_dagster.runtime.redaction import without_values
 from sequen_dagster.settings import RULES_VERSION, SequenSettings
 
 _SHOWN_PATHS: Final = 5
@@ -50,7 +50,7 @@ def summarize(settings: SequenSettings, *, made_at: datetime, run_id: str | None
         message = f"Nothing is published in {str(path.parent)!r}. Run `sequen-dagster run` first."
         raise ReportError(message)
     with (
-        values_kept_in(),
+        without_values(),
         duckdb.connect(
             path, read_only=True, config={"memory_limit": settings.memory_limit}
         ) as snapshot,

@@ -17,9 +17,13 @@ from typing import Final
 
 import duckdb
 
-from sequen_dagster.checkpoints import checkpoint
-from sequen_dagster.lake.commits import fsync_folder, make_folder
-from sequen_dagster.lake.storage import storage_error, storage_reason, writing
+from sequen_dagster.home.durable import (
+    fsync_folder,
+    make_folder,
+    storage_error,
+    storage_reason,
+    writing,
+)
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.reports.serving import serving_dir, write_in_place
 from sequen_dagster.reports.training_manifest import (
@@ -30,7 +34,8 @@ from sequen_dagster.reports.training_manifest import (
     Manifest,
     describe,
 )
-from sequen_dagster.secrecy import values_kept_in
+from sequen_dagster.runtime.fail_points import fail_point
+from sequen_dagster.runtime.redaction import without_values
 from sequen_dagster.settings import SequenSettings
 
 _CUTS: Final = f"""
@@ -117,10 +122,10 @@ def write_training_set(settings: SequenSettings) -> TrainingSet:
         with writing("the training set", settings.home):
             with unfinished.open("rb") as handle:
                 os.fsync(handle.fileno())
-            checkpoint("reports.training_written")
+            fail_point("reports.training_written")
             unfinished.replace(target)
             fsync_folder(target.parent)
-        checkpoint("reports.training_replaced")
+        fail_point("reports.training_replaced")
     finally:
         # Half a set is of no use, and may hold somebody who is to be erased.
         unfinished.unlink(missing_ok=True)
@@ -149,7 +154,7 @@ def _opened(settings: SequenSettings) -> Iterator[duckdb.DuckDBPyConnection]:
     shutil.rmtree(spilled, ignore_errors=True)
     try:
         with (
-            values_kept_in(),
+            without_values(),
             duckdb.connect(snapshot_path(settings), read_only=True, config=options) as snapshot,
         ):
             snapshot.execute("set allowed_directories = ?", [[f"{folder}/"]])

@@ -168,7 +168,7 @@ ODD: tuple[Flaw, ...] = (
 )  # fmt: skip
 
 
-class Mishaps:
+class InjectedDefects:
     """Chooses faults so that every kind gets its turn: of those that fit, the least used."""
 
     def __init__(self, flaws: Sequence[Flaw]) -> None:

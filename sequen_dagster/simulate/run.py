@@ -21,10 +21,10 @@ from sequen_dagster.simulate.clock import (
     day_start_ms,
     day_text,
 )
-from sequen_dagster.simulate.flaws import BROKEN, ODD, Flaw, Mishaps
+from sequen_dagster.simulate.flaws import BROKEN, ODD, Flaw, InjectedDefects
 from sequen_dagster.simulate.settings import family_of
 from sequen_dagster.simulate.shop import Shop
-from sequen_dagster.simulate.truth import Books, FileTruth, Truth
+from sequen_dagster.simulate.truth import FileTruth, RecordCounts, Truth
 from sequen_dagster.simulate.visit import Visit
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _run(simulation: Simulation, exports: Path, labels: IO[bytes]) -> Truth:
         exporter.take(records)
         simulated += len(records)
     exporter.write_all()
-    return exporter.books.truth(
+    return exporter.record_counts.truth(
         simulated_events=simulated,
         position_bias=simulation.position_bias,
         relevance={item.item_id: item.relevance for item in shop.items},
@@ -102,9 +102,9 @@ class _Exporter:
         self._labels = labels
         self._pending: dict[int, list[Record]] = {}
         self._next_file = 0
-        self._broken = Mishaps(BROKEN)
-        self._odd = Mishaps(ODD)
-        self.books = Books()
+        self._broken = InjectedDefects(BROKEN)
+        self._odd = InjectedDefects(ODD)
+        self.record_counts = RecordCounts()
 
     def take(self, records: list[Record]) -> None:
         """Put the records of a visit into the files they arrive in."""
@@ -144,10 +144,12 @@ class _Exporter:
         name = f"events-{number % per_day:0{max(2, len(str(per_day - 1)))}d}.{file_format}"
         path = self._exports / day_text(day) / name
         path.parent.mkdir(exist_ok=True)
-        receipt = max((day + 1) * DAY_MS + HOUR_MS, records[-1].arrives_at + MINUTE_MS)
-        sheet = self._fill(records, path, family_of(file_format), receipt_ms=receipt, file_day=day)
+        received_at = max((day + 1) * DAY_MS + HOUR_MS, records[-1].arrives_at + MINUTE_MS)
+        sheet = self._fill(
+            records, path, family_of(file_format), received_at_ms=received_at, file_day=day
+        )
         sheet.write(path, file_format=file_format)
-        os.utime(path, ns=(receipt * 1_000_000, receipt * 1_000_000))
+        os.utime(path, ns=(received_at * 1_000_000, received_at * 1_000_000))
 
     def _decide(self, record: Record, number: int, records: list[Record]) -> None:
         """Draw whether a record is to be broken, made odd, or copied; place its copy."""
@@ -196,7 +198,13 @@ class _Exporter:
         return fitting[int(self._draw() * len(fitting))] if fitting else None
 
     def _fill(
-        self, records: list[Record], path: Path, family: Family, *, receipt_ms: int, file_day: int
+        self,
+        records: list[Record],
+        path: Path,
+        family: Family,
+        *,
+        received_at_ms: int,
+        file_day: int,
     ) -> files.Sheet:
         """Put records into a sheet, hurt those that are to be, and keep the books."""
         sheet, quarantined, last = files.Sheet(family), 0, len(records) - 1
@@ -210,14 +218,16 @@ class _Exporter:
             sheet.add(event, flaw=flaw, turn=turn)
             if flaw and record.fate == "broken":
                 quarantined += 1
-                self.books.quarantine(flaw.kind, flaw.codes)
+                self.record_counts.quarantine(flaw.kind, flaw.codes)
                 self._label(name, sheet.last_place(), flaw)
             else:
                 if flaw:
-                    self.books.warnings.update(flaw.codes)
+                    self.record_counts.warnings.update(flaw.codes)
                 event_type = str(event["type"])
-                self.books.accept(record, event_type, receipt_ms=receipt_ms, file_day=file_day)
-        self.books.files.append(
+                self.record_counts.accept(
+                    record, event_type, received_at_ms=received_at_ms, file_day=file_day
+                )
+        self.record_counts.files.append(
             FileTruth(
                 path=name,
                 format=self._simulation.format_of(self._next_file),
@@ -225,7 +235,7 @@ class _Exporter:
                 accepted=len(records) - quarantined,
                 quarantined=quarantined,
                 blank_lines=sheet.blank_lines,
-                receipt_ms=receipt_ms,
+                received_at_ms=received_at_ms,
             )
         )
         return sheet
@@ -235,9 +245,9 @@ class _Exporter:
     ) -> tuple[Flaw | None, int]:
         if record.fate is None:
             return None, 0
-        mishaps = self._broken if record.fate == "broken" else self._odd
-        flaw = mishaps.choose(event, family, may_be_unreadable=is_inside)
-        return flaw, mishaps.inflict(flaw, event) if flaw else 0
+        injected_defects = self._broken if record.fate == "broken" else self._odd
+        flaw = injected_defects.choose(event, family, may_be_unreadable=is_inside)
+        return flaw, injected_defects.inflict(flaw, event) if flaw else 0
 
     def _label(self, name: str, place: tuple[int, int], flaw: Flaw) -> None:
         line, item = place

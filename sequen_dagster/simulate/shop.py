@@ -31,7 +31,7 @@ _SCATTER = 0x5DEECE66D1B5
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where a visitor lives."""
 
     country: str
@@ -42,12 +42,12 @@ class Place:
 
 
 _PLACES = (
-    Place("US", "Chicago", "en-US", "USD", -300),
-    Place("US", "Portland", "en-US", "USD", -420),
-    Place("DE", "Köln", "de-DE", "EUR", 120),
-    Place("FR", "Besançon", "fr-FR", "EUR", 120),
-    Place("GB", "Leeds", "en-GB", "GBP", 60),
-    Place("IN", "Pune", "en-IN", "USD", 330),
+    Location("US", "Chicago", "en-US", "USD", -300),
+    Location("US", "Portland", "en-US", "USD", -420),
+    Location("DE", "Köln", "de-DE", "EUR", 120),
+    Location("FR", "Besançon", "fr-FR", "EUR", 120),
+    Location("GB", "Leeds", "en-GB", "GBP", 60),
+    Location("IN", "Pune", "en-IN", "USD", 330),
 )
 
 
@@ -80,7 +80,7 @@ class Person:
 
     uid: str | None
     household: int
-    place: Place
+    place: Location
     devices: tuple[Device, ...]
 
 
@@ -195,7 +195,7 @@ class Shop:
         self._people.append(person)
         return person
 
-    def _device(self, place: Place) -> Device:
+    def _device(self, place: Location) -> Device:
         draw, simulation = self.random.random, self.simulation
         is_app, is_alias, habit = draw() < 0.35, draw() < simulation.alias_rate, draw()
         clock = Clock()

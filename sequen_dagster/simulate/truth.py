@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class FileTruth:
     """The books of one file: `records` = `accepted` + `quarantined`; blank lines apart.
 
-    `path` is relative to the exports folder; `receipt_ms` is its modified time in unix ms.
+    `path` is relative to the exports folder; `received_at_ms` is its modified time in unix ms.
     """
 
     path: str
@@ -33,7 +33,7 @@ class FileTruth:
     accepted: int
     quarantined: int
     blank_lines: int
-    receipt_ms: int
+    received_at_ms: int
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Truth:
         return msgspec.json.decode(path.read_bytes(), type=cls)
 
 
-class Books:
+class RecordCounts:
     """Counts records as they are written; the sums of one file, then of all."""
 
     def __init__(self) -> None:
@@ -127,7 +127,9 @@ class Books:
         self.kinds[kind] += 1
         self.rules.update(rules)
 
-    def accept(self, record: Record, event_type: str, *, receipt_ms: int, file_day: int) -> None:
+    def accept(
+        self, record: Record, event_type: str, *, received_at_ms: int, file_day: int
+    ) -> None:
         """Count a record that the contract must accept, in a file of this day since 1970."""
         if record.copy_of is not None:
             self.duplicates[record.copy_of] += 1
@@ -135,7 +137,7 @@ class Books:
         event = record.event
         self.types[event_type] += 1
         self._visits.add(record.visit)
-        received = event.get("ingest_timestamp", receipt_ms)
+        received = event.get("ingest_timestamp", received_at_ms)
         self.late_events += isinstance(received, int) and received - record.at > DAY_MS
         self.late_arrivals += file_day > record.at // DAY_MS
         if record.link:

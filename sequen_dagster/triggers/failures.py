@@ -79,7 +79,7 @@ def build_failure_sensor(
     return sequen_run_failures
 
 
-def telling_error(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
+def root_cause(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
     """Of an error and what caused it, the one that says most to a person.
 
     Ours, as it says what to do next; else the one that all began with.
@@ -97,7 +97,7 @@ def is_ours(error: SerializableErrorInfo) -> bool:
 def _failed_run(context: dg.RunFailureSensorContext) -> FailedRun:
     run = context.dagster_run
     events = context.for_run_failure().get_step_failure_events()
-    error = telling_error(events[0].step_failure_data.error) if events else None
+    error = root_cause(events[0].step_failure_data.error) if events else None
     return FailedRun(
         run_id=run.run_id,
         job=run.job_name,

@@ -13,16 +13,16 @@ from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import ExportsError, HomeError
 from sequen_dagster.exports.announced import announced_files
 from sequen_dagster.exports.assets import RAW_EVENTS, passed_over_metadata
-from sequen_dagster.exports.files import ExportFile, Listing, list_place
+from sequen_dagster.exports.files import ExportFile, Listing, list_location
+from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.ledger import FileStatus, Ledger
-from sequen_dagster.lake.requests import Plan, Portion, plan_requests
-from sequen_dagster.private import private_files
+from sequen_dagster.lake.requests import FileGroup, Plan, plan_requests
+from sequen_dagster.runtime.text import counted, quoted
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.wording import counted, quoted
 
 DRAIN_JOB: Final = "sequen_drain"
 # Tag of a run: the portion of files that it was asked to take in.
-PORTION: Final = "sequen/portion"
+FILE_GROUP: Final = "sequen/file_group"
 _MAX_NAMED: Final = 3
 _MAX_RUNS: Final = 1_000
 _UNDER_WAY: Final = [
@@ -56,7 +56,7 @@ def build_new_files_sensor(
 def _tick(
     settings: SequenSettings,
 ) -> Callable[[dg.SensorEvaluationContext], dg.SensorResult | dg.SkipReason]:
-    @private_files()
+    @owner_only_files()
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         listings, announced, problems = _look(settings)
         files = [file for listing in listings for file in listing.files]
@@ -77,15 +77,15 @@ def _tick(
             running=running,
         )
         ledger.mark_stable(plan.whole)
-        for portion in plan.requests:
-            ledger.request(portion.name, portion.files)
+        for file_group in plan.requests:
+            ledger.request(file_group.name, file_group.files)
         if not plan.requests:
             return dg.SkipReason(_explained(plan, listings, problems))
         for problem in problems:
             context.log.warning(problem)
         context.log.info(_explained(plan, listings, []))
         return dg.SensorResult(
-            run_requests=[_request(portion) for portion in plan.requests],
+            run_requests=[_request(file_group) for file_group in plan.requests],
             asset_events=[_observation(listings, files, plan)],
         )
 
@@ -99,7 +99,7 @@ def _look(settings: SequenSettings) -> tuple[list[Listing], set[ExportFile], lis
     problems: list[str] = []
     for source in settings.sources:
         try:
-            listing = list_place(source)
+            listing = list_location(source)
         except ExportsError as error:
             # One place that is gone must not hold back the others.
             problems.append(str(error))
@@ -121,24 +121,24 @@ def _conclude_ended(
     under_way = instance.get_runs(
         dg.RunsFilter(job_name=DRAIN_JOB, statuses=_UNDER_WAY), limit=_MAX_RUNS
     )
-    running = {run.tags[PORTION] for run in under_way if PORTION in run.tags}
-    asked = {status.portion for status in statuses if status.portion}
+    running = {run.tags[FILE_GROUP] for run in under_way if FILE_GROUP in run.tags}
+    asked = {status.file_group for status in statuses if status.file_group}
     # Without any run, Dagster has not got to it: the same request is made again.
     ended = [
-        portion
-        for portion in sorted(asked - running)
-        if instance.get_runs(dg.RunsFilter(tags={PORTION: portion}), limit=1)
+        file_group
+        for file_group in sorted(asked - running)
+        if instance.get_runs(dg.RunsFilter(tags={FILE_GROUP: file_group}), limit=1)
     ]
-    for portion in ended:
-        ledger.conclude(portion, retry_seconds=settings.retry_seconds)
+    for file_group in ended:
+        ledger.conclude(file_group, retry_seconds=settings.retry_seconds)
     return running & asked, bool(ended)
 
 
-def _request(portion: Portion) -> dg.RunRequest:
+def _request(file_group: FileGroup) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=portion.name,
-        run_config={"ops": {"lake": {"config": {"portion": portion.name}}}},
-        tags={PORTION: portion.name},
+        run_key=file_group.name,
+        run_config={"ops": {"lake": {"config": {"file_group": file_group.name}}}},
+        tags={FILE_GROUP: file_group.name},
     )
 
 
@@ -152,15 +152,15 @@ def _observation(
             "files": len(files),
             "bytes": sum(file.size_bytes for file in files),
             "newest": max(file.modified_at for file in files).isoformat(),
-            "files_requested": sum(len(portion.files) for portion in plan.requests),
-            "bytes_requested": sum(portion.size_bytes for portion in plan.requests),
+            "files_requested": sum(len(file_group.files) for file_group in plan.requests),
+            "bytes_requested": sum(file_group.size_bytes for file_group in plan.requests),
         },
     )
 
 
 def _explained(plan: Plan, listings: list[Listing], problems: list[str]) -> str:
     """What a tick has seen, for the person who looks at it in the UI."""
-    requested = sum(len(portion.files) for portion in plan.requests)
+    requested = sum(len(file_group.files) for file_group in plan.requests)
     parts = [
         f"{counted(requested, 'file')} asked for in {counted(len(plan.requests), 'run')}"
         if requested
@@ -168,14 +168,14 @@ def _explained(plan: Plan, listings: list[Listing], problems: list[str]) -> str:
         _named("arriving or settling", plan.arriving),
         _named("being taken in", plan.under_way),
         _named("waiting for a run to end", plan.waiting),
-        _named("waiting for their next try", plan.resting, with_error=True),
-        _named("parked until they change", plan.parked, with_error=True),
+        _named("waiting for their next try", plan.stable, with_error=True),
+        _named("dead-lettered until they change", plan.dead_lettered, with_error=True),
     ]
     told = [part for part in parts if part]
     files = sum(len(listing.files) for listing in listings)
     seen = f"{counted(files, 'file')} seen"
     summary = f"{seen}: {'; '.join(told)}." if told else f"No file is new. {seen}."
-    found = [str(listing) for listing in listings if listing.is_worth_telling]
+    found = [str(listing) for listing in listings if listing.is_reportable]
     return " ".join([*problems, summary, *found])
 
 

@@ -1,0 +1,1 @@
+"""Command line: `sequen-dagster`, one module a command."""

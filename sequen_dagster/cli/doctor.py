@@ -1,0 +1,95 @@
+"""`sequen-dagster doctor`: look at a home, and mend what can be mended without losing anything."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from sequen_dagster.cli.options import (
+    EXIT_FAILED,
+    console,
+    dry_run_option,
+    errors,
+    exports_option,
+    home_option,
+    set_option,
+    settings_of,
+)
+from sequen_dagster.runtime.text import counted
+
+if TYPE_CHECKING:
+    from sequen_dagster.operations.doctor import Finding
+    from sequen_dagster.settings import SequenSettings
+
+_STYLES: Final = {"ok": "green", "warning": "yellow", "error": "red"}
+
+
+@click.command()
+@exports_option
+@home_option
+@set_option
+@click.option("--rebuild", is_flag=True, help="Make the ledger anew from the commits.")
+@click.option("--clean", is_flag=True, help="Remove what killed runs left more than a day ago.")
+@dry_run_option
+def doctor(
+    *,
+    exports: str | None,
+    home: Path | None,
+    overrides: tuple[str, ...],
+    rebuild: bool,
+    clean: bool,
+    dry_run: bool,
+) -> None:
+    """Say what is wrong with a home and around it; exit 1 if something is.
+
+    Looks only, unless asked to rebuild or to clean; both are safe to repeat.
+    """
+    settings = settings_of(overrides, needs_exports=False, home=home, exports=exports)
+    with errors.status("looking around"):
+        from sequen_dagster.operations.doctor import examine
+
+        if rebuild:
+            _rebuild(settings, dry_run=dry_run)
+        if clean:
+            _clean(settings, dry_run=dry_run)
+        findings = examine(settings)
+    console.print(_table(findings))
+    sys.exit(EXIT_FAILED if any(one.level == "error" for one in findings) else 0)
+
+
+def _rebuild(settings: "SequenSettings", *, dry_run: bool) -> None:
+    from sequen_dagster.lake.commits import commit_names
+    from sequen_dagster.operations.doctor import rebuild_ledger
+
+    if dry_run:
+        commits = counted(len(commit_names(settings.home / "lake")), "commit")
+        console.print(f"The ledger would be made anew from {commits}.")
+        return
+    kept, indexed = rebuild_ledger(settings)
+    aside = f"; the old one is {kept.name}" if kept else ""
+    console.print(f"The ledger was made anew from {counted(indexed, 'commit')}{aside}.")
+
+
+def _clean(settings: "SequenSettings", *, dry_run: bool) -> None:
+    from sequen_dagster.lake.tidying import find_unreferenced_files, remove_unreferenced_files
+
+    unreferenced_files = find_unreferenced_files(settings)
+    if not dry_run:
+        remove_unreferenced_files(unreferenced_files)
+    size = sum(unreferenced.size_bytes for unreferenced in unreferenced_files) / 1e6
+    would = "would be removed" if dry_run else "removed"
+    console.print(
+        f"{counted(len(unreferenced_files), 'unreferenced file')} {would}, {size:,.1f} MB."
+    )
+
+
+def _table(findings: "list[Finding]") -> Table:
+    table = Table(show_edge=False)
+    for column in ("area", "", "finding"):
+        table.add_column(column, overflow="fold")
+    for one in findings:
+        table.add_row(one.area, Text(one.level, style=_STYLES[one.level]), Text(one.message))
+    return table

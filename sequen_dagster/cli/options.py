@@ -1,0 +1,91 @@
+"""What every command of the command line shares: consoles, options, exit codes, settings."""
+
+import sys
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+from sequen_dagster.errors import LockTimeoutError, SequenError, SettingsError
+from sequen_dagster.runtime.text import printable
+from sequen_dagster.settings import SequenSettings, load_settings
+
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_LOCKED: Final = 3
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+exports_option = click.option(
+    "--exports",
+    help="Place that holds the export files: a folder, one file, or an address such as "
+    "s3://bucket/prefix (default exports, or SEQUEN_EXPORTS).",
+)
+home_option = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory for everything that is written (default .sequen, or SEQUEN_HOME).",
+)
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a setting, such as session_timeout_minutes=45.",
+)
+strict_option = click.option("--strict", is_flag=True, help="Exit 1 if any record is quarantined.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+
+
+def settings_of(
+    overrides: tuple[str, ...], *, needs_exports: bool = True, **given: Any
+) -> SequenSettings:
+    """Settings from the arguments of a command; ends the process where they cannot work.
+
+    Args:
+        overrides: what `--set` gave.
+        needs_exports: whether every exports place has to be there.
+        **given: settings by name; `None` means "not given".
+    """
+    # Any: settings of all types; load_settings checks them.
+    values = dict(given)
+    for override in overrides:
+        name, separator, value = override.partition("=")
+        if not separator:
+            fail(f"--set takes KEY=VALUE, not {override!r}.", EXIT_USAGE)
+        values[name] = value
+    try:
+        settings = load_settings(Path.cwd(), **values)
+    except SettingsError as error:
+        fail(str(error), EXIT_USAGE)
+    places = [source.exports for source in settings.sources]
+    missing = [place for place in places if isinstance(place, Path) and not place.exists()]
+    for place in missing if needs_exports else []:
+        fail(
+            f"Exports place {str(place)!r} does not exist. Name the folder that holds "
+            "your export files with --exports.",
+            EXIT_USAGE,
+        )
+    return settings
+
+
+def progress_of(stage: str, message: str) -> Text:
+    """What a run tells of itself, for the status line: names of files are no markup there."""
+    return Text(printable(f"{stage}: {message}"))
+
+
+def exit_code(error: SequenError) -> int:
+    """The exit code that an error of ours means."""
+    if isinstance(error, LockTimeoutError):
+        return EXIT_LOCKED
+    return EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILED
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say what went wrong and end the process."""
+    errors.print(f"[red]error[/red] {escape(message)}", soft_wrap=True)
+    sys.exit(code)

@@ -1,0 +1,61 @@
+"""`sequen-dagster report`: make the report anew from what is published, and show it."""
+
+import json
+from pathlib import Path
+
+import click
+from rich.markdown import Markdown
+
+from sequen_dagster.cli.options import (
+    console,
+    errors,
+    exit_code,
+    fail,
+    home_option,
+    set_option,
+    settings_of,
+)
+from sequen_dagster.errors import SequenError
+
+
+@click.command()
+@home_option
+@set_option
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
+@click.option(
+    "--diff",
+    "against",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="PREVIOUS",
+    help="Tell what is new since this report.json (default: the last report of an earlier day).",
+)
+@click.option("--json-schema", is_flag=True, help="Only print the JSON Schema of report.json.")
+def report(
+    *,
+    home: Path | None,
+    overrides: tuple[str, ...],
+    opens: bool,
+    against: Path | None,
+    json_schema: bool,
+) -> None:
+    """Make the report anew from the published snapshot; no run is needed.
+
+    Writes report.html, report.md and report.json into `serving/`, and prints it.
+    """
+    if json_schema:
+        from sequen_dagster.reports.document.report import report_schema
+
+        click.echo(json.dumps(report_schema(), indent=2))
+        return
+    settings = settings_of(overrides, needs_exports=False, home=home)
+    with errors.status("making the report"):
+        from sequen_dagster.reports.files import make_report
+
+        try:
+            written = make_report(settings, against=against)
+        except SequenError as error:
+            fail(str(error), exit_code(error))
+    console.print(Markdown(written.markdown))
+    console.print(f"\n{written.page}", soft_wrap=True, markup=False)
+    if opens:
+        click.launch(written.page.as_uri())

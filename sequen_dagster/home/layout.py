@@ -1,0 +1,160 @@
+"""Home: every path of a home, once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The lake of a home: commits, and the Parquet files that they name."""
+
+    root: Path
+
+    @property
+    def commits(self) -> Path:
+        """Manifests, the truth of what has been taken in."""
+        return self.root / "commits"
+
+    @property
+    def events(self) -> Path:
+        """Accepted rows, one folder a batch."""
+        return self.root / "events"
+
+    @property
+    def quarantine(self) -> Path:
+        """Quarantined rows, one folder a batch."""
+        return self.root / "quarantine"
+
+    @property
+    def erasures(self) -> Path:
+        """Salted hashes of erased people."""
+        return self.root / "erasures.json"
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What people open: snapshot, report, docs, training set."""
+
+    root: Path
+
+    @property
+    def snapshot(self) -> Path:
+        """The public tables as one database file."""
+        return self.root / "sequen.duckdb"
+
+    @property
+    def report_json(self) -> Path:
+        """The numbers of the report."""
+        return self.root / "report.json"
+
+    @property
+    def report_html(self) -> Path:
+        """The report as a page."""
+        return self.root / "report.html"
+
+    @property
+    def report_markdown(self) -> Path:
+        """The report as Markdown."""
+        return self.root / "report.md"
+
+    @property
+    def history(self) -> Path:
+        """Numbers of former reports."""
+        return self.root / "history"
+
+    @property
+    def docs(self) -> Path:
+        """The dbt docs as one page."""
+        return self.root / "docs" / "index.html"
+
+    @property
+    def training(self) -> Path:
+        """The training set and its manifest."""
+        return self.root / "training"
+
+    @property
+    def readme(self) -> Path:
+        """What the tables mean, with example queries."""
+        return self.root / "README.md"
+
+
+@dataclass(frozen=True)
+class DbtFolder:
+    """What dbt writes for a home: its profile, artifacts and logs."""
+
+    root: Path
+
+    @property
+    def target(self) -> Path:
+        """Artifacts and logs of dbt."""
+        return self.root / "target"
+
+    @property
+    def manifest(self) -> Path:
+        """The manifest of the project under the home's settings."""
+        return self.target / "manifest.json"
+
+    @property
+    def profile(self) -> Path:
+        """The profile that opens the warehouse."""
+        return self.root / "profiles.yml"
+
+    @property
+    def run_log(self) -> Path:
+        """The console output of the last run of the command line."""
+        return self.root / "run.log"
+
+
+@dataclass(frozen=True)
+class Home:
+    """One directory that holds everything the pipeline writes.
+
+    Build it from the setting, `Home(settings.home)`, in an operation or in the assets of a stage;
+    what lies below takes the home, or the part of it that it uses.
+
+    Example:
+        >>> Home(Path("/srv/sequen")).lake.commits
+        PosixPath('/srv/sequen/lake/commits')
+    """
+
+    root: Path
+
+    @property
+    def lake(self) -> Lake:
+        """Commits and rows."""
+        return Lake(self.root / "lake")
+
+    @property
+    def serving(self) -> Serving:
+        """What people open."""
+        return Serving(self.root / "serving")
+
+    @property
+    def dbt(self) -> DbtFolder:
+        """What dbt writes."""
+        return DbtFolder(self.root / "dbt")
+
+    @property
+    def ledger(self) -> Path:
+        """The index of the commits, and the state of files that are not committed yet."""
+        return self.root / "ledger.sqlite"
+
+    @property
+    def warehouse(self) -> Path:
+        """The database of the one writer."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def writer(self) -> Path:
+        """Who holds the right to write the warehouse."""
+        return self.root / "writer.json"
+
+    @property
+    def scratch(self) -> Path:
+        """Where `verify` rebuilds the tables; removed afterwards."""
+        return self.root / "verify"
+
+    def make(self) -> "Home":
+        """Create the directory, for its owner only, and return the home."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self

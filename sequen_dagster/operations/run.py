@@ -1,0 +1,168 @@
+"""One run of the whole pipeline in this process, through the same definitions Dagster serves."""
+
+import os
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from sequen_dagster.definitions import build_definitions
+from sequen_dagster.errors import LockTimeoutError
+from sequen_dagster.exports.assets import EXPORTS_FOUND
+from sequen_dagster.home.owner_only import owner_only_files
+from sequen_dagster.lake.assets import (
+    LEFT_PATHS,
+    NOT_REVALIDATED,
+    REVALIDATED,
+    UNREAD,
+    LakeConfig,
+)
+from sequen_dagster.lake.replay import Choice
+from sequen_dagster.marts.assets import BUILD
+from sequen_dagster.marts.project import profiles_dir
+from sequen_dagster.reports.files import read_report
+from sequen_dagster.runtime.progress import listening
+from sequen_dagster.settings import SequenSettings
+from sequen_dagster.triggers.failures import root_cause
+from sequen_dagster.triggers.jobs import FULL_JOB
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended.
+
+    Attributes:
+        is_success: whether every stage succeeded.
+        summary: the report's numbers; empty where the run did not get that far.
+        failures: what failed, one line each, without values of events.
+        failed_checks: asset checks of severity error that did not pass.
+        seconds_by_stage: duration of each step.
+        new_files: files taken in by this run.
+        revalidated: batches that were judged again, where that was asked for.
+        not_revalidated: how many could not be, since their files are gone or changed.
+        left_paths: the first of these, with the reason.
+        unread_files: files that this run took in and could not read as a whole, with the reason.
+        exports_found: of each exports place where nothing was found, or something passed over,
+            what was.
+        build: how the tables were built, and why; empty where they were not.
+        is_lock_timeout: whether another writer was in the way.
+    """
+
+    is_success: bool
+    summary: dict[str, Any] = field(default_factory=dict)
+    failures: tuple[str, ...] = ()
+    failed_checks: tuple[str, ...] = ()
+    seconds_by_stage: dict[str, float] = field(default_factory=dict)
+    new_files: int = 0
+    revalidated: int = 0
+    not_revalidated: int = 0
+    left_paths: tuple[str, ...] = ()
+    unread_files: tuple[str, ...] = ()
+    exports_found: tuple[str, ...] = ()
+    build: str = ""
+    is_lock_timeout: bool = False
+
+
+@owner_only_files()
+def run_pipeline(
+    settings: SequenSettings,
+    *,
+    full_refresh: bool = False,
+    replay: Choice | None = None,
+    retry_dead_lettered: bool = False,
+    on_progress: Callable[[str, str], None] | None = None,
+) -> RunOutcome:
+    """Register, ingest, build, publish and report, once.
+
+    Runs show up in Dagster's UI where `DAGSTER_HOME` is set; otherwise they leave no trace.
+
+    Args:
+        settings: from `load_settings`.
+        full_refresh: whether to build all tables from nothing.
+        replay: batches to judge again first.
+        retry_dead_lettered: whether to try files again that were given up.
+        on_progress: called with (stage, message) as work gets done.
+
+    Returns:
+        The outcome; a failed stage is an outcome, not an exception.
+    """
+    # Whoever waits at a terminal is told at once, and tries again.
+    at_once = settings.model_copy(update={"step_retries": 0})
+    job = build_definitions(at_once).resolve_job_def(FULL_JOB)
+    again = LakeConfig.asking(replay or Choice(), retry_dead_lettered=retry_dead_lettered)
+    asked = {
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        "ops": {
+            "lake": {"config": again.model_dump()},
+            "marts": {"config": {"full_refresh": full_refresh}},
+        },
+    }
+    log = profiles_dir(settings) / "run.log"
+    # dagster_dbt prints every line of dbt; on a terminal that would bury the summary.
+    with (
+        _instance() as instance,
+        listening(on_progress or _nobody),
+        log.open("w", encoding="utf-8") as lines,
+        redirect_stdout(lines),
+    ):
+        result = job.execute_in_process(instance=instance, run_config=asked, raise_on_error=False)
+    told = _told(result)
+    steps = [event for event in result.all_events if event.is_step_success]
+    failed = [event for event in result.all_events if event.is_step_failure]
+    errors = [(event.step_key, *_root_cause(event)) for event in failed]
+    checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    return RunOutcome(
+        is_success=result.success,
+        summary=read_report(settings) if result.success else {},
+        failures=tuple(f"{step}: {message}" for step, _, message in errors),
+        failed_checks=tuple(
+            _described(check) for check in checks if check.severity == dg.AssetCheckSeverity.ERROR
+        ),
+        seconds_by_stage={
+            str(event.step_key): event.step_success_data.duration_ms / 1000 for event in steps
+        },
+        new_files=int(told.get("files", 0)),
+        revalidated=int(told.get(REVALIDATED, 0)),
+        not_revalidated=int(told.get(NOT_REVALIDATED, 0)),
+        left_paths=tuple(told.get(LEFT_PATHS, ())),
+        unread_files=tuple(told.get(UNREAD, ())),
+        exports_found=tuple(told.get(EXPORTS_FOUND, ())),
+        build=str(told.get(BUILD, "")),
+        is_lock_timeout=any(name == LockTimeoutError.__name__ for _, name, _ in errors),
+    )
+
+
+def _instance() -> dg.DagsterInstance:
+    has_home = bool(os.environ.get("DAGSTER_HOME"))
+    return dg.DagsterInstance.get() if has_home else dg.DagsterInstance.ephemeral()
+
+
+def _nobody(_stage: str, _message: str) -> None:
+    """Watch nothing."""
+
+
+def _root_cause(event: dg.DagsterEvent) -> tuple[str, str]:
+    """Class and message of the error that says most about a failed step."""
+    error = root_cause(event.step_failure_data.error)
+    if error is None:
+        return "", "failed without a message"
+    if error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+        return error.cls_name, "was interrupted; run again to go on from here"
+    return error.cls_name or "", error.message.strip()
+
+
+def _described(check: dg.AssetCheckEvaluation) -> str:
+    name = f"{check.check_name} ({check.asset_key.to_user_string()})"
+    reasons = check.metadata.get("reasons")
+    return name if reasons is None else f"{name}: {reasons.value}"
+
+
+def _told(result: dg.ExecuteInProcessResult) -> dict[str, Any]:  # Any: metadata of any kind
+    """What the assets said of themselves, the first of each name."""
+    told: dict[str, Any] = {}
+    for event in result.get_asset_materialization_events():
+        for name, metadata in event.materialization.metadata.items():
+            told.setdefault(name, metadata.value)
+    return told

@@ -1,0 +1,1 @@
+"""Runtime: what every part uses as it runs: processes, fail points, redaction, progress, text."""

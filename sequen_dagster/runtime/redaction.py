@@ -1,0 +1,77 @@
+"""Exceptions of the engines, whose texts quote records, turned into ones that show no value."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from traceback import walk_tb
+from types import TracebackType
+from typing import Final
+
+import duckdb
+import polars as pl
+from pandera.errors import SchemaError, SchemaErrors
+
+from sequen_dagster.errors import FaultError
+
+_PACKAGE: Final = Path(__file__).parents[1]
+# What DuckDB says about the values it met. Files, locks, names and SQL it tells by other classes.
+_ENGINE: Final = (
+    duckdb.DataError,
+    duckdb.IntegrityError,
+    duckdb.InternalError,
+    duckdb.FatalException,
+    duckdb.SequenceException,
+    duckdb.InvalidInputException,
+    duckdb.InvalidTypeException,
+)
+# Arrow, msgspec and Python's own converters raise subclasses of these.
+_CODE: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    pl.exceptions.PolarsError,
+    SchemaError,
+    SchemaErrors,
+)
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Have no exception out of the block show a value of an event.
+
+    Use it around whatever takes records or rows in hand. An exception is a fault of ours there, bad
+    records being data, and its text goes into logs that more people read than the tables.
+
+    Raises:
+        duckdb.Error: of the class that the engine raised, with the place in the code for a text.
+        FaultError: likewise, of whatever else was raised.
+    """
+    try:
+        yield
+    except _ENGINE as error:
+        raise type(error)(_described(error)) from None
+    except _CODE as error:
+        raise FaultError(_described(error)) from None
+
+
+def _described(error: Exception) -> str:
+    kind = type(error).__name__
+    return f"{kind} in {_place(error.__traceback__)}. Its text may quote events and is not shown."
+
+
+def _place(traceback: TracebackType | None) -> str:
+    """The innermost line of our own code on the way to an exception."""
+    lines = [
+        (Path(frame.f_code.co_filename), number)
+        for frame, number in walk_tb(traceback)
+        if _PACKAGE in Path(frame.f_code.co_filename).parents
+    ]
+    # The first is the line that this module yields at.
+    if len(lines) < 2:
+        return "code that is not ours"
+    path, number = lines[-1]
+    return f"{path.relative_to(_PACKAGE).as_posix()}:{number}"

@@ -1,0 +1,94 @@
+"""Triggers: new export files start a drain, a drain starts the marts, a day starts everything."""
+
+from typing import Any, Final
+
+import dagster as dg
+
+from sequen_dagster.lake.assets import QUARANTINED_EVENTS, VALIDATED_EVENTS
+from sequen_dagster.marts.assets import AUTOMATION
+from sequen_dagster.marts.checks import EQUALS_A_FULL_REFRESH
+from sequen_dagster.settings import SequenSettings
+from sequen_dagster.triggers.failures import Hook, build_failure_sensor
+from sequen_dagster.triggers.new_files import DRAIN_JOB, build_new_files_sensor
+
+FULL_JOB: Final = "sequen_run"
+VERIFY_JOB: Final = "sequen_verify"
+
+
+def build_jobs(assets: dg.AssetSelection) -> list[Any]:
+    """Jobs: take in files, do everything from files to reports, prove that the tables are right.
+
+    Args:
+        assets: ours; definitions that are merged with ours have assets of their own.
+    """
+    # Any: Dagster has no public name for an asset job.
+    return [
+        dg.define_asset_job(
+            DRAIN_JOB,
+            selection=dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_EVENTS),
+            description="Judge every pending export file and commit what it holds.",
+        ),
+        dg.define_asset_job(
+            FULL_JOB,
+            selection=assets,
+            description="The whole pipeline: exports to tables, report and published snapshot.",
+        ),
+        dg.define_asset_job(
+            VERIFY_JOB,
+            selection=dg.AssetSelection.checks(EQUALS_A_FULL_REFRESH),
+            description="Rebuild all tables elsewhere and compare them with those that stand.",
+        ),
+    ]
+
+
+def build_sensors(
+    settings: SequenSettings, assets: dg.AssetSelection, *, on_run_failure: Hook | None = None
+) -> list[dg.SensorDefinition]:
+    """The sensors: for new files, for automation conditions, for runs that fail.
+
+    Dagster's own automation sensor is stopped until a person switches it on, so that ours comes
+    along with the state that `sensors` asks for.
+
+    Args:
+        settings: intervals, and whether sensors start switched on.
+        assets: ours.
+        on_run_failure: called with the facts of every run of ours that fails.
+    """
+    status = dg.DefaultSensorStatus.RUNNING if settings.sensors else dg.DefaultSensorStatus.STOPPED
+    automation = dg.AutomationConditionSensorDefinition(
+        name="sequen_automation",
+        target=assets,
+        minimum_interval_seconds=settings.tick_seconds,
+        default_status=status,
+        run_tags={AUTOMATION: "true"},
+        description="Builds the tables after new commits in the lake, and publishes them.",
+    )
+    return [
+        build_new_files_sensor(settings, status),
+        automation,
+        build_failure_sensor(settings, status, hook=on_run_failure),
+    ]
+
+
+def build_schedules(settings: SequenSettings) -> list[dg.ScheduleDefinition]:
+    """A daily run of everything, as a safety net; dbt's tests look at whole tables in it."""
+    hour, minute = settings.daily_at.split(":")
+    is_on = settings.sensors
+    return [
+        dg.ScheduleDefinition(
+            name="sequen_daily",
+            job_name=FULL_JOB,
+            cron_schedule=f"{int(minute)} {int(hour)} * * *",
+            execution_timezone="UTC",
+            run_config={
+                "ops": {
+                    "lake": {"config": {"only_stable": True}},
+                    "marts": {"config": {"test_whole_tables": True}},
+                }
+            },
+            default_status=dg.DefaultScheduleStatus.RUNNING
+            if is_on
+            else dg.DefaultScheduleStatus.STOPPED,
+            description="The whole pipeline once a day, whatever the sensors have done.",
+        )
+    ]

@@ -1,0 +1,1 @@
+"""What tests share: builders of events and homes, histories, an independent reading, browsing."""

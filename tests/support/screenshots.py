@@ -1,0 +1,148 @@
+"""Takes the pictures of docs/images anew: `make screenshots`, or `screenshots.py HOME` on a home.
+
+They show a simulated shop, so that they can be shown to anybody.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from playwright.sync_api import Browser, expect
+
+from support.browsing import DESK, PHONE, ROOT, Look, launched, looking_at, served
+
+IMAGES: Final = ROOT / "docs" / "images"
+EVENTS: Final = 40_000
+MOST_BYTES: Final = 400_000
+MOST_BYTES_OF_REPORT: Final = 600_000
+# Width and height of a picture of the report: its beginning, or from one section on.
+PAPER: Final = (1120, 1500)
+STAGES: Final = ("exports", "lake", "marts", "reports")
+# The graph has more assets than a picture has room for; these show every stage.
+SHOWN: Final = (
+    "raw_events",
+    "validated_events",
+    "quarantined_events",
+    "*/stg_events",
+    "*/int_events_deduplicated",
+    "fct_events",
+    "fct_sessions",
+    "rpt_funnel",
+    "warehouse",
+    "published_snapshot",
+    "completeness_report",
+    "training_set",
+    "dbt_docs",
+)
+# What is drawn of the graph, with a margin.
+DRAWN: Final = """() => {
+    const boxes = [...document.querySelectorAll("foreignObject")]
+        .map(one => one.getBoundingClientRect());
+    const [left, top] = ["left", "top"].map(side => Math.min(...boxes.map(box => box[side])) - 24);
+    const [right, bottom] = ["right", "bottom"].map(
+        side => Math.max(...boxes.map(box => box[side])) + 24);
+    return {x: left, y: top, width: right - left, height: bottom - top};
+}"""
+
+
+def main() -> None:
+    """Make a home if none is named, and take all pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else Path(folder) / "shop"
+        if not (home / "serving").exists():
+            _run_demo(home)
+        with launched() as browser:
+            _shoot_files(browser, home / "serving")
+            log = home / "webserver.log"
+            with served(home, home / "exports", home / "dagster", log) as address:
+                _shoot_dagster(browser, address)
+    _check_sizes()
+
+
+def _run_demo(home: Path) -> None:
+    dagster_home = home / "dagster"
+    dagster_home.mkdir(parents=True)
+    (dagster_home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    command = ["demo", "--home", str(home), "--events", str(EVENTS)]
+    subprocess.run(
+        [sys.executable, "-m", "sequen_dagster.cli.main", *command],
+        env={**os.environ, "DAGSTER_HOME": str(dagster_home)},
+        check=True,
+    )
+
+
+def _shoot_files(browser: Browser, serving: Path) -> None:
+    docs = (serving / "docs" / "index.html").as_uri()
+    with looking_at(browser, f"{docs}#!/model/model.sequen.fct_sessions", viewport=DESK) as look:
+        expect(look.page.get_by_role("heading", name="fct_sessions")).to_be_visible()
+        _shoot(look, "dbt-docs.png")
+    report = serving / "report.html"
+    if not report.exists():
+        return
+    with looking_at(browser, report.as_uri(), viewport=PAPER) as look:
+        look.shoot(IMAGES / "report-light.png")
+    with looking_at(browser, report.as_uri(), viewport=PAPER, scheme="dark") as look:
+        look.page.evaluate("document.querySelector('#trend').scrollIntoView()")
+        look.shoot(IMAGES / "report-dark.png")
+    with looking_at(browser, report.as_uri(), viewport=PHONE) as look:
+        look.shoot(IMAGES / "report-phone.png")
+
+
+def _shoot_dagster(browser: Browser, address: str) -> None:
+    _shoot_graph(browser, address)
+    for name, path, height, last in (
+        ("asset.png", "/assets/fct_sessions", 1000, "visitor_key"),
+        ("sensors.png", "/automation", 500, "sequen_run_failures"),
+    ):
+        with looking_at(browser, address + path, viewport=(1300, height)) as look:
+            look.page.get_by_text("Hide navigation").click()
+            expect(look.page.get_by_text(last).first).to_be_visible()
+            _shoot(look, name)
+
+
+def _shoot_graph(browser: Browser, address: str) -> None:
+    query = quote(" or ".join(f'key:"{name}"' for name in SHOWN), safe="")
+    with looking_at(browser, f"{address}/asset-groups~{query}/", viewport=(2400, 1200)) as look:
+        page = look.page
+        page.get_by_text("Hide navigation").click()
+        page.locator("[aria-label=panel_show_right]").click()
+        for name in STAGES:
+            group = page.locator("foreignObject").get_by_text(name, exact=True)
+            expect(group).to_be_visible()
+            group.click()
+            page.wait_for_timeout(1_500)
+            # Makes everything fit again: what lies outside is not there at all.
+            page.mouse.dblclick(110, 1180)
+            page.wait_for_timeout(1_500)
+        expect(page.get_by_text("fetching statuses")).to_have_count(0)
+        _settle(look)
+        page.screenshot(path=IMAGES / "graph.png", clip=page.evaluate(DRAWN))
+
+
+def _shoot(look: Look, name: str) -> None:
+    _settle(look)
+    look.shoot(IMAGES / name)
+
+
+def _settle(look: Look) -> None:
+    # Counts and icons come in after the page itself.
+    look.page.wait_for_load_state("networkidle")
+    look.page.wait_for_timeout(2_000)
+    look.page.mouse.move(0, 0)
+
+
+def _check_sizes() -> None:
+    for picture in sorted(IMAGES.glob("*.png")):
+        most = MOST_BYTES_OF_REPORT if picture.name.startswith("report") else MOST_BYTES
+        size = picture.stat().st_size
+        sys.stdout.write(f"{picture.name}: {size:,} bytes\n")
+        if size > most:
+            sys.exit(f"{picture.name} has {size:,} bytes, more than {most:,}: shoot less of it")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+import pytest
+
+from sequen_dagster.runtime.text import printable, quoted
+
+
+@pytest.mark.bad_input(33)
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a.jsonl", "a.jsonl"),
+        ("two\nlines\r", r"two\nlines\r"),
+        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
+        ("\x9b31m", r"\x9b31m"),
+        ("\u202ertl\u2066", r"\u202ertl\u2066"),
+        ("\u2028", r"\u2028"),
+        ("\U000e0001", r"\U000e0001"),
+        ("\u00e9", "\u00e9"),
+        ("x" * 200, "x" * 200),
+        ("x" * 201, "x" * 199 + "…"),
+    ],
+)
+def test_nothing_in_a_name_is_obeyed_by_a_terminal(name: str, shown: str) -> None:
+    assert printable(name) == shown
+    assert quoted(name) == f"'{shown}'"
