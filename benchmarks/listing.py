@@ -43,7 +43,7 @@ class ListingMeasured:
 
 def bench_listing(folder: Path, files: int, rounds: int) -> list[ListingMeasured]:
     """Tick on a folder of many files: all new, none new, some new; then list a bucket."""
-    settings = load_settings(folder, home="home", exports="exports", settle_seconds=0)
+    settings = load_settings(folder, home="home", exports="exports", quiet_seconds=0)
     root = settings.make_home().parent / "exports"
     for number in range(files):
         path = root / f"day={number % _FOLDERS}" / f"{number:07}.jsonl"

@@ -39,7 +39,7 @@ class Deployment(RuleBasedStateMachine):
         self.daemon = Daemon(
             settings_of(
                 Path(self._folder.name),
-                settle_seconds=0,
+                quiet_seconds=0,
                 retry_seconds=0,
                 run_files=2,
                 runs_per_tick=2,

@@ -19,8 +19,8 @@ from sequen_dagster.lake.commits import Commit, read_commits, write_commit
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
 from sequen_dagster.reports.publish import publish, snapshot_path
-from sequen_dagster.reports.serving import write_in_place
 from sequen_dagster.reports.training import write_training_set
+from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.settings import SequenSettings
 from support.homes import event, settings_of, write_events
 from support.snapshots import START, Snapshot
@@ -126,7 +126,7 @@ def test_full_disk_of_a_worker_ends_the_drain(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault(24)
-def test_manifest_that_finds_no_room_commits_nothing(tmp_path: Path) -> None:
+def test_manifest_that_finds_no_room_commits_no_batch(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     (commit,) = drain(settings).commits
@@ -183,17 +183,17 @@ def test_snapshot_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
 @pytest.mark.fault(24)
 def test_report_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
     target = tmp_path / "report.md"
-    write_in_place(target, "old")
+    write_report_file(target, "old")
 
     with (
         files_of_at_most(10),
         pytest.raises(StorageError, match=r"the file report\.md: File too large"),
     ):
-        write_in_place(target, "new and longer")
+        write_report_file(target, "new and longer")
 
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
-    write_in_place(target, "new and longer")
+    write_report_file(target, "new and longer")
     assert target.read_text() == "new and longer"
 
 
@@ -279,7 +279,7 @@ def test_what_is_published_is_flushed_before_it_takes_its_name(
     fill(settings, 3)
 
     publish(settings)
-    write_in_place(snapshot_path(settings).with_name("report.md"), "text")
+    write_report_file(snapshot_path(settings).with_name("report.md"), "text")
 
     assert order == [
         ("flush", "serving/sequen.tmp"),
@@ -313,7 +313,7 @@ def test_training_set_is_flushed_before_it_takes_its_name(
 
 
 @pytest.mark.fault(25)
-def test_nothing_in_the_exports_place_is_written_or_removed(tmp_path: Path) -> None:
+def test_no_file_at_a_location_is_written_or_removed(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     target = write_events(settings, "a.jsonl", event())
     before = (target.read_bytes(), target.stat().st_mtime_ns, target.stat().st_ino)
@@ -389,7 +389,7 @@ def failing_at(place: str) -> Any:
     return fail
 
 
-def test_engine_errors_that_are_no_matter_of_the_disk_stay_as_they_are(tmp_path: Path) -> None:
+def test_engine_errors_other_than_of_the_disk_stay_as_they_are(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     settings.make_home()
 

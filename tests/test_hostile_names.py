@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.reports.publish import snapshot_path
-from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.settings import SequenSettings
 from support.homes import event, settings_of, write_events
 
@@ -135,7 +135,7 @@ def test_names_are_text_from_file_to_report(ran: Ran) -> None:
 
 @pytest.mark.slow
 @pytest.mark.bad_input(29, 30, 31, 32)
-def test_nothing_in_a_name_is_carried_out(ran: Ran) -> None:
+def test_name_is_never_executed(ran: Ran) -> None:
     assert list(ran.folder.rglob("run-by-a-shell")) == []
     assert [name for name, text in ran.texts().items() if CANARY in text] == []
 
@@ -150,7 +150,7 @@ def test_no_line_is_forged_and_no_terminal_commanded(ran: Ran) -> None:
 @pytest.mark.slow
 @pytest.mark.bad_input(33, 57)
 def test_report_and_dagster_show_names_as_text(ran: Ran) -> None:
-    report = (serving_dir(ran.settings) / "report.md").read_text(encoding="utf-8")
+    report = Home(ran.settings.home).serving.report_markdown.read_text(encoding="utf-8")
     (database,) = (ran.folder / "dagster").rglob("index.db")
     with closing(sqlite3.connect(database)) as events:
         told = [json.loads(event) for (event,) in events.execute("select event from event_logs")]

@@ -27,7 +27,7 @@ def proofs_in(source: str) -> dict[tuple[str, int], list[str]]:
 def test_page_is_up_to_date() -> None:
     written = PAGE.read_text(encoding="utf-8")
 
-    assert written == render(PROOFS), "run `make reliability`"
+    assert written == render(PROOFS), "run `make docs`"
 
 
 def test_lists_are_whole() -> None:
@@ -103,7 +103,7 @@ TestMachine = pytest.mark.fault(7)(Machine.TestCase)
         ("CASES = [pytest.param(1, marks=pytest.mark.fault(1))]", "no test carries"),
     ],
 )
-def test_mark_that_proves_nothing_is_told(source: str, told: str) -> None:
+def test_mark_without_a_claim_is_reported(source: str, told: str) -> None:
     with pytest.raises(MarkError, match=told):
         proofs_in(source)
 

@@ -42,7 +42,7 @@ def requested(settings: SequenSettings, *statuses: FileStatus, **known: object) 
 def test_file_is_whole_after_two_polls_and_the_settle_time(
     tmp_path: Path, observations: int, rested: int, is_whole: bool
 ) -> None:
-    settings = settings_of(tmp_path, settle_seconds=30)
+    settings = settings_of(tmp_path, quiet_seconds=30)
     plan = plan_requests([status("a", observations=observations, rested=rested)], settings, now=NOW)
 
     assert bool(plan.requests) == is_whole
@@ -133,7 +133,7 @@ def test_name_of_a_file_group_stands_for_content_and_try(tmp_path: Path) -> None
 
 @pytest.mark.fault(1)
 @pytest.mark.parametrize("complete_when", ["success_marker", "manifest"])
-def test_announced_files_need_no_rest_and_others_get_none(
+def test_announced_files_have_no_quiet_period_and_others_wait(
     tmp_path: Path, complete_when: str
 ) -> None:
     source = Source(exports=tmp_path, complete_when=complete_when)

@@ -52,7 +52,7 @@ def storage_error(what: str, folder: Path, reason: str, *, about_bytes: int = 0)
         room = f"{room}, about {about_bytes:,} are needed"
     return StorageError(
         f"Cannot write {what}: {reason}; {room}. Nothing half done was committed. "
-        "Make room, or mend the disk, and run again."
+        "Make room, or fix the disk, and run again."
     )
 
 
@@ -103,6 +103,28 @@ def replace_file(
         fail_point(after, target.name)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def write_file(
+    target: Path, content: str | bytes, *, fail_points: tuple[str, str] | None = None
+) -> None:
+    """Replace a file by this content, in one step, as `replace_file` does.
+
+    Args:
+        target: the file to replace; its folder is made.
+        content: the bytes, or text that is written as UTF-8.
+        fail_points: passed before and after the file takes its name.
+
+    Raises:
+        StorageError: it cannot be written; the old file is still in place.
+    """
+    what = f"the file {target.name}"
+    size = len(content)
+    with (
+        replace_file(target, what, about_bytes=size, fail_points=fail_points) as unfinished,
+        writing(what, target.parent, about_bytes=size),
+    ):
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def make_folder(folder: Path) -> None:

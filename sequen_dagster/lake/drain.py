@@ -256,6 +256,6 @@ def _find_stable(
     """Those that a sensor has found whole, or that look the same some time later."""
     known = {status.file: status.state for status in ledger.observe(pending)}
     if any(known[file] == "seen" for file in pending):
-        time.sleep(settings.settle_seconds)
+        time.sleep(settings.quiet_seconds)
     later = set(list_sources(settings.sources))
     return [file for file in pending if file in later]

@@ -25,7 +25,7 @@ from sequen_dagster.contract import (
     Split,
     unreadable_file,
 )
-from sequen_dagster.contract.erasures import NOBODY, Erasures, split_without_erased
+from sequen_dagster.contract.erasures import NO_ERASURES, Erasures, split_without_erased
 from sequen_dagster.contract.hints import HintFinder
 from sequen_dagster.contract.warnings import NO_TYPE, Counts
 from sequen_dagster.errors import UnreadableFileError
@@ -46,7 +46,7 @@ from sequen_dagster.lake.erasures import read_erasures
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.redaction import without_values
 from sequen_dagster.runtime.text import quoted
-from sequen_dagster.settings import SequenSettings, fingerprint
+from sequen_dagster.settings import ContractSettings, SequenSettings, fingerprint
 
 _METADATA: Final = {b"schema_version": str(SCHEMA_VERSION).encode()}
 INCOMING: Final = ".incoming"
@@ -134,7 +134,7 @@ class Tally:
         )
 
 
-def contract_fingerprint(settings: SequenSettings) -> str:
+def contract_fingerprint(settings: ContractSettings) -> str:
     """Names what judges files by these settings: the contract and the limits of reading.
 
     A batch with another fingerprint is stale: it was judged by other rules.
@@ -228,7 +228,7 @@ def validate_file(
     origin: Origin,
     sink: Sink,
     *,
-    erasures: Erasures = NOBODY,
+    erasures: Erasures = NO_ERASURES,
 ) -> tuple[Tally, str, int]:
     """Judge every record of an open file, handing what the contract says to a sink.
 

@@ -146,11 +146,11 @@ def _is_whole(
     now: datetime,
     announced: Collection[ExportFile],
 ) -> bool:
-    if complete_when != "settled":
+    if complete_when != "stable":
         return status.file in announced
     # By our own looks, never by the file's time: that may be hours off, or set on purpose.
     first_seen = datetime.fromisoformat(status.first_seen_at)
-    has_rested = now - first_seen >= timedelta(seconds=settings.settle_seconds)
+    has_rested = now - first_seen >= timedelta(seconds=settings.quiet_seconds)
     return status.state != "seen" or (status.observations >= _OBSERVATIONS and has_rested)
 
 

@@ -281,7 +281,7 @@ def _marts(settings: SequenSettings) -> Iterator[Finding]:
     if behind or present - loaded:
         reason = behind or f"{counted(len(present - loaded), 'commit')} to load"
         yield Finding(
-            "marts", "warning", f"the tables are behind: {reason}. The next run mends it."
+            "marts", "warning", f"the tables are stale: {reason}. The next run rebuilds them."
         )
     else:
         yield Finding("marts", "ok", f"the tables are those of {counted(len(loaded), 'commit')}")

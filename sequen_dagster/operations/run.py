@@ -11,6 +11,7 @@ import dagster as dg
 from sequen_dagster.definitions import build_definitions
 from sequen_dagster.errors import LockTimeoutError
 from sequen_dagster.exports.assets import EXPORTS_FOUND
+from sequen_dagster.home.layout import Home
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import (
     LEFT_PATHS,
@@ -115,7 +116,7 @@ def run_pipeline(
     checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
     return RunOutcome(
         is_success=result.success,
-        summary=read_report(settings) if result.success else {},
+        summary=read_report(Home(settings.home)) if result.success else {},
         failures=tuple(f"{step}: {message}" for step, _, message in errors),
         failed_checks=tuple(
             _described(check) for check in checks if check.severity == dg.AssetCheckSeverity.ERROR

@@ -13,9 +13,9 @@ import duckdb
 
 from sequen_dagster.errors import BuildError
 from sequen_dagster.home.durable import fsync_folder, make_folder, writing
+from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.copies import copy_tables
 from sequen_dagster.marts.warehouse import connect
-from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.settings import SequenSettings
 
@@ -37,7 +37,7 @@ class Published:
 
 def snapshot_path(settings: SequenSettings) -> Path:
     """The published database."""
-    return serving_dir(settings) / "sequen.duckdb"
+    return Home(settings.home).serving.snapshot
 
 
 def read_rows(
