@@ -19,11 +19,10 @@ SECTION = "## Call dbt yourself\n"
 
 
 def lines_of_readme() -> str:
-    """The blocks of shell of the section, one after the other."""
+    """The block of shell of the section."""
     section = (project_dir() / "README.md").read_text(encoding="utf-8").partition(SECTION)[2]
-    blocks = [block.partition("```")[0] for block in section.split("```sh\n")[1:]]
-    assert len(blocks) == 2
-    return "".join(blocks)
+    (block,) = [block.partition("```")[0] for block in section.split("```sh\n")[1:]]
+    return block
 
 
 def call(settings: SequenSettings) -> subprocess.CompletedProcess[str]:
