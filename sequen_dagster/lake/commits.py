@@ -6,7 +6,6 @@ rename, and named by the hash of what it holds: a second try is the same commit.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,13 +13,13 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sequen_dagster.errors import ReconciliationError
-from sequen_dagster.home.durable import fsync_folder, make_folder, writing
-from sequen_dagster.runtime.fail_points import fail_point
+from sequen_dagster.home.durable import FailPoints, replace_text
 from sequen_dagster.runtime.text import quoted
 
 SCHEMA_VERSION: Final = 1
 # Between the id of a commit and its revision.
 _REVISION: Final = ".r"
+_FAIL_POINTS: Final[FailPoints] = ("lake.manifest_written", "lake.committed")
 
 
 @dataclass(frozen=True)
@@ -224,8 +223,7 @@ def write_commit(lake: Path, commit: Commit) -> Path:
     for batch in commit.batches:
         if not batch.record_counts.is_reconciled:
             raise unreconciled(batch)
-    folder = lake / "commits"
-    target = folder / f"{commit.name}.json"
+    target = lake / "commits" / f"{commit.name}.json"
     content = {
         "schema_version": SCHEMA_VERSION,
         "commit_id": commit.commit_id,
@@ -234,20 +232,7 @@ def write_commit(lake: Path, commit: Commit) -> Path:
         "batches": [asdict(batch) for batch in commit.batches],
     }
     text = json.dumps(content, default=_iso, separators=(",", ":"))
-    unfinished = folder / f".{commit.name}.{os.getpid()}.tmp"
-    with writing("the manifest of a commit", lake, about_bytes=len(text)):
-        make_folder(folder)
-        try:
-            with unfinished.open("w", encoding="utf-8") as handle:
-                handle.write(text)
-                handle.flush()
-                os.fsync(handle.fileno())
-            fail_point("lake.manifest_written")
-            unfinished.replace(target)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        fsync_folder(folder)
-    fail_point("lake.committed")
+    replace_text(target, text, what="the manifest of a commit", fail_points=_FAIL_POINTS)
     return target
 
 

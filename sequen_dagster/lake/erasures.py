@@ -4,7 +4,6 @@ In: whom to erase. Out: `erasures.json`, which every judgement and every rewriti
 """
 
 import json
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from typing import Any, Final
 from sequen_dagster.contract.erasures import ErasableField, Erasures
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import HomeError
-from sequen_dagster.home.durable import fsync_folder
+from sequen_dagster.home.durable import replace_text
+from sequen_dagster.home.owner_only import owner_only_files
 
 _SCHEMA_VERSION: Final = 1
 _NAME: Final = "erasures.json"
@@ -131,18 +131,12 @@ def _note(value: dict[str, Any]) -> Note:  # Any: JSON
 
 
 def _write(lake: Path, salt: bytes, notes: tuple[Note, ...]) -> None:
-    lake.mkdir(parents=True, exist_ok=True)
     content = {
         "schema_version": _SCHEMA_VERSION,
         "salt": salt.hex(),
         "notes": [vars(note) for note in notes],
     }
-    unfinished = lake / f".{_NAME}.{os.getpid()}.tmp"
-    # Whoever has the salt may try out ids, so that nobody else gets to read it.
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-        json.dump(content, handle, separators=(",", ":"))
-        handle.flush()
-        os.fsync(handle.fileno())
-    unfinished.replace(lake / _NAME)
-    fsync_folder(lake)
+    text = json.dumps(content, separators=(",", ":"))
+    # With the salt, ids can be tried out: only the owner may read it.
+    with owner_only_files():
+        replace_text(lake / _NAME, text, what="the list of erased people")

@@ -4,7 +4,6 @@ In: an `ExportFile`. Out: a `Batch` whose Parquet files lie in the lake but coun
 before a commit names them.
 """
 
-import os
 import shutil
 import uuid
 from collections import Counter
@@ -33,7 +32,7 @@ from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.exports.records import Chunks
 from sequen_dagster.fields import STANDARD_TYPES
-from sequen_dagster.home.durable import fsync_folder, make_folder, writing
+from sequen_dagster.home.durable import fsync_file, rename_file, writing
 from sequen_dagster.lake.commits import (
     SCHEMA_VERSION,
     Batch,
@@ -347,10 +346,7 @@ class RowWriter:
         written = self._folder / f"{kind}.parquet"
         if not written.exists():
             return ()
-        with written.open("rb") as handle:
-            os.fsync(handle.fileno())
-        folder = self._lake / kind / f"batch_id={batch_id}"
-        make_folder(folder)
-        written.replace(folder / f"{name}.parquet")
-        fsync_folder(folder)
-        return (f"{kind}/batch_id={batch_id}/{name}.parquet",)
+        target = f"{kind}/batch_id={batch_id}/{name}.parquet"
+        fsync_file(written)
+        rename_file(written, self._lake / target)
+        return (target,)
