@@ -31,7 +31,7 @@ ROWS = st.integers(0, 4)
 class Deployment(RuleBasedStateMachine):
     """A home, its exports, and a daemon that may be anywhere in its work."""
 
-    file_groups = Bundle("portions")
+    file_groups = Bundle("file_groups")
 
     def __init__(self) -> None:
         super().__init__()

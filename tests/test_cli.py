@@ -43,7 +43,7 @@ def test_validate_json_is_complete(exports: Path) -> None:
     result = invoke("validate", exports, "--format", "json")
 
     told = json.loads(result.output)
-    assert told["books"] == {
+    assert told["record_counts"] == {
         "records_read": 3,
         "accepted": 2,
         "quarantined": 1,
@@ -107,7 +107,7 @@ def test_validate_counts_a_file_that_ends_damaged_as_the_lake_does(tmp_path: Pat
     told = json.loads(invoke("validate", target, "--format", "json").output)
 
     # Whole chunks had been judged before the damage showed; nothing of the file counts.
-    assert (told["books"]["records_read"], told["books"]["quarantined"]) == (1, 1)
+    assert (told["record_counts"]["records_read"], told["record_counts"]["quarantined"]) == (1, 1)
     assert told["errors"] == [{"type": "(none)", "rule": "corrupt_compression", "records": 1}]
     assert [finding["line"] for finding in told["findings"]] == [0]
 

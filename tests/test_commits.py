@@ -95,7 +95,7 @@ def test_unreconciled_counts_are_not_committed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("books", "is_reconciled"),
+    ("record_counts", "is_reconciled"),
     [
         (RecordCounts(3, 2, 1, 0, 9), True),
         (RecordCounts(3, 1, 1, 1), True),

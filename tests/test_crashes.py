@@ -121,9 +121,9 @@ def test_drain_killed_at_a_place_is_made_good_by_the_next(place: str, tmp_path: 
 @pytest.mark.slow
 @pytest.mark.fault(22)
 def test_ingest_survives_random_kills_under_load(tmp_path: Path) -> None:
-    seed = int(os.environ.get("SEQUEN_CRASH_SEED", SEED))
+    seed = int(os.environ.get("SEQUEN_FAIL_SEED", SEED))
     # Shown where the test fails.
-    print(f"SEQUEN_CRASH_SEED={seed}")  # noqa: T201
+    print(f"SEQUEN_FAIL_SEED={seed}")  # noqa: T201
     choice = random.Random(seed)
     # Some files a commit, so that kills hit the work of several.
     settings = settings_of(tmp_path, retry_seconds=0, run_bytes=60_000)

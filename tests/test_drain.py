@@ -262,7 +262,7 @@ def test_counts_that_do_not_reconcile_fail_that_file_alone(
     assert [batch.path for batch in drained.batches] == ["b.jsonl"]
     ((path, reason),) = [(one.path, one.reason) for one in drained.failures]
     assert path == "a.jsonl"
-    assert reason.startswith("BooksError: The books of 'a.jsonl' do not balance")
+    assert reason.startswith("ReconciliationError: The counts of 'a.jsonl' do not reconcile")
 
 
 @pytest.mark.fault(1)

@@ -335,7 +335,7 @@ def test_load_that_fails_after_its_commit_has_succeeded(
     from sequen_dagster.marts import warehouse as module
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "checkpoint", failing_at("marts.loaded"))
+        patch.setattr(module, "fail_point", failing_at("marts.loaded"))
         with pytest.raises(ConnectionError):
             load_commits(settings)
 
@@ -355,7 +355,7 @@ def test_load_that_fails_before_its_commit_has_done_nothing(
     from sequen_dagster.marts import warehouse as module
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "checkpoint", failing_at("marts.rows_loaded"))
+        patch.setattr(module, "fail_point", failing_at("marts.rows_loaded"))
         with pytest.raises(ConnectionError):
             load_commits(settings)
 
@@ -371,7 +371,7 @@ def test_commit_that_fails_after_it_was_written_has_succeeded(
     from sequen_dagster.lake import commits as module
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "checkpoint", failing_at("lake.committed"))
+        patch.setattr(module, "fail_point", failing_at("lake.committed"))
         with pytest.raises(ConnectionError):
             drain(settings)
 

@@ -294,7 +294,7 @@ compact(settings)
 
 
 def killed(code: str, settings: SequenSettings, fail_point: str) -> None:
-    """Run a piece of code in a process that dies at a checkpoint."""
+    """Run a piece of code in a process that dies at a fail_point."""
     places = [str(settings.home), str(settings.sources[0].exports), X]
     finished = subprocess.run(
         [sys.executable, "-c", code, *places],
@@ -310,7 +310,7 @@ def killed(code: str, settings: SequenSettings, fail_point: str) -> None:
 @pytest.mark.slow
 @pytest.mark.fault(22)
 @pytest.mark.parametrize(
-    "checkpoint",
+    "fail_point",
     [
         "erase.noted",
         "lake.rows_written",
@@ -350,7 +350,7 @@ def test_erasing_that_was_killed_in_the_lake_is_finished_by_another(
 
 @pytest.mark.slow
 @pytest.mark.fault(22)
-@pytest.mark.parametrize("checkpoint", ["erase.loaded", "erase.copied", "erase.compacted"])
+@pytest.mark.parametrize("fail_point", ["erase.loaded", "erase.copied", "erase.compacted"])
 def test_restating_that_was_killed_is_finished_by_another(tmp_path: Path, fail_point: str) -> None:
     settings = settings_of(tmp_path)
     write_exports(settings)
@@ -372,7 +372,7 @@ def test_restating_that_was_killed_is_finished_by_another(tmp_path: Path, fail_p
 
 @pytest.mark.slow
 @pytest.mark.fault(22)
-@pytest.mark.parametrize("checkpoint", ["erase.loaded", "erase.built"])
+@pytest.mark.parametrize("fail_point", ["erase.loaded", "erase.built"])
 def test_command_that_was_killed_is_finished_by_another(
     built: SequenSettings, fail_point: str
 ) -> None:

@@ -19,7 +19,7 @@ def fail_points_in_the_code() -> list[str]:
         ast.literal_eval(node.args[0])
         for module in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "checkpoint"
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "fail_point"
     ]
 
 
@@ -49,7 +49,7 @@ def test_fail_points_do_nothing_unless_they_are_asked_to(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(("name", "number"), [("", signal.SIGKILL), ("SIGSEGV", signal.SIGSEGV)])
 def test_fail_point_ends_the_process_by_a_signal(name: str, number: int) -> None:
-    code = "from sequen_dagster.runtime.fail_points import checkpoint; checkpoint('marts.loaded')"
+    code = "from sequen_dagster.runtime.fail_points import fail_point; fail_point('marts.loaded')"
     variables = {"SEQUEN_FAIL_AT": "marts.loaded", "SEQUEN_FAIL_SIGNAL": name}
     environment = {key: value for key, value in variables.items() if value}
 

@@ -101,9 +101,9 @@ def test_dbt_of_a_killed_verify_is_gone_and_the_next_one_works(home: SequenSetti
 @pytest.mark.slow
 @pytest.mark.fault(22)
 def test_runs_survive_random_kills(home: SequenSettings) -> None:
-    seed = int(os.environ.get("SEQUEN_CRASH_SEED", SEED))
+    seed = int(os.environ.get("SEQUEN_FAIL_SEED", SEED))
     # Shown where the test fails.
-    print(f"SEQUEN_CRASH_SEED={seed}")  # noqa: T201
+    print(f"SEQUEN_FAIL_SEED={seed}")  # noqa: T201
     choice = random.Random(seed)
     longest = seconds_of_a_run(home)
     survived = files = 0

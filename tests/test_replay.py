@@ -94,7 +94,7 @@ def test_stale_batch_is_validated_again_as_its_next_version(tmp_path: Path) -> N
     assert after.contract_fingerprint != before.contract_fingerprint
     validated = (
         "version",
-        "books",
+        "record_counts",
         "rule_counts",
         "contract_fingerprint",
         "events",

@@ -615,7 +615,7 @@ def test_warehouse_with_a_log_is_not_replaced(
     query(settings, "insert into raw.uncompacted_batches values ('b')")
     log = settings.home / "warehouse.duckdb.wal"
     monkeypatch.setattr(
-        "sequen_dagster.marts.compaction.checkpoint", lambda _: log.write_bytes(b"")
+        "sequen_dagster.marts.compaction.fail_point", lambda _: log.write_bytes(b"")
     )
     before = warehouse_path(settings).stat().st_ino
 

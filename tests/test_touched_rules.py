@@ -337,6 +337,7 @@ EXAMPLES = {
         {"a": [{**BOUGHT, "order_total": "x"}]},
         shows=("int_unreadable_values: fct_events",),
     ),
+    "a purchase comes": Example({}, {"b": [BOUGHT]}, shows=("int_conversion_days",)),
     "an order comes again, earlier": Example(
         {"a": [CLICK, {**ORDERED, "sid": "s"}]},
         {"b": [{**ORDERED, "id": "b0", "original_timestamp": after(8).isoformat(), "sid": "t"}]},

@@ -179,7 +179,7 @@ def test_scratch_is_removed_after_a_failure(
     from sequen_dagster.marts import verify as module
 
     def fail(*_: object, **__: object) -> None:
-        assert (demo.home / "verify" / "standing.duckdb").exists()
+        assert (demo.home / "verify" / "actual.duckdb").exists()
         raise RuntimeError
 
     monkeypatch.setattr(module, "load_commits", fail)

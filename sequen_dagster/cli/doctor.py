@@ -81,7 +81,9 @@ def _clean(settings: "SequenSettings", *, dry_run: bool) -> None:
         remove_unreferenced_files(unreferenced_files)
     size = sum(unreferenced.size_bytes for unreferenced in unreferenced_files) / 1e6
     would = "would be removed" if dry_run else "removed"
-    console.print(f"{counted(len(unreferenced_files), 'orphan')} {would}, {size:,.1f} MB.")
+    console.print(
+        f"{counted(len(unreferenced_files), 'unreferenced file')} {would}, {size:,.1f} MB."
+    )
 
 
 def _table(findings: "list[Finding]") -> Table:

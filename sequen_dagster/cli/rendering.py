@@ -138,7 +138,7 @@ def _record_counts(outcome: RunOutcome) -> Panel:
     ]
     lines += _hints(outcome.summary["hints"])
     lines += _stale(outcome.summary["stale"])
-    return Panel(Text("\n".join(lines)), title="books", title_align="left")
+    return Panel(Text("\n".join(lines)), title="records", title_align="left")
 
 
 def _hints(hints: list[dict[str, Any]]) -> list[str]:  # Any: the report's JSON

@@ -217,7 +217,7 @@ def write_commit(lake: Path, commit: Commit) -> Path:
         The manifest.
 
     Raises:
-        BooksError: the books of a batch do not balance; nothing is written.
+        ReconciliationError: the counts of a batch do not reconcile; nothing is written.
         StorageError: the lake cannot be written; nothing was committed.
     """
     for batch in commit.batches:

@@ -79,7 +79,7 @@ class Validation:
         """The outcome as JSON-ready values."""
         return {
             "files": self.files,
-            "books": vars(self.record_counts),
+            "record_counts": vars(self.record_counts),
             "errors": _listed(self.errors),
             "warnings": _listed(self.warnings),
             "hints": [

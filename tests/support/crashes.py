@@ -151,9 +151,9 @@ def _contents(lake: Path, batch: Batch) -> dict[str, Any]:
     ]
     return {
         "batch_id": batch.batch_id,
-        "books": batch.record_counts,
+        "record_counts": batch.record_counts,
         "rules": batch.rule_counts,
-        "receipt": batch.received_at,
+        "received_at": batch.received_at,
         "rows": rows,
     }
 
@@ -172,7 +172,7 @@ def _differences(
     path: Path, undisturbed: Path, keys: dict[str, tuple[str, ...]]
 ) -> Iterator[object]:
     with duckdb.connect(undisturbed) as wanted:
-        attach_copy(wanted, path, "standing")
+        attach_copy(wanted, path, "actual")
         names = wanted.execute(
             "select distinct table_name from information_schema.tables"
             " where table_schema = 'main' order by 1"

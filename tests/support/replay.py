@@ -216,7 +216,7 @@ class SmallWarehouse:
         self.connection.execute("create schema intermediate")
         create_raw_tables(self.connection)
         self.connection.execute(f"attach '{recording.seeds}' as seeds (read_only)")
-        for seed in ("completeness_attributes", "mandatory_fields"):
+        for seed in sorted(path.stem for path in PROJECT.glob("seeds/*.csv")):
             self.connection.execute(f"create table main.{seed} as from seeds.main.{seed}")
         self.connection.execute("detach seeds")
         self.is_built = False

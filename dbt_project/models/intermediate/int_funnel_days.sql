@@ -21,6 +21,7 @@ sessions_united as (
         session_key,
         '(all)' as source,
         is_first_source,
+        is_given,
         has_impression,
         has_click,
         has_conversion,
@@ -33,12 +34,13 @@ funnel_by_day as (
     select
         source,
         count(*) as session_count,
+        count(case when is_given then 1 end) as given_session_count,
         count(case when has_impression then 1 end) as impression_session_count,
         count(case when has_click then 1 end) as click_session_count,
         count(case when has_conversion then 1 end) as conversion_session_count,
         session_date as day
     from sessions_united
-    group by 1, 6
+    group by 1, 7
 )
 
 select * from funnel_by_day

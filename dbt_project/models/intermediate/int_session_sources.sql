@@ -84,6 +84,7 @@ sessions_stepped as (
         sources_of_sessions.source = min(sources_of_sessions.source) over (
             partition by sources_of_sessions.session_key
         ) as is_first_source,
+        fct_sessions.session_source = 'given' as is_given,
         first_impressions.session_key is not null as has_impression,
         first_clicks_after_impression.session_key is not null as has_click,
         sessions_converted_after_click.session_key is not null as has_conversion,

@@ -4,7 +4,8 @@ with
 {# Of a day only the numbers of sessions of each kind count, not which sessions they are ... #}
 changed_counts as (
     select * from {{ changes_of('int_session_sources', [
-        'source', 'is_first_source', 'has_impression', 'has_click', 'has_conversion', 'session_date',
+        'source', 'is_first_source', 'is_given', 'has_impression', 'has_click', 'has_conversion',
+        'session_date',
     ]) }} as changed_counts
 ),
 
