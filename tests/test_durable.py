@@ -264,7 +264,7 @@ def test_all_is_flushed_before_a_commit_names_it(
     ]
     manifest = [
         ("flush", "lake"),
-        ("flush", "lake/commits/.x.tmp"),
+        ("flush", "lake/commits/.x.json.tmp"),
         ("rename to", "lake/commits/x.json"),
         ("flush", "lake/commits"),
     ]
@@ -282,7 +282,7 @@ def test_what_is_published_is_flushed_before_it_takes_its_name(
     write_in_place(snapshot_path(settings).with_name("report.md"), "text")
 
     assert order == [
-        ("flush", "serving/sequen.tmp"),
+        ("flush", "serving/.sequen.duckdb.tmp"),
         ("rename to", "serving/sequen.duckdb"),
         ("flush", "serving"),
         ("flush", "serving/.report.md.tmp"),
@@ -368,7 +368,7 @@ def test_commit_that_fails_after_it_was_written_has_succeeded(
 ) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
-    from sequen_dagster.lake import commits as module
+    from sequen_dagster.home import durable as module
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "fail_point", failing_at("lake.committed"))

@@ -16,11 +16,20 @@ PAGE = PACKAGE.parent / "docs" / "crash-safety.md"
 
 def fail_points_in_the_code() -> list[str]:
     return [
-        ast.literal_eval(node.args[0])
+        name
         for module in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "fail_point"
+        for name in _fail_points_of(node)
     ]
+
+
+def _fail_points_of(node: ast.AST) -> tuple[str, ...]:
+    """Those that a call passes by, and those that a constant hands to `replace_file`."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "fail_point":
+        return (node.args[0].value,) if isinstance(node.args[0], ast.Constant) else ()
+    if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "Final[FailPoints]":
+        return tuple(name for name in ast.literal_eval(node.value) if name) if node.value else ()
+    return ()
 
 
 @pytest.mark.fault(22)

@@ -54,7 +54,7 @@ def test_snapshot_is_replaced_while_another_reads_it(tmp_path: Path) -> None:
 def test_snapshot_leaves_nothing_unfinished(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 1)
-    leftover = snapshot_path(settings).with_suffix(".tmp")
+    leftover = snapshot_path(settings).with_name(".sequen.duckdb.tmp")
     leftover.parent.mkdir(parents=True)
     leftover.write_bytes(b"half")
 

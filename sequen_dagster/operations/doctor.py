@@ -221,7 +221,7 @@ def _ledger(settings: SequenSettings) -> Iterator[Finding]:
             known = {row[0] for row in connection.execute("select commit_id from commits")}
             states = {
                 state: [row[1] for row in rows]
-                for state in ("failed", "dead-lettered")
+                for state in ("failed", "dead_lettered")
                 if (
                     rows := connection.execute(
                         "select state, path from files where state = ? order by path", (state,)
@@ -237,7 +237,7 @@ def _ledger(settings: SequenSettings) -> Iterator[Finding]:
     yield Finding("ledger", "ok", f"{counted(len(known), 'commit')} indexed, {waiting} to come")
     for state, paths in states.items():
         then = "tried again" if state == "failed" else "tried again by `replay --dead-lettered`"
-        message = f"{counted(len(paths), 'file')} {state} ({_few(paths)}); {then}"
+        message = f"{counted(len(paths), 'file')} {state.replace('_', '-')} ({_few(paths)}); {then}"
         yield Finding("ledger", "warning", message)
     if unread:
         named = "; ".join(map(str, unread[:_SHOWN])) + ("; ..." if len(unread) > _SHOWN else "")
