@@ -66,7 +66,7 @@ def test_files_are_asked_for_once_they_rest(tmp_path: Path) -> None:
     write_events(daemon.settings, "a.jsonl", event())
 
     assert daemon.evaluate() == []
-    assert daemon.message == "1 file seen: 1 arriving or settling: 'a.jsonl'."
+    assert daemon.message == "1 file seen: 1 arriving or not stable yet: 'a.jsonl'."
     (request,) = daemon.evaluate()
 
     file_group = request.run_key
@@ -299,7 +299,7 @@ def test_place_that_is_gone_does_not_hold_back_the_others(tmp_path: Path) -> Non
 
     assert daemon.tick() == []
     assert "Exports place" in daemon.message
-    assert "2 arriving or settling" in daemon.message
+    assert "2 arriving or not stable yet" in daemon.message
     (file_group,) = daemon.tick()
     assert len(Ledger(settings.home).requested(file_group)) == 2
 

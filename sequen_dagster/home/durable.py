@@ -21,6 +21,8 @@ _REASONS: Final = tuple(
     for number in (errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EDQUOT, errno.EIO)
 )
 
+# The files that `replace_file` has not finished, as a pattern.
+UNFINISHED: Final = ".*.tmp"
 # Names of fail points: just before a file takes its name, and just after.
 FailPoints = tuple[str, str]
 NO_FAIL_POINTS: Final[FailPoints] = ("", "")
