@@ -177,7 +177,7 @@ def _note(warehouse: duckdb.DuckDBPyConnection, batch: str) -> None:
         " timestamp '2026-01-01' as registered_at from raw.events where batch_id = ?",
         [batch, batch, batch, batch],
     )
-    warehouse.execute("insert into raw.touched_batches values (?)", [batch])
+    warehouse.execute("insert into raw.affected_batches values (?)", [batch])
     warehouse.execute(
-        "insert into raw.touched_ids select id from raw.events where batch_id = ?", [batch]
+        "insert into raw.affected_ids select id from raw.events where batch_id = ?", [batch]
     )

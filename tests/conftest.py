@@ -35,7 +35,7 @@ LONGEST_FIRST = [
     "test_daemon.py",
     "test_dbt_docs.py",
     "test_any_order_of_things.py",
-    "test_touched_rules.py",
+    "test_affected_rules.py",
 ]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.marts.assets import build_marts_assets
-from sequen_dagster.marts.builds import Build, begin_build, finish_build
+from sequen_dagster.marts.builds import Build, begin_build, drop_former_tables, finish_build
 from sequen_dagster.marts.project import tables_fingerprint
 from sequen_dagster.marts.warehouse import connect, create_raw_tables, warehouse_path
 from support.homes import event, settings_of, write_events
@@ -67,18 +67,48 @@ def test_table_that_is_gone_is_a_full_refresh(warehouse: duckdb.DuckDBPyConnecti
     assert begin_build(warehouse, "f").reason == "fct_clicks is not there"
 
 
-def test_finished_build_forgets_what_was_touched(warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_finished_build_forgets_affected_keys(warehouse: duckdb.DuckDBPyConnection) -> None:
     warehouse.execute("create schema changes")
     warehouse.execute("create table changes.fct_events as select 1 as id")
     warehouse.execute("create table fct_events as select 1 as id")
-    warehouse.execute("insert into raw.touched_ids values ('a')")
-    warehouse.execute("insert into raw.touched_batches values ('b')")
+    warehouse.execute("insert into raw.affected_ids values ('a')")
+    warehouse.execute("insert into raw.affected_batches values ('b')")
     build = begin_build(warehouse, "f")
 
     finish_build(warehouse, build)
 
-    for table in ("changes.fct_events", "raw.touched_ids", "raw.touched_batches"):
+    for table in ("changes.fct_events", "raw.affected_ids", "raw.affected_batches"):
         assert warehouse.execute(f"select count(*) from {table}").fetchall() == [(0,)]
+
+
+def test_tables_of_former_names_are_dropped_and_those_of_the_user_kept(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    for schema in ("staging", "intermediate", "changes"):
+        warehouse.execute(f"create schema {schema}")
+        warehouse.execute(f"create table {schema}.int_visits as select 1 as id")
+        warehouse.execute(f"create table {schema}.int_former as select 1 as id")
+    warehouse.execute("create view staging.stg_former as select * from raw.affected_ids")
+    for table in ("rpt_silences", "rpt_of_mine"):
+        warehouse.execute(f"create table {table} as select 1 as id")
+
+    dropped = drop_former_tables(warehouse, {"int_visits"})
+
+    assert dropped == [
+        "changes.int_former",
+        "intermediate.int_former",
+        "main.rpt_silences",
+        "staging.int_former",
+        "staging.stg_former",
+    ]
+    left = "select schema_name || '.' || table_name from duckdb_tables() where schema_name <> 'raw'"
+    assert sorted(warehouse.execute(left).fetchall()) == [
+        ("changes.int_visits",),
+        ("intermediate.int_visits",),
+        ("main.rpt_of_mine",),
+        ("staging.int_visits",),
+    ]
+    assert drop_former_tables(warehouse, {"int_visits"}) == []
 
 
 def test_fingerprint_follows_the_settings_of_the_marts(tmp_path: Path) -> None:
@@ -104,7 +134,7 @@ def test_build_of_some_tables_leaves_the_others_their_notes(tmp_path: Path) -> N
             [marts], instance=instance, selection=dg.AssetSelection.assets("dim_visitors")
         )
         with connect(settings) as warehouse:
-            assert warehouse.execute("select id from raw.touched_ids").fetchall() == [("b",)]
+            assert warehouse.execute("select id from raw.affected_ids").fetchall() == [("b",)]
             assert warehouse.execute("select count(*) from fct_events").fetchone() == (1,)
         whole = dg.materialize([marts], instance=instance)
 
@@ -120,7 +150,7 @@ def test_build_of_some_tables_leaves_the_others_their_notes(tmp_path: Path) -> N
     assert told["dagster/uri"] == str(warehouse_path(settings))
     with connect(settings) as warehouse:
         assert warehouse.execute("select event_count from dim_visitors").fetchall() == [(2,)]
-        assert warehouse.execute("select id from raw.touched_ids").fetchall() == []
+        assert warehouse.execute("select id from raw.affected_ids").fetchall() == []
         finished = "select is_full, is_finished from raw.builds order by build_number"
         assert warehouse.execute(finished).fetchall() == [
             (True, True),

@@ -159,7 +159,7 @@ def test_warehouse_that_finds_no_room_holds_nothing_of_the_commit(tmp_path: Path
 
     assert str(tmp_path) not in str(caught.value)
     with connect(settings) as warehouse:
-        for table in ("commits", "batches", "events", "touched_ids"):
+        for table in ("commits", "batches", "events", "affected_ids"):
             assert warehouse.execute(f"select count(*) from raw.{table}").fetchone() == (0,)
     assert load_commits(settings) == Loaded(commits=1, batches=1, events=8_000)
 
@@ -342,7 +342,7 @@ def test_load_that_fails_after_its_commit_has_succeeded(
     assert load_commits(settings) == Loaded()
     with connect(settings) as warehouse:
         assert warehouse.execute("select id from raw.events").fetchall() == [("e1",)]
-        assert warehouse.execute("select count(*) from raw.touched_batches").fetchone() == (1,)
+        assert warehouse.execute("select count(*) from raw.affected_batches").fetchone() == (1,)
 
 
 @pytest.mark.fault(23)

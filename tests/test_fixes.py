@@ -88,7 +88,7 @@ def promised(promise: dict[str, Any]) -> Tiers:
     return Tiers(**scores, reached=promise["tier_reached_after"])
 
 
-def mended(rows: Iterable[Row], promise: dict[str, Any]) -> list[Row]:
+def fixed(rows: Iterable[Row], promise: dict[str, Any]) -> list[Row]:
     """The events as they are once the fix is made."""
     rows = list(rows)
     if not promise["added_events"]:
@@ -122,7 +122,7 @@ def check_every_fix(recording: Recording, rows: list[Row], *, only: int | None =
         for version, promise in enumerate(list(promises.values())[:only], start=2):
             assert before.good == promise["good_score"]
             assert before.reached == promise["tier_reached"]
-            warehouse.load(Load("a", tuple(mended(rows, promise)), version))
+            warehouse.load(Load("a", tuple(fixed(rows, promise)), version))
             warehouse.build()
             assert tiers_of(warehouse.connection) == promised(promise), promise["attribute"]
             assert promise["attribute"] not in promises_of(warehouse.connection)
@@ -203,7 +203,7 @@ def test_fixable_events_are_those_without_the_field(recording: Recording) -> Non
         warehouse.build()
         promises = promises_of(warehouse.connection)
 
-    counts = {name: (one["mended_events"], one["added_events"]) for name, one in promises.items()}
+    counts = {name: (one["fixable_events"], one["added_events"]) for name, one in promises.items()}
     assert counts["geolocation"] == (6, 0)
     assert counts["search_query"] == (1, 0)
     assert counts["referral_source"] == (1, 0)
@@ -291,8 +291,8 @@ def test_fix_in_the_files_themselves_gains_what_the_report_says(
     (exports / "events.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     report = run_pipeline(settings).summary
     fix = next(fix for fix in report["fixes"] if fix["source"] == "(all)" and fix["fixable_events"])
-    mended_rows = mended(rows, {**fix, "example": json.dumps(fix["example"])})
-    (exports / "events.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in mended_rows))
+    fixed_rows = fixed(rows, {**fix, "example": json.dumps(fix["example"])})
+    (exports / "events.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in fixed_rows))
 
     outcome = run_pipeline(settings)
 

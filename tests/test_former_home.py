@@ -18,6 +18,10 @@ from sequen_dagster.operations.doctor import examine
 from sequen_dagster.settings import SequenSettings
 from support.homes import settings_of
 
+FORMER_TABLES = """
+    select table_schema, table_name from information_schema.tables
+    where table_name in ('rpt_silences', 'int_events_outranked') or table_name like '%touched%'
+"""
 FORMER = Path(__file__).resolve().parent / "fixtures" / "former_home.tar.xz"
 
 
@@ -55,6 +59,8 @@ def test_home_of_the_former_version_is_validated_again_and_refreshed(tmp_path: P
     assert "2 batches judged again" in told(again)
     reason = "the settings or the rules of the marts are others than those of the last build"
     assert f"full refresh: {reason}" in told(again)
+    # Tables of the release before are not left behind, with what they hold of people.
+    assert rows(settings, FORMER_TABLES) == []
     # A zone of PostgreSQL and a zero time were invalid, a word was a user and another a request.
     assert rows(settings, events) == [(10, 2)]
     assert rows(settings, requests) == [("r1",)]

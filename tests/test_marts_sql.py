@@ -23,7 +23,7 @@ from support.oracle import ExportFile, Rules, gzipped_files, marts, validate
 
 # Every model but those of the reports.
 SELECTED = [
-    "+path:models/marts", "path:models/staging", "int_duplicate_records",
+    "+path:models/marts", "path:models/staging", "int_batch_duplicates",
 ]  # fmt: skip
 Row = dict[str, Any]
 

@@ -248,7 +248,7 @@ def test_file_that_fails_is_tried_again_then_dead_lettered_and_blocks_no_one(
         "2 files seen: 1 dead-lettered until they change: 'a.jsonl' (OSError: Input/output error)."
     )
     monkeypatch.setattr(workers, "ingest_file", ingest)
-    write_events(daemon.settings, "a.jsonl", event(note="mended"))
+    write_events(daemon.settings, "a.jsonl", event(note="fixed"))
     assert daemon.work(started(daemon)).record_counts.accepted == 1
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from histories import Row, after, clicked, event, ordered, shown
-from replay import (
+from support.histories import Row, after, clicked, event, ordered, shown
+from support.replay import (
     PROJECT,
     Build,
     Load,

@@ -79,7 +79,7 @@ def test_fault_within_the_contract_names_its_place(
     (file,) = list_files(settings.sources[0])
     monkeypatch.setattr(contract, "convert", lambda columns, **_: columns["uid"].cast(pl.Int8))
 
-    with pytest.raises(FaultError, match=r"contract/contract\.py:\d+") as caught:
+    with pytest.raises(FaultError, match=r"contract/validate\.py:\d+") as caught:
         ingest_file(file, settings, registered_at=RECEIVED_AT)
 
     assert CANARY not in told(caught.value)

@@ -545,11 +545,11 @@ def test_rewritten_commit_takes_the_place_of_what_is_held(loaded: SequenSettings
 
     ids = "select id from raw.events order by id"
     assert query(loaded, ids) == [("e2",), ("e7",), ("e8",)]
-    touched = "select distinct id from raw.touched_ids order by id"
-    assert query(loaded, touched) == [("e1",), ("e2",), ("e5",)]
+    affected = "select distinct id from raw.affected_ids order by id"
+    assert query(loaded, affected) == [("e1",), ("e2",), ("e5",)]
     places = {path: batch.batch_id for path, batch in batches(loaded).items()}
-    touched = "select distinct batch_id from raw.touched_batches"
-    assert {row[0] for row in query(loaded, touched)} == {places["a.jsonl"], places["b.jsonl"]}
+    affected = "select distinct batch_id from raw.affected_batches"
+    assert {row[0] for row in query(loaded, affected)} == {places["a.jsonl"], places["b.jsonl"]}
     skipped = "select path, revision, accepted, quarantined, skipped from raw.batches order by path"
     assert query(loaded, skipped) == [
         ("a.jsonl", 1, 1, 1, 3),
@@ -580,8 +580,8 @@ def test_compaction_leaves_nothing_of_deleted_rows(tmp_path: Path) -> None:
     drain(settings)
     load_commits(settings)
     query(settings, "create schema intermediate")
-    query(settings, "create table intermediate.int_touched_visits as select uid from raw.events")
-    query(settings, "create table intermediate.int_touchedness as select 1 as one")
+    query(settings, "create table intermediate.int_affected_visits as select uid from raw.events")
+    query(settings, "create table intermediate.int_affectedness as select 1 as one")
     query(settings, "create view main.view as select id from raw.events")
     target = warehouse_path(settings)
     assert bytes_hold(target, canary)
@@ -594,8 +594,8 @@ def test_compaction_leaves_nothing_of_deleted_rows(tmp_path: Path) -> None:
     assert done == (True, False)
     assert not bytes_hold(target, canary)
     assert query(settings, "select id from main.view") == [("e2",)]
-    assert query(settings, "select count(*) from intermediate.int_touched_visits") == [(0,)]
-    assert query(settings, "select count(*) from intermediate.int_touchedness") == [(1,)]
+    assert query(settings, "select count(*) from intermediate.int_affected_visits") == [(0,)]
+    assert query(settings, "select count(*) from intermediate.int_affectedness") == [(1,)]
     assert sorted(path.name for path in settings.home.iterdir() if path.is_dir()) == ["lake"]
 
 

@@ -47,7 +47,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
 
 @pytest.fixture
 def damaged(built: SequenSettings) -> Iterator[SequenSettings]:
-    """The home with a row changed, a row gone and a row too many, mended afterwards."""
+    """The home with a row changed, a row gone and a row too many, fixed afterwards."""
     statements = {
         "update fct_attributions set last_touch_value = 1": "fct_attributions",
         "delete from fct_events where id = 'e1'": "fct_events",

@@ -89,7 +89,7 @@ def test_batch_that_two_commits_hold_alike_counts_from_the_smaller_name(tmp_path
     assert query(settings, "select count(*) from raw.events") == [(2,)]
 
 
-def test_load_notes_what_it_touches(tmp_path: Path) -> None:
+def test_load_notes_affected_ids(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(id="old"), event(id="both"))
     write_events(settings, "b.jsonl", event(id="other"))
@@ -97,15 +97,15 @@ def test_load_notes_what_it_touches(tmp_path: Path) -> None:
     load_commits(settings)
     with connect(settings) as warehouse:
         finish_build(warehouse, begin_build(warehouse, "f"))
-    assert query(settings, "from raw.touched_ids") == []
+    assert query(settings, "from raw.affected_ids") == []
     write_events(settings, "a.jsonl", event(id="both"), event(id="new", page_type="checkout"))
     drain(settings)
 
     load_commits(settings)
 
-    touched = "select distinct id from raw.touched_ids order by 1"
-    assert query(settings, touched) == [("both",), ("new",), ("old",)]
-    assert query(settings, "select count(*) from raw.touched_batches") == [(2,)]
+    affected = "select distinct id from raw.affected_ids order by 1"
+    assert query(settings, affected) == [("both",), ("new",), ("old",)]
+    assert query(settings, "select count(*) from raw.affected_batches") == [(2,)]
 
 
 def test_load_that_fails_leaves_nothing_of_its_commit(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 {#
   Tables that follow their batches and always equal a full refresh: docs/exactness.md says why.
 
-  A model names its key and what touches it. An incremental build recomputes the touched rows by the
+  A model names its key and what affects it. An incremental build recomputes the affected rows by the
   very SELECT of a full one, compares them with those that stand there, and writes only the rows that
   differ. What differed goes into a table of the same name in schema `changes`, before and after,
   where the next models look up what they have to recompute. The changes stay until a build has run
@@ -10,22 +10,22 @@
 
 {#
   Makes the model exact. `key`: columns that identify a row. `scope`: columns that rows are recomputed
-  by, the key where left out. `touched_by`: texts '<model>.<expressions>', one expression a scope
+  by, the key where left out. `affected_by`: texts '<model>.<expressions>', one expression a scope
   column: of an exact model the changes are meant, of any other its rows. `unlogged`: columns too wide
   for the changes, which no later model looks at. `is_hashed`: the table stores `id_hash`, by which its
   rows are found.
 #}
-{% macro exact(key, touched_by, scope=none, unlogged=(), is_hashed=false) -%}
-    {#- While parsing only: a unit test gives the inputs of the SELECT, not what touches it. -#}
+{% macro exact(key, affected_by, scope=none, unlogged=(), is_hashed=false) -%}
+    {#- While parsing only: a unit test gives the inputs of the SELECT, not what affects it. -#}
     {%- if not execute -%}
-        {%- for entry in touched_by %}{% do ref(entry.split('.')[0]) %}{% endfor -%}
+        {%- for entry in affected_by %}{% do ref(entry.split('.')[0]) %}{% endfor -%}
     {%- endif -%}
     {{ config(
         materialized='exact',
         exact={
             'key': key,
             'scope': scope or key,
-            'touched_by': touched_by,
+            'affected_by': affected_by,
             'unlogged': unlogged,
             'is_hashed': is_hashed,
         },
@@ -33,12 +33,12 @@
 {%- endmacro %}
 
 {# True for the rows that this build recomputes: all of them in a full one. One column a scope column. #}
-{% macro touched(columns) -%}
+{% macro affected(columns) -%}
     {%- if sequen.is_full_build() -%}
         true
     {%- else -%}
         ({{ columns | join(', ') }}) in (
-            select {{ sequen.scope_columns() }} from {{ sequen.scratch(model.name, 'touched') }}
+            select {{ sequen.scope_columns() }} from {{ sequen.scratch(model.name, 'affected') }}
         )
     {%- endif -%}
 {%- endmacro %}
@@ -52,10 +52,10 @@
   The same by id, where the input stores `id_hash`: a number is found many times faster than a text, and
   spares the engine from reading the rows beside it.
 #}
-{% macro touched_records() -%}
+{% macro affected_records() -%}
     {%- if not sequen.is_full_build() -%}
-        id_hash in (select id_hash from {{ sequen.scratch(model.name, 'touched') }}) and {% endif -%}
-    {{ sequen.touched(['id']) }}
+        id_hash in (select id_hash from {{ sequen.scratch(model.name, 'affected') }}) and {% endif -%}
+    {{ sequen.affected(['id']) }}
 {%- endmacro %}
 
 {#
@@ -107,7 +107,7 @@
     {%- if is_incremental() -%}
         delete from {{ this }}
         where publication in (
-            select build_number from {{ source('lake', 'builds') }} where not is_finished
+            select build_number from {{ source('raw', 'builds') }} where not is_finished
         )
     {%- endif -%}
 {%- endmacro %}

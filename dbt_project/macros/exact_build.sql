@@ -23,8 +23,8 @@
             where false
         {%- endcall %}
     {%- else -%}
-        {% call statement('touched') -%}
-            {{ sequen.create_touched(settings) }}
+        {% call statement('affected') -%}
+            {{ sequen.create_affected(settings) }}
         {%- endcall %}
         {% call statement('main') -%}
             {{ sequen.write_differences(this, changes, settings, sql) }}
@@ -36,21 +36,21 @@
     {{ return({'relations': [this]}) }}
 {% endmaterialization %}
 
-{% macro create_touched(settings) -%}
-    create or replace temp table {{ sequen.scratch(model.name, 'touched') }} as
+{% macro create_affected(settings) -%}
+    create or replace temp table {{ sequen.scratch(model.name, 'affected') }} as
     select distinct
         *
         {%- if settings.scope in (['id'], ['conversion_id']) %},
             {{ sequen.text_hash(settings.scope[0]) }} as id_hash
         {%- endif %}
     from (
-        {%- for entry in settings.touched_by %}
+        {%- for entry in settings.affected_by %}
             {%- set name = entry.split('.')[0] %}
-            select {{ sequen.touching_columns(entry[(name | length) + 1:], settings.scope) }}
-            from {{ sequen.rows_that_touch(name) }}
+            select {{ sequen.scope_expressions(entry[(name | length) + 1:], settings.scope) }}
+            from {{ sequen.affecting_rows(name) }}
             {{ 'union all' if not loop.last }}
         {%- endfor %}
-    ) as touching_rows
+    ) as affecting_rows
     where
         {%- for column in settings.scope %}
             {{ column }} is not null {{ 'and' if not loop.last }}
@@ -58,7 +58,7 @@
 {%- endmacro %}
 
 {# 'a; b' as the scope columns. #}
-{% macro touching_columns(expressions, scope) -%}
+{% macro scope_expressions(expressions, scope) -%}
     {%- for expression in expressions.split(';') -%}
         {{ expression | trim }} as {{ scope[loop.index0] }}{{ ', ' if not loop.last }}
     {%- endfor -%}
@@ -84,7 +84,7 @@
     ;
     create or replace temp table {{ old_rows }} as
     select * from {{ relation }}
-    where {{ sequen.touched_records() if settings.is_hashed else sequen.touched(settings.scope) }}
+    where {{ sequen.affected_records() if settings.is_hashed else sequen.affected(settings.scope) }}
     ;
     create or replace temp table {{ gone }} as
     select * from {{ old_rows }} except select * from {{ new_rows }}
@@ -115,8 +115,8 @@
     drop table {{ come }}
 {%- endmacro %}
 
-{# Where a `touched_by` text looks. #}
-{% macro rows_that_touch(name) -%}
+{# Where a `affected_by` text looks. #}
+{% macro affecting_rows(name) -%}
     {%- for node in graph.nodes.values()
         if node.resource_type == 'model' and node.name == name -%}
         {%- if node.config.materialized == 'exact' -%}

@@ -11,8 +11,8 @@ stg_events as (
     where
         {% if not execute or tests_look_at_changes() %}
             batch_id in (
-                select stg_touched_batches.batch_id
-                from {{ ref('stg_touched_batches') }} as stg_touched_batches
+                select stg_affected_batches.batch_id
+                from {{ ref('stg_affected_batches') }} as stg_affected_batches
             )
         {% else %}
             true

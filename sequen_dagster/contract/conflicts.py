@@ -1,7 +1,7 @@
 """Contract: ids that a producer gives to different events, of which all but one are lost.
 
 In: accepted rows of files. Out: for each source, how many records lost to a record of the same id
-with other content, in bounded memory. The marts do the same in `int_events_outranked`.
+with other content, in bounded memory. The marts do the same in `int_duplicate_records`.
 """
 
 import json

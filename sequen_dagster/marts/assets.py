@@ -16,13 +16,20 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import retry_policy
-from sequen_dagster.marts.builds import Build, begin_build, finish_build, why_stale
+from sequen_dagster.marts.builds import (
+    Build,
+    begin_build,
+    drop_former_tables,
+    finish_build,
+    why_stale,
+)
 from sequen_dagster.marts.compaction import compact
 from sequen_dagster.marts.conditions import tables_condition
 from sequen_dagster.marts.dbt import dbt_of
 from sequen_dagster.marts.overrides import check_overrides
 from sequen_dagster.marts.project import (
     manifest_path,
+    model_names,
     tables_fingerprint,
     target_dir,
     vars_arguments,
@@ -123,6 +130,8 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
                     context.log.info("the tables are those of all commits; nothing to build")
                     return
                 build = begin_build(warehouse, fingerprint, is_full=config.full_refresh)
+                if build.is_full:
+                    drop_former_tables(warehouse, model_names(settings))
             fail_point("marts.build_begun")
             context.log.info("build %d: %s", build.number, build.kind)
             emit("marts", build.kind)
@@ -183,7 +192,7 @@ def _with_row_counts(
         failure = error
     fail_point("marts.built")
     with connect(settings) as warehouse:
-        # Of a build of some tables only, the others have yet to hear what was touched.
+        # After a build of some tables only, the others have yet to be recomputed.
         if failure is None and not context.is_subset:
             finish_build(warehouse, build)
         counts = row_counts(warehouse)

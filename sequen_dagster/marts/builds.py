@@ -1,18 +1,24 @@
 """Marts: which builds there were, and whether the next one can go on from the last.
 
-A build is incremental: it looks again at what batches touched since the last build that ran
-through. It is a full refresh where there is nothing to go on from: no build yet, one by other
-settings or other SQL, a full refresh that did not run through, or a table that is gone.
+An incremental build recomputes what batches have affected since the last build that ran through.
+A build is a full refresh where there is nothing to go on from: no build yet, one by other settings
+or other SQL, a full refresh that did not run through, or a table that is gone.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 import duckdb
 
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.marts.warehouse import transaction
 
-_TOUCHED = ("raw.touched_ids", "raw.touched_batches")
+_AFFECTED: Final = ("raw.affected_ids", "raw.affected_batches")
+# These schemas hold what the package builds, and nothing else.
+_OWN_SCHEMAS: Final = ("changes", "intermediate", "staging")
+# Public tables of earlier releases under the names they had: in `main` a user may have others.
+_FORMER_TABLES: Final = ("rpt_silences",)
 
 
 @dataclass(frozen=True)
@@ -62,13 +68,41 @@ def begin_build(
     return build
 
 
+def drop_former_tables(warehouse: duckdb.DuckDBPyConnection, models: Collection[str]) -> list[str]:
+    """Drop what an earlier release built under names that no model has any more.
+
+    Call it before a full refresh: nothing would keep these tables up to date, and an erasure would
+    not reach what they hold of a person.
+
+    Args:
+        warehouse: an open connection; hold `writer_lock`.
+        models: names of the models that there are today.
+
+    Returns:
+        What was dropped, as `schema.name`.
+    """
+    found = warehouse.execute(
+        "select table_schema, table_name, table_type from information_schema.tables"
+        " where table_catalog = current_database() order by all"
+    ).fetchall()
+    dropped = []
+    with transaction(warehouse):
+        for schema, name, kind in found:
+            is_own = schema in _OWN_SCHEMAS or (schema == "main" and name in _FORMER_TABLES)
+            if is_own and name not in models:
+                what = "view" if kind == "VIEW" else "table"
+                warehouse.execute(f'drop {what} "{schema}"."{name}"')
+                dropped.append(f"{schema}.{name}")
+    return dropped
+
+
 def finish_build(warehouse: duckdb.DuckDBPyConnection, build: Build) -> None:
-    """Note that every table was built: what batches touched up to now has been looked at."""
+    """Note that every table was built: what batches have affected up to now is recomputed."""
     with transaction(warehouse):
         changed = warehouse.execute(
             "select table_name from duckdb_tables() where schema_name = 'changes'"
         ).fetchall()
-        for table in [*_TOUCHED, *(f'changes."{name}"' for (name,) in changed)]:
+        for table in [*_AFFECTED, *(f'changes."{name}"' for (name,) in changed)]:
             warehouse.execute(f"truncate {table}")
         warehouse.execute(
             "update raw.builds set is_finished = true, finished_at = ? where build_number = ?",
@@ -92,7 +126,7 @@ def why_stale(warehouse: duckdb.DuckDBPyConnection, fingerprint: str) -> str:
         return "the last build did not run through"
     if last[0] != fingerprint:
         return "the last build was by other settings or rules"
-    unseen = warehouse.execute("select count(*) from raw.touched_batches").fetchone()
+    unseen = warehouse.execute("select count(*) from raw.affected_batches").fetchone()
     return "" if unseen == (0,) else "batches were loaded since the last build"
 
 

@@ -53,7 +53,7 @@ def compact(settings: SequenSettings) -> bool:
 
 def _copy_warehouse(settings: SequenSettings, copy: Path) -> None:
     with connect(settings, folders=[copy.parent]) as warehouse:
-        _forget_touched(warehouse)
+        _empty_affected_keys(warehouse)
         attach_new(warehouse, copy, "compacted")
         warehouse.execute(f'copy from database "{warehouse_path(settings).stem}" to compacted')
         # In the copy alone: until it is in place, there is something to do.
@@ -61,11 +61,11 @@ def _copy_warehouse(settings: SequenSettings, copy: Path) -> None:
         warehouse.execute("detach compacted")
 
 
-def _forget_touched(warehouse: duckdb.DuckDBPyConnection) -> None:
-    """Empty what the build looked at, those who are gone among it; every build makes it anew."""
-    touched = warehouse.execute(
+def _empty_affected_keys(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Empty the keys that the last build recomputed: erased people may be among them."""
+    affected = warehouse.execute(
         "select table_name from duckdb_tables()"
-        " where schema_name = 'intermediate' and table_name like 'int\\_touched\\_%' escape '\\'"
+        " where schema_name = 'intermediate' and table_name like 'int\\_affected\\_%' escape '\\'"
     ).fetchall()
-    for (name,) in touched:
+    for (name,) in affected:
         warehouse.execute(f'truncate intermediate."{name}"')

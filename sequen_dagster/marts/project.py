@@ -5,6 +5,7 @@ Nothing is ever written into the package: profile, manifest, targets and logs li
 
 import hashlib
 import importlib.resources
+import json
 import os
 import subprocess
 import sys
@@ -98,6 +99,16 @@ def manifest_path(settings: SequenSettings) -> Path:
         raise BuildError(message)
     stamp.write_text(wanted, encoding="utf-8")
     return manifest
+
+
+def model_names(settings: SequenSettings) -> frozenset[str]:
+    """Names of the tables and views that dbt builds.
+
+    Raises:
+        BuildError: dbt cannot parse the project.
+    """
+    nodes = json.loads(manifest_path(settings).read_text(encoding="utf-8"))["nodes"].values()
+    return frozenset(node["name"] for node in nodes if node["resource_type"] == "model")
 
 
 def tables_fingerprint(settings: SequenSettings) -> str:

@@ -243,8 +243,8 @@ def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
         "batches": _BATCH_COLUMNS,
         "violations": _VIOLATION_COLUMNS,
         "commits": {"commit_id": "varchar", "name": "varchar", "committed_at": "timestamp"},
-        "touched_ids": {"id": "varchar"},
-        "touched_batches": {"batch_id": "varchar"},
+        "affected_ids": {"id": "varchar"},
+        "affected_batches": {"batch_id": "varchar"},
         # Rows of these that were rewritten in the lake may still lie in free blocks of the file.
         "uncompacted_batches": {"batch_id": "varchar"},
         "builds": _BUILD_COLUMNS,
@@ -314,18 +314,18 @@ def note_changes(
 ) -> None:
     """Have the next build look at two versions of a path, if one has taken the other's place."""
     if before != after:
-        _touch(warehouse, before)
-        _touch(warehouse, after)
+        _note_affected(warehouse, before)
+        _note_affected(warehouse, after)
 
 
-def _touch(warehouse: duckdb.DuckDBPyConnection, batch_id: str | None) -> None:
+def _note_affected(warehouse: duckdb.DuckDBPyConnection, batch_id: str | None) -> None:
     """Have the next build look at a batch and its events again, as they are now."""
     warehouse.execute(
-        "insert into raw.touched_ids select distinct id from raw.events where batch_id = ?",
+        "insert into raw.affected_ids select distinct id from raw.events where batch_id = ?",
         [batch_id],
     )
     if batch_id is not None:
-        warehouse.execute("insert into raw.touched_batches values (?)", [batch_id])
+        warehouse.execute("insert into raw.affected_batches values (?)", [batch_id])
 
 
 def _load_rows(
@@ -338,7 +338,7 @@ def _load_rows(
     if held is not None and held <= (-batch.version, commit.commit_id, -batch.revision):
         return 0
     if held is not None:
-        _touch(warehouse, batch.batch_id)
+        _note_affected(warehouse, batch.batch_id)
         warehouse.execute("insert into raw.uncompacted_batches values (?)", [batch.batch_id])
     for table in ("events", "quarantined_events", "batches", "violations"):
         statement = f"delete from raw.{table} where batch_id = ?"  # noqa: S608  # our own names
@@ -360,7 +360,7 @@ def _load_rows(
     _copy_rows(warehouse, lake, batch.quarantine, "quarantined_events", QUARANTINED_SCHEMA)
     _copy_rows(warehouse, lake, batch.events, "events", ACCEPTED_SCHEMA)
     if held is not None:
-        _touch(warehouse, batch.batch_id)
+        _note_affected(warehouse, batch.batch_id)
     return record_counts.accepted
 
 

@@ -236,8 +236,10 @@ def _ledger(settings: SequenSettings) -> Iterator[Finding]:
         return
     yield Finding("ledger", "ok", f"{counted(len(known), 'commit')} indexed, {waiting} to come")
     for state, paths in states.items():
-        then = "tried again" if state == "failed" else "tried again by `replay --dead-lettered`"
-        message = f"{counted(len(paths), 'file')} {state.replace('_', '-')} ({_few(paths)}); {then}"
+        has_failed = state == "failed"
+        then = "tried again" if has_failed else "tried again by `replay --dead-lettered`"
+        what = "failed" if has_failed else "dead-lettered"
+        message = f"{counted(len(paths), 'file')} {what} ({_few(paths)}); {then}"
         yield Finding("ledger", "warning", message)
     if unread:
         named = "; ".join(map(str, unread[:_SHOWN])) + ("; ..." if len(unread) > _SHOWN else "")

@@ -182,7 +182,7 @@ LISTS: Final = {
         order by source, list_position(['good', 'better', 'best'], tier), attribute
     """,
     "fixes": """
-        select rpt_fixes.* exclude (period) rename (mended_events as fixable_events),
+        select rpt_fixes.* exclude (period),
             rpt_completeness_attributes.why, rpt_completeness_attributes.fix,
             rpt_completeness_attributes.example
         from rpt_fixes
@@ -191,8 +191,7 @@ LISTS: Final = {
         order by rpt_fixes.source, rpt_fixes.fix_number
     """,
     "quarantine_fixes": """
-        select source, type, rule, quarantined_records,
-            mended_records as fixable_records, accepted_share,
+        select source, type, rule, quarantined_records, fixable_records, accepted_share,
             accepted_share_after
         from rpt_quarantine_fixes
         order by fixable_records desc, quarantined_records desc, source, type, rule limit 50
@@ -286,7 +285,7 @@ LISTS: Final = {
     "volume_drops": """
         select source, scope, type, status, event_count, usual_event_count, compared_day,
             last_seen_date
-        from rpt_silences where status in ('silent', 'low')
+        from rpt_volume_drops where status in ('silent', 'low')
         order by usual_event_count - event_count desc, source, scope, type limit 50
     """,
     "hints": """

@@ -197,7 +197,7 @@ FAULTS: Final = {
     ),
     33: Entry(
         "Events arrive long after they happened.",
-        "What they touch is built again; the tables equal a full refresh.",
+        "What they affect is recomputed; the tables equal a full refresh.",
     ),
     34: Entry(
         "Times in the year 9999 or 1970, or milliseconds that say they are seconds.",

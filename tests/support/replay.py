@@ -234,7 +234,7 @@ class SmallWarehouse:
         batch = step.batch(validation.record_counts)
         before = current_batch(self.connection, batch)
         if step.is_revalidated:
-            self._touch_and_forget(batch.batch_id)
+            self._forget_affected(batch.batch_id)
         self.connection.execute(
             "insert into raw.batches by name select ? as batch_id, ? as source, ? as path,"
             " ? as version, ? as file_sha256, ? as records_read, ? as accepted, ? as quarantined,"
@@ -259,7 +259,7 @@ class SmallWarehouse:
             )
         note_changes(self.connection, before, current_batch(self.connection, batch))
 
-    def _touch_and_forget(self, batch_id: str) -> None:
+    def _forget_affected(self, batch_id: str) -> None:
         note_changes(self.connection, None, batch_id)
         for table in ("events", "quarantined_events", "violations", "batches"):
             self.connection.execute(f"delete from raw.{table} where batch_id = ?", [batch_id])
@@ -291,14 +291,14 @@ class SmallWarehouse:
             self.finish()
 
     def finish(self) -> None:
-        """Forget what was touched: the build has run through."""
+        """Forget the affected keys: the build has run through."""
         changed = self.connection.execute(
             "select table_name from duckdb_tables() where schema_name = 'changes'"
         ).fetchall()
         for (name,) in changed:
             self.connection.execute(f'truncate changes."{name}"')
-        self.connection.execute("truncate raw.touched_ids")
-        self.connection.execute("truncate raw.touched_batches")
+        self.connection.execute("truncate raw.affected_ids")
+        self.connection.execute("truncate raw.affected_batches")
 
     def contents(self) -> dict[str, pa.Table]:
         """All tables that models make and that a full refresh makes again."""
@@ -310,7 +310,7 @@ class SmallWarehouse:
         return {
             table: self.connection.sql(f"from {table}").to_arrow_table()
             for table, name in found
-            if name not in HISTORY and not name.startswith("int_touched")
+            if name not in HISTORY and not name.startswith("int_affected")
         }
 
     def differences(self, expected: dict[str, pa.Table], limit: int = 3) -> Iterator[str]:

@@ -1,12 +1,12 @@
 {# Stands in for macros/exact.sql, whose materialization only dbt can read: an incremental build. #}
 
-{% macro exact(key, touched_by, scope=none, unlogged=(), is_hashed=false) %}{% endmacro %}
+{% macro exact(key, affected_by, scope=none, unlogged=(), is_hashed=false) %}{% endmacro %}
 
-{% macro touched(columns) -%}
-    ({{ columns | join(', ') }}) in (select * from touched_rows)
+{% macro affected(columns) -%}
+    ({{ columns | join(', ') }}) in (select * from affected_rows)
 {%- endmacro %}
 
-{% macro touched_records() %}{{ touched(['id']) }}{% endmacro %}
+{% macro affected_records() %}{{ affected(['id']) }}{% endmacro %}
 
 {% macro changes(name) %}changes.{{ name }}{% endmacro %}
 

@@ -1,7 +1,7 @@
 {{ exact(
     key=['batch_id', 'type', 'rule', 'field'],
     scope=['batch_id'],
-    touched_by=['stg_touched_batches.batch_id'],
+    affected_by=['stg_affected_batches.batch_id'],
 ) }}
 
 {%- set id_keys = [
@@ -19,7 +19,7 @@ stg_batches as (
 
 stg_quarantined_events as (
     select * from {{ ref('stg_quarantined_events') }}
-    where {{ touched(['batch_id']) }}
+    where {{ affected(['batch_id']) }}
 ),
 
 rules_exploded as (

@@ -1,7 +1,7 @@
 {{ exact(
     key=['batch_id', 'type'],
     scope=['batch_id'],
-    touched_by=['stg_touched_batches.batch_id'],
+    affected_by=['stg_affected_batches.batch_id'],
 ) }}
 
 with
@@ -12,12 +12,12 @@ stg_batches as (
 
 stg_events as (
     select * from {{ ref('stg_events') }}
-    where {{ touched(['batch_id']) }}
+    where {{ affected(['batch_id']) }}
 ),
 
 stg_quarantined_events as (
     select * from {{ ref('stg_quarantined_events') }}
-    where {{ touched(['batch_id']) }}
+    where {{ affected(['batch_id']) }}
 ),
 
 accepted_counted as (

@@ -1,4 +1,4 @@
-{{ exact(key=['id'], touched_by=['int_touched_matches.id']) }}
+{{ exact(key=['id'], affected_by=['int_affected_matches.id']) }}
 
 {%- set keys_by_method = {
     'rec_id': 'rec_id', 'page_view_id': 'page_view_id', 'window': "''"
@@ -17,7 +17,7 @@ clicks as (
         linked_impression_id,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'click' and {{ touched_records() }}
+    where type = 'click' and {{ affected_records() }}
 ),
 
 impressions as (

@@ -1,9 +1,9 @@
 {{ exact(
     key=['source', 'attribute', 'day'],
     scope=['day'],
-    touched_by=[
-        'int_touched_event_days.day',
-        'int_touched_session_days.day',
+    affected_by=[
+        'int_affected_event_days.day',
+        'int_affected_session_days.day',
         'int_completeness_matches.event_date',
     ],
 ) }}
@@ -24,12 +24,12 @@ int_completeness_matches as (
 
 int_event_groups as (
     select * from {{ ref('int_event_groups') }}
-    where {{ touched(['event_date']) }}
+    where {{ affected(['event_date']) }}
 ),
 
 int_session_sources as (
     select * from {{ ref('int_session_sources') }}
-    where {{ touched(['session_date']) }}
+    where {{ affected(['session_date']) }}
 ),
 
 {# A field attribute counts events; of kind event only those that match, in carrying_events. #}
@@ -59,7 +59,7 @@ matches_counted as (
         0 as applicable_events,
         count(*) as carrying_events
     from int_completeness_matches
-    where {{ touched(['event_date']) }}
+    where {{ affected(['event_date']) }}
     group by 1, 2, 3
 ),
 

@@ -1,7 +1,7 @@
 {{ exact(
     key=['id', 'attribute'],
     scope=['id'],
-    touched_by=['fct_events.id', 'int_event_keys.id'],
+    affected_by=['fct_events.id', 'int_event_keys.id'],
 ) }}
 
 {#
@@ -9,20 +9,20 @@
   join has to carry JSON. Only what matched is joined, to the records that won their id. Each use of
   all records reads them itself: DuckDB materializes a CTE that is read twice.
 #}
-{%- set records = ref('stg_events') if is_full_build() else 'records_touched' %}
+{%- set records = ref('stg_events') if is_full_build() else 'records_affected' %}
 
 with
 {%- if not is_full_build() %}
 
-    records_touched as (
+    records_affected as (
         select * from {{ ref('stg_events') }}
-        where {{ touched_records() }}
+        where {{ affected_records() }}
     ),
 {%- endif %}
 
 fct_events as (
     select * from {{ ref('fct_events') }}
-    where {{ touched_records() }}
+    where {{ affected_records() }}
 ),
 
 int_completeness_scopes as (

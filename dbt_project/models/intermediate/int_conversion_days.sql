@@ -1,14 +1,14 @@
 {{ exact(
     key=['source', 'day'],
     scope=['day'],
-    touched_by=['fct_conversions.cast(original_timestamp as date)'],
+    affected_by=['fct_conversions.cast(original_timestamp as date)'],
 ) }}
 
 with
 
 fct_conversions as (
     select * from {{ ref('fct_conversions') }}
-    where not is_repeat and {{ touched(['cast(original_timestamp as date)']) }}
+    where not is_repeat and {{ affected(['cast(original_timestamp as date)']) }}
 ),
 
 conversions_by_day as (

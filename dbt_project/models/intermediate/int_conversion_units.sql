@@ -1,7 +1,7 @@
 {{ exact(
     key=['conversion_id', 'item_id'],
     scope=['conversion_id'],
-    touched_by=['fct_events.id', 'int_orders_repeated.id'],
+    affected_by=['fct_events.id', 'int_orders_repeated.id'],
 ) }}
 
 with
@@ -11,12 +11,12 @@ conversions as (
         id,
         item_ids
     from {{ ref('fct_events') }}
-    where type = 'conversion' and {{ touched_records() }}
+    where type = 'conversion' and {{ affected_records() }}
 ),
 
 int_property_values as (
     select * from {{ ref('int_property_values') }}
-    where {{ touched(['id']) }}
+    where {{ affected(['id']) }}
 ),
 
 int_orders_repeated as (
@@ -24,7 +24,7 @@ int_orders_repeated as (
         id,
         true as is_repeat
     from {{ ref('int_orders_repeated') }}
-    where {{ touched(['id']) }}
+    where {{ affected(['id']) }}
 ),
 
 {# An order that comes again converts nothing. #}

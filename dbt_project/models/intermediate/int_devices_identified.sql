@@ -1,13 +1,13 @@
 {{ exact(
     key=['cid', 'original_timestamp'],
-    touched_by=['int_touched_devices.cid; original_timestamp'],
+    affected_by=['int_affected_devices.cid; original_timestamp'],
 ) }}
 
 with
 
 int_sessions_identified as (
     select * from {{ ref('int_sessions_identified') }}
-    where {{ touched(['cid', 'first_anonymous_at']) }}
+    where {{ affected(['cid', 'first_anonymous_at']) }}
 ),
 
 events_without_session as (
@@ -20,7 +20,7 @@ events_without_session as (
         and sid is null
         and cid is not null
         and {{ var('sequen_stitching') }}
-        and {{ touched(['cid', 'original_timestamp']) }}
+        and {{ affected(['cid', 'original_timestamp']) }}
 ),
 
 events_with_user as (

@@ -1,6 +1,6 @@
 {{ exact(
     key=['cid'],
-    touched_by=['int_event_keys.case when uid is not null then cid end'],
+    affected_by=['int_event_keys.case when uid is not null then cid end'],
 ) }}
 
 with
@@ -14,7 +14,7 @@ events_with_user as (
         uid is not null
         and cid is not null
         and {{ var('sequen_stitching') }}
-        and {{ touched(['cid']) }}
+        and {{ affected(['cid']) }}
 ),
 
 devices_shared as (

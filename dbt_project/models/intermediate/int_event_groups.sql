@@ -1,7 +1,7 @@
 {{ exact(
     key=['group_key', 'source', 'event_date'],
     scope=['event_date'],
-    touched_by=['int_touched_event_days.day'],
+    affected_by=['int_affected_event_days.day'],
 ) }}
 
 {%- set breakdowns = var('sequen_breakdowns') %}
@@ -11,7 +11,7 @@ with
 
 fct_events as (
     select * from {{ ref('fct_events') }}
-    where {{ touched(['cast(original_timestamp as date)']) }}
+    where {{ affected(['cast(original_timestamp as date)']) }}
 ),
 
 int_event_keys as (
@@ -19,13 +19,13 @@ int_event_keys as (
         id,
         property_shape
     from {{ ref('int_event_keys') }}
-    where {{ touched(['cast(original_timestamp as date)']) }}
+    where {{ affected(['cast(original_timestamp as date)']) }}
 ),
 
 pages_of_events as (
     select case when type = 'page_view' then id else linked_page_view_id end as page_view_id
     from {{ ref('fct_events') }}
-    where {{ touched(['cast(original_timestamp as date)']) }}
+    where {{ affected(['cast(original_timestamp as date)']) }}
 ),
 
 int_page_views_marked as (
@@ -36,7 +36,7 @@ int_page_views_marked as (
 shapes_distinct as (
     select coalesce(property_shape, '[]') as property_shape
     from {{ ref('int_event_keys') }}
-    where {{ touched(['cast(original_timestamp as date)']) }}
+    where {{ affected(['cast(original_timestamp as date)']) }}
 
     union distinct
 

@@ -1,5 +1,5 @@
 {# What stitching, sessions and links look at, stored apart: they search the whole history by it. #}
-{{ exact(key=['id'], touched_by=['stg_touched_ids.id'], is_hashed=true) }}
+{{ exact(key=['id'], affected_by=['stg_affected_ids.id'], is_hashed=true) }}
 
 with
 
@@ -20,7 +20,7 @@ int_events_deduplicated as (
         source_item,
         original_timestamp
     from {{ ref('int_events_deduplicated') }}
-    where {{ touched_records() }}
+    where {{ affected_records() }}
 )
 
 select * from int_events_deduplicated

@@ -1,4 +1,4 @@
-{{ exact(key=['id'], touched_by=['int_touched_anchors.id']) }}
+{{ exact(key=['id'], affected_by=['int_affected_anchors.id']) }}
 
 with
 
@@ -8,7 +8,7 @@ events_without_session as (
         visitor_key,
         case when '{{ var("sequen_session_rule") }}' = 'given' then sid end as sid
     from {{ ref('int_events_stitched') }}
-    where {{ touched_records() }}
+    where {{ affected_records() }}
 ),
 
 events as (
@@ -19,26 +19,26 @@ events as (
         cast(null as varchar) as known_session_key,
         {{ epoch_micros('original_timestamp') }} as happened_at_us
     from {{ ref('int_events_stitched') }}
-    where {{ touched_records() }}
+    where {{ affected_records() }}
 ),
 {%- if not is_full_build() %}
 
     {# What came right before the first change is as it was: its session may go on. #}
-    latest_untouched as (
+    latest_unaffected as (
         select
             int_events_stitched.visitor_key,
             max({{ ordered_pair(
                 'int_events_stitched.original_timestamp', 'int_events_stitched.id'
             ) }}) as latest
         from {{ ref('int_events_stitched') }} as int_events_stitched
-        inner join {{ ref('int_touched_visits') }} as int_touched_visits
+        inner join {{ ref('int_affected_visits') }} as int_affected_visits
             on
-                int_events_stitched.visitor_key = int_touched_visits.visitor_key
-                and int_events_stitched.original_timestamp < int_touched_visits.from_at
+                int_events_stitched.visitor_key = int_affected_visits.visitor_key
+                and int_events_stitched.original_timestamp < int_affected_visits.from_at
         group by 1
     ),
 
-    untouched_events as (
+    unaffected_events as (
         select
             int_events_stitched.id,
             int_events_stitched.visitor_key,
@@ -47,9 +47,9 @@ events as (
             end as sid,
             events_before.session_key as known_session_key,
             {{ epoch_micros('int_events_stitched.original_timestamp') }} as happened_at_us
-        from latest_untouched
+        from latest_unaffected
         inner join {{ ref('int_events_stitched') }} as int_events_stitched
-            on {{ second_of_pair('latest_untouched.latest') }} = int_events_stitched.id
+            on {{ second_of_pair('latest_unaffected.latest') }} = int_events_stitched.id
         left join {{ this }} as events_before on int_events_stitched.id = events_before.id
     ),
 {%- endif %}
@@ -67,7 +67,7 @@ events_to_look_at as (
     inner join visitors_to_look_back on events.visitor_key = visitors_to_look_back.visitor_key
     {%- if not is_full_build() %}
         union all
-        select * from untouched_events
+        select * from unaffected_events
     {%- endif %}
 ),
 

@@ -1,4 +1,4 @@
-{{ exact(key=['id'], touched_by=['int_touched_stitches.id'], is_hashed=true) }}
+{{ exact(key=['id'], affected_by=['int_affected_stitches.id'], is_hashed=true) }}
 
 with
 
@@ -11,7 +11,7 @@ int_event_keys as (
         cid,
         original_timestamp
     from {{ ref('int_event_keys') }}
-    where {{ touched_records() }}
+    where {{ affected_records() }}
 ),
 
 int_sessions_identified as (

@@ -1,14 +1,14 @@
 {{ exact(
     key=['source', 'day'],
     scope=['day'],
-    touched_by=['int_touched_session_days.day'],
+    affected_by=['int_affected_session_days.day'],
 ) }}
 
 with
 
 int_session_sources as (
     select * from {{ ref('int_session_sources') }}
-    where {{ touched(['session_date']) }}
+    where {{ affected(['session_date']) }}
 ),
 
 {# A session of two sources is one session of (all): there it counts with the first of them. #}

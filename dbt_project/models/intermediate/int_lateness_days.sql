@@ -1,14 +1,14 @@
 {{ exact(
     key=['source', 'type', 'lateness_seconds', 'day'],
     scope=['day'],
-    touched_by=['int_touched_event_days.day'],
+    affected_by=['int_affected_event_days.day'],
 ) }}
 
 with
 
 fct_events as (
     select * from {{ ref('fct_events') }}
-    where {{ touched(['cast(original_timestamp as date)']) }}
+    where {{ affected(['cast(original_timestamp as date)']) }}
 ),
 
 events_timed as (

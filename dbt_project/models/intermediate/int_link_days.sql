@@ -1,19 +1,19 @@
 {{ exact(
     key=['source', 'link', 'status', 'day'],
     scope=['day'],
-    touched_by=['int_touched_event_days.day'],
+    affected_by=['int_affected_event_days.day'],
 ) }}
 
 with
 
 fct_events as (
     select * from {{ ref('fct_events') }}
-    where {{ touched(['cast(original_timestamp as date)']) }}
+    where {{ affected(['cast(original_timestamp as date)']) }}
 ),
 
 fct_clicks as (
     select * from {{ ref('fct_clicks') }}
-    where {{ touched(['cast(original_timestamp as date)']) }}
+    where {{ affected(['cast(original_timestamp as date)']) }}
 ),
 
 statuses_counted as (

@@ -1,4 +1,4 @@
-{{ exact(key=['kind', 'value'], touched_by=['int_touched_targets.kind; value']) }}
+{{ exact(key=['kind', 'value'], affected_by=['int_affected_targets.kind; value']) }}
 
 {%- set kinds = ['page_view', 'module_view', 'impression'] -%}
 
@@ -21,7 +21,7 @@ values_asked as (
         where
             {{ kind }}_id is not null
             and type <> '{{ kind }}'
-            and {{ touched(["'" ~ kind ~ "'", kind ~ '_id']) }}
+            and {{ affected(["'" ~ kind ~ "'", kind ~ '_id']) }}
         group by 1, 2
         {%- if not loop.last %}
 
@@ -52,7 +52,7 @@ own_values as (
         where
             type = '{{ kind }}'
             and {{ kind }}_id is not null
-            and {{ touched(["'" ~ kind ~ "'", kind ~ '_id']) }}
+            and {{ affected(["'" ~ kind ~ "'", kind ~ '_id']) }}
         {%- if not loop.last %}
 
             union all

@@ -1,7 +1,7 @@
 {{ exact(
     key=['id'],
     scope=['order_key'],
-    touched_by=['int_property_values.order_key'],
+    affected_by=['int_property_values.order_key'],
 ) }}
 
 with
@@ -13,7 +13,7 @@ conversions_of_orders as (
         order_contents,
         original_timestamp
     from {{ ref('int_property_values') }}
-    where order_key is not null and {{ touched(['order_key']) }}
+    where order_key is not null and {{ affected(['order_key']) }}
 ),
 
 conversions_numbered as (

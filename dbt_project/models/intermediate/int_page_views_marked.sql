@@ -2,14 +2,14 @@
 {{ exact(
     key=['id'],
     scope=['session_key'],
-    touched_by=['fct_page_views.session_key', 'int_touched_page_shapes.session_key'],
+    affected_by=['fct_page_views.session_key', 'int_affected_page_shapes.session_key'],
 ) }}
 
 with
 
 fct_page_views as (
     select * from {{ ref('fct_page_views') }}
-    where {{ touched(['session_key']) }}
+    where {{ affected(['session_key']) }}
 ),
 
 int_event_keys as (

@@ -1,4 +1,4 @@
-{{ exact(key=['id'], touched_by=['fct_events.id']) }}
+{{ exact(key=['id'], affected_by=['fct_events.id']) }}
 
 {%- set scroll_depths = [
     'scroll_depth', 'depth', 'scroll_pct', 'scroll_percentage', 'max_scroll'
@@ -14,7 +14,7 @@ conversions as (
         properties,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'conversion' and {{ touched_records() }}
+    where type = 'conversion' and {{ affected_records() }}
 ),
 
 scrolls as (
@@ -23,7 +23,7 @@ scrolls as (
         properties,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'scroll' and linked_page_view_id is not null and {{ touched_records() }}
+    where type = 'scroll' and linked_page_view_id is not null and {{ affected_records() }}
 ),
 
 conversions_opened as (

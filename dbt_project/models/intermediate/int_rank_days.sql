@@ -1,14 +1,14 @@
 {{ exact(
     key=['source', 'rank', 'day'],
     scope=['day'],
-    touched_by=['int_touched_event_days.day'],
+    affected_by=['int_affected_event_days.day'],
 ) }}
 
 with
 
 fct_impressions as (
     select * from {{ ref('fct_impressions') }}
-    where {{ touched(['cast(original_timestamp as date)']) }}
+    where {{ affected(['cast(original_timestamp as date)']) }}
 ),
 
 ranks_by_day as (

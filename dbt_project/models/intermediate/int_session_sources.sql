@@ -1,7 +1,7 @@
 {{ exact(
     key=['session_key', 'source'],
     scope=['session_key'],
-    touched_by=[
+    affected_by=[
         'fct_events.session_key', 'fct_sessions.session_key', 'fct_conversions.session_key',
     ],
 ) }}
@@ -13,7 +13,7 @@ events_of_sources as (
         session_key,
         source
     from {{ ref('fct_events') }}
-    where {{ touched(['session_key']) }}
+    where {{ affected(['session_key']) }}
 ),
 
 events_of_steps as (
@@ -22,7 +22,7 @@ events_of_steps as (
         type,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type in ('impression', 'click') and {{ touched(['session_key']) }}
+    where type in ('impression', 'click') and {{ affected(['session_key']) }}
 ),
 
 fct_conversions as (
@@ -30,12 +30,12 @@ fct_conversions as (
         session_key,
         original_timestamp
     from {{ ref('fct_conversions') }}
-    where not is_repeat and {{ touched(['session_key']) }}
+    where not is_repeat and {{ affected(['session_key']) }}
 ),
 
 fct_sessions as (
     select * from {{ ref('fct_sessions') }}
-    where {{ touched(['session_key']) }}
+    where {{ affected(['session_key']) }}
 ),
 
 first_impressions as (

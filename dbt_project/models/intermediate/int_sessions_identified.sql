@@ -1,4 +1,4 @@
-{{ exact(key=['sid', 'cid'], scope=['sid'], touched_by=['int_event_keys.sid']) }}
+{{ exact(key=['sid', 'cid'], scope=['sid'], affected_by=['int_event_keys.sid']) }}
 
 with
 
@@ -9,7 +9,7 @@ events as (
         cid,
         original_timestamp
     from {{ ref('int_event_keys') }}
-    where sid is not null and {{ var('sequen_stitching') }} and {{ touched(['sid']) }}
+    where sid is not null and {{ var('sequen_stitching') }} and {{ affected(['sid']) }}
 ),
 
 {# Far fewer than events, which are therefore read once. #}

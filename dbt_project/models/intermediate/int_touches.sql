@@ -1,14 +1,14 @@
 {{ exact(
     key=['conversion_id', 'item_id', 'touch_id'],
     scope=['conversion_id'],
-    touched_by=['int_touched_conversions.id'],
+    affected_by=['int_affected_conversions.id'],
 ) }}
 
 with
 
 int_conversion_units as (
     select * from {{ ref('int_conversion_units') }}
-    where {{ touched(['conversion_id']) }}
+    where {{ affected(['conversion_id']) }}
 ),
 
 conversions as (
@@ -19,7 +19,7 @@ conversions as (
         linked_impression_id,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'conversion' and {{ touched_records() }}
+    where type = 'conversion' and {{ affected_records() }}
 ),
 
 linked_impressions as (
@@ -174,7 +174,7 @@ touches_numbered as (
             and touches_classed.relation_class = relations_asked.relation_class
 ),
 
-items_touched as (
+items_with_touches as (
     select distinct
         visitor_key,
         item_id,
@@ -189,20 +189,20 @@ units_asking as (
         units_by_relation.item_id,
         units_by_relation.visitor_key,
         units_by_relation.relation_class,
-        items_touched.type,
+        items_with_touches.type,
         {{ epoch_micros('units_by_relation.converted_at') }} as window_ends_at_us,
         {{ epoch_micros('units_by_relation.converted_at') }}
         - case
-            when items_touched.type = 'click'
+            when items_with_touches.type = 'click'
                 then {{ days_in_micros(var('sequen_click_touch_days')) }}
             else {{ days_in_micros(var('sequen_view_touch_days')) }}
         end as window_starts_at_us
     from units_by_relation
-    inner join items_touched
+    inner join items_with_touches
         on
-            units_by_relation.visitor_key = items_touched.visitor_key
-            and units_by_relation.item_id = items_touched.item_id
-            and units_by_relation.relation_class = items_touched.relation_class
+            units_by_relation.visitor_key = items_with_touches.visitor_key
+            and units_by_relation.item_id = items_with_touches.item_id
+            and units_by_relation.relation_class = items_with_touches.relation_class
 ),
 
 {# Both ends of the window are inclusive: its start comes before (0), its end after (2) a touch. #}

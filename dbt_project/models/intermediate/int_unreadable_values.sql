@@ -1,5 +1,5 @@
 {# Which field holds the value is a setting of the marts, so only they can warn. #}
-{{ exact(key=['id'], touched_by=['fct_events.id', 'int_property_values.id']) }}
+{{ exact(key=['id'], affected_by=['fct_events.id', 'int_property_values.id']) }}
 
 with
 
@@ -8,13 +8,13 @@ conversions as (
         id,
         batch_id
     from {{ ref('fct_events') }}
-    where type = 'conversion' and {{ touched_records() }}
+    where type = 'conversion' and {{ affected_records() }}
 ),
 
 int_property_values as (
     select id
     from {{ ref('int_property_values') }}
-    where is_value_unreadable and {{ touched(['id']) }}
+    where is_value_unreadable and {{ affected(['id']) }}
 ),
 
 values_unreadable as (

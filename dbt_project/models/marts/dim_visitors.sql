@@ -1,4 +1,4 @@
-{{ exact(key=['visitor_key'], touched_by=['fct_events.visitor_key', 'fct_sessions.visitor_key']) }}
+{{ exact(key=['visitor_key'], affected_by=['fct_events.visitor_key', 'fct_sessions.visitor_key']) }}
 
 with
 
@@ -9,12 +9,12 @@ fct_events as (
         cid,
         original_timestamp
     from {{ ref('fct_events') }}
-    where {{ touched(['visitor_key']) }}
+    where {{ affected(['visitor_key']) }}
 ),
 
 fct_sessions as (
     select * from {{ ref('fct_sessions') }}
-    where {{ touched(['visitor_key']) }}
+    where {{ affected(['visitor_key']) }}
 ),
 
 {# A visitor has few users and devices, so the lists are made from far fewer rows than events. #}

@@ -1,11 +1,11 @@
 {{ exact(
     key=['conversion_id', 'item_id', 'touch_id'],
     scope=['conversion_id'],
-    touched_by=[
+    affected_by=[
         'int_conversion_units.conversion_id',
         'int_touches.conversion_id',
         'fct_conversions.id',
-        'int_touched_attributions.conversion_id',
+        'int_affected_attributions.conversion_id',
     ],
 ) }}
 
@@ -15,17 +15,17 @@ with
 
 int_conversion_units as (
     select * from {{ ref('int_conversion_units') }}
-    where {{ touched(['conversion_id']) }}
+    where {{ affected(['conversion_id']) }}
 ),
 
 int_touches as (
     select * from {{ ref('int_touches') }}
-    where {{ touched(['conversion_id']) }}
+    where {{ affected(['conversion_id']) }}
 ),
 
 fct_conversions as (
     select * from {{ ref('fct_conversions') }}
-    where {{ touched(['id']) }}
+    where {{ affected(['id']) }}
 ),
 
 fct_clicks as (
@@ -36,7 +36,7 @@ fct_impressions as (
     select * from {{ ref('fct_impressions') }}
 ),
 
-units_touched as (
+units_with_touches as (
     select
         int_conversion_units.conversion_id,
         int_conversion_units.item_id,
@@ -77,7 +77,7 @@ touches_weighted as (
                 ) * 1000000000 + 0.5
             ) as bigint
         ) as weight
-    from units_touched
+    from units_with_touches
 ),
 
 weights_totalled as (

@@ -1,4 +1,4 @@
-{{ exact(key=['id'], touched_by=['int_touched_clicks.id']) }}
+{{ exact(key=['id'], affected_by=['int_affected_clicks.id']) }}
 
 with
 
@@ -19,12 +19,12 @@ clicks as (
         rank,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'click' and {{ touched_records() }}
+    where type = 'click' and {{ affected_records() }}
 ),
 
 int_clicks_matched as (
     select * from {{ ref('int_clicks_matched') }}
-    where {{ touched(['id']) }}
+    where {{ affected(['id']) }}
 ),
 
 fct_impressions as (

@@ -1,6 +1,6 @@
 {{ exact(
     key=['id'],
-    touched_by=['fct_events.id', 'int_touches.conversion_id', 'int_orders_repeated.id'],
+    affected_by=['fct_events.id', 'int_touches.conversion_id', 'int_orders_repeated.id'],
 ) }}
 
 with
@@ -15,17 +15,17 @@ conversions as (
         item_ids,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'conversion' and {{ touched_records() }}
+    where type = 'conversion' and {{ affected_records() }}
 ),
 
 int_property_values as (
     select * from {{ ref('int_property_values') }}
-    where {{ touched(['id']) }}
+    where {{ affected(['id']) }}
 ),
 
 int_conversion_units as (
     select * from {{ ref('int_conversion_units') }}
-    where {{ touched(['conversion_id']) }}
+    where {{ affected(['conversion_id']) }}
 ),
 
 int_orders_repeated as (
@@ -33,12 +33,12 @@ int_orders_repeated as (
         id,
         true as is_repeat
     from {{ ref('int_orders_repeated') }}
-    where {{ touched(['id']) }}
+    where {{ affected(['id']) }}
 ),
 
 int_touches as (
     select * from {{ ref('int_touches') }}
-    where {{ touched(['conversion_id']) }}
+    where {{ affected(['conversion_id']) }}
 ),
 
 units_counted as (
@@ -49,7 +49,7 @@ units_counted as (
     group by 1
 ),
 
-conversions_touched as (
+conversions_with_touches as (
     select distinct conversion_id
     from int_touches
 ),
@@ -65,14 +65,14 @@ conversions_valued as (
         cast({{ array_length('conversions.item_ids') }} as bigint) as item_count,
         coalesce(units_counted.unit_count, 0) as unit_count,
         {{ millionths_as_decimal('int_property_values.millionths') }} as value,
-        conversions_touched.conversion_id is not null as is_attributed,
+        conversions_with_touches.conversion_id is not null as is_attributed,
         coalesce(int_orders_repeated.is_repeat, false) as is_repeat,
         conversions.original_timestamp
     from conversions
     left join int_property_values on conversions.id = int_property_values.id
     left join units_counted on conversions.id = units_counted.conversion_id
     left join int_orders_repeated on conversions.id = int_orders_repeated.id
-    left join conversions_touched on conversions.id = conversions_touched.conversion_id
+    left join conversions_with_touches on conversions.id = conversions_with_touches.conversion_id
 )
 
 select * from conversions_valued

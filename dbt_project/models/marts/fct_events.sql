@@ -1,10 +1,10 @@
 {{ exact(
     key=['id'],
-    touched_by=[
-        'stg_touched_ids.id',
+    affected_by=[
+        'stg_affected_ids.id',
         'int_events_stitched.id',
         'int_events_sessionized.id',
-        'int_touched_links.id',
+        'int_affected_links.id',
     ],
     unlogged=['properties'],
     is_hashed=true,
@@ -15,7 +15,7 @@ with
 
 int_events_deduplicated as (
     select * from {{ ref('int_events_deduplicated') }}
-    where {{ touched_records() }}
+    where {{ affected_records() }}
 ),
 
 int_events_stitched as (
@@ -23,12 +23,12 @@ int_events_stitched as (
         id,
         visitor_key
     from {{ ref('int_events_stitched') }}
-    where {{ touched_records() }}
+    where {{ affected_records() }}
 ),
 
 int_events_sessionized as (
     select * from {{ ref('int_events_sessionized') }}
-    where {{ touched(['id']) }}
+    where {{ affected(['id']) }}
 ),
 {%- for kind in kinds %}
 

@@ -1,4 +1,4 @@
-{{ exact(key=['id'], touched_by=['int_touched_impressions.id']) }}
+{{ exact(key=['id'], affected_by=['int_affected_impressions.id']) }}
 
 with
 
@@ -18,7 +18,7 @@ impressions as (
         rank,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'impression' and {{ touched_records() }}
+    where type = 'impression' and {{ affected_records() }}
 ),
 
 module_views as (
@@ -32,7 +32,7 @@ module_views as (
 
 int_clicks_matched as (
     select * from {{ ref('int_clicks_matched') }}
-    where {{ touched(['matched_impression_id']) }}
+    where {{ affected(['matched_impression_id']) }}
 ),
 
 int_touches as (

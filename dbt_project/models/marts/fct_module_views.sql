@@ -1,6 +1,6 @@
 {{ exact(
     key=['id'],
-    touched_by=['fct_events.id', 'fct_impressions.linked_module_view_id'],
+    affected_by=['fct_events.id', 'fct_impressions.linked_module_view_id'],
 ) }}
 
 with
@@ -17,12 +17,12 @@ module_views as (
         rank,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'module_view' and {{ touched_records() }}
+    where type = 'module_view' and {{ affected_records() }}
 ),
 
 fct_impressions as (
     select * from {{ ref('fct_impressions') }}
-    where {{ touched(['linked_module_view_id']) }}
+    where {{ affected(['linked_module_view_id']) }}
 ),
 
 impressions_counted as (

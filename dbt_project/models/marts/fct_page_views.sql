@@ -1,6 +1,6 @@
 {{ exact(
     key=['id'],
-    touched_by=[
+    affected_by=[
         'fct_events.id',
         'fct_events.linked_page_view_id',
         'fct_impressions.linked_page_view_id',
@@ -19,7 +19,7 @@ page_views as (
         source,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'page_view' and {{ touched_records() }}
+    where type = 'page_view' and {{ affected_records() }}
 ),
 
 dwell_times as (
@@ -27,7 +27,7 @@ dwell_times as (
         linked_page_view_id,
         dwell_ms
     from {{ ref('fct_events') }}
-    where type = 'dwell_time' and {{ touched(['linked_page_view_id']) }}
+    where type = 'dwell_time' and {{ affected(['linked_page_view_id']) }}
 ),
 
 scrolls as (
@@ -35,7 +35,7 @@ scrolls as (
         id,
         linked_page_view_id
     from {{ ref('fct_events') }}
-    where type = 'scroll' and {{ touched(['linked_page_view_id']) }}
+    where type = 'scroll' and {{ affected(['linked_page_view_id']) }}
 ),
 
 int_property_values as (
@@ -44,12 +44,12 @@ int_property_values as (
 
 fct_impressions as (
     select * from {{ ref('fct_impressions') }}
-    where {{ touched(['linked_page_view_id']) }}
+    where {{ affected(['linked_page_view_id']) }}
 ),
 
 fct_clicks as (
     select * from {{ ref('fct_clicks') }}
-    where {{ touched(['linked_page_view_id']) }}
+    where {{ affected(['linked_page_view_id']) }}
 ),
 
 dwell_times_summed as (

@@ -1,6 +1,6 @@
 {{ exact(
     key=['rec_id'],
-    touched_by=['fct_events.rec_id', 'fct_impressions.rec_id', 'fct_attributions.rec_id'],
+    affected_by=['fct_events.rec_id', 'fct_impressions.rec_id', 'fct_attributions.rec_id'],
 ) }}
 
 with
@@ -12,14 +12,14 @@ fct_events as (
         original_timestamp,
         server_timestamp
     from {{ ref('fct_events') }}
-    where rec_id is not null and {{ touched(['rec_id']) }}
+    where rec_id is not null and {{ affected(['rec_id']) }}
 ),
 
 {# The rec_id of an impression is never filled in, so this is the one that was sent. #}
 impressions_clicked as (
     select rec_id
     from {{ ref('fct_impressions') }}
-    where rec_id is not null and is_clicked and {{ touched(['rec_id']) }}
+    where rec_id is not null and is_clicked and {{ affected(['rec_id']) }}
 ),
 
 attributions_credited as (
@@ -29,7 +29,7 @@ attributions_credited as (
         rec_id,
         last_touch_value
     from {{ ref('fct_attributions') }}
-    where rec_id is not null and last_touch_credit > 0 and {{ touched(['rec_id']) }}
+    where rec_id is not null and last_touch_credit > 0 and {{ affected(['rec_id']) }}
 ),
 
 events_summed as (

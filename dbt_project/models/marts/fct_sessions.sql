@@ -1,6 +1,6 @@
 {{ exact(
     key=['session_key'],
-    touched_by=['fct_events.session_key', 'fct_conversions.session_key'],
+    affected_by=['fct_events.session_key', 'fct_conversions.session_key'],
 ) }}
 
 with
@@ -14,7 +14,7 @@ fct_events as (
         dwell_ms,
         original_timestamp
     from {{ ref('fct_events') }}
-    where {{ touched(['session_key']) }}
+    where {{ affected(['session_key']) }}
 ),
 
 page_views as (
@@ -24,12 +24,12 @@ page_views as (
         page_type,
         original_timestamp
     from {{ ref('fct_events') }}
-    where type = 'page_view' and {{ touched(['session_key']) }}
+    where type = 'page_view' and {{ affected(['session_key']) }}
 ),
 
 fct_conversions as (
     select * from {{ ref('fct_conversions') }}
-    where {{ touched(['session_key']) }}
+    where {{ affected(['session_key']) }}
 ),
 
 {# Every sid in a given session is its anchor; by inactivity no sid anchors anything. #}

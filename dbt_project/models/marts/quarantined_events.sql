@@ -1,7 +1,7 @@
 {{ exact(
     key=['batch_id', 'source_line', 'source_item'],
     scope=['batch_id'],
-    touched_by=['stg_touched_batches.batch_id'],
+    affected_by=['stg_affected_batches.batch_id'],
     unlogged=['raw'],
 ) }}
 
@@ -9,7 +9,7 @@ with
 
 stg_quarantined_events as (
     select * from {{ ref('stg_quarantined_events') }}
-    where {{ touched(['batch_id']) }}
+    where {{ affected(['batch_id']) }}
 )
 
 select * from stg_quarantined_events

@@ -4,8 +4,8 @@ stg_batches as (
     select * from {{ ref('stg_batches') }}
 ),
 
-int_duplicate_records as (
-    select * from {{ ref('int_duplicate_records') }}
+int_batch_duplicates as (
+    select * from {{ ref('int_batch_duplicates') }}
 ),
 
 batches_numbered as (
@@ -40,19 +40,19 @@ batches_with_duplicates as (
         batches_numbered.blank_lines,
         case
             when batches_numbered.is_current
-                then cast(coalesce(int_duplicate_records.duplicate_records, 0) as bigint)
+                then cast(coalesce(int_batch_duplicates.duplicate_records, 0) as bigint)
         end as duplicate_records,
         case
             when batches_numbered.is_current
-                then cast(coalesce(int_duplicate_records.conflicting_records, 0) as bigint)
+                then cast(coalesce(int_batch_duplicates.conflicting_records, 0) as bigint)
         end as conflicting_records,
         batches_numbered.is_current,
         batches_numbered.received_at,
         batches_numbered.registered_at,
         batches_numbered.committed_at
     from batches_numbered
-    left join int_duplicate_records
-        on batches_numbered.batch_id = int_duplicate_records.batch_id
+    left join int_batch_duplicates
+        on batches_numbered.batch_id = int_batch_duplicates.batch_id
 )
 
 select * from batches_with_duplicates

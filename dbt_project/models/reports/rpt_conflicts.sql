@@ -6,7 +6,7 @@ stg_batches as (
 ),
 
 conflicting_records as (
-    select * from {{ ref('int_events_outranked') }}
+    select * from {{ ref('int_duplicate_records') }}
     where is_conflicting
 ),
 

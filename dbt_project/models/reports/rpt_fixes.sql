@@ -91,7 +91,7 @@ fixes as (
         end as added_events,
         case
             when kind = 'field' then applicable_events - carrying_events else 0
-        end as mended_events
+        end as fixable_events
     from rpt_completeness_attributes
     where status <> 'complete'
 ),
@@ -102,7 +102,7 @@ counts_after as (
         fixes.period,
         fixes.fixed_attribute,
         fixes.added_events,
-        fixes.mended_events,
+        fixes.fixable_events,
         rpt_completeness_attributes.attribute,
         rpt_completeness_attributes.kind,
         int_completeness_attributes.tier_number,
@@ -119,7 +119,7 @@ counts_after as (
         rpt_completeness_attributes.carrying_events
         + case
             when rpt_completeness_attributes.attribute = fixes.fixed_attribute
-                then fixes.mended_events + fixes.added_events
+                then fixes.fixable_events + fixes.added_events
             when
                 rpt_completeness_attributes.kind = 'field'
                 and examples_in_scope.attribute is not null
@@ -168,7 +168,7 @@ tiers_after as (
         period,
         fixed_attribute,
         added_events,
-        mended_events,
+        fixable_events,
         {%- for tier in ['good', 'better', 'best'] %}
             count(case when tier_number <= {{ loop.index }} then 1 end) as {{ tier }}_attributes,
             count(
@@ -208,7 +208,7 @@ tiers_compared as (
         tiers_after.period,
         tiers_after.fixed_attribute as attribute,
         tiers_after.added_events,
-        tiers_after.mended_events,
+        tiers_after.fixable_events,
         {%- for tier in ['good', 'better', 'best'] %}
             tiers_before.{{ tier }}_score,
             {{ tier_score(
@@ -265,7 +265,7 @@ fixes_ranked as (
                 int_completeness_attributes.tier_number asc,
                 gains_measured.attribute asc
         ) as fix_number,
-        gains_measured.mended_events,
+        gains_measured.fixable_events,
         gains_measured.added_events,
         {%- for tier in ['good', 'better', 'best'] %}
             gains_measured.{{ tier }}_score,

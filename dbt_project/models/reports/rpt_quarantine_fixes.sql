@@ -28,7 +28,7 @@ rules_counted as (
         type,
         rule,
         cast(sum(record_count) as bigint) as quarantined_records,
-        cast(sum(case when is_only_rule then record_count else 0 end) as bigint) as mended_records
+        cast(sum(case when is_only_rule then record_count else 0 end) as bigint) as fixable_records
     from rules_exploded
     group by grouping sets ((source, type, rule), (type, rule))
 ),
@@ -39,13 +39,13 @@ shares_computed as (
         rules_counted.type,
         rules_counted.rule,
         rules_counted.quarantined_records,
-        rules_counted.mended_records,
+        rules_counted.fixable_records,
         cast(int_reported_sources.accepted as double)
         / (int_reported_sources.accepted + int_reported_sources.quarantined) as accepted_share,
-        cast(int_reported_sources.accepted + rules_counted.mended_records as double)
+        cast(int_reported_sources.accepted + rules_counted.fixable_records as double)
         / (int_reported_sources.accepted + int_reported_sources.quarantined)
             as accepted_share_after,
-        (int_reported_sources.accepted + rules_counted.mended_records) * 100
+        (int_reported_sources.accepted + rules_counted.fixable_records) * 100
         >= {{ var('sequen_min_accepted_percent') }}
         * (int_reported_sources.accepted + int_reported_sources.quarantined)
             as is_accepted_share_met_after

@@ -14,7 +14,7 @@ with
 
 {# The build that is running; a `dbt build` by hand is none, and leaves the history as it is. #}
 builds as (
-    select * from {{ source('lake', 'builds') }}
+    select * from {{ source('raw', 'builds') }}
     where not is_finished
 ),
 

@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('lake', 'batches') }}
+    select * from {{ source('raw', 'batches') }}
 ),
 
 versions_compared as (

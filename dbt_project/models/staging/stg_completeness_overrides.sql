@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('lake', 'completeness_overrides') }}
+    select * from {{ source('raw', 'completeness_overrides') }}
 )
 
 select * from source

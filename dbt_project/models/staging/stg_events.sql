@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('lake', 'events') }}
+    select * from {{ source('raw', 'events') }}
 ),
 
 {#

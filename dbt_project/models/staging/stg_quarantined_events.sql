@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('lake', 'quarantined_events') }}
+    select * from {{ source('raw', 'quarantined_events') }}
 ),
 
 stg_batches as (

@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('lake', 'violations') }}
+    select * from {{ source('raw', 'violations') }}
 ),
 
 stg_batches as (

@@ -7,7 +7,7 @@ changed_events as (
     select * from {{ changes('int_event_keys') }}
 ),
 
-values_touched as (
+values_affected as (
     select
         type as kind,
         id as value
@@ -25,4 +25,4 @@ values_touched as (
     {%- endfor %}
 )
 
-select * from values_touched
+select * from values_affected

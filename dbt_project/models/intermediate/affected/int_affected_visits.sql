@@ -8,7 +8,7 @@ changed_events as (
     select * from {{ changes('int_events_stitched') }}
 ),
 
-visits_touched as (
+visits_affected as (
     select
         visitor_key,
         min(original_timestamp) as from_at
@@ -16,4 +16,4 @@ visits_touched as (
     group by 1
 )
 
-select * from visits_touched
+select * from visits_affected

@@ -24,7 +24,7 @@ devices_with_changed_users as (
     where uid is not null and cid is not null
 ),
 
-moments_touched as (
+moments_affected as (
     select
         cid,
         original_timestamp
@@ -59,4 +59,4 @@ moments_touched as (
     where cid in (select devices_with_changed_users.cid from devices_with_changed_users)
 )
 
-select * from moments_touched
+select * from moments_affected

@@ -5,10 +5,10 @@ changed_events as (
     select * from {{ changes('int_event_keys') }}
 ),
 
-sessions_touched as (
+sessions_affected as (
     select distinct session_key
     from {{ ref('fct_page_views') }}
     where id in (select changed_events.id from changed_events)
 )
 
-select * from sessions_touched
+select * from sessions_affected

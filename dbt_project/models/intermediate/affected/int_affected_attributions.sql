@@ -19,10 +19,10 @@ changed_touches as (
     from changed_impressions
 ),
 
-conversions_touched as (
+conversions_affected as (
     select distinct conversion_id
     from {{ ref('int_touches') }}
     where touch_id in (select changed_touches.id from changed_touches)
 )
 
-select * from conversions_touched
+select * from conversions_affected

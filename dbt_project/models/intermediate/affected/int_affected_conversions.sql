@@ -33,7 +33,7 @@ changed_touches as (
 ),
 
 {# The wider of the two windows serves both. #}
-conversions_touched as (
+conversions_affected as (
     select id
     from changed_events
     where type = 'conversion'
@@ -75,4 +75,4 @@ conversions_touched as (
         )
 )
 
-select * from conversions_touched
+select * from conversions_affected

@@ -75,7 +75,7 @@ weeks_counted as (
     from volumes_compared
 ),
 
-silences as (
+volume_drops as (
     select
         source,
         scope,
@@ -98,4 +98,4 @@ silences as (
     from weeks_counted
 )
 
-select * from silences
+select * from volume_drops

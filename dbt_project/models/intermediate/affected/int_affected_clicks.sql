@@ -17,7 +17,7 @@ int_clicks_matched as (
     select * from {{ ref('int_clicks_matched') }}
 ),
 
-clicks_touched as (
+clicks_affected as (
     select id
     from changed_events
     where type = 'click'
@@ -37,4 +37,4 @@ clicks_touched as (
         )
 )
 
-select * from clicks_touched
+select * from clicks_affected

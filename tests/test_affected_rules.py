@@ -1,7 +1,8 @@
-"""Every rule of what a batch touches, beside a small history that goes wrong without it.
+"""Every rule of what a batch affects, beside a small history that goes wrong without it.
 
-A rule is an entry of a model's `touched_by`, or a branch of a union in models/touched. It is taken
-out of the recorded SQL; the build must then differ from a full refresh.
+A rule is an entry of a model's `affected_by`, or a branch of a union in
+models/intermediate/affected. It is taken out of the recorded SQL; the build must then differ from a
+full refresh.
 """
 
 from collections.abc import Iterator
@@ -68,7 +69,7 @@ EXAMPLES = {
         {},
         {"b": [event(after(0), id="e", uid="u")]},
         shows=(
-            "int_touched_stitches: select id from changed_events",
+            "int_affected_stitches: select id from changed_events",
             "int_events_stitched",
             "fct_sessions: changes.fct_events",
             "int_lateness_days",
@@ -80,17 +81,17 @@ EXAMPLES = {
     "an event goes": Example(
         {"a": [event(after(0), id="e", uid="u")]},
         {"a": []},
-        shows=("int_touched_anchors: select id from changed_events",),
+        shows=("int_affected_anchors: select id from changed_events",),
     ),
     "a record comes again": Example(
         {"a": [event(after(0), id="e", uid="u")]},
         {"b": [event(after(0), id="e", uid="u", x=1)]},
         shows=(
-            "int_events_outranked",
+            "int_duplicate_records",
             "int_event_keys",
         ),
     ),
-    "a broken record is mended": Example(
+    "a broken record is fixed": Example(
         {"a": [event(after(0), type="click", uid="u")]},
         {"a": [CLICK]},
         shows=(
@@ -106,31 +107,31 @@ EXAMPLES = {
         shows=(
             "int_sessions_identified",
             "fct_events: changes.int_events_stitched",
-            "int_touched_stitches: select sid, cid from changed_sessions",
-            "int_touched_stitches: inner join sessions_touched",
+            "int_affected_stitches: select sid, cid from changed_sessions",
+            "int_affected_stitches: inner join sessions_affected",
         ),
     ),
     "somebody logs in on a device, later in another session": Example(
         {"a": [event(after(0), id="e", sid="s", cid="c")]},
         {"b": [event(after(1), id="f", sid="t", cid="c", uid="u")]},
         shows=(
-            "int_touched_devices: from int_sessions_identified",
-            "int_touched_stitches: from int_sessions_identified",
+            "int_affected_devices: from int_sessions_identified",
+            "int_affected_stitches: from int_sessions_identified",
         ),
     ),
     "somebody logs in on a device without sessions": Example(
         {"a": [event(after(0), id="e", cid="c")]},
         {"b": [event(after(1), id="f", cid="c", uid="u")]},
         shows=(
-            "int_touched_devices: from int_event_keys",
+            "int_affected_devices: from int_event_keys",
             "int_devices_identified",
-            "int_touched_stitches: where anonymous_events.sid is null",
+            "int_affected_stitches: where anonymous_events.sid is null",
         ),
     ),
     "an anonymous moment comes to a device with a user": Example(
         {"a": [event(after(1), id="f", cid="c", uid="u")]},
         {"b": [event(after(0), id="e", cid="c")]},
-        shows=("int_touched_devices: from changed_events",),
+        shows=("int_affected_devices: from changed_events",),
     ),
     "a session begins earlier on a device with users": Example(
         {
@@ -141,22 +142,22 @@ EXAMPLES = {
             ]
         },
         {"b": [event(after(1), id="d", cid="c", sid="s")]},
-        shows=("int_touched_devices: from changed_sessions",),
+        shows=("int_affected_devices: from changed_sessions",),
     ),
     "many users come to a device at once": Example(
         {"a": [event(after(0), id="e", cid="c", sid="s")]},
         {"b": [event(after(n), id=f"f{n}", cid="c", uid=f"u{n}") for n in range(21)]},
         shows=(
             "int_devices_shared",
-            "int_touched_stitches: from changed_shared_devices",
+            "int_affected_stitches: from changed_shared_devices",
         ),
     ),
     "an event closes a gap": Example(
         {"a": [event(after(0), id="e", uid="u"), event(after(40), id="f", uid="u")]},
         {"b": [event(after(20), id="g", uid="u")]},
         shows=(
-            "int_touched_visits",
-            "int_touched_anchors: inner join int_touched_visits",
+            "int_affected_visits",
+            "int_affected_anchors: inner join int_affected_visits",
             "int_events_sessionized",
             "fct_events: changes.int_events_sessionized",
         ),
@@ -165,10 +166,10 @@ EXAMPLES = {
         {"a": [event(after(days=2), id="e", uid="v", page_view_id="p")]},
         {"b": [PAGE]},
         shows=(
-            "int_touched_targets: type as kind",
+            "int_affected_targets: type as kind",
             "int_link_targets",
-            "int_touched_links: and page_view_id in",
-            "fct_events: int_touched_links",
+            "int_affected_links: and page_view_id in",
+            "fct_events: int_affected_links",
             "int_page_views_marked: changes.fct_page_views",
         ),
     ),
@@ -176,34 +177,34 @@ EXAMPLES = {
         {"a": [event(after(1), id="e", uid="v", module_view_id="m")]},
         {"b": [event(after(0), id="m", uid="u", type="module_view", rank=1)]},
         shows=(
-            "int_touched_links: and module_view_id in",
+            "int_affected_links: and module_view_id in",
             "fct_module_views: changes.fct_events",
         ),
     ),
     "an impression comes after its events": Example(
         {"a": [event(after(2), id="e", uid="v", impression_id="i")]},
         {"b": [SHOWN]},
-        shows=("int_touched_links: and impression_id in",),
+        shows=("int_affected_links: and impression_id in",),
     ),
     "a page is known by its own value": Example(
         {"a": [event(after(days=2), id="e", uid="v", page_view_id="x")]},
         {"b": [{**PAGE, "page_view_id": "x"}]},
-        shows=("int_touched_targets: page_view_id as value",),
+        shows=("int_affected_targets: page_view_id as value",),
     ),
     "a module is known by its own value": Example(
         {"a": [event(after(1), id="e", uid="v", module_view_id="x")]},
         {"b": [event(after(0), id="m", uid="u", type="module_view", rank=1, module_view_id="x")]},
-        shows=("int_touched_targets: module_view_id as value",),
+        shows=("int_affected_targets: module_view_id as value",),
     ),
     "an impression is known by its own value": Example(
         {"a": [event(after(2), id="e", uid="v", impression_id="x")]},
         {"b": [{**SHOWN, "impression_id": "x"}]},
-        shows=("int_touched_targets: impression_id as value",),
+        shows=("int_affected_targets: impression_id as value",),
     ),
     "a page goes": Example(
         {"a": [PAGE], "b": [event(after(days=2), id="e", uid="v", page_view_id="p")]},
         {"a": []},
-        shows=("int_touched_event_days: from changed_events",),
+        shows=("int_affected_event_days: from changed_events",),
     ),
     "a page is of another type": Example(
         {"a": [PAGE]},
@@ -217,40 +218,40 @@ EXAMPLES = {
         },
         {"a": [PAGE]},
         shows=(
-            "int_touched_page_shapes",
-            "int_page_views_marked: int_touched_page_shapes",
-            "int_touched_event_days: main.fct_events",
-            "int_completeness_days: int_touched_event_days",
+            "int_affected_page_shapes",
+            "int_page_views_marked: int_affected_page_shapes",
+            "int_affected_event_days: main.fct_events",
+            "int_completeness_days: int_affected_event_days",
         ),
     ),
     "an impression comes before a click of another day": Example(
         {"a": [clicked(after(days=1), id="k", uid="u", rec_id="r")]},
         {"b": [shown(after(0), id="i", uid="u", rec_id="r")]},
         shows=(
-            "int_touched_matches: inner join items_shown",
-            "int_touched_event_days: from changed_clicks",
+            "int_affected_matches: inner join items_shown",
+            "int_affected_event_days: from changed_clicks",
         ),
     ),
     "an impression is clicked on another day": Example(
         {"a": [shown(after(0), id="i", uid="u", rec_id="r")]},
         {"b": [clicked(after(days=1), id="k", uid="u", rec_id="r")]},
         shows=(
-            "int_touched_event_days: from changed_impressions",
+            "int_affected_event_days: from changed_impressions",
             "int_rank_days",
         ),
     ),
     "the impression of a click goes": Example(
         {"a": [SHOWN], "b": [CLICK]},
         {"a": []},
-        shows=("int_touched_clicks: from changed_matches",),
+        shows=("int_affected_clicks: from changed_matches",),
     ),
     "a click comes": Example(
         {"a": [SHOWN]},
         {"b": [CLICK]},
         shows=(
-            "int_touched_matches: from changed_events",
+            "int_affected_matches: from changed_events",
             "int_clicks_matched",
-            "int_touched_impressions: from changed_matches",
+            "int_affected_impressions: from changed_matches",
             "fct_impressions",
             "fct_clicks",
         ),
@@ -259,24 +260,24 @@ EXAMPLES = {
         {"a": [SHOWN], "b": [CLICK, BOUGHT]},
         {"a": [{**SHOWN, "rank": 5}]},
         shows=(
-            "int_touched_clicks: from int_clicks_matched",
-            "int_touched_attributions: from changed_clicks",
-            "fct_attributions: int_touched_attributions",
+            "int_affected_clicks: from int_clicks_matched",
+            "int_affected_attributions: from changed_clicks",
+            "fct_attributions: int_affected_attributions",
         ),
     ),
     "an impression without a click changes its rank": Example(
         {"a": [SHOWN], "b": [BOUGHT]},
         {"a": [{**SHOWN, "rank": 5}]},
         shows=(
-            "int_touched_impressions: where type = 'impression'",
-            "int_touched_attributions: from changed_impressions",
+            "int_affected_impressions: where type = 'impression'",
+            "int_affected_attributions: from changed_impressions",
         ),
     ),
-    "a purchase is touched late": Example(
+    "a purchase is affected late": Example(
         {"a": [BOUGHT]},
         {"b": [CLICK]},
         shows=(
-            "int_touched_conversions: inner join conversions",
+            "int_affected_conversions: inner join conversions",
             "fct_conversions: int_touches",
         ),
     ),
@@ -284,15 +285,15 @@ EXAMPLES = {
         {"a": [SHOWN, CLICK]},
         {"b": [BOUGHT]},
         shows=(
-            "int_touched_conversions: where type = 'conversion'",
+            "int_affected_conversions: where type = 'conversion'",
             "int_touches",
-            "int_touched_impressions: from int_clicks_matched",
+            "int_affected_impressions: from int_clicks_matched",
         ),
     ),
     "a purchase comes after an impression": Example(
         {"a": [SHOWN]},
         {"b": [BOUGHT]},
-        shows=("int_touched_impressions: where touch_type = 'impression'",),
+        shows=("int_affected_impressions: where touch_type = 'impression'",),
     ),
     "one of two clicks goes": Example(
         {
@@ -308,7 +309,7 @@ EXAMPLES = {
             "b": [purchase(after(9), ["a"], id="b", uid="v", impression_id="i")],
         },
         {"a": [{**SHOWN, "item_id": "b"}]},
-        shows=("int_touched_conversions: conversions.linked_impression_id in",),
+        shows=("int_affected_conversions: conversions.linked_impression_id in",),
     ),
     "a purchase is of another item": Example(
         {"a": [BOUGHT]},
@@ -322,7 +323,7 @@ EXAMPLES = {
         {"a": [BOUGHT]},
         {"a": [{**BOUGHT, "order_total": "2"}]},
         shows=(
-            "fct_events: stg_touched_ids",
+            "fct_events: stg_affected_ids",
             "int_property_values",
             "fct_conversions: fct_events",
         ),
@@ -344,7 +345,7 @@ EXAMPLES = {
         shows=(
             "int_orders_repeated",
             "int_conversion_units: changes.int_orders_repeated",
-            "int_touched_conversions: from changed_repeats",
+            "int_affected_conversions: from changed_repeats",
             "fct_conversions: changes.int_orders_repeated",
             "fct_sessions: changes.fct_conversions",
         ),
@@ -371,7 +372,7 @@ EXAMPLES = {
             "b": [{**SHOWN, "module_view_id": "m"}, PAGE],
         },
         {"a": [event(after(0), id="m", uid="u", type="module_view", rank=1)]},
-        shows=("int_touched_impressions: from impressions_on_modules",),
+        shows=("int_affected_impressions: from impressions_on_modules",),
     ),
     "an impression comes to a module on a page": Example(
         {
@@ -393,7 +394,7 @@ EXAMPLES = {
         },
         {"b": [CLICK]},
         shows=(
-            "int_touched_clicks: from changed_events",
+            "int_affected_clicks: from changed_events",
             "fct_page_views: fct_clicks",
         ),
     ),
@@ -408,13 +409,13 @@ EXAMPLES = {
         },
         shows=(
             "fct_page_views: linked_page_view_id as id from changes.fct_events",
-            "int_touched_event_days: event_date as day",
+            "int_affected_event_days: event_date as day",
         ),
     ),
     "a release changes and nothing else": Example(
         {"a": [event(after(0), id="e", uid="u", app={"version": "1.0"}, **ARRIVED)]},
         {"a": [event(after(0), id="e", uid="u", app={"version": "2.0"}, **ARRIVED)]},
-        shows=("int_touched_event_days: from loaded_events",),
+        shows=("int_affected_event_days: from loaded_events",),
     ),
     "an event changes its device": Example(
         {"a": [event(after(0), id="e", uid="u", cid="c")]},
@@ -429,14 +430,14 @@ EXAMPLES = {
     "a click comes on the day after its session began": Example(
         {"a": [shown(after(0), id="i", uid="u", sid="s")]},
         {"b": [clicked(after(days=1), id="k", uid="u", sid="s")]},
-        shows=("int_touched_session_days: from changed_counts",),
+        shows=("int_affected_session_days: from changed_counts",),
     ),
     "an event that counts comes on the day after its session began": Example(
         {"a": [event(after(0), id="e", uid="u", sid="s")]},
         {"b": [event(after(days=1), id="f", uid="u", sid="s", utm_medium="email")]},
         shows=(
-            "int_touched_session_days: intermediate.int_session_sources",
-            "int_completeness_days: int_touched_session_days",
+            "int_affected_session_days: intermediate.int_session_sources",
+            "int_completeness_days: int_affected_session_days",
         ),
     ),
     "a session ends before the event that counts": Example(
@@ -453,8 +454,8 @@ EXAMPLES = {
             ]
         },
         shows=(
-            "int_touched_session_days: from changed_sessions",
-            "int_touched_session_days: select session_key from changed_matches",
+            "int_affected_session_days: from changed_sessions",
+            "int_affected_session_days: select session_key from changed_matches",
             "int_completeness_matches: fct_events",
         ),
     ),
@@ -477,7 +478,9 @@ EXAMPLES = {
                 event(after(0), id="h", cid="d", uid="u"),
             ]
         },
-        shows=("int_touched_session_days: session_key from intermediate.int_completeness_matches",),
+        shows=(
+            "int_affected_session_days: session_key from intermediate.int_completeness_matches",
+        ),
     ),
     "a list is clicked": Example(
         {"a": [shown(after(0), id="i", uid="u", rec_id="r")]},
@@ -502,7 +505,7 @@ EXAMPLES = {
         {},
         again=("a",),
         shows=(
-            "int_touched_event_days: from changed_keys",
+            "int_affected_event_days: from changed_keys",
             "int_completeness_matches: int_event_keys",
         ),
     ),
@@ -514,14 +517,14 @@ COVERED = {
     "dim_visitors: changes.fct_sessions": "a session comes and goes with events of its visitor",
     "int_session_sources: changes.fct_sessions": "a session starts with one of its events",
     "int_completeness_days: changes.int_completeness_matches": (
-        "a match is made of its event and its shape, whose day is touched"
+        "a match is made of its event and its shape, whose day is affected"
     ),
 }
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A branch of a statement that says what is touched."""
+    """A branch of a statement that says what is affected."""
 
     model: str
     branch: str
@@ -536,8 +539,8 @@ def rules_of(recording: Recording) -> list[Rule]:
     return [
         Rule(model, written(branch), number, place)
         for number, (model, sql) in enumerate(recording.incremental)
-        if f"table {model}__touched as" in sql
-        or (model.startswith("int_touched_") and sql.startswith("create"))
+        if f"table {model}__affected as" in sql
+        or (model.startswith("int_affected_") and sql.startswith("create"))
         for place, branch in enumerate(branches(parse_one(sql, read="duckdb")))
     ]
 

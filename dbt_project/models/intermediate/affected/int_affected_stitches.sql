@@ -32,7 +32,7 @@ int_sessions_identified as (
 ),
 
 {# All events without user of one session and device go with the first of them. #}
-sessions_touched as (
+sessions_affected as (
     select
         sid,
         cid
@@ -50,7 +50,7 @@ sessions_touched as (
             and int_sessions_identified.first_anonymous_at = changed_devices.original_timestamp
 ),
 
-events_touched as (
+events_affected as (
     select id
     from changed_events
 
@@ -58,10 +58,10 @@ events_touched as (
 
     select anonymous_events.id
     from anonymous_events
-    inner join sessions_touched
+    inner join sessions_affected
         on
-            anonymous_events.sid = sessions_touched.sid
-            and anonymous_events.cid is not distinct from sessions_touched.cid
+            anonymous_events.sid = sessions_affected.sid
+            and anonymous_events.cid is not distinct from sessions_affected.cid
 
     union distinct
 
@@ -83,4 +83,4 @@ events_touched as (
         and cid in (select changed_shared_devices.cid from changed_shared_devices)
 )
 
-select * from events_touched
+select * from events_affected

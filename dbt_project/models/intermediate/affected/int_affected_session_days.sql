@@ -28,7 +28,7 @@ sessions_with_matches as (
     from changed_matches
 ),
 
-days_touched as (
+days_affected as (
     select session_date as day
     from changed_counts
 
@@ -45,4 +45,4 @@ days_touched as (
     where session_key in (select changed_matches.session_key from changed_matches)
 )
 
-select * from days_touched
+select * from days_affected

@@ -25,7 +25,7 @@ int_clicks_matched as (
     select * from {{ ref('int_clicks_matched') }}
 ),
 
-impressions_touched as (
+impressions_affected as (
     select id
     from changed_events
     where type = 'impression'
@@ -59,4 +59,4 @@ impressions_touched as (
     where int_clicks_matched.id in (select changed_touches.touch_id from changed_touches)
 )
 
-select * from impressions_touched
+select * from impressions_affected

@@ -2,7 +2,7 @@
 with
 
 source as (
-    select * from {{ source('lake', 'touched_ids') }}
+    select * from {{ source('raw', 'affected_ids') }}
 )
 
 select distinct id from source

@@ -7,7 +7,7 @@ changed_targets as (
     select * from {{ changes('int_link_targets') }}
 ),
 
-events_touched as (
+events_affected as (
     {%- for kind in kinds %}
         select id
         from {{ ref('int_event_keys') }}
@@ -24,4 +24,4 @@ events_touched as (
     {%- endfor %}
 )
 
-select * from events_touched
+select * from events_affected

@@ -9,11 +9,11 @@ int_events_stitched as (
     select * from {{ ref('int_events_stitched') }}
 ),
 
-int_touched_visits as (
-    select * from {{ ref('int_touched_visits') }}
+int_affected_visits as (
+    select * from {{ ref('int_affected_visits') }}
 ),
 
-events_touched as (
+events_affected as (
     select id
     from changed_events
 
@@ -21,10 +21,10 @@ events_touched as (
 
     select int_events_stitched.id
     from int_events_stitched
-    inner join int_touched_visits
+    inner join int_affected_visits
         on
-            int_events_stitched.visitor_key = int_touched_visits.visitor_key
-            and int_events_stitched.original_timestamp >= int_touched_visits.from_at
+            int_events_stitched.visitor_key = int_affected_visits.visitor_key
+            and int_events_stitched.original_timestamp >= int_affected_visits.from_at
 )
 
-select * from events_touched
+select * from events_affected

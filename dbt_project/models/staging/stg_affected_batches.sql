@@ -2,7 +2,7 @@
 with
 
 source as (
-    select * from {{ source('lake', 'touched_batches') }}
+    select * from {{ source('raw', 'affected_batches') }}
 )
 
 select distinct batch_id from source

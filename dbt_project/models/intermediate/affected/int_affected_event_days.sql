@@ -41,11 +41,11 @@ changed_page_views as (
 loaded_events as (
     select original_timestamp from {{ changes('fct_events') }}
     where
-        id in (select stg_touched_ids.id from {{ ref('stg_touched_ids') }} as stg_touched_ids)
+        id in (select stg_affected_ids.id from {{ ref('stg_affected_ids') }} as stg_affected_ids)
         and {{ 'true' if var('sequen_breakdowns') else 'false' }}
 ),
 
-days_touched as (
+days_affected as (
     select cast(original_timestamp as date) as day
     from changed_events
 
@@ -82,4 +82,4 @@ days_touched as (
     where linked_page_view_id in (select changed_page_views.id from changed_page_views)
 )
 
-select * from days_touched
+select * from days_affected

@@ -26,7 +26,7 @@ items_shown as (
     group by 1, 2
 ),
 
-clicks_touched as (
+clicks_affected as (
     select id
     from changed_events
     where type = 'click'
@@ -42,4 +42,4 @@ clicks_touched as (
             and clicks.original_timestamp >= items_shown.from_at
 )
 
-select * from clicks_touched
+select * from clicks_affected
