@@ -168,16 +168,16 @@ def test_warehouse_that_finds_no_room_holds_nothing_of_the_commit(tmp_path: Path
 def test_snapshot_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 10)
-    publish(settings)
+    publish(settings, ["fct_events"])
     before = snapshot_path(settings).read_bytes()
     fill(settings, 200_000)
 
     with files_of_at_most(len(before)), pytest.raises(StorageError, match="File too large"):
-        publish(settings)
+        publish(settings, ["fct_events"])
 
     assert snapshot_path(settings).read_bytes() == before
     assert [part.name for part in snapshot_path(settings).parent.iterdir()] == ["sequen.duckdb"]
-    assert publish(settings).row_counts == {"fct_events": 200_000}
+    assert publish(settings, ["fct_events"]).row_counts == {"fct_events": 200_000}
 
 
 @pytest.mark.fault(24)
@@ -278,7 +278,7 @@ def test_what_is_published_is_flushed_before_it_takes_its_name(
     settings = settings_of(tmp_path)
     fill(settings, 3)
 
-    publish(settings)
+    publish(settings, ["fct_events"])
     write_in_place(snapshot_path(settings).with_name("report.md"), "text")
 
     assert order == [

@@ -7,7 +7,7 @@ import pytest
 
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.lake.assets import (
-    QUARANTINED_EVENTS,
+    QUARANTINED_RECORDS,
     VALIDATED_EVENTS,
     build_lake_assets,
     retry_policy,
@@ -33,7 +33,7 @@ def test_the_requested_job_drains(tmp_path: Path, instance: dg.DagsterInstance) 
         jobs=[
             dg.define_asset_job(
                 DRAIN_JOB,
-                selection=dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_EVENTS),
+                selection=dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_RECORDS),
             )
         ],
     )

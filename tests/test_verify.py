@@ -12,7 +12,8 @@ from sequen_dagster.cli.main import main
 from sequen_dagster.definitions import build_definitions
 from sequen_dagster.lake.drain import drain
 from sequen_dagster.marts.builds import begin_build, finish_build
-from sequen_dagster.marts.compare import Difference, is_compared, table_keys
+from sequen_dagster.marts.catalog import TableCatalog
+from sequen_dagster.marts.compare import Difference
 from sequen_dagster.marts.project import manifest_path, tables_fingerprint
 from sequen_dagster.marts.verify import Verification, verify
 from sequen_dagster.marts.warehouse import connect, load_commits, warehouse_path
@@ -131,11 +132,16 @@ def test_check_is_no_part_of_the_full_run(demo: SequenSettings) -> None:
 
 
 def test_every_table_that_is_compared_has_a_key(demo: SequenSettings) -> None:
-    keys = table_keys(manifest_path(demo))
+    catalog = TableCatalog.load(manifest_path(demo))
     with connect(demo) as warehouse:
         tables = [row[0] for row in warehouse.execute("show tables").fetchall()]
 
-    assert [table for table in tables if is_compared(table) and table not in keys] == []
+    assert set(catalog.compared) <= set(tables)
+    assert set(catalog.compared) <= catalog.keys.keys()
+    assert (catalog.private, set(catalog.history)) == (
+        ("quarantined_events",),
+        {"rpt_restatements"},
+    )
 
 
 def test_home_without_a_warehouse_is_a_wrong_argument(tmp_path: Path) -> None:

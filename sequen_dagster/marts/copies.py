@@ -1,6 +1,6 @@
 """Marts: tables of the warehouse, copied into a database file of their own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ _STORAGE_VERSION: Final = "v1.4.0"
 
 
 def copy_tables(
-    warehouse: duckdb.DuckDBPyConnection, target: Path, *, is_wanted: Callable[[str], bool]
+    warehouse: duckdb.DuckDBPyConnection, target: Path, *, names: Collection[str]
 ) -> dict[str, int]:
     """Copy tables that people read into a new database file, each under its own name.
 
@@ -24,19 +24,19 @@ def copy_tables(
     Args:
         warehouse: from `connect`, with the folder of the target among its `folders`.
         target: the file; it is not there yet.
-        is_wanted: says by the name of a table whether it is copied.
+        names: tables of schema `main`; one that has not been built is left out.
 
     Returns:
         Rows by table.
     """
     warehouse.execute(f"attach {_quoted(target)} as copy (storage_version '{_STORAGE_VERSION}')")
-    names = warehouse.execute(
+    built = warehouse.execute(
         "select table_name from information_schema.tables"
         " where table_catalog = current_database() and table_schema = 'main' order by 1"
     ).fetchall()
     row_counts = {}
-    for (name,) in names:
-        if is_wanted(name):
+    for (name,) in built:
+        if name in names:
             # The names are those of our own dbt models.
             copied = warehouse.execute(
                 f'create table copy.main."{name}" as select * from main."{name}"'  # noqa: S608

@@ -1,7 +1,7 @@
 """Reports: the snapshot, the report, dbt's docs and the training set as Dagster assets."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -32,13 +32,13 @@ TRAINING_SET = dg.AssetKey("training_set")
 
 
 def build_reports_assets(
-    settings: SequenSettings, *, tables: Iterable[dg.AssetKey]
+    settings: SequenSettings, *, tables: Mapping[str, dg.AssetKey]
 ) -> list[dg.AssetsDefinition]:
     """The assets that people open.
 
     Args:
         settings: the home.
-        tables: keys of the public tables, which the snapshot holds.
+        tables: the public tables, which the snapshot holds: name to key.
 
     Returns:
         The snapshot, and what is made from it.
@@ -52,11 +52,11 @@ def build_reports_assets(
 
 
 def _published_snapshot(
-    settings: SequenSettings, tables: Iterable[dg.AssetKey]
+    settings: SequenSettings, tables: Mapping[str, dg.AssetKey]
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=PUBLISHED_SNAPSHOT,
-        deps=sorted(tables),
+        deps=sorted(tables.values()),
         group_name="reports",
         kinds={"duckdb"},
         owners=OWNERS,
@@ -76,7 +76,7 @@ def _published_snapshot(
     def published_snapshot() -> dg.MaterializeResult[None]:
         started = time.perf_counter()
         with writer_lock(settings), owner_only_files():
-            published = publish(settings)
+            published = publish(settings, tables.keys())
             copy_readme(settings)
         emit("reports", "published snapshot")
         return dg.MaterializeResult(

@@ -3,7 +3,7 @@
 In: the public tables of the warehouse. Out: `serving/sequen.duckdb`, replaced in one step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,6 @@ from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.settings import SequenSettings
 
-_PUBLIC_PREFIXES: Final = ("fct_", "dim_", "rpt_")
 _FAIL_POINTS: Final[FailPoints] = ("reports.snapshot_written", "reports.snapshot_replaced")
 
 
@@ -47,10 +46,14 @@ def read_rows(
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def publish(settings: SequenSettings) -> Published:
+def publish(settings: SequenSettings, tables: Collection[str]) -> Published:
     """Copy the public tables into a new database file and put it in place of the old one.
 
     Hold `writer_lock`. Readers that have the old file open keep it until they open again.
+
+    Args:
+        settings: the home.
+        tables: names of the public tables, from `TableCatalog`.
 
     Returns:
         The path and the row counts.
@@ -64,7 +67,5 @@ def publish(settings: SequenSettings) -> Published:
         replace_database(target, "the snapshot", fail_points=_FAIL_POINTS) as unfinished,
         connect(settings, folders=[target.parent]) as warehouse,
     ):
-        row_counts = copy_tables(
-            warehouse, unfinished, is_wanted=lambda name: name.startswith(_PUBLIC_PREFIXES)
-        )
+        row_counts = copy_tables(warehouse, unfinished, names=tables)
     return Published(target, row_counts)
