@@ -24,7 +24,7 @@ def test_files_that_settle_are_not_announced(tmp_path: Path) -> None:
     write(tmp_path, "a.jsonl")
     write(tmp_path, "_SUCCESS")
 
-    assert announced(tmp_path, "settled") == ([], [])
+    assert announced(tmp_path, "stable") == ([], [])
 
 
 @pytest.mark.fault(1)

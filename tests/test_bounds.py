@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sequen_dagster.settings.texts import none_from_text
 
 from sequen_dagster.errors import SettingsError
 from sequen_dagster.settings import SequenSettings, load_settings
-from sequen_dagster.settings.bounds import no_field
 from support.bounds import NUMBERS, bounds_of, edge_rows, rules_with
 from support.histories import after, viewed
 from support.mart_tables import RULES, accepted_of, differences, variables_of
@@ -72,7 +72,7 @@ def test_no_field_may_name_the_order(
     assert load_settings(tmp_path, order_field="a.b").mart_vars()["sequen_order_field"] == [
         "a", "b",
     ]  # fmt: skip
-    assert no_field(7) == 7
+    assert none_from_text(7) == 7
 
 
 def recording_of(factory: Any, worker_id: str, numbers: dict[str, int]) -> Recording:

@@ -19,7 +19,7 @@ TABLE = dg.AssetKey("rpt_batches")
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
     """A home whose tables are built."""
-    settings = settings_of(tmp_path_factory.mktemp("built"), settle_seconds=0)
+    settings = settings_of(tmp_path_factory.mktemp("built"), quiet_seconds=0)
     write_events(settings, "a.jsonl", event(), event(id="e2", uid="u2"))
     assert run(settings).success
     return settings

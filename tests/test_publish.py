@@ -8,10 +8,11 @@ from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.reports.publish import publish, snapshot_path
 from sequen_dagster.settings import SequenSettings
 from support.homes import settings_of
+from support.lake import home_of
 
 
 def fill(settings: SequenSettings, rows: int) -> None:
-    settings.make_home()
+    home_of(settings).make()
     with connect(settings) as warehouse:
         for schema, table in (("main", "fct_events"), ("main", "private"), ("raw", "fct_hidden")):
             warehouse.execute(f"create schema if not exists {schema}")

@@ -5,6 +5,7 @@ import pytest
 from sequen_dagster.errors import SettingsError
 from sequen_dagster.marts.project import project_dir, write_profile
 from sequen_dagster.settings import SequenSettings, Source, load_settings
+from support.lake import home_of
 
 
 def test_relative_paths_count_from_the_base(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_bad_settings_are_named(tmp_path: Path, name: str, value: object, told: 
 def test_home_is_private(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, home="a/b")
 
-    assert settings.make_home().stat().st_mode & 0o777 == 0o700
+    assert home_of(settings).make().root.stat().st_mode & 0o777 == 0o700
 
 
 def test_source_names_must_differ(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from sequen_dagster.lake.assets import (
     build_lake_assets,
     retry_policy,
 )
-from sequen_dagster.lake.drain import pending_files
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.jobs import build_schedules, build_sensors
 from sequen_dagster.triggers.new_files import DRAIN_JOB
 from support.homes import event, settings_of, touch, write_events
+from support.lake import pending_files
 
 
 @pytest.fixture

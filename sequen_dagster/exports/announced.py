@@ -30,7 +30,7 @@ def announced_files(source: Source, listing: Listing) -> tuple[set[ExportFile], 
         A manifest stands beside its files and names each with its size in bytes:
         `{"files": [{"path": "part-0.jsonl", "size_bytes": 1234}]}`
     """
-    if source.complete_when == "settled":
+    if source.complete_when == "stable":
         return set(), []
     if source.complete_when == "success_marker":
         folders = {_folder_of(marker) for marker in listing.markers}

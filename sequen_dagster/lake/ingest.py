@@ -45,9 +45,7 @@ class ValidationRules:
     @cached_property
     def fingerprint(self) -> str:
         """Names the rules. A batch with another one is stale: other rules have validated it."""
-        return fingerprint(
-            {"contract": self.contract.fingerprint, "limits": asdict(self.limits)}
-        )
+        return fingerprint({"contract": self.contract.fingerprint, "limits": asdict(self.limits)})
 
 
 class Sink(Protocol):

@@ -84,9 +84,9 @@ class Ledger:
         lost = [name for name in self.commit_names() if commit_id_of(name) not in present]
         if lost:
             message = (
-                f"The lake in {str(self._lake.root)!r} has lost {len(lost)} of its commits, so files "
-                "would be read again as if they were new. Restore the folder from a backup; or, if "
-                "that is meant, run `sequen-dagster doctor --rebuild`."
+                f"The lake in {str(self._lake.root)!r} has lost {len(lost)} of its commits, so "
+                "files would be read again as if they were new. Restore the folder from a backup; "
+                "or, if that is meant, run `sequen-dagster doctor --rebuild`."
             )
             raise HomeError(message)
 

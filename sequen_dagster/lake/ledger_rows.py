@@ -17,8 +17,8 @@ FileKey = tuple[str, str, int, str, str]
 # The columns of a key, and the condition that a row is that of a file.
 _KEY: Final = "source, path, size_bytes, modified_at, etag"
 IS_FILE: Final = f"({_KEY}) = (?, ?, ?, ?, ?)"
-_CURRENT: Final = f"""
-    select {_KEY}
+_CURRENT: Final = """
+    select source, path, size_bytes, modified_at, etag
     from file_versions where state = 'committed'
     order by version, updated_at
 """
@@ -45,7 +45,7 @@ OBSERVE: Final = f"""
         -- A clock that was set back must not keep a file waiting.
         first_seen_at = min(first_seen_at, excluded.first_seen_at)
     returning {_STATUS}
-"""
+"""  # noqa: S608  # our own names
 _RECORD: Final = """
     insert into file_versions (
         source, path, size_bytes, modified_at, etag, state, first_seen_at, version, batch_id,
@@ -140,7 +140,7 @@ def key_of(row: sqlite3.Row) -> FileKey:
 
 def select_where(condition: str) -> str:
     """The statement that selects keys and statuses."""
-    return f"select {_KEY}, {_STATUS} from file_versions where {condition}"
+    return f"select {_KEY}, {_STATUS} from file_versions where {condition}"  # noqa: S608  # our own conditions
 
 
 def parse_status(file: ExportFile, row: sqlite3.Row) -> FileStatus:

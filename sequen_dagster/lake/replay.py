@@ -1,7 +1,7 @@
 """Lake: validate files again that were taken in before, after the contract has changed.
 
-In: the commits, and the locations where the files still lie. Out: commits that hold the same batches
-in their next version. A batch is validated again only where that is asked for.
+In: the commits, and the locations where the files still lie. Out: commits that hold the same
+batches in their next version. A batch is validated again only where that is asked for.
 """
 
 from collections.abc import Iterable
@@ -202,12 +202,12 @@ def _is_chosen(batch: Batch, choice: Choice, fingerprint: str) -> bool:
 
 def _keep_if_next(ledger: Ledger, batch: Batch) -> Batch | None:
     """The batch, unless a run has committed another version of its path in the meantime."""
-    is_next = ledger.current_version(batch.source, batch.path) == (batch.version - 1, batch.batch_id)
-    return batch if is_next else None
+    current = ledger.current_version(batch.source, batch.path)
+    return batch if current == (batch.version - 1, batch.batch_id) else None
 
 
 def _record_metadata(ledger: Ledger, commit: Commit | None, jobs: Iterable[Job]) -> None:
-    """Spare the next drain the files of which only metadata has changed since they were taken in."""
+    """Spare the next drain the files that have changed in their metadata only."""
     batches = commit.batches if commit else ()
     committed = {(batch.source, batch.path): batch for batch in batches}
     for job in jobs:

@@ -203,7 +203,9 @@ class _RecordingContext(SpawnContext):
 
 def _start_pool(processes: int, context: SpawnContext) -> ProcessPoolExecutor:
     # Spawned, not forked: a fork of a process with the engines' threads may hang.
-    return ProcessPoolExecutor(processes, context, initializer=_prepare_process, initargs=(os.getpid(),))
+    return ProcessPoolExecutor(
+        processes, context, initializer=_prepare_process, initargs=(os.getpid(),)
+    )
 
 
 def _prepare_process(parent: int) -> None:

@@ -5,17 +5,15 @@ In: a warehouse in which rows were replaced by rewritten ones. Out: the same tab
 
 import shutil
 from pathlib import Path
-from typing import Final
 
 import duckdb
 
 from sequen_dagster.errors import BuildError
+from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.copies import attach_new, log_of, replace_database
-from sequen_dagster.marts.warehouse import connect, warehouse_path
+from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.settings import SequenSettings
-
-_FOLDER: Final = "compaction"
 
 
 def compact(settings: SequenSettings) -> bool:
@@ -30,8 +28,8 @@ def compact(settings: SequenSettings) -> bool:
     Raises:
         BuildError: the new file could not be closed cleanly; the old one is still in place.
     """
-    target = warehouse_path(settings)
-    folder = settings.home / _FOLDER
+    target = Home(settings.home).warehouse
+    folder = Home(settings.home).compaction
     # What one that was killed has left.
     shutil.rmtree(folder, ignore_errors=True)
     with connect(settings) as warehouse:
@@ -55,7 +53,7 @@ def _copy_warehouse(settings: SequenSettings, copy: Path) -> None:
     with connect(settings, folders=[copy.parent]) as warehouse:
         _empty_affected_keys(warehouse)
         attach_new(warehouse, copy, "compacted")
-        warehouse.execute(f'copy from database "{warehouse_path(settings).stem}" to compacted')
+        warehouse.execute(f'copy from database "{Home(settings.home).warehouse.stem}" to compacted')
         # In the copy alone: until it is in place, there is something to do.
         warehouse.execute("truncate compacted.raw.uncompacted_batches")
         warehouse.execute("detach compacted")

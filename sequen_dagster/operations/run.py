@@ -11,6 +11,7 @@ import dagster as dg
 from sequen_dagster.definitions import build_definitions
 from sequen_dagster.errors import LockTimeoutError
 from sequen_dagster.exports.assets import EXPORTS_FOUND
+from sequen_dagster.home.layout import Home
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import (
     LEFT_PATHS,
@@ -21,7 +22,6 @@ from sequen_dagster.lake.assets import (
 )
 from sequen_dagster.lake.replay import Choice
 from sequen_dagster.marts.assets import BUILD
-from sequen_dagster.marts.project import profiles_dir
 from sequen_dagster.reports.files import read_report
 from sequen_dagster.runtime.progress import listening
 from sequen_dagster.settings import SequenSettings
@@ -99,7 +99,7 @@ def run_pipeline(
             "marts": {"config": {"full_refresh": full_refresh}},
         },
     }
-    log = profiles_dir(settings) / "run.log"
+    log = Home(settings.home).dbt.run_log
     # dagster_dbt prints every line of dbt; on a terminal that would bury the summary.
     with (
         _instance() as instance,

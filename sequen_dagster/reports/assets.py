@@ -9,11 +9,12 @@ import dagster as dg
 
 from sequen_dagster.contract.conflicts import MAX_CONFLICTING_PERCENT
 from sequen_dagster.exports.assets import OWNERS
+from sequen_dagster.home.layout import Home
+from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.marts.assets import POOL
 from sequen_dagster.marts.conditions import publication_condition
-from sequen_dagster.marts.warehouse import writer_lock
 from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
 from sequen_dagster.reports.document.completeness import UNLOCKS
 from sequen_dagster.reports.files import make_report
@@ -75,7 +76,9 @@ def _published_snapshot(
     )
     def published_snapshot() -> dg.MaterializeResult[None]:
         started = time.perf_counter()
-        with writer_lock(settings), owner_only_files():
+        home = Home(settings.home)
+        locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
+        with locked, owner_only_files():
             published = publish(settings, tables.keys())
             copy_readme(settings)
         emit("reports", "published snapshot")
@@ -211,7 +214,9 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
     )
     def dbt_docs(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         started = time.perf_counter()
-        with writer_lock(settings), owner_only_files():
+        home = Home(settings.home)
+        locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
+        with locked, owner_only_files():
             docs = write_docs(settings)
         seconds = time.perf_counter() - started
         done = "made anew" if docs.is_rebuilt else "left, since nothing they show has changed"
@@ -253,7 +258,9 @@ def _training_set(settings: SequenSettings) -> dg.AssetsDefinition:
     )
     def training_set() -> dg.MaterializeResult[None]:
         started = time.perf_counter()
-        with writer_lock(settings), owner_only_files():
+        home = Home(settings.home)
+        locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
+        with locked, owner_only_files():
             written = write_training_set(settings)
         emit("reports", "training set")
         return dg.MaterializeResult(

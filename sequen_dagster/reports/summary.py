@@ -15,7 +15,7 @@ from sequen_dagster.contract.conflicts import is_too_many
 from sequen_dagster.contract.hints import describe_hint
 from sequen_dagster.contract.validate import CONTRACT_VERSION
 from sequen_dagster.errors import ReportError
-from sequen_dagster.lake.ingest import contract_fingerprint
+from sequen_dagster.lake.ingest import ValidationRules
 from sequen_dagster.reports import queries
 from sequen_dagster.reports.document.completeness import UNLOCKS
 from sequen_dagster.reports.document.report import REPORT_VERSION, Report
@@ -71,7 +71,7 @@ def summarize(settings: SequenSettings, *, made_at: datetime, run_id: str | None
         "duckdb": duckdb.__version__,
         "rules_version": RULES_VERSION,
         "contract_version": CONTRACT_VERSION,
-        "contract_fingerprint": contract_fingerprint(settings),
+        "contract_fingerprint": ValidationRules.of(settings).fingerprint,
         "marts_fingerprint": settings.marts_fingerprint(),
     }
     return Report.model_validate({"report_version": REPORT_VERSION, "made": made, **sections})
@@ -130,7 +130,7 @@ def _sections(snapshot: duckdb.DuckDBPyConnection, settings: SequenSettings) -> 
         field["samples"] = _samples(snapshot, field, settings.report_samples)
     sections["inputs"]["latest"] = read_rows(snapshot, queries.LATEST_FILES)
     sections["near_misses"] = near_misses(snapshot, sections["fields"])
-    stale = snapshot.execute(queries.STALE, [contract_fingerprint(settings)]).fetchall()
+    stale = snapshot.execute(queries.STALE, [ValidationRules.of(settings).fingerprint]).fetchall()
     paths = [path for (path,) in stale]
     sections["stale"] = {"batches": len(paths), "paths": paths[:_SHOWN_PATHS]}
     return sections

@@ -54,7 +54,7 @@ EVENTS_KEYS: Final = ("events", "batch", "data", "payload", "records")
 _NONE_HAS_A_MEANING: Final = ("order_field",)
 
 SessionRule = Literal["given", "inactivity"]
-CompleteWhen = Literal["settled", "success_marker", "manifest"]
+CompleteWhen = Literal["stable", "success_marker", "manifest"]
 Name = Annotated[str, pydantic.Field(pattern=NAME_PATTERN)]
 FieldPath = Annotated[str, pydantic.Field(pattern=FIELD_PATTERN)]
 OptionalFieldPath = Annotated[FieldPath | None, pydantic.BeforeValidator(no_field)]
@@ -109,7 +109,7 @@ class Source(pydantic.BaseModel):
         include: file name patterns that are read (of the name, or of the path under `exports`).
         exclude: patterns of what is passed over and counted, such as markers and unfinished
             uploads; they count on every name of the path, folders too.
-        complete_when: how the sensor knows that a file is whole: `settled` (it rests),
+        complete_when: how the sensor knows that a file is whole: `stable` (it does not change),
             `success_marker` (a folder on its way holds `_SUCCESS`), or `manifest` (a
             `_manifest.json` in its folder names it with its size).
         follow_links: whether symbolic links are followed, each real file once.
@@ -121,7 +121,7 @@ class Source(pydantic.BaseModel):
     exports: Location = Path("exports")
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = EXCLUDED
-    complete_when: CompleteWhen = "settled"
+    complete_when: CompleteWhen = "stable"
     follow_links: bool = False
 
 
@@ -272,7 +272,7 @@ class SequenSettings(pydantic.BaseModel):
     tick_seconds: Interval = pydantic.Field(
         30, description="How often the sensors look, in seconds."
     )
-    settle_seconds: Wait = pydantic.Field(
+    quiet_seconds: Wait = pydantic.Field(
         30, description="How long a file must look the same before a sensor takes it, in seconds."
     )
     runs_per_tick: Few = pydantic.Field(
@@ -336,11 +336,6 @@ class SequenSettings(pydantic.BaseModel):
                 overrides[attribute] = override.over(overrides.get(attribute, AttributeOverride()))
             update |= {"completeness_file": path, "completeness": overrides}
         return self.model_copy(update=update)
-
-    def make_home(self) -> Path:
-        """Create the home if it is not there, private to its owner; return it."""
-        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return self.home
 
     def mart_vars(self) -> dict[str, Any]:
         """The settings of the marts, as dbt vars.

@@ -190,7 +190,8 @@ def _explain_tick(plan: RequestPlan, listings: list[Listing], problems: list[str
 
 
 def _describe_files(
-    what: str, statuses: Collection[FileStatus], *, with_error: bool = False) -> str:
+    what: str, statuses: Collection[FileStatus], *, with_error: bool = False
+) -> str:
     if not statuses:
         return ""
     first = [
