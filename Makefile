@@ -25,7 +25,7 @@ PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-l
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-slow test-all lint format reliability screenshots bench build lock clean
+.PHONY: help setup demo dev test test-slow test-all lint format docs screenshots bench build lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,15 +96,16 @@ lint: setup ## check style, types and SQL
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 0 dbt_project/models dbt_project/tests
 
-format: setup ## apply what can be mended by machine
+format: setup ## apply what a machine can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --processes 0 dbt_project/models dbt_project/tests
 
-reliability: setup ## write docs/reliability.md anew from the marks that tests carry
+docs: setup ## regenerate what the code and the tests decide of the docs
 	PYTHONPATH=tests $(BIN)/python -m support.reliability
+	PYTHONPATH=tests $(BIN)/python -m support.generated_pages
 
-screenshots: setup ## take the pictures in docs/images anew (needs Chromium)
+screenshots: setup ## take the pictures in docs/images again (needs Chromium)
 	PYTHONPATH=tests $(BIN)/python -m support.screenshots
 
 bench: setup ## measure speed and memory beside DuckDB's bare read (BENCH_ARGS="...")
@@ -114,7 +115,7 @@ build: setup ## build the wheel into dist/
 	rm -rf dist
 	$(BIN)/python -m hatchling build --target wheel
 
-lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
+lock: ## resolve requirements.lock again from pyproject.toml (needs uv)
 	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile pyproject.toml --universal \
 		--python-version 3.11 --extra webserver --extra s3 --group test --group lint --group build --group setup \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \

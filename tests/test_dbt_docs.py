@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from sequen_dagster.errors import BuildError
+from sequen_dagster.home.layout import Home
 from sequen_dagster.marts import project
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports import dbt_docs
 from sequen_dagster.reports.dbt_docs import Docs, copy_readme, docs_path, write_docs
-from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.settings import SequenSettings
 from support.homes import event, settings_of, write_events
 from support.lake import home_of
@@ -133,7 +133,7 @@ def test_readme_of_the_project_lies_beside_the_tables(
     has_readme: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(tmp_path)
-    serving_dir(settings).mkdir(parents=True)
+    Home(settings.home).serving.root.mkdir(parents=True)
     monkeypatch.setattr(dbt_docs, "project_dir", lambda: tmp_path / "project")
     (tmp_path / "project").mkdir()
     if has_readme:
@@ -142,7 +142,7 @@ def test_readme_of_the_project_lies_beside_the_tables(
     copy_readme(settings)
     copy_readme(settings)
 
-    copies = {path.name: path.read_text() for path in serving_dir(settings).iterdir()}
+    copies = {path.name: path.read_text() for path in Home(settings.home).serving.root.iterdir()}
     assert copies == ({"README.md": "# Tables\n"} if has_readme else {})
 
 

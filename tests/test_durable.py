@@ -19,8 +19,8 @@ from sequen_dagster.home.layout import Lake
 from sequen_dagster.lake.commits import Commit, read_commits, write_commit
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
 from sequen_dagster.reports.publish import publish, snapshot_path
-from sequen_dagster.reports.serving import write_in_place
 from sequen_dagster.reports.training import write_training_set
+from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.settings import SequenSettings
 from support.homes import event, settings_of, write_events
 from support.lake import drain, home_of, lake_of
@@ -184,17 +184,17 @@ def test_snapshot_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
 @pytest.mark.fault(24)
 def test_report_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
     target = tmp_path / "report.md"
-    write_in_place(target, "old")
+    write_report_file(target, "old")
 
     with (
         files_of_at_most(10),
         pytest.raises(StorageError, match=r"the file report\.md: File too large"),
     ):
-        write_in_place(target, "new and longer")
+        write_report_file(target, "new and longer")
 
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
-    write_in_place(target, "new and longer")
+    write_report_file(target, "new and longer")
     assert target.read_text() == "new and longer"
 
 
@@ -280,7 +280,7 @@ def test_what_is_published_is_flushed_before_it_takes_its_name(
     fill(settings, 3)
 
     publish(settings, ["fct_events"])
-    write_in_place(snapshot_path(settings).with_name("report.md"), "text")
+    write_report_file(snapshot_path(settings).with_name("report.md"), "text")
 
     assert order == [
         ("flush", "serving/.sequen.duckdb.tmp"),

@@ -145,7 +145,7 @@ def test_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_exports(settings)
     drain(settings)
-    before = contents(lake_of(settings))
+    before = contents(lake_of(settings).root)
 
     # The id comes as input, so that it stands in no command line.
     result = invoke(settings, "--uid", "-", "--dry-run", given=f"{X}\n")
@@ -157,7 +157,7 @@ def test_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
     )
     assert "2 export files: 'a.jsonl' 'b.jsonl'" in told(result)
     assert X not in result.output
-    assert contents(lake_of(settings)) == before
+    assert contents(lake_of(settings).root) == before
     assert not home_of(settings).warehouse.exists()
 
 

@@ -123,7 +123,7 @@ def test_constant_ids_cost_no_event_and_reused_ones_are_reported(tmp_path: Path)
     rows = [row for batch in drain(settings).batches for row in batch.events]
     events = duckdb.connect().execute(
         "select id, source_file from read_parquet(?)",
-        [[str(lake_of(settings) / row) for row in rows]],
+        [[str(lake_of(settings).rows(row)) for row in rows]],
     )
     ids = Counter((file, name) for name, file in events.fetchall())
 

@@ -8,8 +8,6 @@ import pytest
 
 from sequen_dagster.reports.document.report import Report
 from sequen_dagster.reports.history import remember, with_changes
-from sequen_dagster.settings import SequenSettings
-from support.homes import settings_of
 
 NOON = datetime.fromisoformat("2025-07-12T12:00:00")
 
@@ -33,72 +31,69 @@ def _empty(annotation: Any) -> Any:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> SequenSettings:
-    made = settings_of(tmp_path)
-    (made.home / "serving").mkdir(parents=True)
-    return made
+def history(tmp_path: Path) -> Path:
+    return tmp_path / "history"
 
 
-def kept(settings: SequenSettings) -> list[str]:
-    folder = settings.home / "serving" / "history"
-    return sorted(f"{path.name[:11]} {path.stem[-1]}" for path in folder.iterdir())
+def kept(history: Path) -> list[str]:
+    return sorted(f"{path.name[:11]} {path.stem[-1]}" for path in history.iterdir())
 
 
-def test_report_is_compared_with_the_last_of_an_earlier_day(settings: SequenSettings) -> None:
-    remember(settings, report_of(NOON - timedelta(days=1), "a", events=1))
-    remember(settings, report_of(NOON - timedelta(hours=13), "b", events=2))
-    remember(settings, report_of(NOON - timedelta(hours=1), "c", events=3))
+def test_report_is_compared_with_the_last_of_an_earlier_day(history: Path) -> None:
+    remember(history, report_of(NOON - timedelta(days=1), "a", events=1))
+    remember(history, report_of(NOON - timedelta(hours=13), "b", events=2))
+    remember(history, report_of(NOON - timedelta(hours=1), "c", events=3))
 
-    changes = with_changes(settings, report_of(NOON, "d", events=4)).changes
+    changes = with_changes(history, report_of(NOON, "d", events=4)).changes
 
     assert changes is not None
     assert (changes.since, changes.events_before) == (NOON - timedelta(hours=13), 2)
 
 
 def test_on_the_first_day_it_is_compared_with_the_last_of_other_files(
-    settings: SequenSettings,
+    history: Path,
 ) -> None:
-    remember(settings, report_of(NOON - timedelta(hours=2), "a", events=1))
-    remember(settings, report_of(NOON - timedelta(hours=1), "b", events=2))
+    remember(history, report_of(NOON - timedelta(hours=2), "a", events=1))
+    remember(history, report_of(NOON - timedelta(hours=1), "b", events=2))
 
-    changes = with_changes(settings, report_of(NOON, "b", events=2)).changes
+    changes = with_changes(history, report_of(NOON, "b", events=2)).changes
 
     assert changes is not None
     assert changes.events_before == 1
 
 
-def test_of_today_one_report_on_the_same_files_is_kept(settings: SequenSettings) -> None:
-    remember(settings, report_of(NOON, "a"))
-    remember(settings, report_of(NOON + timedelta(hours=1), "b"))
-    remember(settings, report_of(NOON + timedelta(hours=2), "b"))
+def test_of_today_one_report_on_the_same_files_is_kept(history: Path) -> None:
+    remember(history, report_of(NOON, "a"))
+    remember(history, report_of(NOON + timedelta(hours=1), "b"))
+    remember(history, report_of(NOON + timedelta(hours=2), "b"))
 
-    assert kept(settings) == ["20250712T12 a", "20250712T14 b"]
-
-
-def test_of_earlier_days_the_last_report_is_kept(settings: SequenSettings) -> None:
-    remember(settings, report_of(NOON, "a"))
-    remember(settings, report_of(NOON + timedelta(hours=1), "b"))
-    remember(settings, report_of(NOON + timedelta(days=1), "c"))
-
-    assert kept(settings) == ["20250712T13 b", "20250713T12 c"]
+    assert kept(history) == ["20250712T12 a", "20250712T14 b"]
 
 
-def test_what_is_kept_is_bounded(settings: SequenSettings) -> None:
+def test_of_earlier_days_the_last_report_is_kept(history: Path) -> None:
+    remember(history, report_of(NOON, "a"))
+    remember(history, report_of(NOON + timedelta(hours=1), "b"))
+    remember(history, report_of(NOON + timedelta(days=1), "c"))
+
+    assert kept(history) == ["20250712T13 b", "20250713T12 c"]
+
+
+def test_what_is_kept_is_bounded(history: Path) -> None:
     for day in range(95):
-        remember(settings, report_of(NOON + timedelta(days=day), "a"))
+        remember(history, report_of(NOON + timedelta(days=day), "a"))
     for minute in range(25):
         made_at = NOON + timedelta(days=95, minutes=minute)
-        remember(settings, report_of(made_at, "0123456789abcdefghijklmnop"[minute]))
+        remember(history, report_of(made_at, "0123456789abcdefghijklmnop"[minute]))
 
-    assert len(kept(settings)) == 90 + 20
+    assert len(kept(history)) == 90 + 20
 
 
-def test_report_of_another_release_is_passed_over(settings: SequenSettings) -> None:
-    remember(settings, report_of(NOON - timedelta(days=2), "a", events=1))
-    old = settings.home / "serving" / "history" / "20250711T120000Z-bbbbbbbbbbbb.json"
+def test_report_of_another_release_is_passed_over(history: Path) -> None:
+    remember(history, report_of(NOON - timedelta(days=2), "a", events=1))
+    old = history / "20250711T120000Z-bbbbbbbbbbbb.json"
     old.write_text('{"report_version": 1}')
 
-    changes = with_changes(settings, report_of(NOON, "c")).changes
+    changes = with_changes(history, report_of(NOON, "c")).changes
 
     assert changes is not None
     assert changes.events_before == 1

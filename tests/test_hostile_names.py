@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.reports.publish import snapshot_path
-from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.settings import SequenSettings
 from support.homes import event, settings_of, write_events
 
@@ -150,7 +150,7 @@ def test_no_line_is_forged_and_no_terminal_commanded(ran: Ran) -> None:
 @pytest.mark.slow
 @pytest.mark.bad_input(33, 57)
 def test_report_and_dagster_show_names_as_text(ran: Ran) -> None:
-    report = (serving_dir(ran.settings) / "report.md").read_text(encoding="utf-8")
+    report = Home(ran.settings.home).serving.report_markdown.read_text(encoding="utf-8")
     (database,) = (ran.folder / "dagster").rglob("index.db")
     with closing(sqlite3.connect(database)) as events:
         told = [json.loads(event) for (event,) in events.execute("select event from event_logs")]

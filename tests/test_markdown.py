@@ -12,10 +12,10 @@ NUMBERS = {
     "attribution": "conversions units touches",
     "orders": "orders conversions repeats repeats_by_another_visitor differing",
 }
-REMEDY = "`sequen-dagster replay --stale` judges"
+REMEDY = "`sequen-dagster replay --stale` validates"
 LISTS = (
-    "tiers attributes fixes near_misses hints volume_drops conflicts quarantined_by_rule warnings"
-    " clicks_by_match_method units_by_basis funnel repeated_value_by_currency"
+    "tiers attributes fixes readiness near_misses hints volume_drops conflicts quarantined_by_rule"
+    " warnings clicks_by_match_method units_by_basis funnel repeated_value_by_currency"
 )
 
 
@@ -27,24 +27,24 @@ def empty_summary(**sections: Any) -> dict[str, Any]:  # Any: the report's JSON
 
 
 @pytest.mark.parametrize(
-    ("stale", "told"),
+    ("stale", "shown"),
     [
         ({"batches": 0, "paths": []}, ""),
         (
             {"batches": 1, "paths": ["<a>.jsonl"]},
-            f"1 batch was judged by an older contract: {REMEDY} it again\n(\\<a\\>.jsonl).\n",
+            f"1 batch was validated by an older contract: {REMEDY} it again\n(\\<a\\>.jsonl).\n",
         ),
         (
             {"batches": 3, "paths": ["a.jsonl", "b"]},
-            f"3 batches were judged by an older contract: {REMEDY} them again\n(a.jsonl, b, …).\n",
+            f"batches were validated by an older contract: {REMEDY} them again\n(a.jsonl, b, …).\n",
         ),
     ],
 )
-def test_stale_batches_are_listed(stale: dict[str, Any], told: str) -> None:
+def test_stale_batches_are_listed(stale: dict[str, Any], shown: str) -> None:
     text = render_markdown(empty_summary(stale=stale))
 
-    assert ("older contract" in text) == bool(told)
-    assert told in text
+    assert ("older contract" in text) == bool(shown)
+    assert shown in text
 
 
 @pytest.mark.bad_input(33, 57)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sequen_dagster.home.layout import Home
 from sequen_dagster.reports.document.completeness import NearMiss
 from sequen_dagster.reports.files import WrittenReport, make_report
 from sequen_dagster.reports.near_misses import (
@@ -12,6 +13,7 @@ from sequen_dagster.reports.near_misses import (
     near_types,
     near_values,
 )
+from sequen_dagster.reports.options import report_options
 from support.histories import Row, after
 from support.homes import settings_of
 from support.published import publish_rows
@@ -193,7 +195,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Recor
 def written(tmp_path_factory: pytest.TempPathFactory, recording: Recording) -> WrittenReport:
     settings = settings_of(tmp_path_factory.mktemp("near"))
     publish_rows(settings, recording, Load("a.jsonl", tuple(ROWS)))
-    return make_report(settings, run_id=None)
+    return make_report(Home(settings.home), report_options(settings))
 
 
 def test_report_names_what_comes_near_in_the_tables(written: WrittenReport) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sequen_dagster.reports.rendering import repeats_told
+from sequen_dagster.reports.rendering import describe_repeats
 from support.histories import Row, after, clicked, ordered, viewed
 from support.oracle import Number
 from support.replay import Load, Recording, SmallWarehouse, shared_recording
@@ -110,7 +110,7 @@ def test_the_report_says_what_is_left_out(counts: tuple[int, ...], told: list[st
     value = [{"currency": "EUR", "conversions": 1, "value": "5.000000"}]
     orders = dict(zip(names, counts, strict=True))
 
-    assert repeats_told({"orders": orders, "repeated_value_by_currency": value}) == told
+    assert describe_repeats({"orders": orders, "repeated_value_by_currency": value}) == told
 
 
 def test_values_without_a_code_are_told_apart() -> None:
@@ -120,6 +120,6 @@ def test_values_without_a_code_are_told_apart() -> None:
         {"currency": "(other)", "conversions": 2, "value": None},
     ]
 
-    [told] = repeats_told({"orders": orders, "repeated_value_by_currency": values})
+    [told] = describe_repeats({"orders": orders, "repeated_value_by_currency": values})
 
     assert "(left out of all sums: 1,234.5 without currency, 2 conversions in other" in told

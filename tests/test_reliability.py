@@ -27,7 +27,7 @@ def proofs_in(source: str) -> dict[tuple[str, int], list[str]]:
 def test_page_is_up_to_date() -> None:
     written = PAGE.read_text(encoding="utf-8")
 
-    assert written == render(PROOFS), "run `make reliability`"
+    assert written == render(PROOFS), "run `make docs`"
 
 
 def test_lists_are_whole() -> None:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sequen_dagster.cli.main import main
+from sequen_dagster.home.layout import Lake
 from sequen_dagster.lake import replay as module
 from sequen_dagster.lake.assets import LakeConfig
 from sequen_dagster.lake.commits import RecordCounts, current_batches, read_commits
@@ -158,7 +159,7 @@ def test_touched_file_keeps_its_arrival_time_and_is_not_read_again(tmp_path: Pat
     (batch,) = replay(settings, STALE).batches
 
     assert (batch.modified_at, batch.received_at) == (RECEIVED_AT, RECEIVED_AT)
-    rows = pl.read_parquet(lake_of(settings) / batch.events[0])
+    rows = pl.read_parquet(lake_of(settings).rows(batch.events[0]))
     assert rows["received_at"].unique().to_list() == [RECEIVED_AT]
     assert pending_files(settings) == []
 
@@ -201,7 +202,7 @@ def test_replay_that_broke_off_before_its_commit_is_done_again(
         patch.setattr(module, "commit_batches", die)
         with pytest.raises(KeyboardInterrupt):
             replay(settings, STALE)
-    (before,) = current_batches(there / "lake")
+    (before,) = current_batches(Lake(there / "lake"))
     (commit,) = replay(settings, STALE).commits
 
     assert before.version == 1

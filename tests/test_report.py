@@ -13,9 +13,11 @@ from click.testing import CliRunner
 
 from sequen_dagster.cli.main import main
 from sequen_dagster.errors import ReportError
+from sequen_dagster.home.layout import Home
 from sequen_dagster.reports.assets import COMPLETENESS_REPORT, build_reports_assets
 from sequen_dagster.reports.document.report import Report, report_schema
 from sequen_dagster.reports.files import WrittenReport, make_report, read_report
+from sequen_dagster.reports.options import report_options
 from sequen_dagster.settings import SequenSettings
 from support.histories import Row, after
 from support.homes import settings_of
@@ -68,7 +70,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, recording: Recording) -> 
 
 @pytest.fixture(scope="module")
 def written(settings: SequenSettings) -> WrittenReport:
-    return make_report(settings, run_id="run-1")
+    return make_report(Home(settings.home), report_options(settings), run_id="run-1")
 
 
 def by(rows: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
@@ -77,7 +79,9 @@ def by(rows: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
 
 
 def test_report_is_of_the_published_form(written: WrittenReport, settings: SequenSettings) -> None:
-    jsonschema.validate(read_report(settings), json.loads(SCHEMA.read_text(encoding="utf-8")))
+    jsonschema.validate(
+        read_report(Home(settings.home)), json.loads(SCHEMA.read_text(encoding="utf-8"))
+    )
     assert Report.model_validate(written.numbers).model_dump(mode="json") == written.numbers
 
 
@@ -162,9 +166,10 @@ def test_quarantined_records_name_their_fix_and_file(written: WrittenReport) -> 
 
 
 def test_no_value_of_an_event_is_shown(written: WrittenReport) -> None:
-    for name in ("report.html", "report.md", "report.json"):
-        text = (written.page.parent / name).read_text(encoding="utf-8")
-        assert not [value for value in VALUES if value in text], name
+    for path in written.page.parent.rglob("*"):
+        if path.is_file() and path.suffix not in (".duckdb", ".png"):
+            text = path.read_text(encoding="utf-8")
+            assert not [value for value in VALUES if value in text], path.name
 
 
 class Tags(HTMLParser):
@@ -195,7 +200,7 @@ def test_page_has_no_script_and_asks_for_nothing(written: WrittenReport) -> None
     assert "\u202e" not in text
 
 
-def test_page_works_without_colours(written: WrittenReport) -> None:
+def test_page_works_without_colors(written: WrittenReport) -> None:
     text = written.page.read_text(encoding="utf-8")
 
     marks = re.findall(r'<span class="mark [a-z ]+">\s*(.)', text)
@@ -216,19 +221,92 @@ def test_every_picture_has_a_name_and_ids_of_its_own(written: WrittenReport) -> 
     assert len(ids) == len(set(ids))
 
 
-def test_report_opens_with_the_tier_and_what_blocks_the_next(written: WrittenReport) -> None:
+def test_page_begins_with_what_to_do_and_the_evidence_follows(written: WrittenReport) -> None:
     text = written.page.read_text(encoding="utf-8")
 
     headings = re.findall(r"<h2>\s*(.*?)</h2>", text)
-    assert headings[0] == "No tier is reached yet"
-    assert headings.index("What to fix first") < headings.index("The books")
+    assert headings == [
+        "No tier is reached yet",
+        "What to fix first",
+        "What the data is ready for",
+        "The attributes",
+        "By release and platform",
+        "Day by day",
+        "Where the records went",
+        "Fields by event type",
+        "Links, clicks and recommendations",
+        "Custom fields",
+    ]
+    assert text.index("What the data is ready for</h2>") < text.index("<span>Evidence</span>")
+    assert "What blocks Good" in text
     assert "covers the mandatory requirements for a baseline model" in text
+
+
+def test_every_use_of_the_data_says_what_it_lacks(written: WrittenReport) -> None:
+    readiness = written.numbers["readiness"]
+    text = written.page.read_text(encoding="utf-8")
+
+    uses = dict.fromkeys(row["use_case"] for row in readiness)
+    assert len(uses) == 5
+    assert {row["is_ready"] for row in readiness} == {False}
+    for use in uses:
+        first = by(readiness, source="(all)", use_case=use, is_first_missing=True)
+        assert first["missing"] in text or "More " in text
+    ranked = by(readiness, source="(all)", use_case="model_training", requirement_number=1)
+    assert (ranked["metric"], ranked["have_count"]) == ("impressions_with_rank", 2)
+    assert len(re.findall(r"✗ not ready", text)) == 5
+
+
+def test_field_that_no_event_carries_is_a_line_and_no_table(written: WrittenReport) -> None:
+    (section,) = re.findall(
+        r'<section id="releases">(.*?)</section>',
+        written.page.read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
+
+    assert "Carried by no event, whatever the release" in section
+    tables = "".join(re.findall(r"<table.*?</table>", section, re.DOTALL))
+    assert "module_<wbr>view_<wbr>id" not in tables
+    assert "geolocation" in tables
+
+
+def test_files_beside_the_report_are_listed_and_for_their_owner_only(
+    written: WrittenReport, settings: SequenSettings
+) -> None:
+    serving = settings.home / "serving"
+    listed = {one["path"]: one for one in written.numbers["files"]}
+
+    there = {
+        str(path.relative_to(serving))
+        for path in serving.rglob("*")
+        if path.is_file() and path.parent.name != "history"
+    }
+    assert set(listed) == there - {"report.json", "sequen.duckdb"}
+    assert all(one["holds"] for one in listed.values())
+    assert listed["csv/tiers.csv"]["media_type"].startswith("text/csv")
+    for path in listed:
+        assert (serving / path).stat().st_mode & 0o077 == 0, path
+        assert (serving / path).stat().st_size > 0
+    assert (serving / "csv").stat().st_mode & 0o077 == 0
+
+
+def test_table_of_a_section_that_is_gone_is_removed(recording: Recording, tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    publish_rows(settings, recording, file_of(ROWS[:3]))
+    former = settings.home / "serving" / "csv" / "silences.csv"
+    former.parent.mkdir()
+    former.write_text("source\r\n")
+
+    make_report(Home(settings.home), report_options(settings))
+
+    assert not former.exists()
+    assert (former.parent / "volume_drops.csv").exists()
 
 
 def test_samples_are_masked(recording: Recording, tmp_path: Path) -> None:
     sampling = settings_of(tmp_path, report_samples=2)
     publish_rows(sampling, recording, file_of(ROWS))
-    written = make_report(sampling)
+    written = make_report(Home(sampling.home), report_options(sampling))
     text = written.page.read_text(encoding="utf-8")
 
     note = by(written.numbers["catalog"], type="impression", field="note")
@@ -242,11 +320,11 @@ def test_what_is_new_is_told_against_a_report_of_other_files(
 ) -> None:
     settings = settings_of(tmp_path)
     publish_rows(settings, recording, file_of(ROWS[:3]))
-    first = make_report(settings)
-    same = make_report(settings)
+    first = make_report(Home(settings.home), report_options(settings))
+    same = make_report(Home(settings.home), report_options(settings))
     whole = [{**row, "country": "US"} for row in ROWS[:4]]
     publish_rows(settings, recording, file_of(whole, version=2))
-    second = make_report(settings)
+    second = make_report(Home(settings.home), report_options(settings))
 
     assert first.numbers["changes"] is None
     assert same.numbers["changes"] is None
@@ -262,7 +340,7 @@ def test_what_is_new_is_told_against_a_report_of_other_files(
 def test_diff_compares_with_the_report_that_is_named(recording: Recording, tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     publish_rows(settings, recording, file_of(ROWS[:3]))
-    make_report(settings)
+    make_report(Home(settings.home), report_options(settings))
     kept = tmp_path / "kept.json"
     kept.write_text((settings.home / "serving" / "report.json").read_text())
     publish_rows(settings, recording, file_of(ROWS, version=2))
@@ -270,7 +348,7 @@ def test_diff_compares_with_the_report_that_is_named(recording: Recording, tmp_p
     result = CliRunner().invoke(main, ["report", "--home", str(settings.home), "--diff", str(kept)])
 
     assert result.exit_code == 0, result.output
-    assert read_report(settings)["changes"]["events_before"] == 3
+    assert read_report(Home(settings.home))["changes"]["events_before"] == 3
     assert "report.html" in result.output
 
 
@@ -278,8 +356,8 @@ def test_file_that_is_no_report_is_refused(settings: SequenSettings, tmp_path: P
     other = tmp_path / "other.json"
     other.write_text("{}")
 
-    with pytest.raises(ReportError, match="is no report of this release"):
-        make_report(settings, against=other)
+    with pytest.raises(ReportError, match="is not a report of this release"):
+        make_report(Home(settings.home), report_options(settings), against=other)
 
 
 def test_nothing_published_says_what_to_do(tmp_path: Path) -> None:
@@ -299,7 +377,7 @@ def test_empty_tables_give_a_report(recording: Recording, tmp_path: Path) -> Non
     settings = settings_of(tmp_path)
     publish_rows(settings, recording)
 
-    written = make_report(settings)
+    written = make_report(Home(settings.home), report_options(settings))
 
     assert written.numbers["events"]["events"] == 0
     assert "No tier is reached yet" in written.page.read_text(encoding="utf-8")
@@ -328,5 +406,5 @@ def test_asset_tells_numbers_that_plot_and_checks_of_the_tiers(
     assert set(checks) == {"tier_good", "tier_better", "tier_best", "ids_are_unique"}
     assert {check.severity for check in checks.values()} == {dg.AssetCheckSeverity.WARN}
     assert [name for name, check in checks.items() if check.passed] == ["ids_are_unique"]
-    assert read_report(settings)["made"]["run_id"] == result.run_id
+    assert read_report(Home(settings.home))["made"]["run_id"] == result.run_id
     assert not [value for value in VALUES if any(value in entry for entry in log)]

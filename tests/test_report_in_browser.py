@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser
 
-from sequen_dagster.reports.serving import serving_dir
+from sequen_dagster.home.layout import Home
 from sequen_dagster.settings import SequenSettings
 from support.browsing import DESK, PHONE, Look, Scheme, looking_at
 from support.homes import event, settings_of, write_events, write_text
@@ -116,7 +116,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(settings)
     # Judged by another contract from now on: the report lists stale batches by the names of files.
     run(settings, "--set", "max_depth=60")
-    return serving_dir(settings) / "report.html"
+    return Home(settings.home).serving.report_html
 
 
 def run(settings: SequenSettings, *options: str) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import duckdb
 import pytest
 
+from sequen_dagster.home.layout import Home
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
-from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.simulate import Truth
 from support.homes import event, settings_of, write_events, write_text
@@ -24,7 +24,7 @@ def test_demo_finds_what_the_simulator_wrote(
     demo_home: Path, demo: SequenSettings, demo_truth: Truth
 ) -> None:
     truth = demo_truth
-    report = json.loads((serving_dir(demo) / "report.json").read_text())
+    report = json.loads(Home(demo.home).serving.report_json.read_text())
     assert {
         name: report["record_counts"][name] for name in ("records_read", "accepted", "quarantined")
     } == {
@@ -57,7 +57,11 @@ def test_demo_finds_what_the_simulator_wrote(
     assert "records read from 6 files (6 new)" in " ".join(
         (demo_home / "said.txt").read_text().split()
     )
-    assert (serving_dir(demo) / "report.md").read_text().startswith("# Event completeness report")
+    assert (
+        Home(demo.home)
+        .serving.report_markdown.read_text()
+        .startswith("# Event completeness report")
+    )
 
 
 @pytest.mark.slow

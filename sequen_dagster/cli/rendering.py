@@ -14,7 +14,7 @@ from sequen_dagster.lake.replay import Choice, ReplayPlan
 from sequen_dagster.marts.verify import Verification
 from sequen_dagster.operations.run import RunOutcome
 from sequen_dagster.reports.dbt_docs import docs_path
-from sequen_dagster.reports.rendering import conflict_sentence, repeats_told
+from sequen_dagster.reports.rendering import describe_conflict, describe_repeats
 from sequen_dagster.runtime.text import counted, quoted
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.settings.completeness import TIERS
@@ -76,7 +76,7 @@ def render_verification(verification: Verification) -> Text:
     differing = len(verification.differences)
     lines.append(f"{equal} equal{f', {differing} differ' if differing else ''} ({commits})")
     if differing:
-        lines.append("`sequen-dagster run --full-refresh` mends them. Please report what you saw.")
+        lines.append("`sequen-dagster run --full-refresh` rebuilds them. Please report it.")
     return Text("\n".join(lines))
 
 
@@ -133,7 +133,7 @@ def _record_counts(outcome: RunOutcome) -> Panel:
     if rules:
         lines.append(f"quarantined: {', '.join(rules[:6])}{', …' if len(rules) > 6 else ''}")
     lines += [
-        f"ids are not unique: source {one['source']}: {conflict_sentence(one)}"
+        f"ids are not unique: source {one['source']}: {describe_conflict(one)}"
         for one in outcome.summary["conflicts"]
         if one["is_too_many"]
     ]
@@ -179,7 +179,7 @@ def _tables(summary: dict[str, Any]) -> Panel:  # Any: the report's JSON
             f"{counted(attribution['touches'], 'touch')}; "
             + _listed("units by", summary["units_by_basis"])
         ),
-        *repeats_told(summary),
+        *describe_repeats(summary),
     ]
     return Panel(Text("\n".join(lines)), title="sessions and attribution", title_align="left")
 
@@ -218,12 +218,11 @@ def _tiers(summary: dict[str, Any]) -> Table:
 
 def _files(settings: SequenSettings) -> Panel:
     home = Home(settings.home)
-    serving = home.serving.root
     lines = [
-        f"report     {serving / 'report.html'}",
-        f"snapshot   {serving / 'sequen.duckdb'}",
+        f"report     {home.serving.report_html}",
+        f"snapshot   {home.serving.snapshot}",
         *([f"docs       {docs_path(settings)}"] if settings.dbt_docs else []),
-        f"training   {serving / 'training' / 'impressions.parquet'}",
+        f"training   {home.serving.training / 'impressions.parquet'}",
         f"warehouse  {home.warehouse}",
         f"lake       {home.lake.root}",
     ]

@@ -1,4 +1,4 @@
-"""`sequen-dagster report`: make the report anew from what is published, and show it."""
+"""`sequen-dagster report`: make the report from what is published, and show it."""
 
 import json
 from pathlib import Path
@@ -16,6 +16,7 @@ from sequen_dagster.cli.options import (
     settings_of,
 )
 from sequen_dagster.errors import SequenError
+from sequen_dagster.home.layout import Home
 
 
 @click.command()
@@ -27,7 +28,7 @@ from sequen_dagster.errors import SequenError
     "against",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="PREVIOUS",
-    help="Tell what is new since this report.json (default: the last report of an earlier day).",
+    help="Compare with this report.json (default: the last report of an earlier day).",
 )
 @click.option("--json-schema", is_flag=True, help="Only print the JSON Schema of report.json.")
 def report(
@@ -38,9 +39,10 @@ def report(
     against: Path | None,
     json_schema: bool,
 ) -> None:
-    """Make the report anew from the published snapshot; no run is needed.
+    """Make the report again from the published snapshot; no run is needed.
 
-    Writes report.html, report.md and report.json into `serving/`, and prints it.
+    Writes report.html, report.md, report.json and what lies beside them into `serving/`, and
+    prints the report.
     """
     if json_schema:
         from sequen_dagster.reports.document.report import report_schema
@@ -50,9 +52,10 @@ def report(
     settings = settings_of(overrides, needs_exports=False, home=home)
     with errors.status("making the report"):
         from sequen_dagster.reports.files import make_report
+        from sequen_dagster.reports.options import report_options
 
         try:
-            written = make_report(settings, against=against)
+            written = make_report(Home(settings.home), report_options(settings), against=against)
         except SequenError as error:
             fail(str(error), exit_code(error))
     console.print(Markdown(written.markdown))

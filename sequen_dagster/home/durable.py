@@ -58,7 +58,7 @@ def storage_error(what: str, folder: Path, reason: str, *, about_bytes: int = 0)
         room = f"{room}, about {about_bytes:,} are needed"
     return StorageError(
         f"Cannot write {what}: {reason}; {room}. Nothing half done was committed. "
-        "Make room, or repair the disk, and run again."
+        "Make room, or fix the disk, and run again."
     )
 
 
@@ -110,14 +110,18 @@ def replace_file(
         unfinished.unlink(missing_ok=True)
 
 
-def replace_text(
-    target: Path, text: str, *, what: str = "", fail_points: FailPoints = NO_FAIL_POINTS
+def write_file(
+    target: Path,
+    content: str | bytes,
+    *,
+    what: str = "",
+    fail_points: FailPoints = NO_FAIL_POINTS,
 ) -> None:
-    """Replace a text file as a whole, as `replace_file` does.
+    """Replace a file by this content, in one step, as `replace_file` does.
 
     Args:
         target: the file to replace; its folder is made.
-        text: the new content.
+        content: the bytes, or text that is written as UTF-8.
         what: what is written, in words; by default the file by its name.
         fail_points: passed before and after the file takes its name.
 
@@ -128,17 +132,17 @@ def replace_text(
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     target = Path(folder) / "report.md"
-        ...     replace_text(target, "# Report")
+        ...     write_file(target, "# Report")
         ...     target.read_text(), len(list(target.parent.iterdir()))
         ('# Report', 1)
     """
     what = what or f"the file {target.name}"
-    size = len(text)
+    size = len(content)
     with (
         replace_file(target, what, about_bytes=size, fail_points=fail_points) as unfinished,
         writing(what, target.parent, about_bytes=size),
     ):
-        unfinished.write_text(text, encoding="utf-8")
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def unfinished_name(target: Path) -> str:

@@ -95,6 +95,21 @@ class Serving:
         return self.root / "report.md"
 
     @property
+    def report_picture(self) -> Path:
+        """The head of the report as a picture."""
+        return self.root / "report.png"
+
+    @property
+    def badge(self) -> Path:
+        """The tier as a badge."""
+        return self.root / "badge.svg"
+
+    @property
+    def tables(self) -> Path:
+        """The sections of the report as CSV."""
+        return self.root / "csv"
+
+    @property
     def history(self) -> Path:
         """Numbers of former reports."""
         return self.root / "history"

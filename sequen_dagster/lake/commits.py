@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sequen_dagster.errors import ReconciliationError
-from sequen_dagster.home.durable import FailPoints, replace_text
+from sequen_dagster.home.durable import FailPoints, write_file
 from sequen_dagster.home.layout import Lake
 from sequen_dagster.runtime.text import quoted
 
@@ -233,7 +233,7 @@ def write_commit(lake: Lake, commit: Commit) -> Path:
         "batches": [asdict(batch) for batch in commit.batches],
     }
     text = json.dumps(content, default=_iso, separators=(",", ":"))
-    replace_text(target, text, what="the manifest of a commit", fail_points=_FAIL_POINTS)
+    write_file(target, text, what="the manifest of a commit", fail_points=_FAIL_POINTS)
     return target
 
 

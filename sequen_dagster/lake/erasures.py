@@ -14,7 +14,7 @@ from typing import Any, Final
 from sequen_dagster.contract.erasures import ErasableField, Erasures
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import HomeError
-from sequen_dagster.home.durable import replace_text
+from sequen_dagster.home.durable import write_file
 from sequen_dagster.home.layout import Lake
 from sequen_dagster.home.owner_only import owner_only_files
 
@@ -141,4 +141,4 @@ def _write_list(lake: Lake, salt: bytes, notes: tuple[ErasureNote, ...]) -> None
     text = json.dumps(content, separators=(",", ":"))
     # With the salt, ids can be tried out: only the owner may read it.
     with owner_only_files():
-        replace_text(lake.erasures, text, what="the list of erased people")
+        write_file(lake.erasures, text, what="the list of erased people")

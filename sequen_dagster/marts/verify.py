@@ -79,7 +79,7 @@ def verify(settings: SequenSettings) -> Verification:
     Raises:
         SettingsError: the home has no warehouse.
         LockTimeoutError: a writer, or another verify, was in the way for too long.
-        BuildError: the tables are behind what is loaded, or dbt cannot build them from nothing.
+        BuildError: the tables are older than what is loaded, or dbt cannot build them from nothing.
     """
     home = Home(settings.home)
     if not home.warehouse.exists():

@@ -115,7 +115,7 @@ def run_pipeline(
     checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
     return RunOutcome(
         is_success=result.success,
-        summary=read_report(settings) if result.success else {},
+        summary=read_report(Home(settings.home)) if result.success else {},
         failures=tuple(f"{step}: {message}" for step, _, message in errors),
         failed_checks=tuple(
             _described(check) for check in checks if check.severity == dg.AssetCheckSeverity.ERROR

@@ -18,8 +18,9 @@ from sequen_dagster.marts.conditions import publication_condition
 from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
 from sequen_dagster.reports.document.completeness import UNLOCKS
 from sequen_dagster.reports.files import make_report
+from sequen_dagster.reports.options import report_options
 from sequen_dagster.reports.publish import publish
-from sequen_dagster.reports.rendering import conflict_sentence, overall
+from sequen_dagster.reports.rendering import describe_conflict, overall
 from sequen_dagster.reports.training import write_training_set
 from sequen_dagster.reports.training_columns import COLUMNS
 from sequen_dagster.runtime.progress import emit
@@ -131,7 +132,9 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
-        written = make_report(settings, run_id=context.run.run_id)
+        written = make_report(
+            Home(settings.home), report_options(settings), run_id=context.run.run_id
+        )
         emit("reports", "completeness report")
         yield dg.MaterializeResult(
             metadata={
@@ -182,7 +185,7 @@ def _tier_check(numbers: dict[str, Any], name: str) -> dg.AssetCheckResult:
 
 def _ids_check(numbers: dict[str, Any]) -> dg.AssetCheckResult:
     conflicts = numbers["conflicts"]
-    lost = [f"{one['source']}: {conflict_sentence(one)}" for one in conflicts if one["is_too_many"]]
+    lost = [f"{one['source']}: {describe_conflict(one)}" for one in conflicts if one["is_too_many"]]
     return dg.AssetCheckResult(
         check_name="ids_are_unique",
         passed=not lost,

@@ -1,6 +1,6 @@
 """Reports: the charts, described in Vega-Lite by altair and drawn as SVG without a browser.
 
-Colours are CSS variables of the page, so that a chart is light or dark with it.
+Colors are CSS variables of the page, so that a chart is light or dark with it.
 """
 
 import html
@@ -20,7 +20,7 @@ _WIDTH: Final = 420
 _INK: Final = "var(--ink)"
 _ACCENT: Final = "var(--accent)"
 _SERIES: Final = [f"var(--series-{number})" for number in range(1, 9)]
-# Control signs, those that turn the direction of writing, surrogates and what is no character.
+# Control characters, those that turn the direction of writing, surrogates, noncharacters.
 _UNDRAWABLE: Final = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ud800-\\udfff\\ufffe\\uffff]"
 )
@@ -200,13 +200,18 @@ def _ranks(ranks: Rows) -> "Drawn | None":
     return chart, "Click-through rate by rank, with 95 % intervals"
 
 
-def _drawable(spec: Any) -> Any:  # Any: JSON
-    """The same without signs that XML has no place for: the renderer would end the process."""
+def remove_undrawable(text: str) -> str:
+    """Text without characters that XML has no place for: the renderer would end the process."""
+    return _UNDRAWABLE.sub(" ", text)
+
+
+def _clean(spec: Any) -> Any:  # Any: JSON
+    """The same chart with texts that can be drawn, and are not endless."""
     if isinstance(spec, dict):
-        return {key: _drawable(value) for key, value in spec.items()}
+        return {key: _clean(value) for key, value in spec.items()}
     if isinstance(spec, list):
-        return [_drawable(value) for value in spec]
-    return _UNDRAWABLE.sub(" ", spec)[:_LONGEST_TEXT] if isinstance(spec, str) else spec
+        return [_clean(value) for value in spec]
+    return remove_undrawable(spec)[:_LONGEST_TEXT] if isinstance(spec, str) else spec
 
 
 def _svg(name: str, chart: Any, title: str) -> str:  # Any: every kind of altair's charts
@@ -229,7 +234,7 @@ def _svg(name: str, chart: Any, title: str) -> str:  # Any: every kind of altair
         labelLimit=160,
     )
     configured = configured.configure_legend(labelColor=_INK, labelLimit=120)
-    drawn = vl_convert.vegalite_to_svg(_drawable(configured.to_dict()))
+    drawn = vl_convert.vegalite_to_svg(_clean(configured.to_dict()))
     # Several pictures share a page: what they refer to within must bear names of their own.
     drawn = re.sub(r'(id="|url\(#)(?=[a-z]+_?\d+)', rf"\g<1>{name}-", drawn)
     label = html.escape(title)

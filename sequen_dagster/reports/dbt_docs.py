@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from sequen_dagster.errors import BuildError
-from sequen_dagster.home.durable import make_folder, writing
 from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.project import (
     dbt_command,
@@ -24,7 +23,7 @@ from sequen_dagster.marts.project import (
     write_profile,
 )
 from sequen_dagster.marts.warehouse import connect
-from sequen_dagster.reports.serving import serving_dir, write_in_place
+from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.settings import SequenSettings
 
 # Raised whenever this module makes another page of the same artifacts.
@@ -58,7 +57,7 @@ class Docs:
 
 def docs_path(settings: SequenSettings) -> Path:
     """The page of dbt's docs."""
-    return serving_dir(settings) / "docs" / "index.html"
+    return Home(settings.home).serving.docs
 
 
 def write_docs(settings: SequenSettings) -> Docs:
@@ -81,21 +80,19 @@ def write_docs(settings: SequenSettings) -> Docs:
         return Docs(target, is_rebuilt=False)
     _generate(settings)
     page = _one_page(settings, stamp)
-    with writing("dbt's docs", settings.home):
-        make_folder(target.parent)
-    write_in_place(target, page)
+    write_report_file(target, page)
     return Docs(target, is_rebuilt=True)
 
 
 def copy_readme(settings: SequenSettings) -> None:
     """Put the dbt project's README, which is for those who query the tables, beside them."""
     source = project_dir() / "README.md"
-    target = serving_dir(settings) / source.name
+    target = Home(settings.home).serving.readme
     if not source.exists():
         return
     text = source.read_text(encoding="utf-8")
     if not target.exists() or target.read_text(encoding="utf-8") != text:
-        write_in_place(target, text)
+        write_report_file(target, text)
 
 
 def _stamp_of(settings: SequenSettings) -> str:

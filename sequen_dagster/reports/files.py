@@ -1,4 +1,8 @@
-"""Reports: the report's files: `serving/report.json`, `report.md`, `report.html`."""
+"""Reports: the report's files, and how they are written.
+
+In: the published snapshot. Out: `serving/report.json`, `report.html`, `report.md`, `report.png`,
+`badge.svg` and `csv/`.
+"""
 
 import json
 from dataclasses import dataclass
@@ -6,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from sequen_dagster.contract.scalars import utc_now
-from sequen_dagster.home.durable import make_folder
+from sequen_dagster.home.layout import Home
 from sequen_dagster.home.owner_only import owner_only_files
+from sequen_dagster.reports.csv_tables import render_tables
 from sequen_dagster.reports.history import remember, with_changes
 from sequen_dagster.reports.markdown import render_markdown
+from sequen_dagster.reports.options import ReportOptions
 from sequen_dagster.reports.page import render_page
-from sequen_dagster.reports.serving import serving_dir, write_in_place
+from sequen_dagster.reports.pictures import draw_badge, draw_head
 from sequen_dagster.reports.summary import summarize
-from sequen_dagster.settings import SequenSettings
+from sequen_dagster.reports.writing import write_report_file
 
 
 @dataclass(frozen=True)
@@ -26,27 +32,25 @@ class WrittenReport:
         page: the HTML file.
     """
 
-    numbers: dict[str, Any]  # Any: JSON, of the form that document.py gives
+    numbers: dict[str, Any]  # Any: JSON, of the form that `document` gives
     markdown: str
     page: Path
 
 
-def report_path(settings: SequenSettings) -> Path:
-    """The report for programs."""
-    return serving_dir(settings) / "report.json"
-
-
 @owner_only_files()
 def make_report(
-    settings: SequenSettings, *, run_id: str | None = None, against: Path | None = None
+    home: Home, options: ReportOptions, *, run_id: str | None = None, against: Path | None = None
 ) -> WrittenReport:
     """Compute the report from the published snapshot and write it, each file in one step.
 
+    `report.json`, which lists the other files, is written last.
+
     Args:
-        settings: the home.
+        home: the home.
+        options: from `report_options`.
         run_id: of Dagster's run that makes it.
-        against: the `report.json` to tell what is new since; by default the last one of an earlier
-            day, else of other files.
+        against: the `report.json` to compare with; by default the last one of an earlier day, else
+            of other files.
 
     Returns:
         What was written.
@@ -55,20 +59,33 @@ def make_report(
         ReportError: nothing is published yet, or `against` is not a report.
         StorageError: a file cannot be written; the old one is still in place.
     """
-    report = summarize(settings, made_at=utc_now(), run_id=run_id)
-    report = with_changes(settings, report, against=against)
+    serving = home.serving
+    report = summarize(serving.snapshot, options, made_at=utc_now(), run_id=run_id)
+    report = with_changes(serving.history, report, against=against)
     numbers = report.model_dump(mode="json")
     markdown = render_markdown(numbers)
-    page = serving_dir(settings) / "report.html"
-    make_folder(page.parent)
-    write_in_place(page.with_suffix(".md"), markdown)
-    write_in_place(page, render_page(numbers, recent_days=settings.recent_days))
-    write_in_place(report_path(settings), json.dumps(numbers, indent=2) + "\n")
-    remember(settings, report)
-    return WrittenReport(numbers, markdown, page)
+    contents: dict[Path, str | bytes] = {
+        serving.report_markdown: markdown,
+        serving.report_html: render_page(numbers, recent_days=options.recent_days),
+        serving.report_picture: draw_head(numbers),
+        serving.badge: draw_badge(numbers),
+        **{
+            serving.tables / f"{section}.csv": table
+            for section, table in render_tables(numbers).items()
+        },
+        serving.report_json: json.dumps(numbers, indent=2) + "\n",
+    }
+    for path, content in contents.items():
+        write_report_file(path, content)
+    # Tables of sections that an older release had.
+    for path in serving.tables.glob("*.csv"):
+        if path not in contents:
+            path.unlink()
+    remember(serving.history, report)
+    return WrittenReport(numbers, markdown, serving.report_html)
 
 
-def read_report(settings: SequenSettings) -> dict[str, Any]:
-    """The numbers of the report that stands."""
-    numbers: dict[str, Any] = json.loads(report_path(settings).read_text(encoding="utf-8"))
+def read_report(home: Home) -> dict[str, Any]:  # Any: JSON, of the form that `document` gives
+    """Read the numbers of the current report."""
+    numbers: dict[str, Any] = json.loads(home.serving.report_json.read_text(encoding="utf-8"))
     return numbers

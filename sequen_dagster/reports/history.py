@@ -1,4 +1,4 @@
-"""Reports: the reports before, kept to tell what is new.
+"""Reports: former reports, kept to say what is new.
 
 Out: one small file a publication in `serving/history/`.
 """
@@ -10,24 +10,20 @@ from typing import Final
 import pydantic
 
 from sequen_dagster.errors import ReportError
-from sequen_dagster.home.durable import make_folder
 from sequen_dagster.reports.changes import changes_since
 from sequen_dagster.reports.document.report import Report
-from sequen_dagster.reports.serving import serving_dir, write_in_place
-from sequen_dagster.settings import SequenSettings
+from sequen_dagster.reports.writing import write_report_file
 
 # Of today every publication, up to this many; of earlier days the last one.
 _KEPT_TODAY: Final = 20
 _KEPT_DAYS: Final = 90
 
 
-def with_changes(
-    settings: SequenSettings, report: Report, *, against: Path | None = None
-) -> Report:
+def with_changes(history: Path, report: Report, *, against: Path | None = None) -> Report:
     """The report with what is new in it.
 
     Args:
-        settings: the home.
+        history: the folder of former reports.
         report: what `summarize` gave.
         against: the `report.json` to compare with; by default the last one of an earlier day, else
             the last one of other files.
@@ -38,35 +34,29 @@ def with_changes(
     Raises:
         ReportError: `against` is not a report.
     """
-    before = _read(against) if against else _baseline(settings, report)
+    before = _read(against) if against else _find_baseline(history, report)
     if before is None:
         return report
     return report.model_copy(update={"changes": changes_since(before, report)})
 
 
-def remember(settings: SequenSettings, report: Report) -> None:
+def remember(history: Path, report: Report) -> None:
     """Keep the report for later comparisons; a second one on the same files takes its place."""
-    folder = _folder(settings)
-    make_folder(folder)
     name = f"{report.made.at:%Y%m%dT%H%M%SZ}-{report.inputs.sha256[:12]}.json"
     numbers = report.model_copy(update={"changes": None}).model_dump(mode="json")
-    # As ASCII: names may hold signs that command a terminal.
-    write_in_place(folder / name, json.dumps(numbers))
-    for path in _superseded(folder, folder / name):
+    # As ASCII: names may hold characters that command a terminal.
+    write_report_file(history / name, json.dumps(numbers))
+    for path in _list_superseded(history, history / name):
         path.unlink(missing_ok=True)
 
 
-def _folder(settings: SequenSettings) -> Path:
-    return serving_dir(settings) / "history"
+def _list_former(history: Path) -> list[Path]:
+    """Former reports, the oldest first; the name begins with the time."""
+    return sorted(history.glob("*T*Z-*.json"))
 
 
-def _kept(folder: Path) -> list[Path]:
-    """What is kept, oldest first; the name begins with the time."""
-    return sorted(folder.glob("*T*Z-*.json"))
-
-
-def _baseline(settings: SequenSettings, report: Report) -> Report | None:
-    kept = _kept(_folder(settings))
+def _find_baseline(history: Path, report: Report) -> Report | None:
+    kept = _list_former(history)
     today = f"{report.made.at:%Y%m%d}"
     earlier = [path for path in kept if path.name[:8] < today]
     other = [path for path in kept if path.stem[-12:] != report.inputs.sha256[:12]]
@@ -79,8 +69,8 @@ def _baseline(settings: SequenSettings, report: Report) -> Report | None:
     return None
 
 
-def _superseded(folder: Path, newest: Path) -> list[Path]:
-    kept = _kept(folder)
+def _list_superseded(history: Path, newest: Path) -> list[Path]:
+    kept = _list_former(history)
     today = newest.name[:8]
     of_today = [path for path in kept if path.name[:8] == today]
     last_of_day = {path.name[:8]: path for path in kept if path.name[:8] < today}
@@ -96,5 +86,7 @@ def _read(path: Path) -> Report:
         message = f"The report {str(path)!r} cannot be read: {error.strerror}."
         raise ReportError(message) from error
     except (pydantic.ValidationError, UnicodeDecodeError) as error:
-        message = f"{str(path)!r} is no report of this release. Give a report.json that it wrote."
+        message = (
+            f"{str(path)!r} is not a report of this release. Give a report.json that it wrote."
+        )
         raise ReportError(message) from error

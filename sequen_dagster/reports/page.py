@@ -1,23 +1,35 @@
-"""Reports: the report as one HTML page, without scripts and without a request to anywhere."""
+"""Reports: the report as one HTML page, without scripts and without a request to anywhere.
+
+It begins with what a person acts on; the evidence follows.
+"""
 
 import functools
 import importlib.resources
+import re
 from typing import Any, Final
 
 import jinja2
+import markupsafe
 
 from sequen_dagster.reports.charts import draw_charts
-from sequen_dagster.reports.rendering import FILTERS, overall, repeats_told
+from sequen_dagster.reports.readiness import group_use_cases
+from sequen_dagster.reports.releases import compare_releases
+from sequen_dagster.reports.rendering import FILTERS, describe_repeats, name, overall
+from sequen_dagster.reports.trends import select_trends
 
-_SECTIONS: Final = (
-    ("tiers", "Tiers"),
-    ("changes", "What is new"),
+# Anchor, which is also the name of the template, and title.
+_ACTIONS: Final = (
+    ("tiers", "Tier"),
     ("fixes", "What to fix first"),
+    ("readiness", "Readiness"),
+    ("changes", "What is new"),
+)
+_EVIDENCE: Final = (
     ("attributes", "Attributes"),
-    ("fields", "Fields"),
-    ("breakdowns", "By release"),
+    ("releases", "By release"),
     ("trend", "Day by day"),
     ("records", "Records"),
+    ("fields", "Fields"),
     ("links", "Links and clicks"),
     ("catalog", "Custom fields"),
 )
@@ -27,6 +39,9 @@ _MATRIX_FIELDS: Final = (
     "page_view_id", "module_view_id", "impression_id", "server_timestamp", "page_type",
     "click_type", "conversion_type", "dwell_ms", "original_timestamp", "type",
 )  # fmt: skip
+_LINKS: Final = ("page_view", "module_view", "impression")
+
+Rows = list[dict[str, Any]]  # Any: rows of the report's JSON
 
 
 def render_page(report: dict[str, Any], *, recent_days: int) -> str:
@@ -44,25 +59,26 @@ def render_page(report: dict[str, Any], *, recent_days: int) -> str:
     named = [source for source in sources if source != "(all)"]
     # With one source, all together say the same once more.
     sources = ["(all)"] if len(named) <= 1 else ["(all)", *named]
-    breakdowns = _breakdown_tables(report["breakdowns"])
-    absent = {
-        name
-        for name, rows in (("changes", report["changes"]), ("breakdowns", breakdowns))
-        if not rows
-    }
+    releases = compare_releases(report["breakdowns"])
+    trends = select_trends(report["coverage_by_day"], report["attributes"])
+    present = {"changes": report["changes"], "releases": releases}
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             **report,
             css=_css(),
-            charts=draw_charts(report),
+            charts=draw_charts({**report, "coverage_by_day": trends.drawn}),
             overall=overall(report),
-            repeats_told=repeats_told(report),
+            repeats=describe_repeats(report),
             sources=sources,
-            sections=[one for one in _SECTIONS if one[0] not in absent],
-            matrix={source: _matrix(report["fields"], source) for source in sources},
-            breakdown_tables=breakdowns,
+            actions=[one for one in _ACTIONS if present.get(one[0], True)],
+            evidence=[one for one in _EVIDENCE if present.get(one[0], True)],
+            matrix={source: _build_matrix(report["fields"], source) for source in sources},
+            use_cases=group_use_cases(report["readiness"]),
+            release_tables=releases,
+            trends=trends,
+            link_rows=_count_links(report["links"]),
             has_samples=any(field["samples"] for field in report["catalog"]),
             recent_days=recent_days,
         )
@@ -78,8 +94,14 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(FILTERS)
+    environment.filters.update(FILTERS, breakable=_breakable)
     return environment
+
+
+def _breakable(text: object) -> markupsafe.Markup:
+    """A name that a narrow column may break after `_`, `.`, `-` and `/`, and nowhere else."""
+    parts = re.split(r"(?<=[_./-])(?=\w)", name(text))
+    return markupsafe.Markup("<wbr>").join(parts)
 
 
 def _css() -> str:
@@ -87,29 +109,44 @@ def _css() -> str:
     return (templates / "report.css").read_text(encoding="utf-8")
 
 
-def _matrix(fields: list[dict[str, Any]], source: str) -> dict[str, Any]:
-    """Fields down, event types across, the most frequent type first."""
+def _build_matrix(fields: Rows, source: str) -> dict[str, Any]:  # Any: for the template
+    """Fields down, event types across, the most frequent type first; fields that occur."""
     of_source = [field for field in fields if field["source"] == source]
     types = list(dict.fromkeys(field["type"] for field in of_source))
-    cells = {(field["field"], field["type"]): field for field in of_source}
-    rows = [(name, [cells.get((name, kind)) for kind in types]) for name in _MATRIX_FIELDS]
-    return {"types": types, "rows": rows}
+    found = {(field["field"], field["type"]): field for field in of_source}
+    occurring = {
+        field["field"]
+        for field in of_source
+        if field["is_mandatory"] or field["present"] or (field["valid"] or 1) < 1
+    }
+    rows = [
+        (name, [found.get((name, kind)) for kind in types])
+        for name in _MATRIX_FIELDS
+        if name in occurring
+    ]
+    unused = [name for name in _MATRIX_FIELDS if name not in occurring]
+    invalid = [field for field in of_source if field["valid"] is not None and field["valid"] < 1]
+    invalid.sort(key=lambda field: field["valid"])
+    return {"types": types, "rows": rows, "unused": unused, "invalid": invalid}
 
 
-def _breakdown_tables(breakdowns: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One table a breakdown and event type; values across, attributes or fields down."""
-    tables = []
-    for breakdown, kind in dict.fromkeys((row["breakdown"], row["type"]) for row in breakdowns):
-        rows = [row for row in breakdowns if (row["breakdown"], row["type"]) == (breakdown, kind)]
-        columns = sorted({row["value"] for row in rows})
-        cells = {(row["name"], row["value"]): row for row in rows}
-        names = list(dict.fromkeys(row["name"] for row in rows))
-        tables.append(
+def _count_links(links: Rows) -> Rows:
+    """A row for each link that events carry: how many do, and where it leads."""
+    rows = []
+    for link in _LINKS:
+        counts = {
+            row["status"]: row["event_count"]
+            for row in links
+            if row["source"] == "(all)" and row["link"] == link
+        }
+        resolved, dangling = counts.get("resolved", 0), counts.get("dangling", 0)
+        rows.append(
             {
-                "breakdown": breakdown,
-                "type": kind,
-                "columns": columns,
-                "rows": [(name, [cells.get((name, value)) for value in columns]) for name in names],
+                "link": link,
+                "events": sum(counts.values()),
+                "carrying": resolved + dangling,
+                "resolved": resolved,
+                "dangling": dangling,
             }
         )
-    return tables
+    return rows

@@ -11,9 +11,9 @@ from typing import Any, Final
 import duckdb
 
 from sequen_dagster.home.durable import FailPoints
+from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.copies import copy_tables, replace_database
 from sequen_dagster.marts.warehouse import connect
-from sequen_dagster.reports.serving import serving_dir
 from sequen_dagster.settings import SequenSettings
 
 _FAIL_POINTS: Final[FailPoints] = ("reports.snapshot_written", "reports.snapshot_replaced")
@@ -34,7 +34,7 @@ class Published:
 
 def snapshot_path(settings: SequenSettings) -> Path:
     """The published database."""
-    return serving_dir(settings) / "sequen.duckdb"
+    return Home(settings.home).serving.snapshot
 
 
 def read_rows(

@@ -196,6 +196,15 @@ LISTS: Final = {
         from rpt_quarantine_fixes
         order by fixable_records desc, quarantined_records desc, source, type, rule limit 50
     """,
+    "readiness": """
+        select source, use_case, requirement_number, metric, have_count, total_count, min_count,
+            share, threshold, is_met, is_ready, is_first_missing, missing, reason
+        from rpt_readiness where period = 'recent'
+        order by source, list_position([
+            'behavior_based_ranking', 'session_aware_personalization', 'dynamic_re_ranking',
+            'attribution_and_funnels', 'model_training'
+        ], use_case), use_case, requirement_number
+    """,
     "fields": """
         with places as (
             select source, type,

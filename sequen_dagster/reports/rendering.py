@@ -1,4 +1,4 @@
-"""Reports: what HTML and Markdown share: how numbers, moments and foreign names are written."""
+"""Reports: what HTML, Markdown and pictures share: how numbers, times and names are written."""
 
 import json
 import re
@@ -11,23 +11,40 @@ from sequen_dagster.contract.conflicts import describe_conflicts
 from sequen_dagster.runtime.text import counted
 
 _LONGEST_NAME: Final = 80
+_HIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f]+")
+_METRICS: Final = {
+    "identified_events": "events with a uid or cid",
+    "sessions_with_sid": "sessions with a sid",
+    "impressions_with_rank": "impressions with a rank",
+    "clicks_linked": "clicks linked to their impression",
+    "conversions_attributed": "conversions attributed",
+}
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 def name(text: object) -> str:
-    """A name that others chose on one line, without signs that turn or hide text, cut to 80 signs.
+    """Untrusted text on one line, without characters that turn or hide text, cut to 80 characters.
 
     Example:
         >>> name("two" + chr(10) + "lines")
         'two lines'
     """
-    if text is None:
-        return "-"
-    # Control signs and those that turn the direction of writing.
-    one_line = re.sub(
-        r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f]+", " ", str(text)
-    )
-    return one_line if len(one_line) <= _LONGEST_NAME else f"{one_line[: _LONGEST_NAME - 1]}…"
+    return "-" if text is None else cut(one_line(str(text)), _LONGEST_NAME)
+
+
+def one_line(text: str) -> str:
+    """Untrusted text without control characters and those that turn the direction of writing."""
+    return _HIDDEN.sub(" ", text)
+
+
+def cut(text: str, longest: int) -> str:
+    """Text of so many characters at most; an ellipsis says that there was more.
+
+    Example:
+        >>> cut("abcdef", 4)
+        'abc…'
+    """
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def percent(value: float | None) -> str:
@@ -103,8 +120,8 @@ def filesize(size: int) -> str:
     return f"{size} bytes"
 
 
-def repeats_told(report: dict[str, Any]) -> list[str]:
-    """What the report says of orders that were sent more than once, one sentence each.
+def describe_repeats(report: dict[str, Any]) -> list[str]:
+    """Sentences about orders that were sent more than once.
 
     Args:
         report: the report as JSON.
@@ -116,7 +133,7 @@ def repeats_told(report: dict[str, Any]) -> list[str]:
         >>> orders = {"conversions": 3, "repeats": 2}
         >>> orders |= {"repeats_by_another_visitor": 0, "differing": 0}
         >>> value = [{"currency": "EUR", "conversions": 2, "value": "200.000000"}]
-        >>> repeats_told({"orders": orders, "repeated_value_by_currency": value})
+        >>> describe_repeats({"orders": orders, "repeated_value_by_currency": value})
         ['2 of 3 conversions that name an order repeat one (left out of all sums: 200 EUR).']
     """
     orders = report["orders"]
@@ -148,7 +165,63 @@ def _value(row: dict[str, Any]) -> str:
     return f"{Decimal(row['value']).normalize():,f} {currency}"
 
 
+def describe_need(attribute: dict[str, Any]) -> str:  # Any: the report's JSON
+    """What keeps an attribute from being complete, as the end of a sentence.
+
+    Args:
+        attribute: a row of the report that is not complete.
+
+    Example:
+        >>> one = {"kind": "field", "status": "partial", "coverage": 0.788, "threshold": 0.95}
+        >>> counts = {"carrying_events": 623, "applicable_events": 791, "min_events": None}
+        >>> describe_need(one | counts)
+        '623 of the 791 events that should carry it do (78.8 %; needed: 95 %)'
+    """
+    carrying, needed = attribute["carrying_events"], attribute["min_events"]
+    if attribute["kind"] == "event":
+        return f"{counted(carrying, 'such event')} came; needed: {count(needed)}"
+    needed_share = f"needed: {100 * (attribute['threshold'] or 0):g} %"
+    if attribute["status"] == "not_applicable":
+        return "no event came that should carry it"
+    if not carrying:
+        events = counted(attribute["applicable_events"], "event")
+        return f"none of the {events} that should carry it does ({needed_share})"
+    return (
+        f"{count(carrying)} of the {counted(attribute['applicable_events'], 'event')} that should "
+        f"carry it {'does' if carrying == 1 else 'do'} "
+        f"({percent(attribute['coverage'])}; {needed_share})"
+    )
+
+
+def metric(code: str) -> str:
+    """What a requirement counts, in words.
+
+    Example:
+        >>> metric("clicks_linked")
+        'clicks linked to their impression'
+    """
+    return _METRICS.get(code, code.replace("_", " "))
+
+
+def describe_requirement(row: dict[str, Any]) -> str:  # Any: the report's JSON
+    """What was counted for a use of the data, and what it needs.
+
+    Example:
+        >>> row = {"metric": "sessions_with_sid", "have_count": 671, "total_count": 794}
+        >>> describe_requirement(row | {"share": 0.845, "threshold": 0.8, "min_count": 100})
+        'sessions with a sid: 671 of 794 (84.5 %; needed: 80 % and at least 100)'
+    """
+    return (
+        f"{metric(row['metric'])}: {count(row['have_count'])} of {count(row['total_count'])} "
+        f"({percent(row['share'])}; needed: {100 * row['threshold']:g} % "
+        f"and at least {count(row['min_count'])})"
+    )
+
+
 FILTERS: Final[dict[str, Callable[..., str]]] = {
+    "requirement": describe_requirement,
+    "metric": metric,
+    "need": describe_need,
     "name": name,
     "percent": percent,
     "exact_percent": exact_percent,
@@ -161,19 +234,26 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
 }
 
 
-def conflict_sentence(one: dict[str, Any]) -> str:
-    """The sentence about the ids of a source that stand for different events."""
+def describe_conflict(one: dict[str, Any]) -> str:
+    """A sentence about the ids of a source that stand for different events."""
     return describe_conflicts(
         one["conflicting_share"], one["conflicting_records"], one["conflicting_ids"], one["types"]
     )
 
 
 def overall(report: dict[str, Any]) -> dict[str, Any]:
-    """The tiers of all sources together: the highest reached, and the next."""
+    """The tiers of all sources together: the highest reached, the next, and what blocks it."""
     tiers = [tier for tier in report["tiers"] if tier["source"] == "(all)"]
     reached = [tier["tier"] for tier in tiers if tier["is_reached"]]
+    following = next((tier for tier in tiers if not tier["is_reached"]), None)
+    wanted = following["blocking_attributes"] if following else []
     return {
         "tiers": tiers,
         "name": reached[-1] if reached else "none",
-        "next": next((tier for tier in tiers if not tier["is_reached"]), None),
+        "next": following,
+        "blocking": [
+            attribute
+            for attribute in report["attributes"]
+            if attribute["source"] == "(all)" and attribute["attribute"] in wanted
+        ],
     }

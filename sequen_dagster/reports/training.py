@@ -24,8 +24,8 @@ from sequen_dagster.home.durable import (
     storage_reason,
     writing,
 )
+from sequen_dagster.home.layout import Home
 from sequen_dagster.reports.publish import snapshot_path
-from sequen_dagster.reports.serving import serving_dir, write_in_place
 from sequen_dagster.reports.training_manifest import (
     SPLITS,
     TRAIN_PERCENT,
@@ -34,6 +34,7 @@ from sequen_dagster.reports.training_manifest import (
     Manifest,
     describe,
 )
+from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.redaction import without_values
 from sequen_dagster.settings import SequenSettings
@@ -67,7 +68,7 @@ class TrainingSet:
 
 def training_dir(settings: SequenSettings) -> Path:
     """The folder of the training set."""
-    return serving_dir(settings) / "training"
+    return Home(settings.home).serving.training
 
 
 def find_cuts(snapshot: duckdb.DuckDBPyConnection) -> Cuts:
@@ -129,7 +130,7 @@ def write_training_set(settings: SequenSettings) -> TrainingSet:
     finally:
         # Half a set is of no use, and may hold somebody who is to be erased.
         unfinished.unlink(missing_ok=True)
-    write_in_place(target.with_name("manifest.json"), json.dumps(manifest, indent=2) + "\n")
+    write_report_file(target.with_name("manifest.json"), json.dumps(manifest, indent=2) + "\n")
     return TrainingSet(target, manifest)
 
 

@@ -34,7 +34,7 @@ KINDS = {"fault": FAULTS, "bad_input": BAD_INPUTS}
 
 _INTRODUCTION = """\
 What sequen-dagster promises, what could break it, and the test that shows that it does not. This
-page is made from the marks that tests carry, by `make reliability`; a test fails where it is not up
+page is made from the marks that tests carry, by `make docs`; a test fails where it is not up
 to date.\
 """
 

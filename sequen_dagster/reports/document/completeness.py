@@ -166,6 +166,39 @@ class FieldCoverage(Section):
     """Of a link: events that carry it and whose link leads to an event."""
 
 
+class Requirement(Section):
+    """What a use of the data asks for, over the recent period; ready when all of its are met."""
+
+    source: Annotated[str, NAME]
+    """The source; `(all)` for all together."""
+    use_case: Annotated[str, NAME]
+    """What the data is wanted for."""
+    requirement_number: Annotated[int, PLACE]
+    """Place in the order in which to meet the requirements of the use case."""
+    metric: Annotated[str, NAME]
+    """What is counted."""
+    have_count: Annotated[int, unit("as the metric says")]
+    """Those that are as they should be."""
+    total_count: Annotated[int, unit("as the metric says")]
+    """All that were counted."""
+    min_count: Annotated[int, unit("as the metric says")]
+    """How many there must be at least, whatever the share."""
+    share: Annotated[float | None, SHARE]
+    """have_count / total_count; null where nothing was counted."""
+    threshold: Annotated[float, SHARE]
+    """Share that there must be at least."""
+    is_met: Annotated[bool, FLAG]
+    """Whether have_count reaches min_count, and share the threshold."""
+    is_ready: Annotated[bool, FLAG]
+    """Whether all requirements of the use case are met; the same in each of its rows."""
+    is_first_missing: Annotated[bool, FLAG]
+    """Whether this is the one thing to do next for the use case."""
+    missing: Annotated[str | None, TEXT]
+    """What to send to meet the requirement; null where it is met."""
+    reason: Annotated[str, TEXT]
+    """Why the use case needs that much of it."""
+
+
 class Breakdown(Section):
     """A field or attribute among the events with one value of a breakdown."""
 

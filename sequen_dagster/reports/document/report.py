@@ -25,8 +25,10 @@ from sequen_dagster.reports.document.completeness import (
     Fix,
     NearMiss,
     QuarantineFix,
+    Requirement,
     Tier,
 )
+from sequen_dagster.reports.document.files import ReportFile
 from sequen_dagster.reports.document.intake import (
     Conflicts,
     DayFiles,
@@ -110,6 +112,8 @@ class Report(Section):
     """What fixing each incomplete attribute gains, by source, the best first."""
     quarantine_fixes: Annotated[list[QuarantineFix], ROWS]
     """What fixing each broken rule gains, the most records first; 50 at most."""
+    readiness: Annotated[list[Requirement], ROWS]
+    """What each use of the data asks for, and whether it is met, by source."""
     conflicts: Annotated[list[Conflicts], ROWS]
     """Sources with ids that stand for different events."""
     quarantined_by_rule: Annotated[list[RuleCount], ROWS]
@@ -154,6 +158,8 @@ class Report(Section):
     """Sources and types that are far below their usual weekday."""
     freshness: Annotated[list[Freshness], ROWS]
     """The latest event and file of each source."""
+    files: Annotated[list[ReportFile], ROWS]
+    """The files that were written with the report, beside `report.json`."""
     changes: Annotated[Changes | None, SECTION] = None
     """What is new since another report; null where there is none to compare with."""
 

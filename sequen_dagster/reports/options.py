@@ -1,0 +1,36 @@
+"""Reports: what the report needs of the settings."""
+
+from dataclasses import dataclass
+
+from sequen_dagster.lake.ingest import ValidationRules
+from sequen_dagster.settings import SequenSettings
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What the report needs of the settings.
+
+    Attributes:
+        recent_days: length of the recent period, in days.
+        sample_count: masked values to show of each custom field.
+        memory_limit: how much memory DuckDB may use, such as `2GB`.
+        contract_fingerprint: hash of the contract; batches of another one are stale.
+        marts_fingerprint: hash of the settings that change tables.
+    """
+
+    recent_days: int
+    sample_count: int
+    memory_limit: str
+    contract_fingerprint: str
+    marts_fingerprint: str
+
+
+def report_options(settings: SequenSettings) -> ReportOptions:
+    """Pick from the settings what the report needs."""
+    return ReportOptions(
+        recent_days=settings.recent_days,
+        sample_count=settings.report_samples,
+        memory_limit=settings.memory_limit,
+        contract_fingerprint=ValidationRules.of(settings).fingerprint,
+        marts_fingerprint=settings.marts_fingerprint(),
+    )
