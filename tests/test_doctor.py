@@ -111,11 +111,11 @@ def test_damaged_ledger_is_an_error_and_rebuilt_on_demand(settings: SequenSettin
     assert (level, "doctor --rebuild" in message) == ("error", True)
 
     dry = invoke(settings, "--rebuild", "--dry-run")
-    assert "would be made anew from 1 commit." in dry.output
+    assert "would be rebuilt from 1 commit." in dry.output
     assert dry.exit_code == 1
     result = invoke(settings, "--rebuild")
 
-    assert "was made anew from 1 commit; the old one is" in result.output.replace("\n", " ")
+    assert "was rebuilt from 1 commit; the old one is" in result.output.replace("\n", " ")
     assert result.exit_code == 0
     assert pending_files(settings) == []
 

@@ -317,8 +317,8 @@ def test_command_says_what_it_would_do(tmp_path: Path) -> None:
     wrong = invoke()
 
     assert told(nothing) == "Nothing is stale: the tables are made of 2 batches."
-    assert told(plan) == "1 batch to judge again 'a.jsonl' 1 batch left as judged 'b.jsonl': gone"
-    assert told(gone) == "0 batches to judge again 1 batch left as judged 'b.jsonl': gone"
+    assert told(plan) == "1 batch to validate again 'a.jsonl' 1 batch left as they are 'b.jsonl': gone"
+    assert told(gone) == "0 batches to validate again 1 batch left as they are 'b.jsonl': gone"
     assert [one.exit_code for one in (nothing, plan, gone, wrong)] == [0, 0, 0, 2]
     assert not (settings.home / "warehouse.duckdb").exists()
 
@@ -334,7 +334,7 @@ def test_command_validates_again_and_builds(tmp_path: Path) -> None:
 
     assert result.exit_code == 0, result.output
     assert "= 1 accepted + 1 quarantined + 0 skipped" in told(result)
-    assert "1 batch judged again" in told(result)
+    assert "1 batch validated again" in told(result)
     assert "full refresh" not in told(result)
 
 
@@ -353,7 +353,7 @@ def test_stale_batches_are_told_until_they_are_validated_again(tmp_path: Path) -
 
     assert told_stale.summary["stale"] == {"batches": 2, "paths": ["a.jsonl", "b.jsonl"]}
     report = (settings.home / "serving" / "report.md").read_text()
-    assert "1 batch was judged by an older contract: `sequen-dagster replay --stale`" in report
+    assert "1 batch was validated by an older contract: `sequen-dagster replay --stale`" in report
     assert (outcome.revalidated, outcome.not_revalidated) == (1, 1)
     assert outcome.left_paths == ("'b.jsonl': gone",)
     assert outcome.summary["stale"] == {"batches": 1, "paths": ["b.jsonl"]}

@@ -160,7 +160,7 @@ def _stale(stale: dict[str, Any]) -> list[str]:  # Any: the report's JSON
     more = ", …" if stale["batches"] > len(stale["paths"]) else ""
     count = counted(stale["batches"], "batch")
     remedy = "sequen-dagster replay --stale"
-    return [f"{count} {were} judged by an older contract: {remedy} ({shown}{more})"]
+    return [f"{count} {were} validated by an older contract: {remedy} ({shown}{more})"]
 
 
 def _tables(summary: dict[str, Any]) -> Panel:  # Any: the report's JSON
@@ -234,7 +234,7 @@ def _asked(outcome: RunOutcome) -> list[Text]:
     lines = []
     if outcome.revalidated or outcome.not_revalidated:
         left = f"; {outcome.not_revalidated:,} left as they are" if outcome.not_revalidated else ""
-        lines.append(f"{counted(outcome.revalidated, 'batch')} judged again{left}")
+        lines.append(f"{counted(outcome.revalidated, 'batch')} validated again{left}")
         lines += [f"    {path}" for path in outcome.left_paths]
     if outcome.build.startswith("full refresh"):
         lines.append(outcome.build)
