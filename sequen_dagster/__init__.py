@@ -1,22 +1,92 @@
-"""Raw event exports to sessionized, attributed tables and a completeness report, in Dagster."""
+"""Raw event exports to sessionized, attributed tables and a completeness report, in Dagster.
+
+Names are imported when they are first used: the contract does not wait for Dagster.
+"""
 
 import importlib
-from typing import Any
+import importlib.metadata
+from typing import TYPE_CHECKING
 
-__all__ = ["EventContract", "SequenSettings", "Source", "build_definitions", "load_settings"]
+if TYPE_CHECKING:
+    from sequen_dagster.contract import EventContract, Origin, Split
+    from sequen_dagster.definitions import build_definitions
+    from sequen_dagster.errors import (
+        BuildError,
+        ExportsError,
+        HomeError,
+        LockTimeoutError,
+        ReportError,
+        SequenError,
+        SettingsError,
+        StorageError,
+    )
+    from sequen_dagster.marts.compare import Difference
+    from sequen_dagster.marts.verify import Verification, verify
+    from sequen_dagster.operations.run import RunOutcome, run_pipeline
+    from sequen_dagster.settings import SequenSettings, Source, load_settings
+    from sequen_dagster.settings.completeness import AttributeOverride
+    from sequen_dagster.triggers.failures import FailedRun
 
-_HOMES = {
-    "EventContract": "sequen_dagster.contract",
-    "SequenSettings": "sequen_dagster.settings",
-    "Source": "sequen_dagster.settings",
-    "build_definitions": "sequen_dagster.definitions",
-    "load_settings": "sequen_dagster.settings",
+    __version__: str
+
+__all__ = [
+    "AttributeOverride",
+    "BuildError",
+    "Difference",
+    "EventContract",
+    "ExportsError",
+    "FailedRun",
+    "HomeError",
+    "LockTimeoutError",
+    "Origin",
+    "ReportError",
+    "RunOutcome",
+    "SequenError",
+    "SequenSettings",
+    "SettingsError",
+    "Source",
+    "Split",
+    "StorageError",
+    "Verification",
+    "__version__",
+    "build_definitions",
+    "load_settings",
+    "run_pipeline",
+    "verify",
+]
+
+_MODULES = {
+    "sequen_dagster.contract": ("EventContract", "Origin", "Split"),
+    "sequen_dagster.definitions": ("build_definitions",),
+    "sequen_dagster.errors": (
+        "BuildError",
+        "ExportsError",
+        "HomeError",
+        "LockTimeoutError",
+        "ReportError",
+        "SequenError",
+        "SettingsError",
+        "StorageError",
+    ),
+    "sequen_dagster.marts.compare": ("Difference",),
+    "sequen_dagster.marts.verify": ("Verification", "verify"),
+    "sequen_dagster.operations.run": ("RunOutcome", "run_pipeline"),
+    "sequen_dagster.settings": ("SequenSettings", "Source", "load_settings"),
+    "sequen_dagster.settings.completeness": ("AttributeOverride",),
+    "sequen_dagster.triggers.failures": ("FailedRun",),
 }
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
+# Hidden from type checkers, for which it would make every name one of the package.
+if not TYPE_CHECKING:
 
-def __getattr__(name: str) -> Any:  # Any: whatever is asked for
-    # Looked up when asked for: worker processes and the contract must not pay for Dagster's import.
-    if name not in _HOMES:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    def __getattr__(name):
+        if name == "__version__":
+            return importlib.metadata.version("sequen-dagster")
+        if name not in _MODULE_OF:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        return getattr(importlib.import_module(_MODULE_OF[name]), name)
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sequen_dagster.settings.texts import none_from_text
 
 from sequen_dagster.errors import SettingsError
 from sequen_dagster.settings import SequenSettings, load_settings
+from sequen_dagster.settings.texts import none_from_text
 from support.bounds import NUMBERS, bounds_of, edge_rows, rules_with
 from support.histories import after, viewed
 from support.mart_tables import RULES, accepted_of, differences, variables_of

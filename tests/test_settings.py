@@ -1,11 +1,82 @@
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
+import pydantic
 import pytest
 
 from sequen_dagster.errors import SettingsError
 from sequen_dagster.marts.project import project_dir, write_profile
-from sequen_dagster.settings import SequenSettings, Source, load_settings
+from sequen_dagster.settings import (
+    ContractSettings,
+    LocationSettings,
+    MartsSettings,
+    ReportsSettings,
+    RunningSettings,
+    SequenSettings,
+    Source,
+    load_settings,
+)
+from sequen_dagster.settings.arguments import SettingsArguments
+from sequen_dagster.settings.completeness import AttributeOverride
+from sequen_dagster.settings.loading import EnvironmentSettings
 from support.lake import home_of
+
+# What a caller may give for what a setting is.
+ACCEPTED_FOR: dict[object, set[object]] = {
+    Path: {str, os.PathLike[str]},
+    pydantic.SecretStr: {str, pydantic.SecretStr},
+    tuple[str, ...]: {Sequence[str]},
+    tuple[Source, ...]: {Sequence[Source | Mapping[str, Any]]},
+    dict[str, AttributeOverride]: {Mapping[str, AttributeOverride | Mapping[str, Any]]},
+}
+
+
+def plain(annotation: Any) -> Any:
+    """A type without the bounds and patterns that pydantic checks."""
+    if get_origin(annotation) is Annotated:
+        return plain(get_args(annotation)[0])
+    if get_origin(annotation) in (tuple, dict):
+        arguments = tuple(plain(one) for one in get_args(annotation))
+        return get_origin(annotation)[arguments]
+    return annotation
+
+
+def members(annotation: Any) -> set[object]:
+    """The types that a union holds; or the one that is not a union."""
+    if get_origin(annotation) in (Union, UnionType):
+        return {member for one in get_args(annotation) for member in members(plain(one))}
+    return {plain(annotation)}
+
+
+def test_arguments_are_the_settings_with_what_a_caller_may_give_for_them() -> None:
+    settings = get_type_hints(EnvironmentSettings, include_extras=True)
+    wanted = {
+        name: {
+            one
+            for member in members(plain(settings[name]))
+            for one in ACCEPTED_FOR.get(member, {member})
+        }
+        | {type(None)}
+        for name in EnvironmentSettings.model_fields
+    }
+
+    assert {
+        name: members(kind) for name, kind in get_type_hints(SettingsArguments).items()
+    } == wanted
+
+
+def test_every_setting_belongs_to_one_group() -> None:
+    groups = (LocationSettings, ContractSettings, MartsSettings, ReportsSettings, RunningSettings)
+    names = [name for group in groups for name in group.model_fields]
+    # The contract and the marts compare ids with the same words.
+    shared = {"placeholder_ids", "placeholder_identities"}
+
+    assert set(names) == set(SequenSettings.model_fields)
+    assert {name for name in names if names.count(name) > 1} == shared
+    assert all(field.description for field in EnvironmentSettings.model_fields.values())
 
 
 def test_relative_paths_count_from_the_base(tmp_path: Path) -> None:
@@ -23,7 +94,7 @@ def test_defaults_are_the_design(tmp_path: Path) -> None:
     assert settings.value_field == "order_total"
 
 
-def test_environment_comes_before_defaults_and_behind_arguments(
+def test_environment_comes_before_defaults_and_after_arguments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEQUEN_SESSION_TIMEOUT_MINUTES", "45")
@@ -38,7 +109,7 @@ def test_environment_comes_before_defaults_and_behind_arguments(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "named"),
     [
         ("session_timeout_minutes", 0, "session_timeout_minutes"),
         ("session_rule", "daily", "'given' or 'inactivity'"),
@@ -50,8 +121,8 @@ def test_environment_comes_before_defaults_and_behind_arguments(
         ("no_such_setting", 1, "no_such_setting"),
     ],
 )
-def test_bad_settings_are_named(tmp_path: Path, name: str, value: object, told: str) -> None:
-    with pytest.raises(SettingsError, match=told):
+def test_bad_settings_are_named(tmp_path: Path, name: str, value: object, named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
         load_settings(tmp_path, **{name: value})
 
 

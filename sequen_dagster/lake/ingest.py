@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Protocol, Self
 
 from sequen_dagster.contract import EventContract, Origin, Split, unreadable_file
-from sequen_dagster.contract.erasures import NOBODY, Erasures, split_without_erased
+from sequen_dagster.contract.erasures import NO_ERASURES, Erasures, split_without_erased
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
@@ -22,7 +22,7 @@ from sequen_dagster.lake.row_writer import RowWriter
 from sequen_dagster.lake.tally import Tally
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.redaction import without_values
-from sequen_dagster.settings import SequenSettings, fingerprint
+from sequen_dagster.settings import ContractSettings, fingerprint
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ValidationRules:
     limits: ReadLimits = field(default_factory=ReadLimits)
 
     @classmethod
-    def of(cls, settings: SequenSettings) -> Self:
+    def of(cls, settings: ContractSettings) -> Self:
         """The rules by these settings."""
         return cls(EventContract.of(settings), ReadLimits.of(settings))
 
@@ -140,7 +140,7 @@ def validate_file(
     origin: Origin,
     sink: Sink,
     *,
-    erasures: Erasures = NOBODY,
+    erasures: Erasures = NO_ERASURES,
 ) -> tuple[Tally, str, int]:
     """Validate every record of an open file, and hand what the contract says to a sink.
 

@@ -1,29 +1,31 @@
 """Settings: everything a user can set, checked at load."""
 
+from sequen_dagster.settings.loading import load_settings
 from sequen_dagster.settings.model import (
     EVENTS_KEYS,
-    EXCLUDED,
-    FIELD_PATTERN,
-    NAME_PATTERN,
     RULES_VERSION,
-    STORES,
+    ContractSettings,
     HivePartitions,
-    Location,
+    LocationSettings,
+    MartsSettings,
+    PlaceholderSettings,
+    ReportsSettings,
+    RunningSettings,
     SequenSettings,
-    Source,
     fingerprint,
-    load_settings,
 )
+from sequen_dagster.settings.sources import Source
 
 __all__ = [
     "EVENTS_KEYS",
-    "EXCLUDED",
-    "FIELD_PATTERN",
-    "NAME_PATTERN",
     "RULES_VERSION",
-    "STORES",
+    "ContractSettings",
     "HivePartitions",
-    "Location",
+    "LocationSettings",
+    "MartsSettings",
+    "PlaceholderSettings",
+    "ReportsSettings",
+    "RunningSettings",
     "SequenSettings",
     "Source",
     "fingerprint",

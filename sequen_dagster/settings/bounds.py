@@ -29,15 +29,3 @@ VeryMany = Annotated[int, _whole(1, 10**15)]
 Percent = Annotated[int, _whole(0, 100)]
 # A record is held in memory whole.
 RecordBytes = Annotated[int, _whole(1, 1024**3)]
-
-
-def no_field(given: Any) -> Any:
-    """What a variable or `--set` gives for "none", where a setting may be none.
-
-    Example:
-        >>> no_field("null"), no_field(""), no_field("order_id")
-        (None, None, 'order_id')
-    """
-    # Any: whatever a user may have written; pydantic refuses what does not fit.
-    is_none = isinstance(given, str) and given.strip().lower() in ("", "null", "none")
-    return None if is_none else given

@@ -17,6 +17,14 @@ import pydantic
 
 from sequen_dagster import SequenSettings, Source
 from sequen_dagster.fields import FIELDS, STANDARD_TYPES
+from sequen_dagster.settings import (
+    ContractSettings,
+    LocationSettings,
+    MartsSettings,
+    PlaceholderSettings,
+    ReportsSettings,
+    RunningSettings,
+)
 from support.words import load_words
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
@@ -69,17 +77,20 @@ def render_source() -> str:
 
 
 def _settings_by_group() -> dict[str, list[str]]:
-    """The names of the settings; a comment of one word in the class begins a group."""
-    lines = inspect.getsource(SequenSettings).splitlines()
-    groups: dict[str, list[str]] = {"home": []}
-    for line in lines:
-        comment = re.fullmatch(r"    # ([a-z]+)", line)
-        name = re.match(r"    ([a-z_]+): ", line)
-        if comment:
-            groups[comment[1]] = []
-        elif name and name[1] in SequenSettings.model_fields:
-            groups[list(groups)[-1]].append(name[1])
-    return groups
+    """The names of the settings, each in the first group that holds it."""
+    groups = {
+        "home": LocationSettings,
+        "contract": ContractSettings,
+        "marts": MartsSettings,
+        "reports": ReportsSettings,
+        "running": RunningSettings,
+    }
+    # Words that stand for no value belong to the contract and to the marts.
+    elsewhere = {"marts": set(PlaceholderSettings.model_fields)}
+    return {
+        name: [one for one in group.model_fields if one not in elsewhere.get(name, set())]
+        for name, group in groups.items()
+    }
 
 
 def _default(name: str, field: pydantic.fields.FieldInfo) -> str:

@@ -1,0 +1,126 @@
+"""Settings: loaded from arguments, `SEQUEN_*` variables and files."""
+
+import csv
+import re
+from pathlib import Path
+from typing import Any, Final, Unpack
+
+import pydantic
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sequen_dagster.errors import SettingsError
+from sequen_dagster.settings.arguments import SettingsArguments
+from sequen_dagster.settings.completeness import AttributeOverride, Overrides, read_overrides
+from sequen_dagster.settings.model import SequenSettings
+from sequen_dagster.settings.sources import Location, Source
+
+# What is given as None is set to none, and not left at its default.
+_NONE_HAS_A_MEANING: Final = ("order_field",)
+# What stands for the one source where no sources are given.
+_SHORT_FOR_A_SOURCE: Final = {"exports", "follow_links"}
+
+
+class EnvironmentSettings(SequenSettings, BaseSettings):
+    """Everything that `load_settings` takes, as an argument or as a variable."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SEQUEN_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    exports: Location | None = pydantic.Field(
+        None, description="Where exports arrive, where there is one source."
+    )
+    follow_links: bool | None = pydantic.Field(
+        None, description="Whether symbolic links are followed, where there is one source."
+    )
+
+
+def load_settings(base: Path, **given: Unpack[SettingsArguments]) -> SequenSettings:
+    """Settings from the arguments, then `SEQUEN_*` variables, then the defaults.
+
+    Use it in a `definitions.py`; `exports` and `follow_links` (or `SEQUEN_EXPORTS` and
+    `SEQUEN_FOLLOW_LINKS`) are short for one source.
+
+    Args:
+        base: directory that relative paths count from.
+        **given: settings by name; `None` means "not given", but for `order_field`, where it
+            means that no field names an order, as the text `null` does.
+
+    Returns:
+        Settings with absolute paths.
+
+    Raises:
+        SettingsError: a value is wrong; the message names the setting and what it may be.
+
+    Example:
+        >>> load_settings(Path("/srv"), home="sequen", workers=4).home
+        PosixPath('/srv/sequen')
+    """
+    # Any: settings of all types, which pydantic checks.
+    values: dict[str, Any] = {
+        name: value
+        for name, value in given.items()
+        if value is not None or name in _NONE_HAS_A_MEANING
+    }
+    unknown = sorted(set(values) - set(EnvironmentSettings.model_fields))
+    if unknown:
+        known = ", ".join(sorted(EnvironmentSettings.model_fields))
+        message = f"Bad settings. There is no {', '.join(unknown)}; there are {known}."
+        raise SettingsError(message)
+    try:
+        return _resolve(_merge_sources(EnvironmentSettings(**values)), base)
+    except pydantic.ValidationError as error:
+        raise SettingsError(_explain(error)) from error
+
+
+def _merge_sources(loaded: EnvironmentSettings) -> SequenSettings:
+    """Settings whose sources are those that were given, or the one that the short names make."""
+    values = loaded.model_dump(exclude=_SHORT_FOR_A_SOURCE, exclude_unset=True)
+    short = loaded.model_dump(include=_SHORT_FOR_A_SOURCE, exclude_none=True)
+    if "sources" in values and loaded.follow_links is not None:
+        message = "Bad settings. With `sources`, give follow_links to each source."
+        raise SettingsError(message)
+    if short:
+        values.setdefault("sources", (Source(**short),))
+    return SequenSettings(**values)
+
+
+def _resolve(settings: SequenSettings, base: Path) -> SequenSettings:
+    """A copy whose paths are absolute, counted from `base`, and whose file has been read.
+
+    `completeness` then says all that is changed: by the file, and over that by itself.
+    """
+    sources = tuple(
+        source.model_copy(update={"exports": (base / source.exports).resolve()})
+        if isinstance(source.exports, Path)
+        else source
+        for source in settings.sources
+    )
+    # Any: settings of all types.
+    update: dict[str, Any] = {"home": (base / settings.home).resolve(), "sources": sources}
+    if settings.completeness_file is not None:
+        path = (base / settings.completeness_file).resolve()
+        overrides = _read_completeness(path)
+        for attribute, override in settings.completeness.items():
+            overrides[attribute] = override.over(overrides.get(attribute, AttributeOverride()))
+        update |= {"completeness_file": path, "completeness": overrides}
+    return settings.model_copy(update=update)
+
+
+def _read_completeness(path: Path) -> Overrides:
+    try:
+        return read_overrides(path)
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"completeness_file cannot be read: {path} ({error})."
+        raise SettingsError(message) from error
+    except (ValueError, csv.Error) as error:
+        message = f"Bad settings. completeness_file: {error}"
+        raise SettingsError(message) from error
+
+
+def _explain(error: pydantic.ValidationError) -> str:
+    lines = [
+        f"{'.'.join(str(part) for part in problem['loc']) or 'settings'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)
+    ]
+    return "Bad settings. " + "; ".join(re.sub(r"\s+", " ", line) for line in lines)
