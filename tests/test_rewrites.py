@@ -24,7 +24,7 @@ from sequen_dagster.lake.commits import (
     read_commits,
     write_commit,
 )
-from sequen_dagster.lake.drain import commit_batches
+from sequen_dagster.lake.drain import Intake, commit_batches
 from sequen_dagster.lake.erasures import add_erasures, finish_erasures, read_erasures
 from sequen_dagster.lake.replay import Choice
 from sequen_dagster.lake.rewrites import Rewritten, count_erased, erase_rows
@@ -347,7 +347,7 @@ def test_file_validated_before_the_erasure_is_validated_again(
     ledger_of(settings).mark_begun([file])
 
     committed = commit_batches(
-        settings,
+        Intake.of(settings),
         ledger_of(settings),
         stale,
         number=lambda _, batch: replace(batch, version=1),
@@ -371,7 +371,7 @@ def test_stale_rows_that_a_commit_names_stay(tmp_path: Path) -> None:
     erase(settings)
 
     commit_batches(
-        settings,
+        Intake.of(settings),
         ledger_of(settings),
         commit.batches,
         number=lambda _, batch: batch,
