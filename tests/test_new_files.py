@@ -14,7 +14,7 @@ from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_file import connect, ledger_path
 from sequen_dagster.settings import SequenSettings, Source, load_settings
 from sequen_dagster.triggers.new_files import build_new_files_sensor
-from support.homes import RECEIVED_AT, event, settings_of, touch, write_events, write_text
+from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
 from support.sensing import Daemon
 
 
@@ -71,7 +71,7 @@ def test_files_are_requested_once_they_are_stable(tmp_path: Path) -> None:
 
     file_group = request.run_key
     assert request.tags == {"sequen/file_group": file_group}
-    assert request.run_config == {"ops": {"lake": {"config": {"file_group": file_group}}}}
+    assert request.run_config == {"ops": {"sequen_lake": {"config": {"file_group": file_group}}}}
     assert len(file_group or "") == 32
 
 
@@ -99,7 +99,7 @@ def test_file_that_grows_from_tick_to_tick_is_loaded_once_and_whole(tmp_path: Pa
     lines = ""
     for number in range(5):
         lines += json.dumps(event(id=f"e{number}")) + "\n"
-        touch(
+        set_modified_at(
             write_text(daemon.settings, "a.jsonl", lines), RECEIVED_AT + timedelta(seconds=number)
         )
         assert daemon.tick() == []
@@ -116,7 +116,7 @@ def test_time_of_a_file_does_not_shorten_its_quiet_period(
     tmp_path: Path, offset: timedelta
 ) -> None:
     daemon = daemon_of(tmp_path)
-    touch(write_events(daemon.settings, "a.jsonl", event()), utc_now() + offset)
+    set_modified_at(write_events(daemon.settings, "a.jsonl", event()), utc_now() + offset)
 
     assert daemon.work(started(daemon)).record_counts.records_read == 1
 

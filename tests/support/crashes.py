@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 from sequen_dagster.lake import workers
 from sequen_dagster.lake.commits import Batch, current_batches, read_commits
 from sequen_dagster.lake.drain import drain
-from sequen_dagster.marts.compare import compare, is_compared, table_keys
+from sequen_dagster.marts.catalog import TableCatalog
+from sequen_dagster.marts.compare import compare
 from sequen_dagster.marts.copies import attach_copy
 from sequen_dagster.marts.project import target_dir
 from sequen_dagster.marts.warehouse import warehouse_path
@@ -82,7 +83,7 @@ def start_command(settings: SequenSettings, *, exports: Path) -> subprocess.Pope
 
 
 def children_of(parent: int) -> list[int]:
-    """Processes, dbt among them, that were told that `parent` is their parent."""
+    """Processes, dbt among them, that were given `parent` is their parent."""
     mark = f"SEQUEN_PARENT_PID={parent}".encode()
     found = []
     for entry in Path("/proc").iterdir():
@@ -114,7 +115,7 @@ def wait_until(is_so: Callable[[], bool], *, seconds: float) -> float:
 
 
 def is_free(settings: SequenSettings) -> bool:
-    """Whether nobody has the warehouse open."""
+    """Whether no process has the warehouse open."""
     try:
         duckdb.connect(warehouse_path(settings)).close()
     except duckdb.IOException:
@@ -123,7 +124,7 @@ def is_free(settings: SequenSettings) -> bool:
 
 
 def check_lake(settings: SequenSettings, *, known: Iterable[str] = ()) -> list[str]:
-    """Every commit but the known ones is whole: its books balance, its rows fit; their ids."""
+    """Every commit but the known ones is whole: counts reconcile, rows fit; their ids."""
     lake = settings.home / "lake"
     commits = list(read_commits(lake, known=known))
     for commit in commits:
@@ -139,7 +140,7 @@ def rows_on_disk(lake: Path, files: tuple[str, ...]) -> int:
 
 
 def contents_of(settings: SequenSettings) -> dict[str, Any]:
-    """What the lake holds of the current version of every file: ids, books, and all rows."""
+    """What the lake holds of the current version of every file: ids, counts, and all rows."""
     lake = settings.home / "lake"
     return {batch.path: _contents(lake, batch) for batch in current_batches(lake)}
 
@@ -160,27 +161,22 @@ def _contents(lake: Path, batch: Batch) -> dict[str, Any]:
 
 def differing_tables(settings: SequenSettings, undisturbed: SequenSettings) -> list[str]:
     """Tables that differ between two homes, in the warehouse or in what was published."""
-    keys = table_keys(target_dir(undisturbed) / "manifest.json")
+    catalog = TableCatalog.load(target_dir(undisturbed) / "manifest.json")
     return [
         f"{kind}: {difference}"
         for kind, path_of in (("warehouse", warehouse_path), ("snapshot", snapshot_path))
-        for difference in _differences(path_of(settings), path_of(undisturbed), keys)
+        for difference in _differences(path_of(settings), path_of(undisturbed), catalog)
     ]
 
 
-def _differences(
-    path: Path, undisturbed: Path, keys: dict[str, tuple[str, ...]]
-) -> Iterator[object]:
+def _differences(path: Path, undisturbed: Path, catalog: TableCatalog) -> Iterator[object]:
     with duckdb.connect(undisturbed) as wanted:
         attach_copy(wanted, path, "actual")
-        names = wanted.execute(
-            "select distinct table_name from information_schema.tables"
-            " where table_schema = 'main' order by 1"
-        ).fetchall()
-        tables = [name for (name,) in names if is_compared(name)]
+        names = {name for (name,) in wanted.execute("show tables").fetchall()}
+        tables = [name for name in catalog.compared if name in names]
         assert len(tables) > 20
         for table in tables:
-            found = compare(wanted, table, keys.get(table, ()))
+            found = compare(wanted, table, catalog.keys.get(table, ()))
             if found:
                 yield found
 
@@ -214,7 +210,7 @@ def write_many(settings: SequenSettings, path: str, *, events: int, version: int
 
 
 def record_counts_of(settings: SequenSettings) -> dict[str, int]:
-    """The books of the report that was published."""
+    """The record counts of the report that was published."""
     report = json.loads((settings.home / "serving" / "report.json").read_text())
     counts: dict[str, int] = report["record_counts"]
     return counts

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from sequen_dagster.lake.drain import Drained, Order, drain
+from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.triggers.new_files import DRAIN_JOB, FILE_GROUP, build_new_files_sensor
+from sequen_dagster.triggers.new_files import build_new_files_sensor
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Daemon:
         return list(result.run_requests or ())
 
     def tick(self, cursor: str | None = None) -> list[str]:
-        """One evaluation and the start of what it asks for; names of the portions started."""
+        """One evaluation and the start of what it asks for; names of the file groups started."""
         started = []
         for request in self.evaluate(cursor):
             key = request.run_key or ""
@@ -43,20 +44,20 @@ class Daemon:
         return started
 
     def set_status(self, file_group: str, status: dg.DagsterRunStatus) -> None:
-        """Have the run of a portion be in a state."""
-        for run in self.instance.get_runs(dg.RunsFilter(tags={FILE_GROUP: file_group})):
+        """Have the run of a file group be in a state."""
+        for run in self.instance.get_runs(dg.RunsFilter(tags={NAMES.file_group_tag: file_group})):
             self.instance.delete_run(run.run_id)
         self.instance.add_run(
             dg.DagsterRun(
-                job_name=DRAIN_JOB,
+                job_name=NAMES.drain_job,
                 run_id=str(uuid.uuid4()),
                 status=status,
-                tags={FILE_GROUP: file_group, "dagster/run_key": file_group},
+                tags={NAMES.file_group_tag: file_group, "dagster/run_key": file_group},
             )
         )
 
     def work(self, file_group: str) -> Drained:
-        """What the run of a portion does, to its end."""
+        """What the run of a file group does, to its end."""
         drained = drain(self.settings, order=Order(file_group))
         self.set_status(file_group, dg.DagsterRunStatus.SUCCESS)
         return drained
