@@ -159,7 +159,7 @@ numbers_picked as (
     group by 1
 ),
 
-{# What is no text or number, or a word for none or nobody, names no order. #}
+{# What is not a text or number, or a word for none or no person, names no order. #}
 orders_named as (
     select
         id,

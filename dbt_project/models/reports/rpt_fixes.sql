@@ -1,6 +1,6 @@
 {#
-  What the tiers would be if one attribute were mended, by the rules that rpt_completeness_tiers applies.
-  A field is mended on the events that are already sent. Where there are none, or where events are what
+  What the tiers would be if one attribute were completed, by the rules that rpt_completeness_tiers applies.
+  A field is completed on the events that are already sent. Where there are none, or where events are what
   is missing, events such as the example are added, within sessions that have a page_view already; they
   carry everything that applies to them.
 #}
