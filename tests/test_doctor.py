@@ -21,14 +21,15 @@ from sequen_dagster.marts.warehouse import writer_lock
 from sequen_dagster.operations.doctor import Finding, examine, rebuild_ledger
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.instance import instance_warnings
-from support.homes import event, settings_of, write_events
+from support.builders import event
+from support.homes import settings_of, write_events
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> SequenSettings:
     """A home that has taken in one file."""
     settings = settings_of(tmp_path)
-    write_events(settings, "a.jsonl", event(), event(id="e2", uid=None))
+    write_events(settings, "a.jsonl", event(), event(id="e2", uid=...))
     drain(settings)
     return settings
 

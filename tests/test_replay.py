@@ -27,7 +27,8 @@ from sequen_dagster.lake.replay import (
 from sequen_dagster.marts.verify import verify
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, settings_of, touch, write_events
+from support.builders import RECEIVED_AT, event
+from support.homes import settings_of, touch, write_events
 
 STALE = Choice(is_stale=True)
 DEEP = {"id": "deep", "note": {"a": {"b": 1}}}
@@ -58,7 +59,7 @@ def lose_ledger(settings: SequenSettings) -> None:
         part.unlink()
 
 
-def told(result: Result) -> str:
+def output_of(result: Result) -> str:
     return " ".join(result.output.split())
 
 
@@ -102,7 +103,7 @@ def test_stale_batch_is_validated_again_as_its_next_version(tmp_path: Path) -> N
         "first_error",
     )
     assert replace(after, **{name: getattr(before, name) for name in validated}) == before
-    # Both judgements can be read.
+    # The rows of both validations can be read.
     assert accepted(settings, before.events) == ["a", "deep a"]
     assert accepted(settings, after.events) == ["a"]
     assert current_batches(settings.home / "lake") == [after]
@@ -133,7 +134,7 @@ def test_missing_and_changed_files_are_named_and_left(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, a={}, b={}, c={}, d={})
     (settings.sources[0].exports / "a.jsonl").unlink()
     write_events(settings, "b.jsonl", event())
-    # As long as before, and of the same time: only its content tells.
+    # As long as before, and of the same time: only its content differs.
     write_events(settings, "c.jsonl", event(id="c"), event(**{**DEEP, "id": "DEEP c"}))
 
     replayed = replay(stricter(settings), STALE)
@@ -181,7 +182,7 @@ def test_file_that_cannot_be_read_fails_alone(
 
     assert [one.reason for one in replayed.failures] == ["PermissionError: Permission denied"]
     assert [batch.path for batch in replayed.batches] == ["b.jsonl"]
-    # It stays stale, and is no file that the drain gives up.
+    # It stays stale, and the drain does not give it up.
     assert [job.file.path for job in plan_replay(settings, STALE).jobs] == ["a.jsonl"]
 
 
@@ -315,9 +316,11 @@ def test_command_says_what_it_would_do(tmp_path: Path) -> None:
     gone = invoke("--path", "b*")
     wrong = invoke()
 
-    assert told(nothing) == "Nothing is stale: the tables are made of 2 batches."
-    assert told(plan) == "1 batch to judge again 'a.jsonl' 1 batch left as judged 'b.jsonl': gone"
-    assert told(gone) == "0 batches to judge again 1 batch left as judged 'b.jsonl': gone"
+    assert output_of(nothing) == "Nothing is stale: the tables are made of 2 batches."
+    assert (
+        output_of(plan) == "1 batch to judge again 'a.jsonl' 1 batch left as judged 'b.jsonl': gone"
+    )
+    assert output_of(gone) == "0 batches to judge again 1 batch left as judged 'b.jsonl': gone"
     assert [one.exit_code for one in (nothing, plan, gone, wrong)] == [0, 0, 0, 2]
     assert not (settings.home / "warehouse.duckdb").exists()
 
@@ -332,9 +335,9 @@ def test_command_validates_again_and_builds(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["replay", "--stale", *places, "--set", "max_depth=2"])
 
     assert result.exit_code == 0, result.output
-    assert "= 1 accepted + 1 quarantined + 0 skipped" in told(result)
-    assert "1 batch judged again" in told(result)
-    assert "full refresh" not in told(result)
+    assert "= 1 accepted + 1 quarantined + 0 skipped" in output_of(result)
+    assert "1 batch judged again" in output_of(result)
+    assert "full refresh" not in output_of(result)
 
 
 @pytest.mark.slow
@@ -347,10 +350,10 @@ def test_stale_batches_are_reported_until_they_are_revalidated(tmp_path: Path) -
     new = stricter(settings)
     write_events(settings, "c.jsonl", event(id="c"))
 
-    told_stale = run_pipeline(new)
+    stale_run = run_pipeline(new)
     outcome = run_pipeline(new, replay=STALE)
 
-    assert told_stale.summary["stale"] == {"batches": 2, "paths": ["a.jsonl", "b.jsonl"]}
+    assert stale_run.summary["stale"] == {"batches": 2, "paths": ["a.jsonl", "b.jsonl"]}
     report = (settings.home / "serving" / "report.md").read_text()
     assert "1 batch was judged by an older contract: `sequen-dagster replay --stale`" in report
     assert (outcome.revalidated, outcome.not_revalidated) == (1, 1)

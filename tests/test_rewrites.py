@@ -42,7 +42,8 @@ from sequen_dagster.marts.verify import verify
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits, warehouse_path
 from sequen_dagster.operations.doctor import examine
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, settings_of, touch, write_events, write_text
+from support.builders import RECEIVED_AT, event
+from support.homes import settings_of, touch, write_events, write_text
 
 X = "zqcanary7"
 BROKEN = f'{{"uid": "{X}", broken'
@@ -50,8 +51,8 @@ BROKEN = f'{{"uid": "{X}", broken'
 MIXED = [
     event(id="e1", uid=X),
     event(id="e2", uid="u2"),
-    event(id="e3", uid=X, page_type=None),
-    event(id="e4", uid="u2", page_type=None),
+    event(id="e3", uid=X, page_type=...),
+    event(id="e4", uid="u2", page_type=...),
     event(id="e5", uid=X, type="scroll"),
 ]
 
@@ -149,8 +150,8 @@ def test_records_of_other_people_are_not_changed(tmp_path: Path) -> None:
 
 def test_only_the_kind_of_rows_that_changes_is_rewritten(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", uid=X, page_type=None))
-    write_events(settings, "b.jsonl", event(id="e3", uid=X), event(id="e4", page_type=None))
+    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", uid=X, page_type=...))
+    write_events(settings, "b.jsonl", event(id="e3", uid=X), event(id="e4", page_type=...))
     drain(settings)
     before = batches(settings)
 
@@ -353,7 +354,7 @@ def test_file_validated_before_the_erasure_is_validated_again(
     assert committed is None
     assert not list((settings.home / "lake").rglob("*.parquet"))
     assert pending_files(settings) == [file]
-    # Nobody died over it.
+    # No process failed over it.
     assert Ledger(settings.home).begin([file]) is False
     (commit,) = drain(settings).commits
     assert commit.record_counts == RecordCounts(records_read=2, accepted=1, skipped=1)
@@ -520,7 +521,7 @@ def test_quiet_home_waits_for_everybody(tmp_path: Path, name: str) -> None:
         quiet_home(settings, timeout_seconds=0),
     ):
         pass
-    # None is kept by whoever gave up.
+    # A caller that gave up keeps none.
     with quiet_home(settings, timeout_seconds=0):
         pass
 

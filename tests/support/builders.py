@@ -1,4 +1,4 @@
-"""Events, files and judgements for the tests of exports and contract."""
+"""Events and export files, and what reading and validating makes of them."""
 
 import json
 import os
@@ -63,8 +63,8 @@ class Verdict:
         return sorted(rows)
 
 
-def event(event_type: str = "scroll", **fields: Any) -> dict[str, Any]:
-    """A valid event of a type, with fields changed, added, or (`...`) left out."""
+def event(event_type: str = "page_view", **fields: Any) -> dict[str, Any]:
+    """Make a valid event of a type, with fields changed, added, or (`...`) left out."""
     base = {
         "id": "e1",
         "type": event_type,
@@ -77,7 +77,7 @@ def event(event_type: str = "scroll", **fields: Any) -> dict[str, Any]:
 
 def good(number: int = 1) -> str:
     """The text of a valid event."""
-    return json.dumps(event(id=f"e{number}"))
+    return json.dumps(event("scroll", id=f"e{number}"))
 
 
 def export(tmp_path: Path, content: str | bytes, name: str = "a.jsonl") -> ExportFile:
@@ -107,13 +107,13 @@ def refused_as(tmp_path: Path, content: bytes, name: str = "a.jsonl", **limits: 
 
 
 def validate_chunks(chunks: list[RecordChunk], **origin: Any) -> Verdict:
-    """Judge chunks as one file received at `RECEIVED_AT`."""
+    """Validate chunks as one file received at `RECEIVED_AT`."""
     kept: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
     errors: Counter[tuple[str, str]] = Counter()
     warnings: Counter[tuple[str, str]] = Counter()
-    place = Origin(**{"source_file": "a.jsonl", "received_at": RECEIVED_AT, **origin})
-    for split in EventContract().validate_chunks(iter(chunks), place):
+    origin_of_file = Origin(**{"source_file": "a.jsonl", "received_at": RECEIVED_AT, **origin})
+    for split in EventContract().validate_chunks(iter(chunks), origin_of_file):
         kept += split.accepted.to_dicts()
         bad += split.quarantined.to_dicts()
         errors += split.errors
@@ -128,14 +128,14 @@ def validate_chunks(chunks: list[RecordChunk], **origin: Any) -> Verdict:
 def validate_file(
     tmp_path: Path, content: str | bytes, name: str = "a.jsonl", **limits: int
 ) -> Verdict:
-    """Read and judge an export."""
+    """Read and validate an export."""
     chunks, file_format = chunks_of(tmp_path, content, name, **limits)
     verdict = validate_chunks(chunks)
     return Verdict(**{**verdict.__dict__, "file_format": file_format})
 
 
 def validate_texts(*texts: str | bytes) -> Verdict:
-    """Judge records given as JSON texts, one a line."""
+    """Validate records given as JSON texts, one a line."""
     chunk = RecordChunk()
     for number, text in enumerate(texts, start=1):
         chunk.add(text if isinstance(text, bytes) else text.encode(), number)
@@ -143,7 +143,7 @@ def validate_texts(*texts: str | bytes) -> Verdict:
 
 
 def validate_event(event_type: str = "scroll", **fields: Any) -> Verdict:
-    """Judge one event (see `event`)."""
+    """Validate one event (see `event`)."""
     return validate_texts(json.dumps(event(event_type, **fields)))
 
 

@@ -28,7 +28,8 @@ from sequen_dagster.marts.project import target_dir
 from sequen_dagster.marts.warehouse import warehouse_path
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
-from support.homes import event, write_events
+from support.builders import event
+from support.homes import write_events
 
 FORKSERVER = multiprocessing.get_context("forkserver")
 FORKSERVER.set_forkserver_preload(["support.crashes", "sequen_dagster.operations.run"])
@@ -82,7 +83,7 @@ def start_command(settings: SequenSettings, *, exports: Path) -> subprocess.Pope
 
 
 def children_of(parent: int) -> list[int]:
-    """Processes, dbt among them, that were told that `parent` is their parent."""
+    """Processes, dbt among them, whose parent, as they know it, is `parent`."""
     mark = f"SEQUEN_PARENT_PID={parent}".encode()
     found = []
     for entry in Path("/proc").iterdir():
@@ -114,7 +115,7 @@ def wait_until(is_so: Callable[[], bool], *, seconds: float) -> float:
 
 
 def is_free(settings: SequenSettings) -> bool:
-    """Whether nobody has the warehouse open."""
+    """Whether no process has the warehouse open."""
     try:
         duckdb.connect(warehouse_path(settings)).close()
     except duckdb.IOException:
@@ -123,7 +124,7 @@ def is_free(settings: SequenSettings) -> bool:
 
 
 def check_lake(settings: SequenSettings, *, known: Iterable[str] = ()) -> list[str]:
-    """Every commit but the known ones is whole: its books balance, its rows fit; their ids."""
+    """Every commit but the known ones is whole: its counts reconcile, its rows fit; their ids."""
     lake = settings.home / "lake"
     commits = list(read_commits(lake, known=known))
     for commit in commits:
@@ -139,7 +140,7 @@ def rows_on_disk(lake: Path, files: tuple[str, ...]) -> int:
 
 
 def contents_of(settings: SequenSettings) -> dict[str, Any]:
-    """What the lake holds of the current version of every file: ids, books, and all rows."""
+    """The current version of every file in the lake: ids, record counts, and all rows."""
     lake = settings.home / "lake"
     return {batch.path: _contents(lake, batch) for batch in current_batches(lake)}
 
@@ -214,7 +215,7 @@ def write_many(settings: SequenSettings, path: str, *, events: int, version: int
 
 
 def record_counts_of(settings: SequenSettings) -> dict[str, int]:
-    """The books of the report that was published."""
+    """The record counts of the report that was published."""
     report = json.loads((settings.home / "serving" / "report.json").read_text())
     counts: dict[str, int] = report["record_counts"]
     return counts

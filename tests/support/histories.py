@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from support import builders
 from support.oracle import ExportFile, Number
 
 START = datetime.fromisoformat("2024-05-01T10:00:00")
@@ -25,7 +26,9 @@ def as_json(value: Any) -> str:  # any JSON value
 
 
 def event(at: datetime, **fields: Any) -> Row:
-    return {"type": "scroll", "original_timestamp": at.isoformat(), **fields}
+    """Make an event of a time, without an id and a person unless they are given."""
+    row = {"id": ..., "uid": ..., "original_timestamp": at.isoformat(), **fields}
+    return builders.event("scroll", **row)
 
 
 def after(minutes: float = 0, *, days: float = 0, micros: int = 0) -> datetime:
@@ -51,9 +54,9 @@ def viewed(at: datetime, **fields: Any) -> Row:
 
 
 def ordered(at: datetime, order_id: Any, items: str = "a", **fields: Any) -> Row:
-    """A conversion that tells of an order."""
-    told = {"cid": "c", "order_id": order_id, "order_total": Number("5"), "currency": "EUR"}
-    return purchase(at, list(items), **told | fields)
+    """Make a conversion with an order."""
+    order = {"cid": "c", "order_id": order_id, "order_total": Number("5"), "currency": "EUR"}
+    return purchase(at, list(items), **order | fields)
 
 
 HISTORIES: dict[str, list[Row]] = {
@@ -87,7 +90,7 @@ HISTORIES: dict[str, list[Row]] = {
         *[event(after(9), cid=cid) for cid in ("two", "three")],
         event(after(9), sid="one"),
     ],
-    "one order told again, by others and in other spellings": [
+    "one order sent again, by others and in other spellings": [
         clicked(after(-1), cid="c"),
         clicked(after(-1), cid="d", uid="u"),
         ordered(after(5), "1001", id="second"),
@@ -109,7 +112,7 @@ HISTORIES: dict[str, list[Row]] = {
         ordered(after(9), "o", "ab", order_total="y"),
         ordered(after(9), "o", "ab", order_total=None),
     ],
-    "what is no order": [
+    "values that name no order": [
         *[
             ordered(after(n), value, sid=sid)
             for sid in "st"
