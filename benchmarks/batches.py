@@ -32,7 +32,7 @@ class BatchMeasured:
     Attributes:
         case: what was measured.
         history: events that were there before.
-        full_seconds: wall time of the full refresh of that history, dbt started anew.
+        full_seconds: wall time of the full refresh of that history, dbt started again.
         seconds: wall time of the dbt step of a batch, median of the rounds.
         slowest: the slowest round.
         ratio: `seconds` over that of the shortest history of the case.

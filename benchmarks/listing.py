@@ -62,7 +62,9 @@ def bench_listing(folder: Path, files: int, rounds: int) -> list[ListingMeasured
         for case, seconds in (("tick, all first seen", tick()), ("tick, all whole", tick()))
     ]
     with connect(ledger_path(settings.home)) as ledger:
-        ledger.execute("update file_versions set state = 'committed', version = 1, portion = null")
+        ledger.execute(
+            "update file_versions set state = 'committed', version = 1, file_group = null"
+        )
     rows.append(_against("tick, none new", files, lambda: _scan(root), tick, rounds))
     for number in range(_NEW):
         (root / f"new-{number}.jsonl").write_bytes(b"{}\n")

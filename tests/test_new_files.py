@@ -14,8 +14,7 @@ from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_file import connect, ledger_path
 from sequen_dagster.settings import SequenSettings, Source, load_settings
 from sequen_dagster.triggers.new_files import build_new_files_sensor
-from support.builders import RECEIVED_AT, event
-from support.homes import settings_of, touch, write_events, write_text
+from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
 from support.sensing import Daemon
 
 
@@ -100,7 +99,7 @@ def test_file_that_grows_from_tick_to_tick_is_loaded_once_and_whole(tmp_path: Pa
     lines = ""
     for number in range(5):
         lines += json.dumps(event(id=f"e{number}")) + "\n"
-        touch(
+        set_modified_at(
             write_text(daemon.settings, "a.jsonl", lines), RECEIVED_AT + timedelta(seconds=number)
         )
         assert daemon.tick() == []
@@ -117,7 +116,7 @@ def test_time_of_a_file_does_not_shorten_its_quiet_period(
     tmp_path: Path, offset: timedelta
 ) -> None:
     daemon = daemon_of(tmp_path)
-    touch(write_events(daemon.settings, "a.jsonl", event()), utc_now() + offset)
+    set_modified_at(write_events(daemon.settings, "a.jsonl", event()), utc_now() + offset)
 
     assert daemon.work(started(daemon)).record_counts.records_read == 1
 

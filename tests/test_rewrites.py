@@ -42,8 +42,7 @@ from sequen_dagster.marts.verify import verify
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits, warehouse_path
 from sequen_dagster.operations.doctor import examine
 from sequen_dagster.settings import SequenSettings
-from support.builders import RECEIVED_AT, event
-from support.homes import settings_of, touch, write_events, write_text
+from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
 
 X = "zqcanary7"
 BROKEN = f'{{"uid": "{X}", broken'
@@ -444,7 +443,7 @@ def test_dropped_text_does_not_come_back_with_a_file_of_a_new_time(tmp_path: Pat
     settings = taken_in(tmp_path, quarantine_days=1)
     drop_old_raw_text(settings, now=batches(settings)["a.jsonl"].registered_at + timedelta(days=2))
     for path in settings.sources[0].exports.iterdir():
-        touch(path, RECEIVED_AT + timedelta(seconds=1))
+        set_modified_at(path, RECEIVED_AT + timedelta(seconds=1))
     assert len(pending_files(settings)) == 3
 
     assert drain(settings).commits == ()

@@ -93,7 +93,7 @@ def _copy(settings: SequenSettings, unfinished: Path, log: Path) -> dict[str, in
     if log.exists():
         message = (
             f"The snapshot {unfinished.name!r} was left with a write-ahead log and would lose "
-            "rows. Run again; the published file was not touched."
+            "rows. Run again; the published file was not changed."
         )
         raise BuildError(message)
     return row_counts

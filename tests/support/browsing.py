@@ -28,7 +28,7 @@ Scheme = Literal["light", "dark"]
 DESK: Final = (1280, 800)
 PHONE: Final = (390, 844)
 _HERE: Final = ("127.0.0.1", "localhost")
-# Requests that leave no page.
+# These a page asks no server for.
 _INLINE: Final = ("about", "blob", "data")
 _ARGUMENTS: Final = (
     "--no-sandbox",
@@ -173,9 +173,9 @@ def _watch(look: Look, address: str) -> None:
     page.on("dialog", lambda dialog: dialog.dismiss())
     page.on(
         "console",
-        lambda message: (
-            look.complaints.append(f"{message.type}: {message.text} ({message.location['url']})")
-            if message.type in ("error", "warning")
+        lambda said: (
+            look.complaints.append(f"{said.type}: {said.text} ({said.location['url']})")
+            if said.type in ("error", "warning")
             else None
         ),
     )

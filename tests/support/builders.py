@@ -1,4 +1,4 @@
-"""Events and export files, and what reading and validating makes of them."""
+"""Events, files and validations for the tests of exports and contract."""
 
 import json
 import os

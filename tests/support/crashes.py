@@ -83,7 +83,7 @@ def start_command(settings: SequenSettings, *, exports: Path) -> subprocess.Pope
 
 
 def children_of(parent: int) -> list[int]:
-    """Processes, dbt among them, whose parent, as they know it, is `parent`."""
+    """Processes, dbt among them, that were given `parent` is their parent."""
     mark = f"SEQUEN_PARENT_PID={parent}".encode()
     found = []
     for entry in Path("/proc").iterdir():
@@ -124,7 +124,7 @@ def is_free(settings: SequenSettings) -> bool:
 
 
 def check_lake(settings: SequenSettings, *, known: Iterable[str] = ()) -> list[str]:
-    """Every commit but the known ones is whole: its counts reconcile, its rows fit; their ids."""
+    """Every commit but the known ones is whole: counts reconcile, rows fit; their ids."""
     lake = settings.home / "lake"
     commits = list(read_commits(lake, known=known))
     for commit in commits:
@@ -140,7 +140,7 @@ def rows_on_disk(lake: Path, files: tuple[str, ...]) -> int:
 
 
 def contents_of(settings: SequenSettings) -> dict[str, Any]:
-    """The current version of every file in the lake: ids, record counts, and all rows."""
+    """What the lake holds of the current version of every file: ids, counts, and all rows."""
     lake = settings.home / "lake"
     return {batch.path: _contents(lake, batch) for batch in current_batches(lake)}
 

@@ -54,7 +54,7 @@ def viewed(at: datetime, **fields: Any) -> Row:
 
 
 def ordered(at: datetime, order_id: Any, items: str = "a", **fields: Any) -> Row:
-    """Make a conversion with an order."""
+    """A conversion that names an order."""
     order = {"cid": "c", "order_id": order_id, "order_total": Number("5"), "currency": "EUR"}
     return purchase(at, list(items), **order | fields)
 
@@ -112,7 +112,7 @@ HISTORIES: dict[str, list[Row]] = {
         ordered(after(9), "o", "ab", order_total="y"),
         ordered(after(9), "o", "ab", order_total=None),
     ],
-    "values that name no order": [
+    "what is not an order": [
         *[
             ordered(after(n), value, sid=sid)
             for sid in "st"

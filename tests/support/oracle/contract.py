@@ -284,7 +284,7 @@ def aliases_of(name: str) -> tuple[str, ...]:
 
 
 def gives_nothing(name: str, text: str) -> bool:
-    """Say whether a giver's value is absent itself."""
+    """Return whether a giver's value is absent itself."""
     value, _ = parse(text)
     return is_absent_in(name, value) or is_zero_in(name, value)
 
@@ -321,7 +321,7 @@ def split_fields(value: Row, warnings: set[str]) -> tuple[Row, Row]:
 
 
 def differs(one: Any, other: Any) -> bool:  # any JSON value
-    """Say whether two present values of a text field mean different texts."""
+    """Return whether two present values of a text field mean different texts."""
     try:
         return as_text(one)[0] != as_text(other)[0]
     except InvalidValueError:
@@ -329,13 +329,13 @@ def differs(one: Any, other: Any) -> bool:  # any JSON value
 
 
 def is_near_standard(event_type: str) -> bool:
-    """Say whether a type is a standard one but for case and separators."""
+    """Return whether a type is a standard one but for case and separators."""
     letters = re.sub(r"[_\- ]", "", event_type).lower()
     return event_type not in MANDATORY and letters in {name.replace("_", "") for name in MANDATORY}
 
 
 def is_unsupported(value: Any) -> bool:  # any JSON value
-    """Say whether a custom value is of no supported type: arrays neither of texts nor numbers."""
+    """Return whether a custom value is an array neither of texts nor of numbers."""
     if not isinstance(value, list):
         return False
     return not any(all(isinstance(item, kind) for item in value) for kind in (str, Number))
@@ -427,7 +427,7 @@ def instant_of(value: Any) -> int:  # any JSON value
 
 
 def is_zero_in(name: str, value: Any) -> bool:  # any JSON value
-    """Say whether a value is a time that means none, in a field that may have none."""
+    """Return whether a value is a time that means none, in a field that may have none."""
     if name not in OPTIONAL_TIMES or value is None:
         return False
     match = TIME_TEXT.fullmatch(value) if isinstance(value, str) else None
@@ -457,7 +457,7 @@ def calendar_time(match: re.Match[str]) -> int:
 
 
 def unix_time(number: Decimal) -> int:
-    """Return microseconds since 1970 of a unix number, its unit known by its size."""
+    """Return microseconds since 1970 of a unix number, its unit by its size."""
     if not 0 <= number < Decimal("1e30"):
         raise InvalidValueError
     places = next((places for limit, places in UNIX_UNITS if number < limit), -3)
