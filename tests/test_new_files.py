@@ -14,7 +14,8 @@ from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_file import connect, ledger_path
 from sequen_dagster.settings import SequenSettings, Source, load_settings
 from sequen_dagster.triggers.new_files import build_new_files_sensor
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events, write_text
 from support.sensing import Daemon
 
 

@@ -27,7 +27,8 @@ from sequen_dagster.lake.replay import (
 from sequen_dagster.marts.verify import verify
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events
 
 STALE = Choice(is_stale=True)
 DEEP = {"id": "deep", "note": {"a": {"b": 1}}}

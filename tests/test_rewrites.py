@@ -42,7 +42,8 @@ from sequen_dagster.marts.verify import verify
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits, warehouse_path
 from sequen_dagster.operations.doctor import examine
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events, write_text
 
 X = "zqcanary7"
 BROKEN = f'{{"uid": "{X}", broken'
