@@ -39,7 +39,7 @@ def test_file_gives_what_is_not_empty(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("name,tier\nx,good\n", "must have a column attribute"),
-        ("attribute,colour\nx,red\n", "must have a column attribute"),
+        ("attribute,shade\nx,red\n", "must have a column attribute"),
         ("attribute,tier\nx,gold\n", "line 2, tier: Input should be 'good', 'better' or 'best'"),
         ("attribute,tier\nx,good\nx,best\n", "line 3: x is there twice"),
         ("attribute,tier\nx\n", "line 2: it has more or fewer cells"),
@@ -145,14 +145,14 @@ def test_changed_attributes_are_measured_as_changed(
             "tier": "good",
             "kind": "field",
             "applies_to": "click[click_type=like]",
-            "aliases": ["colour"],
+            "aliases": ["shade"],
             "threshold": "1",
         },
     )
     rows = [
         event(after(0), id="a", cid="c", zip=1, member=True),
         event(after(1), id="b", cid="c", logged_in=True),
-        clicked(after(2), id="d", cid="c", colour="red"),
+        clicked(after(2), id="d", cid="c", shade="red"),
         clicked(after(3), id="e", cid="c"),
     ]
     with SmallWarehouse(shared_recording(tmp_path_factory, worker_id)) as warehouse:

@@ -52,7 +52,7 @@ def test_daily_run_tests_whole_tables(settings: SequenSettings) -> None:
         (request,) = schedule.evaluate_tick(context).run_requests or ()
     config = dict(request.run_config)
     good = run(settings, config)
-    # An old row is spoilt; no batch touches it.
+    # An old row is spoilt; no batch affects it.
     with duckdb.connect(str(settings.home / "warehouse.duckdb")) as warehouse:
         warehouse.execute("update main.fct_sessions set event_count = 99")
 

@@ -29,7 +29,7 @@ PHONE = "+49 151 5550 1234"
 CARD = "4111 1111 1111 1111"
 TEXT = "canary-of-a-value"
 VALUES = (EMAIL, PHONE, CARD, TEXT)
-# Where events live. Whoever may open these may see them.
+# Where events live. Who may open these may see them.
 DATA_FILES = (
     "lake/events/",
     "lake/quarantine/",

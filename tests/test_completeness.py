@@ -260,7 +260,7 @@ def test_every_case_counts_as_by_hand(found: Found) -> None:
         assert tables == counts, source
 
 
-def test_words_for_none_are_in_the_catalogue_all_the_same(recording: Recording) -> None:
+def test_words_for_none_are_in_the_catalog_all_the_same(recording: Recording) -> None:
     with SmallWarehouse(recording) as warehouse:
         warehouse.load(Load("a", (page_view(0, country="n/a"), page_view(1, country="CH"))))
         warehouse.load(Load("b", (page_view(2, city="unknown"),)))

@@ -1,5 +1,5 @@
 """The corpus of bad inputs as files on disk, taken in by the lake: exact counts, a reason by type,
-no file that fails, none that takes long, and not a row of a neighbour lost.
+no file that fails, none that takes long, and not a row of a neighbor lost.
 
 The tests of the readers and the contract show the values.
 """

@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 
 def accepted_rows(files: list[ExportFile]) -> list[Row]:
-    """Judge the files and give every accepted row its batch."""
+    """Validate the files and give every accepted row its batch."""
     rows = validate(files).accepted
     for row in rows:
         row["batch_id"] = f"batch of {row['source']}/{row['source_file']}"
