@@ -8,11 +8,10 @@ import duckdb
 import pytest
 
 from sequen_dagster.definitions import build_definitions
-from sequen_dagster.marts.assets import AUTOMATION
+from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.triggers.jobs import FULL_JOB, build_schedules
-from support.builders import event
-from support.homes import settings_of, write_events
+from sequen_dagster.triggers.jobs import build_schedules
+from support.homes import event, settings_of, write_events
 
 TABLE = dg.AssetKey("rpt_batches")
 
@@ -29,7 +28,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
 def run(
     settings: SequenSettings, config: dict[str, Any] | None = None, **tags: str
 ) -> dg.ExecuteInProcessResult:
-    job = build_definitions(settings).resolve_job_def(FULL_JOB)
+    job = build_definitions(settings).resolve_job_def(NAMES.run_job)
     with dg.DagsterInstance.ephemeral() as instance:
         return job.execute_in_process(
             instance=instance,
@@ -73,7 +72,7 @@ def test_daily_run_tests_whole_tables(settings: SequenSettings) -> None:
 def test_automation_builds_nothing_where_a_person_was_faster(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
-    assert AUTOMATION == "sequen/automation"
+    assert NAMES.automation_tag == "sequen/automation"
     first = run(settings, sequen_automation="true")
     second = run(settings, sequen_automation="true")
     write_events(settings, "b.jsonl", event(id="e2"))

@@ -22,8 +22,8 @@ from sequen_dagster.reports.publish import publish, snapshot_path
 from sequen_dagster.reports.training import write_training_set
 from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.settings import SequenSettings
-from support.builders import event
-from support.homes import settings_of, write_events
+from support.compiled import create_views, training_columns
+from support.homes import event, settings_of, write_events
 from support.snapshots import START, Snapshot
 
 REASONS = {
@@ -54,6 +54,7 @@ def write_snapshot(settings: SequenSettings) -> None:
     path.parent.mkdir(parents=True)
     with duckdb.connect(path) as connection:
         snapshot.write(connection)
+        create_views(connection)
 
 
 def write_noise(settings: SequenSettings, path: str, *, events: int) -> Path:
@@ -169,16 +170,16 @@ def test_warehouse_that_finds_no_room_holds_nothing_of_the_commit(tmp_path: Path
 def test_snapshot_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 10)
-    publish(settings)
+    publish(settings, ["fct_events"])
     before = snapshot_path(settings).read_bytes()
     fill(settings, 200_000)
 
     with files_of_at_most(len(before)), pytest.raises(StorageError, match="File too large"):
-        publish(settings)
+        publish(settings, ["fct_events"])
 
     assert snapshot_path(settings).read_bytes() == before
     assert [part.name for part in snapshot_path(settings).parent.iterdir()] == ["sequen.duckdb"]
-    assert publish(settings).row_counts == {"fct_events": 200_000}
+    assert publish(settings, ["fct_events"]).row_counts == {"fct_events": 200_000}
 
 
 @pytest.mark.fault(24)
@@ -202,15 +203,15 @@ def test_report_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
 def test_training_set_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_snapshot(settings)
-    path = write_training_set(settings).path
+    path = write_training_set(settings, training_columns()).path
     before = path.read_bytes()
 
     with files_of_at_most(1_000), pytest.raises(StorageError, match="training set: File too large"):
-        write_training_set(settings)
+        write_training_set(settings, training_columns())
 
     assert path.read_bytes() == before
     assert sorted(part.name for part in path.parent.iterdir()) == [path.name, "manifest.json"]
-    assert write_training_set(settings).path.read_bytes() == before
+    assert write_training_set(settings, training_columns()).path.read_bytes() == before
 
 
 @pytest.fixture
@@ -279,7 +280,7 @@ def test_what_is_published_is_flushed_before_it_takes_its_name(
     settings = settings_of(tmp_path)
     fill(settings, 3)
 
-    publish(settings)
+    publish(settings, ["fct_events"])
     write_report_file(snapshot_path(settings).with_name("report.md"), "text")
 
     assert order == [
@@ -299,7 +300,7 @@ def test_training_set_is_flushed_before_it_takes_its_name(
     settings = settings_of(tmp_path)
     write_snapshot(settings)
 
-    write_training_set(settings)
+    write_training_set(settings, training_columns())
 
     folder = "serving/training"
     assert order == [

@@ -32,7 +32,7 @@ def test_snapshot_holds_the_public_tables_only(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 3)
 
-    published = publish(settings)
+    published = publish(settings, ["fct_events", "fct_hidden"])
 
     assert published.row_counts == {"fct_events": 3}
     assert tables(published.path) == [("fct_events", 3)]
@@ -41,10 +41,10 @@ def test_snapshot_holds_the_public_tables_only(tmp_path: Path) -> None:
 def test_snapshot_is_replaced_while_another_reads_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 3)
-    publish(settings)
+    publish(settings, ["fct_events", "fct_hidden"])
     with duckdb.connect(snapshot_path(settings), read_only=True) as reader:
         fill(settings, 5)
-        publish(settings)
+        publish(settings, ["fct_events", "fct_hidden"])
 
         assert reader.execute("select count(*) from fct_events").fetchone() == (3,)
 
@@ -58,7 +58,7 @@ def test_snapshot_leaves_nothing_unfinished(tmp_path: Path) -> None:
     leftover.parent.mkdir(parents=True)
     leftover.write_bytes(b"half")
 
-    publish(settings)
+    publish(settings, ["fct_events", "fct_hidden"])
 
     assert [part.name for part in leftover.parent.iterdir()] == ["sequen.duckdb"]
 
@@ -74,4 +74,27 @@ def test_snapshot_is_complete_after_a_writer_was_killed(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     assert (settings.home / "warehouse.duckdb.wal").exists()
 
-    assert publish(settings).row_counts == {"fct_events": 502}
+    assert publish(settings, ["fct_events", "fct_hidden"]).row_counts == {"fct_events": 502}
+
+
+def test_public_views_stay_views_and_read_the_tables_published(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    fill(settings, 3)
+    with connect(settings) as warehouse:
+        warehouse.execute(
+            "create view main.events_counted as select count(*) as rows from main.fct_events"
+        )
+        warehouse.execute(
+            "create view main.counted_twice as select rows * 2 as rows from main.events_counted"
+        )
+
+    published = publish(settings, ["fct_events"], ["events_counted", "counted_twice", "not_built"])
+    fill(settings, 5)
+
+    assert published.row_counts == {"fct_events": 3}
+    with duckdb.connect(published.path, read_only=True) as snapshot:
+        assert snapshot.execute("from counted_twice").fetchall() == [(6,)]
+    # Under whatever name it is attached.
+    with duckdb.connect() as reader:
+        reader.execute(f"attach '{published.path}' as other (read_only)")
+        assert reader.execute("from other.counted_twice").fetchall() == [(6,)]

@@ -54,7 +54,7 @@ def fill(settings: SequenSettings, version: int) -> None:
 def test_snapshot_is_whole_whenever_another_opens_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 1)
-    publish(settings)
+    publish(settings, ["fct_events", "fct_sessions"])
     stop = tmp_path / "stop"
     command = [sys.executable, "-c", READER, str(snapshot_path(settings)), str(stop)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
@@ -62,7 +62,7 @@ def test_snapshot_is_whole_whenever_another_opens_it(tmp_path: Path) -> None:
         first = reader.stdout.readline()
         for version in range(2, PUBLICATIONS + 1):
             fill(settings, version)
-            publish(settings)
+            publish(settings, ["fct_events", "fct_sessions"])
         stop.touch()
         lines = [first, *reader.stdout]
 

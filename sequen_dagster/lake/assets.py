@@ -1,4 +1,4 @@
-"""Lake: `validated_events` and `quarantined_events`, one step that drains the exports places."""
+"""Lake: `validated_events` and `quarantined_records`, one step that drains the exports places."""
 
 import time
 from collections.abc import Iterator
@@ -19,12 +19,13 @@ from sequen_dagster.lake.drain import Drained, FileFailure, Order, drain
 from sequen_dagster.lake.ledger import Ledger, UnreadFile
 from sequen_dagster.lake.replay import Choice, Replayed, replay, retry_dead_lettered
 from sequen_dagster.lake.rewrites import drop_old_raw_text
+from sequen_dagster.names import NAMES
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.runtime.text import printable, quoted
 from sequen_dagster.settings import SequenSettings
 
-VALIDATED_EVENTS = dg.AssetKey("validated_events")
-QUARANTINED_EVENTS = dg.AssetKey("quarantined_events")
+VALIDATED_EVENTS = dg.AssetKey(NAMES.validated_events)
+QUARANTINED_RECORDS = dg.AssetKey(NAMES.quarantined_records)
 # Metadata of a run that was asked to judge batches again.
 _RETRY_DELAY_SECONDS = 30
 DAY_PATTERN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
@@ -117,11 +118,11 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
     """
 
     @dg.multi_asset(
-        name="lake",
+        name=NAMES.lake_op,
         specs=[
             _spec(VALIDATED_EVENTS, "Events that honour the contract, as Parquet.", "pandera"),
             _spec(
-                QUARANTINED_EVENTS, "Records that break it, with every rule they break.", "polars"
+                QUARANTINED_RECORDS, "Records that break it, with every rule they break.", "polars"
             ),
         ],
         check_specs=CHECKS,
@@ -167,7 +168,7 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
             ],
         )
         yield dg.MaterializeResult(
-            asset_key=QUARANTINED_EVENTS,
+            asset_key=QUARANTINED_RECORDS,
             metadata=_metadata(settings, drained, "quarantine"),
         )
 

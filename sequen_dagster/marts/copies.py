@@ -1,6 +1,6 @@
 """Marts: tables of the warehouse, copied into a database file of their own."""
 
-from collections.abc import Callable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +11,11 @@ _STORAGE_VERSION: Final = "v1.4.0"
 
 
 def copy_tables(
-    warehouse: duckdb.DuckDBPyConnection, target: Path, *, is_wanted: Callable[[str], bool]
+    warehouse: duckdb.DuckDBPyConnection,
+    target: Path,
+    *,
+    names: Collection[str],
+    views: Iterable[str] = (),
 ) -> dict[str, int]:
     """Copy tables that people read into a new database file, each under its own name.
 
@@ -20,26 +24,49 @@ def copy_tables(
     Args:
         warehouse: from `connect`, with the folder of the target among its `folders`.
         target: the file; it is not there yet.
-        is_wanted: says by the name of a table whether it is copied.
+        names: tables of schema `main`; one that has not been built is left out.
+        views: views of schema `main` that stay views, each after those that it reads. In the copy
+            they read the tables copied.
 
     Returns:
         Rows by table.
     """
     warehouse.execute(f"attach {_quoted(target)} as copy (storage_version '{_STORAGE_VERSION}')")
-    names = warehouse.execute(
+    built = warehouse.execute(
         "select table_name from information_schema.tables"
         " where table_catalog = current_database() and table_schema = 'main' order by 1"
     ).fetchall()
     row_counts = {}
-    for (name,) in names:
-        if is_wanted(name):
+    for (name,) in built:
+        if name in names:
             # The names are those of our own dbt models.
             copied = warehouse.execute(
                 f'create table copy.main."{name}" as select * from main."{name}"'  # noqa: S608
             ).fetchone()
             row_counts[name] = copied[0] if copied else 0
+    _copy_views(warehouse, views)
     warehouse.execute("detach copy")
     return row_counts
+
+
+def _copy_views(warehouse: duckdb.DuckDBPyConnection, views: Iterable[str]) -> None:
+    """Make the views in the database `copy`.
+
+    The engine keeps the text of a view without the name of its database, so that the same text
+    reads the tables of whichever database holds it.
+    """
+    own = warehouse.execute("select current_database()").fetchone()
+    texts = dict(
+        warehouse.execute(
+            "select view_name, sql from duckdb_views()"
+            " where database_name = current_database() and schema_name = 'main'"
+        ).fetchall()
+    )
+    warehouse.execute("use copy")
+    for name in views:
+        if name in texts:
+            warehouse.execute(texts[name])
+    warehouse.execute(f'use "{own[0] if own else ""}"')
 
 
 def attach_copy(warehouse: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:

@@ -17,16 +17,13 @@ import filelock
 from sequen_dagster.errors import BuildError, LockTimeoutError, SettingsError
 from sequen_dagster.lake.commits import latest_manifests
 from sequen_dagster.marts.builds import why_stale
-from sequen_dagster.marts.compare import (
-    Difference,
-    compare,
-    is_compared,
-    table_keys,
-)
+from sequen_dagster.marts.catalog import TableCatalog
+from sequen_dagster.marts.compare import Difference, compare
 from sequen_dagster.marts.copies import attach_copy, copy_tables
 from sequen_dagster.marts.project import (
     dbt_command,
     dbt_environment,
+    manifest_path,
     tables_fingerprint,
     target_dir,
     write_profile,
@@ -93,12 +90,15 @@ def verify(settings: SequenSettings) -> Verification:
     with _scratch(settings) as scratch:
         copy = scratch.home / "actual.duckdb"
         emit("verify", "copying the tables that stand")
-        commits = _copy_actual(settings, copy)
+        catalog = TableCatalog.load(manifest_path(scratch))
+        commits = _copy_actual(settings, copy, catalog)
         emit("verify", f"loading {counted(len(commits), 'commit')}")
         loaded = load_commits(scratch, lake=settings.home / "lake", only=commits)
         _rebuild(scratch)
-        tables, differences = _compare_all(scratch, copy)
-    return Verification(tables, len(commits), len(commits) - loaded.commits, differences)
+        differences = _compare_all(scratch, copy, catalog)
+    return Verification(
+        len(catalog.compared), len(commits), len(commits) - loaded.commits, differences
+    )
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def _scratch(settings: SequenSettings) -> Iterator[SequenSettings]:
         lock.release()
 
 
-def _copy_actual(settings: SequenSettings, copy: Path) -> set[str]:
+def _copy_actual(settings: SequenSettings, copy: Path, catalog: TableCatalog) -> set[str]:
     """Copy the tables to compare; return the names of the commits that they are made of."""
     with writer_lock(settings), connect(settings, folders=[copy.parent]) as warehouse:
         create_raw_tables(warehouse)
@@ -132,7 +132,7 @@ def _copy_actual(settings: SequenSettings, copy: Path) -> set[str]:
         if reason:
             message = f"The tables cannot be verified: {reason}. Run `sequen-dagster run` first."
             raise BuildError(message)
-        copy_tables(warehouse, copy, is_wanted=is_compared)
+        copy_tables(warehouse, copy, names=catalog.compared)
         return set(names.values())
 
 
@@ -181,18 +181,14 @@ def _failed_models(scratch: SequenSettings) -> str:
     return ", ".join(failed) or "no model says why"
 
 
-def _compare_all(scratch: SequenSettings, copy: Path) -> tuple[int, tuple[Difference, ...]]:
-    keys = table_keys(target_dir(scratch) / "manifest.json")
+def _compare_all(
+    scratch: SequenSettings, copy: Path, catalog: TableCatalog
+) -> tuple[Difference, ...]:
     with connect(scratch, folders=[copy.parent]) as rebuilt:
         attach_copy(rebuilt, copy, "actual")
-        names = rebuilt.execute(
-            "select distinct table_name from information_schema.tables"
-            " where table_schema = 'main' order by 1"
-        ).fetchall()
-        tables = [name for (name,) in names if is_compared(name)]
         differences = []
-        for number, table in enumerate(tables, start=1):
-            emit("verify", f"comparing {number} of {len(tables)} {table}")
-            found = compare(rebuilt, table, keys.get(table, ()))
+        for number, table in enumerate(catalog.compared, start=1):
+            emit("verify", f"comparing {number} of {len(catalog.compared)} {table}")
+            found = compare(rebuilt, table, catalog.keys.get(table, ()))
             differences += [found] if found else []
-    return len(tables), tuple(differences)
+    return tuple(differences)

@@ -4,10 +4,10 @@ In: the public tables of the warehouse. Out: `serving/sequen.duckdb`, replaced i
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import duckdb
 
@@ -18,8 +18,6 @@ from sequen_dagster.marts.copies import copy_tables
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.settings import SequenSettings
-
-_PUBLIC_PREFIXES: Final = ("fct_", "dim_", "rpt_")
 
 
 @dataclass(frozen=True)
@@ -49,10 +47,17 @@ def read_rows(
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def publish(settings: SequenSettings) -> Published:
+def publish(
+    settings: SequenSettings, tables: Collection[str], views: Iterable[str] = ()
+) -> Published:
     """Copy the public tables into a new database file and put it in place of the old one.
 
     Hold `writer_lock`. Readers that have the old file open keep it until they open again.
+
+    Args:
+        settings: the home.
+        tables: names of the public tables, from `TableCatalog`.
+        views: names of the public views, each after those that it reads.
 
     Returns:
         The path and the row counts.
@@ -70,7 +75,7 @@ def publish(settings: SequenSettings) -> Published:
             # What a run that was killed has left.
             unfinished.unlink(missing_ok=True)
             log.unlink(missing_ok=True)
-        row_counts = _copy(settings, unfinished, log)
+        row_counts = _copy(settings, unfinished, log, tables, views)
         with writing("the snapshot", settings.home):
             with unfinished.open("rb") as handle:
                 os.fsync(handle.fileno())
@@ -85,11 +90,15 @@ def publish(settings: SequenSettings) -> Published:
     return Published(target, row_counts)
 
 
-def _copy(settings: SequenSettings, unfinished: Path, log: Path) -> dict[str, int]:
+def _copy(
+    settings: SequenSettings,
+    unfinished: Path,
+    log: Path,
+    tables: Collection[str],
+    views: Iterable[str],
+) -> dict[str, int]:
     with connect(settings, folders=[unfinished.parent]) as warehouse:
-        row_counts = copy_tables(
-            warehouse, unfinished, is_wanted=lambda name: name.startswith(_PUBLIC_PREFIXES)
-        )
+        row_counts = copy_tables(warehouse, unfinished, names=tables, views=views)
     if log.exists():
         message = (
             f"The snapshot {unfinished.name!r} was left with a write-ahead log and would lose "

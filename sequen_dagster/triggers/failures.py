@@ -11,7 +11,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from sequen_dagster import errors
 from sequen_dagster.errors import AlertError
-from sequen_dagster.marts.assets import AUTOMATION
+from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 
 _TIMEOUT_SECONDS = 10.0
@@ -46,7 +46,7 @@ Hook = Callable[[FailedRun], None]
 def build_failure_sensor(
     settings: SequenSettings, status: dg.DefaultSensorStatus, *, hook: Hook | None = None
 ) -> dg.SensorDefinition:
-    """The sensor `sequen_run_failures`.
+    """The sensor that reports runs which have failed.
 
     Args:
         settings: `failure_webhook` gets a JSON object with the fields of `FailedRun`.
@@ -55,14 +55,14 @@ def build_failure_sensor(
     """
 
     @dg.run_failure_sensor(
-        name="sequen_run_failures",
+        name=NAMES.run_failures_sensor,
         default_status=status,
         minimum_interval_seconds=settings.tick_seconds,
         description="Tells of runs that failed: to a webhook, and to a function of yours.",
     )
-    def sequen_run_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+    def run_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         run = context.dagster_run
-        if not (run.job_name.startswith("sequen_") or AUTOMATION in run.tags):
+        if not (run.job_name in NAMES.jobs or NAMES.automation_tag in run.tags):
             return dg.SkipReason(f"run {run.run_id} is none of ours")
         if hook is None and settings.failure_webhook is None:
             return dg.SkipReason(
@@ -76,7 +76,7 @@ def build_failure_sensor(
             _post(settings.failure_webhook.get_secret_value(), failed)
         return None
 
-    return sequen_run_failures
+    return run_failures
 
 
 def root_cause(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:

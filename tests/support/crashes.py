@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 from sequen_dagster.lake import workers
 from sequen_dagster.lake.commits import Batch, current_batches, read_commits
 from sequen_dagster.lake.drain import drain
-from sequen_dagster.marts.compare import compare, is_compared, table_keys
+from sequen_dagster.marts.catalog import TableCatalog
+from sequen_dagster.marts.compare import compare
 from sequen_dagster.marts.copies import attach_copy
 from sequen_dagster.marts.project import target_dir
 from sequen_dagster.marts.warehouse import warehouse_path
@@ -161,27 +162,22 @@ def _contents(lake: Path, batch: Batch) -> dict[str, Any]:
 
 def differing_tables(settings: SequenSettings, undisturbed: SequenSettings) -> list[str]:
     """Tables that differ between two homes, in the warehouse or in what was published."""
-    keys = table_keys(target_dir(undisturbed) / "manifest.json")
+    catalog = TableCatalog.load(target_dir(undisturbed) / "manifest.json")
     return [
         f"{kind}: {difference}"
         for kind, path_of in (("warehouse", warehouse_path), ("snapshot", snapshot_path))
-        for difference in _differences(path_of(settings), path_of(undisturbed), keys)
+        for difference in _differences(path_of(settings), path_of(undisturbed), catalog)
     ]
 
 
-def _differences(
-    path: Path, undisturbed: Path, keys: dict[str, tuple[str, ...]]
-) -> Iterator[object]:
+def _differences(path: Path, undisturbed: Path, catalog: TableCatalog) -> Iterator[object]:
     with duckdb.connect(undisturbed) as wanted:
         attach_copy(wanted, path, "actual")
-        names = wanted.execute(
-            "select distinct table_name from information_schema.tables"
-            " where table_schema = 'main' order by 1"
-        ).fetchall()
-        tables = [name for (name,) in names if is_compared(name)]
+        names = {name for (name,) in wanted.execute("show tables").fetchall()}
+        tables = [name for name in catalog.compared if name in names]
         assert len(tables) > 20
         for table in tables:
-            found = compare(wanted, table, keys.get(table, ()))
+            found = compare(wanted, table, catalog.keys.get(table, ()))
             if found:
                 yield found
 
