@@ -22,8 +22,9 @@ from sequen_dagster.reports.publish import publish, snapshot_path
 from sequen_dagster.reports.training import write_training_set
 from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.settings import SequenSettings
+from support.builders import event
 from support.compiled import create_views, training_columns
-from support.homes import event, settings_of, write_events
+from support.homes import settings_of, write_events
 from support.snapshots import START, Snapshot
 
 REASONS = {

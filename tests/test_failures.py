@@ -91,7 +91,7 @@ def test_function_of_the_user_gets_the_facts(tmp_path: Path) -> None:
 
     assert tick(tmp_path, hook=reported.append) is None
 
-    (failed,) = told
+    (failed,) = reported
     assert (failed.job, failed.step, failed.error) == (NAMES.run_job, "lake", "StorageError")
     assert "StorageError: disk full xxx" in failed.message
     assert len(failed.message) == 500

@@ -27,8 +27,9 @@ from sequen_dagster.reports.training import TrainingSet, training_dir, training_
 from sequen_dagster.reports.training import write_training_set as write_columns_of
 from sequen_dagster.reports.training_manifest import SPLITS
 from sequen_dagster.settings import SequenSettings, load_settings
+from support.builders import event
 from support.compiled import compiled_views, create_views, training_columns
-from support.homes import event, settings_of, write_events
+from support.homes import settings_of, write_events
 from support.snapshots import START, Snapshot, at, bucket_of, labels_of, split_of, visitors
 
 (TRAIN,), (VALIDATION,), (TEST,) = (visitors(split) for split in ("train", "validation", "test"))

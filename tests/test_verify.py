@@ -20,7 +20,8 @@ from sequen_dagster.marts.warehouse import connect, load_commits, warehouse_path
 from sequen_dagster.names import NAMES
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
-from support.homes import event, settings_of, write_events, write_text
+from support.builders import event
+from support.homes import settings_of, write_events, write_text
 
 ORDER = {"type": "conversion", "page_type": None, "conversion_type": "purchase", "item_ids": ["s"]}
 CLICK = {"type": "click", "page_type": None, "item_id": "s", "click_type": "open"}
