@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 )
 
 from sequen_dagster.lake.commits import current_batches
-from support.homes import event, settings_of
+from support.builders import event
+from support.homes import settings_of
 from support.lake import drain, lake_of
 from support.sensing import Daemon
 

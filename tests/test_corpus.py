@@ -27,8 +27,8 @@ from sequen_dagster.lake.drain import FileFailure
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
-from support.builders import event, good
-from support.homes import RECEIVED_AT, set_modified_at, settings_of
+from support.builders import RECEIVED_AT, event, good
+from support.homes import set_modified_at, settings_of
 from support.lake import drain, lake_of
 
 # A small file takes some 40 ms; the machines that run this may be busy.

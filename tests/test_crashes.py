@@ -29,7 +29,7 @@ from support.crashes import (
     wait_until,
     write_many,
 )
-from support.homes import RECEIVED_AT, Kept, event, set_modified_at, settings_of, write_events
+from support.homes import Kept, set_modified_at, settings_of, write_events
 from support.lake import drain, lake_of
 
 RANDOM_INGEST_KILLS: Final = 100

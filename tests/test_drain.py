@@ -15,7 +15,8 @@ from sequen_dagster.lake import workers
 from sequen_dagster.lake.commits import Batch, RecordCounts, read_commits
 from sequen_dagster.lake.drain import Order
 from sequen_dagster.settings import Source, load_settings
-from support.homes import event, settings_of, write_events, write_text
+from support.builders import event
+from support.homes import settings_of, write_events, write_text
 from support.lake import drain, lake_of, ledger_of, pending_files
 
 NO_ERASURES = 65534
@@ -238,7 +239,7 @@ def test_progress_is_reported_file_by_file(tmp_path: Path) -> None:
     write_events(settings, "b.jsonl", event(id="e2"))
     reported: list[tuple[int, int, str]] = []
 
-    drain(settings, on_file=lambda *facts: told.append(facts))
+    drain(settings, on_file=lambda *facts: reported.append(facts))
 
     assert reported == [(1, 2, "a.jsonl"), (2, 2, "b.jsonl")]
 

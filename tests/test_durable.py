@@ -24,7 +24,7 @@ from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.settings import SequenSettings
 from support.builders import event
 from support.compiled import create_views, training_columns
-from support.homes import event, settings_of, write_events
+from support.homes import settings_of, write_events
 from support.lake import drain, home_of, lake_of
 from support.snapshots import START, Snapshot
 

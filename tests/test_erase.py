@@ -24,7 +24,8 @@ from sequen_dagster.operations.erase import erase_people
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
-from support.homes import Kept, event, settings_of, write_events, write_text
+from support.builders import event
+from support.homes import Kept, settings_of, write_events, write_text
 from support.lake import drain, drop_raw_text, home_of, lake_of
 
 # Long and without pattern, so that no compression hides it.
@@ -187,7 +188,7 @@ def test_writer_in_the_way_is_exit_3(tmp_path: Path) -> None:
         holder.kill()
 
     assert result.exit_code == 3
-    assert "a build, a publication or an erasure is at work" in told(result)
+    assert "a build, a publication or an erasure is at work" in output_of(result)
     assert not (lake_of(settings).erasures).exists()
 
 

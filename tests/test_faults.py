@@ -15,7 +15,8 @@ from sequen_dagster.lake.commits import RecordCounts
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events, write_text
 from support.lake import drain, lake_of
 
 BAD_LINE = 700_001

@@ -9,7 +9,8 @@ from sequen_dagster.errors import VanishedFileError
 from sequen_dagster.exports.files import ExportFile, list_files
 from sequen_dagster.lake.commits import Batch, FirstError, RecordCounts, RuleCount, batch_id_of
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events, write_text
 from support.lake import ingest, lake_of
 
 

@@ -28,7 +28,7 @@ from support.crashes import (
     start_command,
     wait_until,
 )
-from support.homes import event, settings_of, write_events
+from support.homes import settings_of, write_events
 from support.lake import home_of
 
 RANDOM_RUN_KILLS: Final = 6

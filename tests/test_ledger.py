@@ -11,7 +11,8 @@ from sequen_dagster.errors import HomeError
 from sequen_dagster.exports.files import list_files
 from sequen_dagster.lake.ledger_file import LEDGER_VERSION
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events
 from support.lake import drain, home_of, lake_of, ledger_of, pending_files
 
 

@@ -17,7 +17,7 @@ from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
 from sequen_dagster.settings import SequenSettings
 from support.builders import event
 from support.crashes import wait_until
-from support.homes import event, settings_of, write_events
+from support.homes import settings_of, write_events
 from support.lake import drain, home_of
 
 WRITING, READING = "read_only=False", "read_only=True"

@@ -11,7 +11,8 @@ from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.lake.commits import current_batches
 from sequen_dagster.lake.ledger_file import connect_ledger
 from sequen_dagster.settings import SequenSettings, Source, load_settings
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events, write_text
 from support.lake import drain, home_of, lake_of, ledger_of, pending_files
 from support.sensing import Daemon
 

@@ -13,7 +13,8 @@ from sequen_dagster.contract import validate as contract
 from sequen_dagster.errors import FaultError, VanishedFileError
 from sequen_dagster.exports.files import list_files
 from sequen_dagster.runtime.redaction import without_values
-from support.homes import RECEIVED_AT, event, settings_of, write_events
+from support.builders import RECEIVED_AT, event
+from support.homes import settings_of, write_events
 from support.lake import ingest, lake_of
 
 CANARY = "canary.person@example.com"
@@ -82,5 +83,5 @@ def test_fault_within_the_contract_names_its_line_of_code(
     with pytest.raises(FaultError, match=r"contract/validate\.py:\d+") as caught:
         ingest(settings, file, registered_at=RECEIVED_AT)
 
-    assert CANARY not in told(caught.value)
+    assert CANARY not in traceback_of(caught.value)
     assert list((lake_of(settings).incoming).iterdir()) == []

@@ -20,7 +20,8 @@ from sequen_dagster.lake.replay import Choice, Replayed
 from sequen_dagster.marts.verify import verify
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events
 from support.lake import (
     dead_lettered_files,
     drain,
@@ -318,11 +319,12 @@ def test_command_says_what_it_would_do(tmp_path: Path) -> None:
     gone = invoke("--path", "b*")
     wrong = invoke()
 
-    assert told(nothing) == "Nothing is stale: the tables are made of 2 batches."
+    assert output_of(nothing) == "Nothing is stale: the tables are made of 2 batches."
     assert (
-        told(plan) == "1 batch to validate again 'a.jsonl' 1 batch left unchanged 'b.jsonl': gone"
+        output_of(plan)
+        == "1 batch to validate again 'a.jsonl' 1 batch left unchanged 'b.jsonl': gone"
     )
-    assert told(gone) == "0 batches to validate again 1 batch left unchanged 'b.jsonl': gone"
+    assert output_of(gone) == "0 batches to validate again 1 batch left unchanged 'b.jsonl': gone"
     assert [one.exit_code for one in (nothing, plan, gone, wrong)] == [0, 0, 0, 2]
     assert not (settings.home / "warehouse.duckdb").exists()
 
@@ -337,9 +339,9 @@ def test_command_validates_again_and_builds(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["replay", "--stale", *places, "--set", "max_depth=2"])
 
     assert result.exit_code == 0, result.output
-    assert "= 1 accepted + 1 quarantined + 0 skipped" in told(result)
-    assert "1 batch validated again" in told(result)
-    assert "full refresh" not in told(result)
+    assert "= 1 accepted + 1 quarantined + 0 skipped" in output_of(result)
+    assert "1 batch validated again" in output_of(result)
+    assert "full refresh" not in output_of(result)
 
 
 @pytest.mark.slow

@@ -16,7 +16,8 @@ from playwright.sync_api import Browser
 from sequen_dagster.home.layout import Home
 from sequen_dagster.settings import SequenSettings
 from support.browsing import DESK, PHONE, TABLET, Look, Scheme, looking_at
-from support.homes import event, settings_of, write_events, write_text
+from support.builders import event
+from support.homes import settings_of, write_events, write_text
 
 SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
 PAYLOADS: Final = (

@@ -8,7 +8,8 @@ from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake.ledger_rows import FileStatus
 from sequen_dagster.lake.requests import RequestPlan, RequestRules, plan_requests
 from sequen_dagster.settings import SequenSettings, Source
-from support.homes import RECEIVED_AT, settings_of
+from support.builders import RECEIVED_AT
+from support.homes import settings_of
 from support.lake import home_of
 
 NOW = datetime(2026, 1, 1, 12, 0, 0)

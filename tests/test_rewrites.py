@@ -36,7 +36,8 @@ from sequen_dagster.marts.verify import verify
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
 from sequen_dagster.operations.doctor import examine_home
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events, write_text
 from support.lake import (
     drain,
     drop_raw_text,

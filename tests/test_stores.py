@@ -16,7 +16,7 @@ from sequen_dagster.exports.files import check_unchanged, list_files, list_locat
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.lake.commits import RecordCounts, current_batches
 from sequen_dagster.settings import SequenSettings, Source, load_settings
-from support.homes import event
+from support.builders import event
 from support.lake import drain, lake_of
 from support.sensing import Daemon
 

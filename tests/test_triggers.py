@@ -15,7 +15,8 @@ from sequen_dagster.lake.assets import (
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.jobs import build_schedules, build_sensors
-from support.homes import event, set_modified_at, settings_of, write_events
+from support.builders import event
+from support.homes import set_modified_at, settings_of, write_events
 from support.lake import pending_files
 
 

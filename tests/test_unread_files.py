@@ -12,7 +12,8 @@ from sequen_dagster.lake.assets import build_lake_assets
 from sequen_dagster.lake.commits import current_batches
 from sequen_dagster.operations.doctor import Diagnosis, examine_home
 from sequen_dagster.settings import SequenSettings
-from support.homes import event, settings_of, write_events, write_text
+from support.builders import event
+from support.homes import settings_of, write_events, write_text
 from support.lake import drain, lake_of, ledger_of
 
 ZIP = "PK\x03\x04"

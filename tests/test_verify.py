@@ -19,7 +19,8 @@ from sequen_dagster.marts.warehouse import connect, load_commits
 from sequen_dagster.names import NAMES
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
-from support.homes import event, settings_of, write_events, write_text
+from support.builders import event
+from support.homes import settings_of, write_events, write_text
 from support.lake import drain, home_of, lake_of
 
 ORDER = {"type": "conversion", "page_type": None, "conversion_type": "purchase", "item_ids": ["s"]}

@@ -13,7 +13,8 @@ from sequen_dagster.lake.commits import Commit, read_commits, write_commit
 from sequen_dagster.marts.builds import begin_build, finish_build
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, settings_of, write_events
+from support.builders import RECEIVED_AT, event
+from support.homes import settings_of, write_events
 from support.lake import drain, home_of, lake_of
 
 

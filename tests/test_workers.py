@@ -14,7 +14,7 @@ from sequen_dagster.lake.workers import Job, _describe_end
 from sequen_dagster.settings import SequenSettings
 from support.builders import RECEIVED_AT, event
 from support.crashes import environment
-from support.homes import RECEIVED_AT, event, settings_of, write_events
+from support.homes import settings_of, write_events
 from support.lake import workers_of
 
 
@@ -105,7 +105,7 @@ def interrupted_after(*, seconds: float) -> Iterator[None]:
     ("exit_code", "message"),
     [(-11, "died, alone, of signal 11."), (-9, "died, alone, of signal 9."), (3, "exit code 3.")],
 )
-def test_crash_says_how_the_process_ended(exit_code: int, told: str) -> None:
+def test_crash_says_how_the_process_ended(exit_code: int, message: str) -> None:
     error = _describe_end(exit_code)
 
     assert isinstance(error, ParserCrashError)
