@@ -47,10 +47,10 @@ def requested(settings: SequenSettings, *statuses: FileStatus, **known: object) 
     [(2, 30, True), (1, 30, False), (2, 29, False), (1, 3600, False)],
 )
 def test_file_is_whole_after_two_polls_and_the_quiet_period(
-    tmp_path: Path, observations: int, rested: int, is_whole: bool
+    tmp_path: Path, observations: int, quiet: int, is_whole: bool
 ) -> None:
     settings = settings_of(tmp_path, quiet_seconds=30)
-    plan = plan_of(settings, status("a", observations=observations, rested=rested))
+    plan = plan_of(settings, status("a", observations=observations, quiet=quiet))
 
     assert bool(plan.requests) == is_whole
     assert paths(plan.arriving) == ([] if is_whole else ["a"])
