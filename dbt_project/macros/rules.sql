@@ -120,9 +120,9 @@
     end
 {%- endmacro %}
 
-{# Whether enough of what was judged was accepted for a tier to count. #}
-{% macro is_accepted_share_met(accepted, judged) -%}
-    {{ judged }} > 0 and {{ accepted }} * 100 >= {{ var('sequen_min_accepted_percent') }} * {{ judged }}
+{# Whether enough of the validated records are accepted for a tier to count. #}
+{% macro is_accepted_share_met(accepted, validated) -%}
+    {{ validated }} > 0 and {{ accepted }} * 100 >= {{ var('sequen_min_accepted_percent') }} * {{ validated }}
 {%- endmacro %}
 
 {# The name of a tier by its number; none below the first. #}

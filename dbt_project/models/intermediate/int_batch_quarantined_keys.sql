@@ -93,7 +93,7 @@ inner_keys_exploded as (
     where {{ matches('inner_keys.inner_field', '[A-Za-z_][A-Za-z_.-]{0,39}') }}
 ),
 
-{# A whole number that became a double on its way: 1001.0 is no id. The text may be broken. #}
+{# A whole number that became a double on its way: 1001.0 is not an id. The text may be broken. #}
 doubles_for_ids as (
     {%- for field, key in id_keys %}
         select

@@ -270,7 +270,7 @@ ranges_capped as (
 ),
 
 {# Of too many: the first and the latest. #}
-places_listed as (
+ranges_spelled_out as (
     select
         ranges_capped.conversion_id,
         ranges_capped.item_id,
@@ -292,25 +292,25 @@ places_listed as (
 {# Touches of the same relation and of none were capped apart; together they may be too many. #}
 touches_placed as (
     select
-        places_listed.conversion_id,
-        places_listed.item_id,
+        ranges_spelled_out.conversion_id,
+        ranges_spelled_out.item_id,
         touches_numbered.id as touch_id,
         touches_numbered.type as touch_type,
         row_number() over (
-            partition by places_listed.conversion_id, places_listed.item_id
+            partition by ranges_spelled_out.conversion_id, ranges_spelled_out.item_id
             order by touches_numbered.original_timestamp, touches_numbered.id
         ) as touch_place,
-        count(*) over (partition by places_listed.conversion_id, places_listed.item_id)
+        count(*) over (partition by ranges_spelled_out.conversion_id, ranges_spelled_out.item_id)
             as touch_count,
         touches_numbered.original_timestamp as touch_at
-    from places_listed
+    from ranges_spelled_out
     inner join touches_numbered
         on
-            places_listed.visitor_key = touches_numbered.visitor_key
-            and places_listed.item_id = touches_numbered.item_id
-            and places_listed.relation_class = touches_numbered.relation_class
-            and places_listed.type = touches_numbered.type
-            and places_listed.touch_place = touches_numbered.touch_place
+            ranges_spelled_out.visitor_key = touches_numbered.visitor_key
+            and ranges_spelled_out.item_id = touches_numbered.item_id
+            and ranges_spelled_out.relation_class = touches_numbered.relation_class
+            and ranges_spelled_out.type = touches_numbered.type
+            and ranges_spelled_out.touch_place = touches_numbered.touch_place
 ),
 
 touches_capped as (

@@ -1,4 +1,4 @@
-{# What the tiers would be if one attribute were fixed, by the rules that rpt_completeness_tiers applies. #}
+{# The tiers as they would be, by the rules that rpt_completeness_tiers applies. #}
 with
 
 int_completeness_attributes as (
