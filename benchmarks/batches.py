@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.history import EVENTS_PER_DAY, add_bot, add_days
+from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.builds import begin_build, finish_build
 from sequen_dagster.marts.project import (
     dbt_command,
@@ -90,7 +91,7 @@ class _Home:
 
 def _history(home: Path, days: int, *, is_bot: bool) -> _Home:
     settings = load_settings(home, home=home, exports=home / "exports")
-    settings.make_home()
+    Home(settings.home).make()
     with connect(settings) as warehouse:
         add_days(warehouse, _DAYS - days, _DAYS)
         if is_bot:

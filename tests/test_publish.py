@@ -8,10 +8,11 @@ from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.reports.publish import publish, snapshot_path
 from sequen_dagster.settings import SequenSettings
 from support.homes import settings_of
+from support.lake import home_of
 
 
 def fill(settings: SequenSettings, rows: int) -> None:
-    settings.make_home()
+    home_of(settings).make()
     with connect(settings) as warehouse:
         for schema, table in (("main", "fct_events"), ("main", "private"), ("raw", "fct_hidden")):
             warehouse.execute(f"create schema if not exists {schema}")
@@ -54,7 +55,7 @@ def test_snapshot_is_replaced_while_another_reads_it(tmp_path: Path) -> None:
 def test_snapshot_leaves_nothing_unfinished(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 1)
-    leftover = snapshot_path(settings).with_suffix(".tmp")
+    leftover = snapshot_path(settings).with_name(".sequen.duckdb.tmp")
     leftover.parent.mkdir(parents=True)
     leftover.write_bytes(b"half")
 

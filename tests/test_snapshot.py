@@ -15,6 +15,7 @@ from sequen_dagster.reports.publish import publish, snapshot_path
 from sequen_dagster.settings import SequenSettings
 from support.crashes import environment
 from support.homes import event, settings_of, write_events
+from support.lake import home_of
 
 PUBLICATIONS = 25
 READER = """
@@ -39,7 +40,7 @@ while True:
 
 def fill(settings: SequenSettings, version: int) -> None:
     """Two tables of as many rows, thousands more with every version."""
-    settings.make_home()
+    home_of(settings).make()
     with connect(settings) as warehouse:
         for table in ("fct_events", "fct_sessions"):
             warehouse.execute(

@@ -12,11 +12,11 @@ from sequen_dagster.lake.assets import (
     build_lake_assets,
     retry_policy,
 )
-from sequen_dagster.lake.drain import pending_files
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.jobs import build_schedules, build_sensors
 from support.homes import event, set_modified_at, settings_of, write_events
+from support.lake import pending_files
 
 
 @pytest.fixture

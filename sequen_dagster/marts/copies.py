@@ -1,10 +1,14 @@
 """Marts: tables of the warehouse, copied into a database file of their own."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import duckdb
+
+from sequen_dagster.errors import BuildError
+from sequen_dagster.home.durable import NO_FAIL_POINTS, FailPoints, replace_file
 
 # The oldest format that today's tools still write, so that older ones can open the file.
 _STORAGE_VERSION: Final = "v1.4.0"
@@ -77,6 +81,40 @@ def attach_copy(warehouse: duckdb.DuckDBPyConnection, path: Path, name: str) -> 
 def attach_new(warehouse: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
     """Attach a file that is not there yet for writing, as the database `name`."""
     warehouse.execute(f"attach {_quoted(path)} as {name}")
+
+
+@contextmanager
+def replace_database(
+    target: Path,
+    what: str,
+    *,
+    folder: Path | None = None,
+    fail_points: FailPoints = NO_FAIL_POINTS,
+) -> Iterator[Path]:
+    """`replace_file` for a database; close the new one within the block.
+
+    Raises:
+        BuildError: it was not closed cleanly; the old database is still in place.
+        StorageError: it cannot be written; likewise.
+    """
+    with replace_file(target, what, folder=folder, fail_points=fail_points) as unfinished:
+        log = log_of(unfinished)
+        log.unlink(missing_ok=True)
+        try:
+            yield unfinished
+            if log.exists():
+                message = (
+                    f"The new file of {what} was left with a write-ahead log and would lose rows. "
+                    "Run again; the old file is still in place."
+                )
+                raise BuildError(message)
+        finally:
+            log.unlink(missing_ok=True)
+
+
+def log_of(database: Path) -> Path:
+    """The engine's write-ahead log of a database, which is there while it is open."""
+    return database.with_name(f"{database.name}.wal")
 
 
 def _quoted(path: Path) -> str:

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-
-from sequen_dagster.errors import BuildError, LockTimeoutError, SettingsError
+from sequen_dagster.errors import BuildError, SettingsError
+from sequen_dagster.home.layout import Home, Lake
+from sequen_dagster.home.locks import VERIFY, hold_lock, writer_lock
 from sequen_dagster.lake.commits import latest_manifests
 from sequen_dagster.marts.builds import why_stale
 from sequen_dagster.marts.catalog import TableCatalog
@@ -25,15 +25,12 @@ from sequen_dagster.marts.project import (
     dbt_environment,
     manifest_path,
     tables_fingerprint,
-    target_dir,
     write_profile,
 )
 from sequen_dagster.marts.warehouse import (
     connect,
     create_raw_tables,
     load_commits,
-    warehouse_path,
-    writer_lock,
 )
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.runtime.text import counted
@@ -84,16 +81,17 @@ def verify(settings: SequenSettings) -> Verification:
         LockTimeoutError: a writer, or another verify, was in the way for too long.
         BuildError: the tables are older than what is loaded, or dbt cannot build them from nothing.
     """
-    if not warehouse_path(settings).exists():
+    home = Home(settings.home)
+    if not home.warehouse.exists():
         message = f"Home {str(settings.home)!r} has no warehouse. Run `sequen-dagster run` first."
         raise SettingsError(message)
     with _scratch(settings) as scratch:
-        copy = scratch.home / "actual.duckdb"
+        copy = home.scratch.actual_tables
         emit("verify", "copying the tables that stand")
         catalog = TableCatalog.load(manifest_path(scratch))
         commits = _copy_actual(settings, copy, catalog)
         emit("verify", f"loading {counted(len(commits), 'commit')}")
-        loaded = load_commits(scratch, lake=settings.home / "lake", only=commits)
+        loaded = load_commits(scratch, lake=home.lake, only=commits)
         _rebuild(scratch)
         differences = _compare_all(scratch, copy, catalog)
     return Verification(
@@ -104,31 +102,29 @@ def verify(settings: SequenSettings) -> Verification:
 @contextmanager
 def _scratch(settings: SequenSettings) -> Iterator[SequenSettings]:
     """A home of its own, by the same settings, that is gone afterwards."""
-    folder = settings.home / "verify"
-    lock = filelock.FileLock(settings.home / "verify.lock")
-    try:
-        lock.acquire(timeout=settings.lock_timeout_seconds)
-    except filelock.Timeout:
-        message = f"Another verify is at work in {str(settings.home)!r}. Wait for it."
-        raise LockTimeoutError(message) from None
-    try:
-        # What one that was killed has left.
-        shutil.rmtree(folder, ignore_errors=True)
-        scratch = settings.model_copy(update={"home": folder})
-        scratch.make_home()
-        yield scratch
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
+    home = Home(settings.home)
+    folder = home.scratch.root
+    with hold_lock(home, VERIFY, timeout_seconds=settings.lock_timeout_seconds):
+        try:
+            # What one that was killed has left.
+            shutil.rmtree(folder, ignore_errors=True)
+            home.scratch.make()
+            yield settings.model_copy(update={"home": folder})
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy_actual(settings: SequenSettings, copy: Path, catalog: TableCatalog) -> set[str]:
     """Copy the tables to compare; return the names of the commits that they are made of."""
-    with writer_lock(settings), connect(settings, folders=[copy.parent]) as warehouse:
+    home = Home(settings.home)
+    with (
+        writer_lock(home, timeout_seconds=settings.lock_timeout_seconds),
+        connect(settings, folders=[copy.parent]) as warehouse,
+    ):
         create_raw_tables(warehouse)
         names = dict(warehouse.execute("select commit_id, name from raw.commits").fetchall())
         reason = why_stale(warehouse, tables_fingerprint(settings))
-        reason = reason or _why_outdated(settings.home / "lake", names)
+        reason = reason or _why_outdated(home.lake, names)
         if reason:
             message = f"The tables cannot be verified: {reason}. Run `sequen-dagster run` first."
             raise BuildError(message)
@@ -136,7 +132,7 @@ def _copy_actual(settings: SequenSettings, copy: Path, catalog: TableCatalog) ->
         return set(names.values())
 
 
-def _why_outdated(lake: Path, names: dict[str, str]) -> str:
+def _why_outdated(lake: Lake, names: dict[str, str]) -> str:
     """Rows that were rewritten since they were loaded are nothing to compare with."""
     latest = latest_manifests(lake)
     outdated = [one for one, name in names.items() if one in latest and latest[one].stem != name]
@@ -170,7 +166,7 @@ def _rebuild(scratch: SequenSettings) -> None:
 
 
 def _failed_models(scratch: SequenSettings) -> str:
-    results = target_dir(scratch) / "run_results.json"
+    results = Home(scratch.home).dbt.run_results
     if not results.exists():
         return "it did not get to the first one"
     failed = [

@@ -21,7 +21,6 @@ from sequen_dagster.lake.assets import (
     LakeConfig,
 )
 from sequen_dagster.lake.replay import Choice
-from sequen_dagster.marts.project import profiles_dir
 from sequen_dagster.names import NAMES
 from sequen_dagster.reports.files import read_report
 from sequen_dagster.runtime.progress import listening
@@ -99,7 +98,7 @@ def run_pipeline(
             NAMES.marts_op: {"config": {"full_refresh": full_refresh}},
         },
     }
-    log = profiles_dir(settings) / "run.log"
+    log = Home(settings.home).dbt.run_log
     # dagster_dbt prints every line of dbt; on a terminal that would bury the summary.
     with (
         _instance() as instance,

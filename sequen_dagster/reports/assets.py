@@ -10,11 +10,11 @@ import dagster as dg
 from sequen_dagster.contract.conflicts import MAX_CONFLICTING_PERCENT
 from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.home.layout import Home
+from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.marts.catalog import TableCatalog, TableColumn
 from sequen_dagster.marts.conditions import publication_condition
-from sequen_dagster.marts.warehouse import writer_lock
 from sequen_dagster.names import NAMES
 from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
 from sequen_dagster.reports.document.completeness import UNLOCKS
@@ -78,7 +78,9 @@ def _published_snapshot(
     )
     def published_snapshot() -> dg.MaterializeResult[None]:
         started = time.perf_counter()
-        with writer_lock(settings), owner_only_files():
+        home = Home(settings.home)
+        locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
+        with locked, owner_only_files():
             published = publish(settings, catalog.tables, catalog.views)
             copy_readme(settings)
         emit("reports", "published snapshot")
@@ -218,7 +220,9 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
     )
     def dbt_docs(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         started = time.perf_counter()
-        with writer_lock(settings), owner_only_files():
+        home = Home(settings.home)
+        locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
+        with locked, owner_only_files():
             docs = write_docs(settings)
         seconds = time.perf_counter() - started
         done = "rebuilt" if docs.is_rebuilt else "left, since nothing they show has changed"
@@ -262,7 +266,9 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
     )
     def training_set() -> dg.MaterializeResult[None]:
         started = time.perf_counter()
-        with writer_lock(settings), owner_only_files():
+        home = Home(settings.home)
+        locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
+        with locked, owner_only_files():
             written = write_training_set(settings, columns)
         emit("reports", "training set")
         return dg.MaterializeResult(

@@ -3,21 +3,20 @@
 In: the public tables of the warehouse. Out: `serving/sequen.duckdb`, replaced in one step.
 """
 
-import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
-from sequen_dagster.errors import BuildError
-from sequen_dagster.home.durable import fsync_folder, make_folder, writing
+from sequen_dagster.home.durable import FailPoints
 from sequen_dagster.home.layout import Home
-from sequen_dagster.marts.copies import copy_tables
+from sequen_dagster.marts.copies import copy_tables, replace_database
 from sequen_dagster.marts.warehouse import connect
-from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.settings import SequenSettings
+
+_FAIL_POINTS: Final[FailPoints] = ("reports.snapshot_written", "reports.snapshot_replaced")
 
 
 @dataclass(frozen=True)
@@ -67,42 +66,9 @@ def publish(
         StorageError: there is no room for the new file; the old one is still in place.
     """
     target = snapshot_path(settings)
-    unfinished = target.with_suffix(".tmp")
-    log = unfinished.with_name(f"{unfinished.name}.wal")
-    try:
-        with writing("the snapshot", settings.home):
-            make_folder(target.parent)
-            # What a run that was killed has left.
-            unfinished.unlink(missing_ok=True)
-            log.unlink(missing_ok=True)
-        row_counts = _copy(settings, unfinished, log, tables, views)
-        with writing("the snapshot", settings.home):
-            with unfinished.open("rb") as handle:
-                os.fsync(handle.fileno())
-            fail_point("reports.snapshot_written")
-            unfinished.replace(target)
-            fsync_folder(target.parent)
-        fail_point("reports.snapshot_replaced")
-    finally:
-        # Half a snapshot is of no use, and takes room that may be what is missing.
-        unfinished.unlink(missing_ok=True)
-        log.unlink(missing_ok=True)
-    return Published(target, row_counts)
-
-
-def _copy(
-    settings: SequenSettings,
-    unfinished: Path,
-    log: Path,
-    tables: Collection[str],
-    views: Iterable[str],
-) -> dict[str, int]:
-    with connect(settings, folders=[unfinished.parent]) as warehouse:
+    with (
+        replace_database(target, "the snapshot", fail_points=_FAIL_POINTS) as unfinished,
+        connect(settings, folders=[target.parent]) as warehouse,
+    ):
         row_counts = copy_tables(warehouse, unfinished, names=tables, views=views)
-    if log.exists():
-        message = (
-            f"The snapshot {unfinished.name!r} was left with a write-ahead log and would lose "
-            "rows. Run again; the published file was not changed."
-        )
-        raise BuildError(message)
-    return row_counts
+    return Published(target, row_counts)

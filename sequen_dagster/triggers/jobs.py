@@ -5,6 +5,8 @@ from typing import Any
 import dagster as dg
 
 from sequen_dagster.lake.assets import QUARANTINED_RECORDS, VALIDATED_EVENTS
+from sequen_dagster.lake.drain import Intake
+from sequen_dagster.lake.requests import RequestRules
 from sequen_dagster.marts.checks import EQUALS_A_FULL_REFRESH
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
@@ -23,7 +25,7 @@ def build_jobs(assets: dg.AssetSelection) -> list[Any]:
         dg.define_asset_job(
             NAMES.drain_job,
             selection=dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_RECORDS),
-            description="Judge every pending export file and commit what it holds.",
+            description="Validate every pending export file and commit what it holds.",
         ),
         dg.define_asset_job(
             NAMES.run_job,
@@ -33,7 +35,7 @@ def build_jobs(assets: dg.AssetSelection) -> list[Any]:
         dg.define_asset_job(
             NAMES.verify_job,
             selection=dg.AssetSelection.checks(EQUALS_A_FULL_REFRESH),
-            description="Rebuild all tables elsewhere and compare them with those that stand.",
+            description="Rebuild all tables elsewhere and compare them with the actual ones.",
         ),
     ]
 
@@ -61,9 +63,19 @@ def build_sensors(
         description="Builds the tables after new commits in the lake, and publishes them.",
     )
     return [
-        build_new_files_sensor(settings, status),
+        build_new_files_sensor(
+            Intake.of(settings),
+            RequestRules.of(settings),
+            tick_seconds=settings.tick_seconds,
+            status=status,
+        ),
         automation,
-        build_failure_sensor(settings, status, hook=on_run_failure),
+        build_failure_sensor(
+            settings.failure_webhook,
+            tick_seconds=settings.tick_seconds,
+            status=status,
+            hook=on_run_failure,
+        ),
     ]
 
 
