@@ -11,7 +11,8 @@ from sequen_dagster.definitions import build_definitions
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.jobs import build_schedules
-from support.homes import event, settings_of, write_events
+from support.builders import event
+from support.homes import settings_of, write_events
 
 TABLE = dg.AssetKey("rpt_batches")
 
@@ -51,7 +52,7 @@ def test_daily_run_tests_whole_tables(settings: SequenSettings) -> None:
         (request,) = schedule.evaluate_tick(context).run_requests or ()
     config = dict(request.run_config)
     good = run(settings, config)
-    # An old row is spoilt; no batch touches it.
+    # An old row is spoilt; no batch affects it.
     with duckdb.connect(str(settings.home / "warehouse.duckdb")) as warehouse:
         warehouse.execute("update main.fct_sessions set event_count = 99")
 
