@@ -18,6 +18,7 @@ from sequen_dagster.marts.project import (
 )
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.settings import SequenSettings, load_settings
+from support.lake import home_of
 
 # The longest history; a shorter one is its last days.
 _DAYS = 100
@@ -90,7 +91,7 @@ class _Home:
 
 def _history(home: Path, days: int, *, is_bot: bool) -> _Home:
     settings = load_settings(home, home=home, exports=home / "exports")
-    settings.make_home()
+    home_of(settings).make()
     with connect(settings) as warehouse:
         add_days(warehouse, _DAYS - days, _DAYS)
         if is_bot:

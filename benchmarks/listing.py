@@ -15,9 +15,10 @@ from typing import Any
 import dagster as dg
 
 from sequen_dagster.exports.files import list_files
-from sequen_dagster.lake.ledger_file import connect, ledger_path
+from sequen_dagster.lake.ledger_file import connect
 from sequen_dagster.settings import SequenSettings, load_settings
 from sequen_dagster.triggers.new_files import build_new_files_sensor
+from support.lake import home_of
 
 _FOLDERS = 100
 _NEW = 1_000
@@ -44,7 +45,7 @@ class ListingMeasured:
 def bench_listing(folder: Path, files: int, rounds: int) -> list[ListingMeasured]:
     """Tick on a folder of many files: all new, none new, some new; then list a bucket."""
     settings = load_settings(folder, home="home", exports="exports", quiet_seconds=0)
-    root = settings.make_home().parent / "exports"
+    root = home_of(settings).make().parent / "exports"
     for number in range(files):
         path = root / f"day={number % _FOLDERS}" / f"{number:07}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +62,7 @@ def bench_listing(folder: Path, files: int, rounds: int) -> list[ListingMeasured
         ListingMeasured(case, files, seconds, seconds / bare)
         for case, seconds in (("tick, all first seen", tick()), ("tick, all whole", tick()))
     ]
-    with connect(ledger_path(settings.home)) as ledger:
+    with connect(home_of(settings).ledger) as ledger:
         ledger.execute("update file_versions set state = 'committed', version = 1, portion = null")
     rows.append(_against("tick, none new", files, lambda: _scan(root), tick, rounds))
     for number in range(_NEW):

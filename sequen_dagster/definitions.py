@@ -1,11 +1,14 @@
 """All stages as one set of Dagster definitions; the only module that knows every stage."""
 
 import dagster as dg
+from dagster_dbt import get_asset_key_for_model
 
 from sequen_dagster.exports.assets import build_exports_assets
 from sequen_dagster.lake.assets import build_lake_assets
 from sequen_dagster.marts.assets import build_marts_assets
+from sequen_dagster.marts.catalog import TableCatalog
 from sequen_dagster.marts.checks import build_marts_checks
+from sequen_dagster.marts.project import manifest_path
 from sequen_dagster.reports.assets import build_reports_assets
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import Hook
@@ -33,11 +36,14 @@ def build_definitions(
         >>> defs = build_definitions(load_settings(Path.cwd()))   # doctest: +SKIP
     """
     marts = build_marts_assets(settings)
-    tables = [key for key in marts.keys if key.path[-1].startswith(("fct_", "dim_", "rpt_"))]
-    private = [key for key in marts.keys if key.path[-1] == "quarantined_records"]
-    warehouse, equals_a_full_refresh = build_marts_checks(settings, tables=[*tables, *private])
+    catalog = TableCatalog.load(manifest_path(settings))
+    public = {name: get_asset_key_for_model([marts], name) for name in catalog.public}
+    private = [get_asset_key_for_model([marts], name) for name in catalog.private]
+    warehouse, equals_a_full_refresh = build_marts_checks(
+        settings, tables=[*public.values(), *private]
+    )
     lake = build_lake_assets(settings)
-    reports = build_reports_assets(settings, tables=tables)
+    reports = build_reports_assets(settings, tables=public)
     built = dg.AssetSelection.assets(lake, marts, *reports)
     return dg.Definitions(
         assets=[

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Any
 import duckdb
 import pytest
 
+from sequen_dagster.marts.catalog import TableCatalog
 from sequen_dagster.marts.project import manifest_path, project_dir, sources_fingerprint
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.simulate import Truth
 
 README = project_dir() / "README.md"
-PUBLIC = re.compile(r"\b(?:fct|dim|rpt)_[a-z_]+\b")
 MEASURE_KEYS = {"name", "description", "sql", "unit", "format"}
 
 
@@ -45,14 +45,10 @@ def manifest(demo: SequenSettings) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def tables(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def tables(demo: SequenSettings, manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The public tables of the project, by name."""
-    nodes = manifest["nodes"].values()
-    return {
-        node["name"]: node
-        for node in nodes
-        if node["resource_type"] == "model" and PUBLIC.fullmatch(node["name"])
-    }
+    models = models_of(manifest)
+    return {name: models[name] for name in TableCatalog.load(manifest_path(demo)).public}
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +56,16 @@ def snapshot(demo: SequenSettings) -> Iterator[duckdb.DuckDBPyConnection]:
     """The snapshot that a real run over simulated exports has published."""
     with duckdb.connect(snapshot_path(demo), read_only=True) as connection:
         yield connection
+
+
+def models_of(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    nodes = manifest["nodes"].values()
+    return {node["name"]: node for node in nodes if node["resource_type"] == "model"}
+
+
+def named_in(text: str, models: Collection[str]) -> set[str]:
+    """The models that a text names."""
+    return set(re.findall(r"\b[a-z]+_[a-z_]+\b", text)) & set(models)
 
 
 def sql_blocks(text: str) -> list[str]:
@@ -123,7 +129,7 @@ def test_every_public_table_says_grain_questions_and_query(
         assert grain.startswith("One row per "), name
         assert key_of(manifest, table) <= set(re.findall(r"`([a-z_]+)`", grain)), name
         assert asked.strip().endswith("?"), name
-        assert name in PUBLIC.findall(query), name
+        assert name in named_in(query, tables), name
         assert table["description"].strip().endswith("```"), name
 
 
@@ -172,11 +178,13 @@ def test_what_blocks_the_next_tier_is_what_the_simulation_lacks(
     ]
 
 
-def test_readme_names_every_public_table_and_no_other(tables: dict[str, dict[str, Any]]) -> None:
+def test_readme_names_every_public_table_and_no_other(
+    manifest: dict[str, Any], tables: dict[str, dict[str, Any]]
+) -> None:
     rows = re.findall(r"^\| .* \| `([a-z_]+)` \| .* \|$", README.read_text("utf-8"), re.MULTILINE)
 
     assert sorted(rows) == sorted(tables)
-    assert set(PUBLIC.findall(README.read_text("utf-8"))) == set(tables)
+    assert named_in(README.read_text("utf-8"), models_of(manifest)) == set(tables)
 
 
 def test_readme_can_lie_anywhere() -> None:
@@ -214,7 +222,7 @@ def test_measures_are_complete_and_named_in_the_description(
     named = [measure.name for measure in measures(tables)]
 
     assert len(named) == len(set(named)) >= 20
-    facts = {name for name in tables if not name.startswith("rpt_")}
+    facts = {name for name, table in tables.items() if "marts" in table["fqn"]}
     assert {measure.table for measure in measures(tables)} == facts
 
 
@@ -354,7 +362,9 @@ def test_questions_are_an_exposure_of_the_tables_that_they_read(manifest: dict[s
     (exposure,) = [
         each for each in manifest["exposures"].values() if each["name"] == "analyst_questions"
     ]
-    read = {table for query in questions().values() for table in PUBLIC.findall(query)}
+    read = {
+        table for query in questions().values() for table in named_in(query, models_of(manifest))
+    }
 
     assert {node.split(".")[-1] for node in exposure["depends_on"]["nodes"]} == read
 

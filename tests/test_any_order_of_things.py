@@ -20,8 +20,8 @@ from hypothesis.stateful import (
 )
 
 from sequen_dagster.lake.commits import current_batches
-from sequen_dagster.lake.drain import drain
 from support.homes import event, settings_of
+from support.lake import drain, lake_of
 from support.sensing import Daemon
 
 PATHS = st.sampled_from(["a.jsonl", "b.jsonl", "day=1/a.jsonl"])
@@ -60,7 +60,7 @@ class Deployment(RuleBasedStateMachine):
                 self.daemon.set_status(file_group, dg.DagsterRunStatus.SUCCESS)
         assert self.daemon.tick() == []
         assert self.daemon.message.startswith("No file is new.")
-        batches = current_batches(self.daemon.settings.home / "lake")
+        batches = current_batches(lake_of(self.daemon.settings))
         held = {
             batch.path: (self.ids_of(batch.events), batch.record_counts.quarantined)
             for batch in batches
@@ -72,8 +72,8 @@ class Deployment(RuleBasedStateMachine):
         self._folder.cleanup()
 
     def ids_of(self, files: tuple[str, ...]) -> list[str]:
-        lake = self.daemon.settings.home / "lake"
-        return [one for name in files for one in pl.read_parquet(lake / name)["id"].to_list()]
+        lake = lake_of(self.daemon.settings)
+        return [one for name in files for one in pl.read_parquet(lake.rows(name))["id"].to_list()]
 
     def write(self, path: str) -> None:
         rows, bad = self.files[path]
@@ -148,7 +148,7 @@ class Deployment(RuleBasedStateMachine):
 
     @invariant()
     def counts_reconcile_and_no_batch_is_there_twice(self) -> None:
-        batches = current_batches(self.daemon.settings.home / "lake")
+        batches = current_batches(lake_of(self.daemon.settings))
         assert all(batch.record_counts.is_reconciled for batch in batches)
         assert len({batch.batch_id for batch in batches}) == len(batches)
 

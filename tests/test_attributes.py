@@ -13,6 +13,7 @@ from sequen_dagster.settings import SequenSettings, load_settings
 from sequen_dagster.settings.completeness import AttributeOverride, read_overrides
 from support.histories import after, clicked, event
 from support.homes import settings_of
+from support.lake import home_of
 from support.replay import Load, SmallWarehouse, shared_recording
 
 
@@ -117,7 +118,7 @@ def test_overrides_are_rows_of_the_warehouse(tmp_path: Path) -> None:
         geolocation={"aliases": ["geo.zip", "place"], "why": "it's {{ 7 * 7 }}"},
         mine={"tier": "best", "kind": "event", "detectors": "type:a b", "min_events": 2},
     )
-    settings.make_home()
+    home_of(settings).make()
     with connect(settings) as warehouse:
         create_raw_tables(warehouse)
         load_overrides(settings, warehouse)

@@ -4,12 +4,12 @@ import dagster as dg
 import duckdb
 import pytest
 
-from sequen_dagster.lake.drain import drain
 from sequen_dagster.marts.assets import build_marts_assets
 from sequen_dagster.marts.builds import Build, begin_build, drop_former_tables, finish_build
 from sequen_dagster.marts.project import tables_fingerprint
-from sequen_dagster.marts.warehouse import connect, create_raw_tables, warehouse_path
+from sequen_dagster.marts.warehouse import connect, create_raw_tables
 from support.homes import event, settings_of, write_events
+from support.lake import drain, home_of
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_build_of_some_tables_leaves_the_others_their_notes(tmp_path: Path) -> N
     ]
     told = {name: value.value for name, value in events.metadata.items()}
     assert told["dagster/row_count"] == 2
-    assert told["dagster/uri"] == str(warehouse_path(settings))
+    assert told["dagster/uri"] == str(home_of(settings).warehouse)
     with connect(settings) as warehouse:
         assert warehouse.execute("select event_count from dim_visitors").fetchall() == [(2,)]
         assert warehouse.execute("select id from raw.affected_ids").fetchall() == []

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sequen_dagster.errors import ReconciliationError
+from sequen_dagster.home.layout import Lake
 from sequen_dagster.lake.commits import (
     Batch,
     Commit,
@@ -37,23 +38,23 @@ BATCH = Batch(
 def test_commit_reads_back_as_written(tmp_path: Path) -> None:
     commit = Commit((BATCH,), NOON, "run-1")
 
-    write_commit(tmp_path, commit)
+    write_commit(Lake(tmp_path), commit)
 
-    assert list(read_commits(tmp_path)) == [commit]
+    assert list(read_commits(Lake(tmp_path))) == [commit]
 
 
 def test_known_commits_are_not_read_again(tmp_path: Path) -> None:
     commit = Commit((BATCH,), NOON)
-    write_commit(tmp_path, commit)
+    write_commit(Lake(tmp_path), commit)
 
-    assert list(read_commits(tmp_path, known=[commit.commit_id])) == []
+    assert list(read_commits(Lake(tmp_path), known=[commit.commit_id])) == []
 
 
 def test_second_try_is_the_same_commit(tmp_path: Path) -> None:
     later = datetime(2025, 7, 21)
 
-    first = write_commit(tmp_path, Commit((BATCH,), NOON, "run-1"))
-    second = write_commit(tmp_path, Commit((BATCH,), later, "run-2"))
+    first = write_commit(Lake(tmp_path), Commit((BATCH,), NOON, "run-1"))
+    second = write_commit(Lake(tmp_path), Commit((BATCH,), later, "run-2"))
 
     assert first == second
     assert len(list((tmp_path / "commits").iterdir())) == 1
@@ -89,9 +90,9 @@ def test_unreconciled_counts_are_not_committed(tmp_path: Path) -> None:
     broken = replace(BATCH, record_counts=RecordCounts(records_read=4, accepted=2, quarantined=1))
 
     with pytest.raises(ReconciliationError, match=r"a\.jsonl"):
-        write_commit(tmp_path, Commit((broken,), NOON))
+        write_commit(Lake(tmp_path), Commit((broken,), NOON))
 
-    assert list(read_commits(tmp_path)) == []
+    assert list(read_commits(Lake(tmp_path))) == []
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_counts_reconcile_without_blank_lines(
 
 
 def test_unfinished_manifest_is_no_commit(tmp_path: Path) -> None:
-    target = write_commit(tmp_path, Commit((BATCH,), NOON))
+    target = write_commit(Lake(tmp_path), Commit((BATCH,), NOON))
     target.rename(target.with_name(f".{target.stem}.1.tmp"))
 
-    assert list(read_commits(tmp_path)) == []
+    assert list(read_commits(Lake(tmp_path))) == []

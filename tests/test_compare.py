@@ -3,7 +3,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from sequen_dagster.marts.compare import Difference, compare, is_compared, table_keys
+from sequen_dagster.marts.catalog import TableCatalog
+from sequen_dagster.marts.compare import Difference, compare
 from sequen_dagster.marts.copies import attach_copy, copy_tables
 
 ROWS = (
@@ -17,9 +18,7 @@ def difference(
     """Compare a table with a copy of it that was changed."""
     with duckdb.connect(tmp_path / "warehouse.duckdb") as expected:
         expected.execute(f"create table fct as select * from {ROWS}")
-        copied = copy_tables(
-            expected, tmp_path / "copy.duckdb", is_wanted=lambda name: name == "fct"
-        )
+        copied = copy_tables(expected, tmp_path / "copy.duckdb", names=("fct", "not built"))
         assert copied == {"fct": 3}
         if change:
             with duckdb.connect(tmp_path / "copy.duckdb") as copy:
@@ -86,28 +85,32 @@ def test_history_is_left_out(tmp_path: Path) -> None:
     wanted = "alter table fct add column registered_at timestamp default '2025-07-01'"
 
     assert difference(tmp_path, wanted=wanted) is None
-    assert [is_compared(name) for name in ("fct_events", "quarantined_events", "dim_visitors")] == [
-        True,
-        True,
-        True,
-    ]
-    assert [is_compared(name) for name in ("rpt_restatements", "mandatory_fields")] == [
-        False,
-        False,
-    ]
 
 
-def test_keys_come_from_the_tests_of_the_project(tmp_path: Path) -> None:
+def test_catalog_is_what_the_manifest_says(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
     manifest.write_text(
         """{"nodes": {
-            "model.sequen.fct_a": {"resource_type": "model"},
-            "test.1": {"test_metadata": {"name": "unique_key", "kwargs": {"column_name": "id"}},
-                       "attached_node": "model.sequen.fct_a"},
-            "test.2": {"test_metadata": {"name": "unique_key", "kwargs": {"columns": ["x", "y"]}},
-                       "attached_node": "model.sequen.rpt_b"},
-            "test.3": {"test_metadata": {"name": "not_null", "kwargs": {"column_name": "z"}},
-                       "attached_node": "model.sequen.rpt_b"}}}"""
+            "model.sequen.fct_a": {"name": "fct_a", "resource_type": "model",
+                "config": {"schema": null, "access": "public", "meta": {}}},
+            "model.sequen.rpt_b": {"name": "rpt_b", "resource_type": "model",
+                "config": {"access": "public", "meta": {"sequen": {"is_history": true}}}},
+            "model.sequen.rows": {"name": "rows", "resource_type": "model",
+                "config": {"access": "protected", "meta": {}}},
+            "model.sequen.fct_step": {"name": "fct_step", "resource_type": "model",
+                "config": {"schema": "intermediate", "access": "protected", "meta": {}}},
+            "seed.sequen.fct_list": {"name": "fct_list", "resource_type": "seed",
+                "config": {"meta": {}}},
+            "test.1": {"resource_type": "test", "attached_node": "model.sequen.fct_a",
+                "test_metadata": {"name": "unique_key", "kwargs": {"column_name": "id"}}},
+            "test.2": {"resource_type": "test", "attached_node": "model.sequen.rpt_b",
+                "test_metadata": {"name": "unique_key", "kwargs": {"columns": ["x", "y"]}}},
+            "test.3": {"resource_type": "test", "attached_node": "model.sequen.rpt_b",
+                "test_metadata": {"name": "not_null", "kwargs": {"column_name": "z"}}}}}"""
     )
 
-    assert table_keys(manifest) == {"fct_a": ("id",), "rpt_b": ("x", "y")}
+    catalog = TableCatalog.load(manifest)
+
+    assert (catalog.public, catalog.private) == (("fct_a", "rpt_b"), ("rows",))
+    assert catalog.compared == ("fct_a", "rows")
+    assert catalog.keys == {"fct_a": ("id",), "rpt_b": ("x", "y")}

@@ -23,12 +23,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from sequen_dagster.lake.commits import Batch, RecordCounts
-from sequen_dagster.lake.drain import FileFailure, drain
+from sequen_dagster.lake.drain import FileFailure
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
 from support.builders import event, good
 from support.homes import RECEIVED_AT, settings_of, touch
+from support.lake import drain, lake_of
 
 # A small file takes some 40 ms; the machines that run this may be busy.
 MOST_SECONDS = 20.0
@@ -424,7 +425,7 @@ def take_in(folder: Path, inputs: list[Input]) -> Taken:
         seconds[path] = time.monotonic() - began
         began = time.monotonic()
 
-    drained = drain(settings, progress=tick)
+    drained = drain(settings, on_file=tick)
     batches = {batch.path: batch for batch in drained.batches}
     return Taken(settings, batches, seconds, drained.failures)
 
@@ -441,15 +442,15 @@ def heavy(tmp_path_factory: pytest.TempPathFactory) -> Taken:
 
 def assert_taken(taken: Taken, given: Input, most_seconds: float) -> None:
     batch = taken.batches[given.name]
-    lake = taken.settings.home / "lake"
+    lake = lake_of(taken.settings)
     broken = {one.rule: one.records for one in batch.rule_counts if one.severity == "error"}
     warned = {one.rule for one in batch.rule_counts if one.severity == "warning"}
 
     assert broken == given.rules
     assert batch.record_counts == given.record_counts
     assert given.warned <= warned
-    assert sum(pl.read_parquet(lake / name).height for name in batch.events) == given.accepted
-    quarantined = sum(pl.read_parquet(lake / name).height for name in batch.quarantine)
+    assert sum(pl.read_parquet(lake.rows(name)).height for name in batch.events) == given.accepted
+    quarantined = sum(pl.read_parquet(lake.rows(name)).height for name in batch.quarantine)
     assert quarantined == given.record_counts.quarantined
     assert taken.seconds[given.name] < most_seconds
 

@@ -12,7 +12,6 @@ from typing import Final
 import pytest
 
 from sequen_dagster.lake.commits import read_commits
-from sequen_dagster.lake.drain import drain
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.runtime.fail_points import FAIL_POINTS
 from sequen_dagster.settings import SequenSettings
@@ -30,6 +29,7 @@ from support.crashes import (
     write_many,
 )
 from support.homes import RECEIVED_AT, Kept, event, settings_of, touch, write_events
+from support.lake import drain, lake_of
 
 RANDOM_INGEST_KILLS: Final = 100
 SPAWN_SECONDS = 3
@@ -114,7 +114,7 @@ def test_drain_killed_at_a_place_is_made_good_by_the_next(place: str, tmp_path: 
     )
     assert drain(settings).batches == []
     check_lake(settings)
-    assert len(list(read_commits(settings.home / "lake"))) == 2
+    assert len(list(read_commits(lake_of(settings)))) == 2
     assert contents_of(settings) == drained_alone(settings, tmp_path / "alone")
 
 
@@ -167,7 +167,7 @@ def test_workers_of_a_killed_drain_end_and_the_next_drain_makes_good(tmp_path: P
     for number in range(12):
         write_many(settings, f"{number:02}.jsonl", events=2_000)
     child = start(drained_by_workers, settings)
-    incoming = settings.home / "lake" / ".incoming"
+    incoming = lake_of(settings).incoming
     wait_until(lambda: incoming.exists() and any(incoming.iterdir()), seconds=120)
     workers = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
     assert len(workers) >= 2
@@ -203,7 +203,7 @@ def seconds_of_a_drain(
 
 def has_unfinished_rows(settings: SequenSettings) -> bool:
     """Whether a file was being written; what lies there is removed, so that the next can tell."""
-    incoming = settings.home / "lake" / ".incoming"
+    incoming = lake_of(settings).incoming
     left = list(incoming.glob("*/"))
     for folder in left:
         shutil.rmtree(folder)
@@ -256,7 +256,7 @@ def test_run_that_wakes_up_late_commits_nothing_twice(place: str, tmp_path: Path
         zombie.join(0.2)
 
     assert zombie.exitcode == 0
-    assert list(read_commits(settings.home / "lake")) == list(other.commits)
+    assert list(read_commits(lake_of(settings))) == list(other.commits)
     check_lake(settings)
     assert contents_of(settings) == before
     assert drain(settings).batches == []
@@ -280,7 +280,7 @@ def test_run_that_stops_while_it_commits_makes_others_wait(tmp_path: Path) -> No
         child.join(60)
 
     assert (zombie.exitcode, other.exitcode) == (0, 0)
-    assert len(list(read_commits(settings.home / "lake"))) == 1
+    assert len(list(read_commits(lake_of(settings)))) == 1
     assert contents_of(settings) == drained_alone(settings, tmp_path / "alone")
 
 

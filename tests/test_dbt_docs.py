@@ -18,6 +18,7 @@ from sequen_dagster.reports import dbt_docs
 from sequen_dagster.reports.dbt_docs import Docs, copy_readme, docs_path, write_docs
 from sequen_dagster.settings import SequenSettings
 from support.homes import event, settings_of, write_events
+from support.lake import home_of
 
 CANARY = "canary-of-the-environment"
 HOSTILE = "</script><script>window.pwned=1</script>"
@@ -33,7 +34,7 @@ PAGE = (
 def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SequenSettings:
     """A home with one table, where dbt leaves at once what it would take seconds for."""
     settings = settings_of(tmp_path)
-    settings.make_home()
+    home_of(settings).make()
     with connect(settings) as warehouse:
         warehouse.execute("create table main.fct_events (id varchar)")
     monkeypatch.setattr(dbt_docs, "_generate", leave_artifacts)
@@ -41,7 +42,7 @@ def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SequenSettings
 
 
 def leave_artifacts(settings: SequenSettings, page: str = PAGE) -> None:
-    folder = project.target_dir(settings)
+    folder = home_of(settings).dbt.target
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_text(page)
     metadata = {"env": {"SHOWN": CANARY}, "user_id": CANARY, "dbt_version": "1.11"}
@@ -178,11 +179,11 @@ def test_docs_of_a_run_show_all_models_and_nothing_of_events_or_this_machine(
 @pytest.mark.slow
 def test_failure_of_dbt_says_where_to_look_and_quotes_nothing(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    settings.make_home()
+    home_of(settings).make()
     with connect(settings) as warehouse:
         warehouse.execute("create table main.fct_events (id varchar)")
     project.manifest_path(settings)
-    (project.target_dir(settings) / "catalog.json").mkdir()
+    (home_of(settings).dbt.target / "catalog.json").mkdir()
 
     with pytest.raises(BuildError, match=r"dbt/target/dbt\.log") as caught:
         write_docs(settings)

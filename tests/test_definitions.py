@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from sequen_dagster.definitions import build_definitions
+from sequen_dagster.marts.catalog import TableCatalog
 from sequen_dagster.marts.project import manifest_path, project_dir
 from sequen_dagster.reports.assets import DBT_DOCS, PUBLISHED_SNAPSHOT, build_reports_assets
 from sequen_dagster.settings import SequenSettings
@@ -64,19 +65,18 @@ def test_docs_follow_the_snapshot_unless_they_are_switched_off(
     defs: dg.Definitions, tmp_path: Path
 ) -> None:
     graph = defs.resolve_asset_graph()
-    without = build_reports_assets(settings_of(tmp_path, dbt_docs=False), tables=[])
+    without = build_reports_assets(settings_of(tmp_path, dbt_docs=False), tables={})
 
     assert graph.get(DBT_DOCS).parent_keys == {PUBLISHED_SNAPSHOT}
     assert DBT_DOCS not in {asset.key for asset in without}
 
 
-def test_public_tables_have_their_columns(defs: dg.Definitions) -> None:
-    public = [
-        spec for name, spec in specs(defs).items() if name.startswith(("fct_", "dim_", "rpt_"))
-    ]
+def test_public_tables_have_their_columns(defs: dg.Definitions, demo: SequenSettings) -> None:
+    catalog = TableCatalog.load(manifest_path(demo))
+    found = specs(defs)
 
-    assert len(public) >= 20
-    for spec in public:
+    assert len(catalog.public) >= 20
+    for spec in [found[name] for name in [*catalog.public, *catalog.private]]:
         schema = spec.metadata["dagster/column_schema"]
         assert all(column.description for column in schema.columns), spec.key
         assert spec.metadata["dagster/table_name"] == f"warehouse.main.{spec.key.path[-1]}"

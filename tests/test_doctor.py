@@ -10,18 +10,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sequen_dagster.cli.main import main
-from sequen_dagster.lake.drain import drain, pending_files
-from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.lake.tidying import (
+    find_missing_rows,
     find_unreferenced_files,
-    missing_rows,
     remove_unreferenced_files,
 )
-from sequen_dagster.marts.warehouse import writer_lock
-from sequen_dagster.operations.doctor import Finding, examine, rebuild_ledger
+from sequen_dagster.operations.doctor import Diagnosis, examine_home, rebuild_ledger
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.instance import instance_warnings
 from support.homes import event, settings_of, write_events
+from support.lake import drain, home_of, lake_of, ledger_of, pending_files
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def invoke(settings: SequenSettings, *arguments: str) -> Result:
 
 
 def wrong(settings: SequenSettings, area: str) -> list[tuple[str, str]]:
-    found = [one for one in examine(settings) if one.area == area]
+    found = [one for one in examine_home(settings) if one.area == area]
     return [(one.level, one.message) for one in found if one.level != "ok"]
 
 
@@ -49,12 +48,12 @@ def age(path: Path, hours: float) -> None:
 
 
 def test_sound_home_has_no_finding_but_good_ones(settings: SequenSettings) -> None:
-    findings = examine(settings)
+    findings = examine_home(settings)
 
     assert [one for one in findings if one.level != "ok"] == []
-    assert Finding("exports", "ok", "default: 1 file, 0.00 GB") in findings
-    assert Finding("lake", "ok", "1 commit, 1 current batch") in findings
-    assert Finding("ledger", "ok", "1 commit indexed, 0 to come") in findings
+    assert Diagnosis("exports", "ok", "default: 1 file, 0.00 GB") in findings
+    assert Diagnosis("lake", "ok", "1 commit, 1 current batch") in findings
+    assert Diagnosis("ledger", "ok", "1 commit indexed, 0 to come") in findings
     assert invoke(settings).exit_code == 0
 
 
@@ -64,7 +63,7 @@ def test_doctor_changes_nothing(settings: SequenSettings) -> None:
         return {path: path.read_bytes() for path in parts if path.suffix != ".lock"}
 
     before = state()
-    examine(settings)
+    examine_home(settings)
 
     assert state() == before
 
@@ -72,7 +71,7 @@ def test_doctor_changes_nothing(settings: SequenSettings) -> None:
 def test_home_that_is_not_there_is_no_fault(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
 
-    assert [one.level for one in examine(settings)] == ["ok"] * 3
+    assert [one.level for one in examine_home(settings)] == ["ok"] * 3
     assert not settings.home.exists()
 
 
@@ -94,11 +93,14 @@ def test_home_open_to_others_is_told(settings: SequenSettings) -> None:
 
 @pytest.mark.fault(26)
 def test_holder_of_a_lock_is_named(settings: SequenSettings) -> None:
-    with writer_lock(settings), filelock.FileLock(settings.home / "commit.lock"):
+    with (
+        writer_lock(home_of(settings), timeout_seconds=settings.lock_timeout_seconds),
+        filelock.FileLock(settings.home / "commit.lock"),
+    ):
         messages = [message for _, message in wrong(settings, "home")]
 
     assert f"process {os.getpid()} on " in messages[0]
-    assert messages[1] == "a run is committing to the lake at this moment"
+    assert f"In {str(settings.home)!r} a run that commits is at work" in messages[1]
 
 
 @pytest.mark.fault(31)
@@ -119,7 +121,7 @@ def test_damaged_ledger_is_an_error_and_rebuilt_on_demand(settings: SequenSettin
 
 
 def test_rebuilding_twice_is_harmless(settings: SequenSettings) -> None:
-    first, second = rebuild_ledger(settings), rebuild_ledger(settings)
+    first, second = rebuild_ledger(home_of(settings)), rebuild_ledger(home_of(settings))
 
     assert (first[1], second[1]) == (1, 1)
     assert pending_files(settings) == []
@@ -128,12 +130,12 @@ def test_rebuilding_twice_is_harmless(settings: SequenSettings) -> None:
 def test_lost_commits_are_an_error_until_another_says_that_they_are_meant_to_be_gone(
     settings: SequenSettings,
 ) -> None:
-    (manifest,) = (settings.home / "lake" / "commits").glob("*.json")
+    (manifest,) = (lake_of(settings).commits).glob("*.json")
     manifest.unlink()
     ((level, message),) = wrong(settings, "ledger")
     assert (level, "lost 1 of its commits" in message) == ("error", True)
 
-    rebuild_ledger(settings)
+    rebuild_ledger(home_of(settings))
 
     assert wrong(settings, "ledger") == []
     assert [file.path for file in pending_files(settings)] == ["a.jsonl"]
@@ -142,7 +144,7 @@ def test_lost_commits_are_an_error_until_another_says_that_they_are_meant_to_be_
 def test_files_that_failed_or_are_dead_lettered_are_named(settings: SequenSettings) -> None:
     write_events(settings, "b.jsonl", event(id="e3"))
     write_events(settings, "c.jsonl", event(id="e4"))
-    ledger = Ledger(settings.home)
+    ledger = ledger_of(settings)
     failed, dead_lettered = pending_files(settings)
     ledger.record_failure(failed, "why", max_attempts=2)
     ledger.record_failure(dead_lettered, "why", max_attempts=1)
@@ -154,10 +156,10 @@ def test_files_that_failed_or_are_dead_lettered_are_named(settings: SequenSettin
 
 
 def test_lost_row_files_are_an_error(settings: SequenSettings) -> None:
-    (rows,) = (settings.home / "lake" / "events").rglob("*.parquet")
+    (rows,) = lake_of(settings).events.rglob("*.parquet")
     rows.unlink()
 
-    assert missing_rows(settings) == [rows.relative_to(settings.home / "lake").as_posix()]
+    assert find_missing_rows(lake_of(settings)) == [lake_of(settings).name_of(rows)]
     ((level, message),) = wrong(settings, "lake")
     assert (level, message[:14]) == ("error", "1 row file tha")
 
@@ -166,11 +168,11 @@ def test_lost_row_files_are_an_error(settings: SequenSettings) -> None:
 def test_what_killed_runs_left_is_removed_once_it_is_a_day_old(
     settings: SequenSettings, hours: float, are_old: bool
 ) -> None:
-    lake = settings.home / "lake"
+    lake = lake_of(settings)
     left = [
-        lake / "events" / f"batch_id={'0' * 32}" / "0123456789abcdef.parquet",
-        lake / ".incoming" / "abc" / "events.parquet",
-        lake / "commits" / ".abc.77.tmp",
+        lake.events / f"batch_id={'0' * 32}" / "0123456789abcdef.parquet",
+        lake.incoming / "abc" / "events.parquet",
+        lake.commits / ".abc.77.tmp",
         settings.home / "serving" / "sequen.tmp",
         settings.home / "serving" / "docs" / ".index.html.tmp",
         settings.home / "serving" / "history" / ".20250712T120000Z-0.json.tmp",
@@ -183,26 +185,26 @@ def test_what_killed_runs_left_is_removed_once_it_is_a_day_old(
         age(path, hours)
         age(path.parent, hours)
 
-    assert len(find_unreferenced_files(settings)) == (len(left) if are_old else 0)
+    assert len(find_unreferenced_files(home_of(settings))) == (len(left) if are_old else 0)
     assert [level for level, _ in wrong(settings, "lake")] == (["warning"] if are_old else [])
     assert "would be removed" in invoke(settings, "--clean", "--dry-run").output
     assert all(path.exists() for path in left)
     assert invoke(settings, "--clean").exit_code == 0
 
     assert [path.exists() for path in left] == [not are_old] * len(left)
-    assert missing_rows(settings) == []
+    assert find_missing_rows(lake_of(settings)) == []
 
 
 def test_removing_twice_is_harmless(settings: SequenSettings) -> None:
-    stray = settings.home / "lake" / "commits" / ".abc.77.tmp"
+    stray = lake_of(settings).commits / ".abc.77.tmp"
     stray.touch()
-    unreferenced_files = find_unreferenced_files(settings, older_than_seconds=-1)
+    unreferenced_files = find_unreferenced_files(home_of(settings), older_than_seconds=-1)
 
     remove_unreferenced_files(unreferenced_files)
     remove_unreferenced_files(unreferenced_files)
 
     assert [unreferenced.path for unreferenced in unreferenced_files] == [stray]
-    assert find_unreferenced_files(settings, older_than_seconds=-1) == []
+    assert find_unreferenced_files(home_of(settings), older_than_seconds=-1) == []
 
 
 def test_stale_batches_are_told(settings: SequenSettings) -> None:

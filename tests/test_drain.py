@@ -13,10 +13,10 @@ from sequen_dagster.exports import readers
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake import workers
 from sequen_dagster.lake.commits import Batch, RecordCounts, read_commits
-from sequen_dagster.lake.drain import Order, drain, pending_files
-from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.lake.drain import Order
 from sequen_dagster.settings import Source, load_settings
 from support.homes import event, settings_of, write_events, write_text
+from support.lake import drain, lake_of, ledger_of, pending_files
 
 NOBODY = 65534
 
@@ -30,7 +30,7 @@ def test_drain_commits_many_files_at_once(tmp_path: Path) -> None:
 
     assert len(drained.commits) == 1
     assert drained.record_counts == RecordCounts(records_read=5, accepted=5)
-    assert list(read_commits(settings.home / "lake")) == list(drained.commits)
+    assert list(read_commits(lake_of(settings))) == list(drained.commits)
 
 
 def test_drain_again_finds_nothing(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_progress_is_told_file_by_file(tmp_path: Path) -> None:
     write_events(settings, "b.jsonl", event(id="e2"))
     told: list[tuple[int, int, str]] = []
 
-    drain(settings, progress=lambda *facts: told.append(facts))
+    drain(settings, on_file=lambda *facts: told.append(facts))
 
     assert told == [(1, 2, "a.jsonl"), (2, 2, "b.jsonl")]
 
@@ -293,8 +293,8 @@ def test_files_that_a_sensor_has_found_whole_are_not_waited_for(
 ) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
-    Ledger(settings.make_home()).observe(pending_files(settings))
-    Ledger(settings.home).mark_stable(pending_files(settings))
+    ledger_of(settings).observe(pending_files(settings))
+    ledger_of(settings).mark_stable(pending_files(settings))
     monkeypatch.setattr("sequen_dagster.lake.drain.time.sleep", pytest.fail)
 
     assert drain(settings, order=Order(is_stable=True)).record_counts.accepted == 1

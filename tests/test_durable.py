@@ -15,14 +15,15 @@ import pytest
 
 from sequen_dagster.errors import StorageError
 from sequen_dagster.home.durable import storage_reason, writing
+from sequen_dagster.home.layout import Lake
 from sequen_dagster.lake.commits import Commit, read_commits, write_commit
-from sequen_dagster.lake.drain import drain
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
 from sequen_dagster.reports.publish import publish, snapshot_path
 from sequen_dagster.reports.training import write_training_set
 from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.settings import SequenSettings
 from support.homes import event, settings_of, write_events
+from support.lake import drain, home_of, lake_of
 from support.snapshots import START, Snapshot
 
 REASONS = {
@@ -65,7 +66,7 @@ def write_noise(settings: SequenSettings, path: str, *, events: int) -> Path:
 
 
 def fill(settings: SequenSettings, rows: int) -> None:
-    settings.make_home()
+    home_of(settings).make()
     with connect(settings) as warehouse:
         warehouse.execute(
             "create or replace table main.fct_events as"
@@ -101,9 +102,9 @@ def test_full_disk_ends_the_drain_and_is_no_failure_of_the_file(tmp_path: Path) 
 
     assert f"the rows of 'a.jsonl': {REASONS[errno.EFBIG]}" in str(caught.value)
     assert f"about {size:,} are needed" in str(caught.value)
-    lake = settings.home / "lake"
+    lake = lake_of(settings)
     assert list(read_commits(lake)) == []
-    assert list((lake / ".incoming").iterdir()) == []
+    assert list((lake.incoming).iterdir()) == []
     # There is room now. Had a failure been counted, the only attempt would be spent.
     assert [batch.path for batch in drain(settings).batches] in (
         ["a.jsonl", "b.jsonl"],
@@ -121,7 +122,7 @@ def test_full_disk_of_a_worker_ends_the_drain(tmp_path: Path) -> None:
     with files_of_at_most(300_000), pytest.raises(StorageError, match="File too large"):
         drain(settings)
 
-    assert list(read_commits(settings.home / "lake")) == []
+    assert list(read_commits(lake_of(settings))) == []
     assert len(drain(settings).batches) == 2
 
 
@@ -130,7 +131,7 @@ def test_manifest_that_finds_no_room_commits_nothing(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     (commit,) = drain(settings).commits
-    lake = tmp_path / "other"
+    lake = Lake(tmp_path / "other")
 
     with (
         files_of_at_most(100),
@@ -138,7 +139,7 @@ def test_manifest_that_finds_no_room_commits_nothing(tmp_path: Path) -> None:
     ):
         write_commit(lake, commit)
 
-    assert list((lake / "commits").iterdir()) == []
+    assert list(lake.commits.iterdir()) == []
     write_commit(lake, commit)
     assert list(read_commits(lake)) == [commit]
 
@@ -146,7 +147,7 @@ def test_manifest_that_finds_no_room_commits_nothing(tmp_path: Path) -> None:
 @pytest.mark.fault(24)
 def test_warehouse_that_finds_no_room_holds_nothing_of_the_commit(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    settings.make_home()
+    home_of(settings).make()
     assert load_commits(settings) == Loaded()
     write_noise(settings, "a.jsonl", events=8_000)
     drain(settings)
@@ -168,16 +169,16 @@ def test_warehouse_that_finds_no_room_holds_nothing_of_the_commit(tmp_path: Path
 def test_snapshot_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 10)
-    publish(settings)
+    publish(settings, ["fct_events"])
     before = snapshot_path(settings).read_bytes()
     fill(settings, 200_000)
 
     with files_of_at_most(len(before)), pytest.raises(StorageError, match="File too large"):
-        publish(settings)
+        publish(settings, ["fct_events"])
 
     assert snapshot_path(settings).read_bytes() == before
     assert [part.name for part in snapshot_path(settings).parent.iterdir()] == ["sequen.duckdb"]
-    assert publish(settings).row_counts == {"fct_events": 200_000}
+    assert publish(settings, ["fct_events"]).row_counts == {"fct_events": 200_000}
 
 
 @pytest.mark.fault(24)
@@ -247,7 +248,7 @@ def test_all_is_flushed_before_a_commit_names_it(
 ) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(), event(id="e2", uid=None))
-    (settings.make_home() / "lake").mkdir()
+    (home_of(settings).make().root / "lake").mkdir()
 
     drain(settings)
 
@@ -264,7 +265,7 @@ def test_all_is_flushed_before_a_commit_names_it(
     ]
     manifest = [
         ("flush", "lake"),
-        ("flush", "lake/commits/.x.tmp"),
+        ("flush", "lake/commits/.x.json.tmp"),
         ("rename to", "lake/commits/x.json"),
         ("flush", "lake/commits"),
     ]
@@ -278,11 +279,11 @@ def test_what_is_published_is_flushed_before_it_takes_its_name(
     settings = settings_of(tmp_path)
     fill(settings, 3)
 
-    publish(settings)
+    publish(settings, ["fct_events"])
     write_report_file(snapshot_path(settings).with_name("report.md"), "text")
 
     assert order == [
-        ("flush", "serving/sequen.tmp"),
+        ("flush", "serving/.sequen.duckdb.tmp"),
         ("rename to", "serving/sequen.duckdb"),
         ("flush", "serving"),
         ("flush", "serving/.report.md.tmp"),
@@ -368,7 +369,7 @@ def test_commit_that_fails_after_it_was_written_has_succeeded(
 ) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
-    from sequen_dagster.lake import commits as module
+    from sequen_dagster.home import durable as module
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "fail_point", failing_at("lake.committed"))
@@ -376,7 +377,7 @@ def test_commit_that_fails_after_it_was_written_has_succeeded(
             drain(settings)
 
     assert drain(settings).commits == ()
-    (commit,) = read_commits(settings.home / "lake")
+    (commit,) = read_commits(lake_of(settings))
     assert isinstance(commit, Commit)
     assert [batch.path for batch in commit.batches] == ["a.jsonl"]
 
@@ -391,7 +392,7 @@ def failing_at(place: str) -> Any:
 
 def test_engine_errors_that_are_no_matter_of_the_disk_stay_as_they_are(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    settings.make_home()
+    home_of(settings).make()
 
     with pytest.raises(duckdb.CatalogException), connect(settings) as warehouse:
         warehouse.execute("from no_such_table")

@@ -14,19 +14,18 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
-from sequen_dagster.cli.erase import erase_people
 from sequen_dagster.cli.main import main
 from sequen_dagster.lake.commits import current_batches, read_commits
-from sequen_dagster.lake.drain import drain
-from sequen_dagster.lake.erasures import read_erasures, read_noted
-from sequen_dagster.lake.rewrites import drop_old_raw_text
+from sequen_dagster.lake.erasures import read_erasure_list, read_erasures
 from sequen_dagster.marts.compaction import compact
 from sequen_dagster.marts.verify import verify
-from sequen_dagster.marts.warehouse import connect, load_commits, warehouse_path
+from sequen_dagster.marts.warehouse import connect, load_commits
+from sequen_dagster.operations.erase import erase_people
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
 from support.homes import Kept, event, settings_of, write_events, write_text
+from support.lake import drain, drop_raw_text, home_of, lake_of
 
 # Long and without pattern, so that no compression hides it.
 X = f"zq{os.urandom(100).hex()}"
@@ -146,7 +145,7 @@ def test_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_exports(settings)
     drain(settings)
-    before = contents(settings.home / "lake")
+    before = contents(lake_of(settings).root)
 
     # The id comes as input, so that it stands in no command line.
     result = invoke(settings, "--uid", "-", "--dry-run", given=f"{X}\n")
@@ -158,8 +157,8 @@ def test_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
     )
     assert "2 export files: 'a.jsonl' 'b.jsonl'" in told(result)
     assert X not in result.output
-    assert contents(settings.home / "lake") == before
-    assert not warehouse_path(settings).exists()
+    assert contents(lake_of(settings).root) == before
+    assert not home_of(settings).warehouse.exists()
 
 
 @pytest.mark.slow
@@ -175,7 +174,7 @@ def test_client_is_erased_by_its_own_option(tmp_path: Path) -> None:
 
 def test_writer_in_the_way_is_exit_3(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    settings.make_home()
+    home_of(settings).make()
     code = (
         "import filelock, sys, time; lock = filelock.FileLock(sys.argv[1]); lock.acquire();"
         "print('held', flush=True); time.sleep(60)"
@@ -189,7 +188,7 @@ def test_writer_in_the_way_is_exit_3(tmp_path: Path) -> None:
 
     assert result.exit_code == 3
     assert "a build or a publication is at work" in told(result)
-    assert not (settings.home / "lake" / "erasures.json").exists()
+    assert not (lake_of(settings).erasures).exists()
 
 
 @pytest.mark.slow
@@ -232,7 +231,7 @@ def test_nothing_of_the_erased_is_left(built: SequenSettings, dagster_home: Path
     assert rows(built, left_out) == [("conversion", "erased", 1), ("page_view", "erased", 2)]
     report = json.loads((built.home / "serving" / "report.json").read_text())
     assert report["record_counts"]["skipped"] == 3
-    assert read_noted(built.home / "lake").unfinished == 0
+    assert read_erasure_list(lake_of(built)).unfinished_count == 0
     assert verify(built).is_equal
 
 
@@ -268,13 +267,13 @@ def test_visitor_takes_the_anonymous_events_along(built: SequenSettings) -> None
     assert holders(built.home, DEVICE) == []
     write_events(built, "d.jsonl", event(id="before", uid=None, cid=DEVICE))
     drain(built)
-    assert current_batches(built.home / "lake")[-1].record_counts.skipped == 1
+    assert current_batches(lake_of(built))[-1].record_counts.skipped == 1
 
 
 ERASE = """
 import sys
 from pathlib import Path
-from sequen_dagster.cli.erase import erase_people
+from sequen_dagster.operations.erase import erase_people
 from sequen_dagster.settings import load_settings
 
 settings = load_settings(Path.cwd(), home=sys.argv[1], exports=sys.argv[2])
@@ -327,11 +326,11 @@ def test_erasing_that_was_killed_in_the_lake_is_finished_by_another(
     write_exports(settings)
     drain(settings)
     killed(ERASE, settings, fail_point)
-    lake = settings.home / "lake"
+    lake = lake_of(settings)
     # Readable at any time: every commit names rows that are there.
     for commit in read_commits(lake):
         for batch in commit.batches:
-            found = sum(len(pl.read_parquet(lake / name)) for name in batch.events)
+            found = sum(len(pl.read_parquet(lake.rows(name))) for name in batch.events)
             assert found == batch.record_counts.accepted
     assert read_erasures(lake).holds("uid", X)
 
@@ -345,7 +344,7 @@ def test_erasing_that_was_killed_in_the_lake_is_finished_by_another(
     ]
     assert sum(one.skipped for one in record_counts) == 4
     assert sum(one.accepted for one in record_counts) == 3
-    assert len(list((lake / "commits").iterdir())) == 2
+    assert len(list((lake.commits).iterdir())) == 2
 
 
 @pytest.mark.slow
@@ -385,7 +384,7 @@ def test_command_that_was_killed_is_finished_by_another(
         check=False,
     )
     assert finished.returncode == -9, finished.stderr
-    assert read_noted(built.home / "lake").unfinished == 1
+    assert read_erasure_list(lake_of(built)).unfinished_count == 1
 
     result = invoke(built, "--uid", X)
 
@@ -393,7 +392,7 @@ def test_command_that_was_killed_is_finished_by_another(
     assert "on the list already" in told(result)
     assert "'a.jsonl'" in told(result)
     assert holders(built.home, X) == []
-    assert read_noted(built.home / "lake").unfinished == 0
+    assert read_erasure_list(lake_of(built)).unfinished_count == 0
     assert rows(built, "select id from fct_events order by id") == [
         ("before",),
         ("other",),
@@ -406,9 +405,9 @@ def test_command_that_was_killed_is_finished_by_another(
 def test_old_raw_text_leaves_the_tables_with_the_next_run(built: SequenSettings) -> None:
     settings = built.model_copy(update={"quarantine_days": 30})
     assert "warehouse.duckdb" in holders(settings.home, NOTE)
-    registered_at = max(one.registered_at for one in current_batches(settings.home / "lake"))
+    registered_at = max(one.registered_at for one in current_batches(lake_of(settings)))
 
-    dropped = drop_old_raw_text(settings, now=registered_at + timedelta(days=31))
+    dropped = drop_raw_text(settings, now=registered_at + timedelta(days=31))
     assert dropped.raw_texts == 3
     outcome = run_pipeline(settings)
 

@@ -9,19 +9,15 @@ import polars as pl
 import pytest
 
 from sequen_dagster.contract import EventContract, Origin, Split
-from sequen_dagster.contract.erasures import (
-    NOBODY,
-    Erasures,
-    erased_rows,
-    split_without_erased,
-)
+from sequen_dagster.contract.erasures import NOBODY, Erasures, erased_rows, split_without_erased
 from sequen_dagster.errors import HomeError
 from sequen_dagster.exports.records import RAW_KEPT_BYTES, RecordChunk
+from sequen_dagster.home.layout import Lake
 from sequen_dagster.lake.erasures import (
+    add_erasures,
     finish_erasures,
-    note_erasures,
+    read_erasure_list,
     read_erasures,
-    read_noted,
 )
 from support.builders import event
 
@@ -224,41 +220,41 @@ def test_fingerprint_names_the_list_whatever_its_order() -> None:
 
 
 def test_list_reads_back_as_noted(tmp_path: Path) -> None:
-    assert read_erasures(tmp_path).digests == frozenset()
+    assert read_erasures(Lake(tmp_path)).digests == frozenset()
 
-    first = note_erasures(tmp_path, [("uid", X)])
-    second = note_erasures(tmp_path, [("uid", X), ("cid", "c1")])
+    first = add_erasures(Lake(tmp_path), [("uid", X)])
+    second = add_erasures(Lake(tmp_path), [("uid", X), ("cid", "c1")])
 
-    assert read_erasures(tmp_path) == second
+    assert read_erasures(Lake(tmp_path)) == second
     assert second.holds("uid", X)
     assert second.holds("cid", "c1")
     assert second.salt == first.salt
     assert len(second.salt) == 32
-    assert [len(note.digests) for note in read_noted(tmp_path).notes] == [1, 1]
+    assert [len(note.digests) for note in read_erasure_list(Lake(tmp_path)).notes] == [1, 1]
     assert X not in (tmp_path / "erasures.json").read_text()
     assert (tmp_path / "erasures.json").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["erasures.json"]
 
 
 def test_list_is_not_written_where_no_one_is_new(tmp_path: Path) -> None:
-    note_erasures(tmp_path, [("uid", X)])
+    add_erasures(Lake(tmp_path), [("uid", X)])
     before = (tmp_path / "erasures.json").stat()
 
-    note_erasures(tmp_path, [("uid", X)])
+    add_erasures(Lake(tmp_path), [("uid", X)])
 
     after = (tmp_path / "erasures.json").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_erasure_is_unfinished_until_it_is_told(tmp_path: Path) -> None:
-    note_erasures(tmp_path, [("uid", X)])
-    note_erasures(tmp_path, [("uid", "u2")])
-    assert read_noted(tmp_path).unfinished == 2
+    add_erasures(Lake(tmp_path), [("uid", X)])
+    add_erasures(Lake(tmp_path), [("uid", "u2")])
+    assert read_erasure_list(Lake(tmp_path)).unfinished_count == 2
 
-    finish_erasures(tmp_path)
+    finish_erasures(Lake(tmp_path))
 
-    assert read_noted(tmp_path).unfinished == 0
-    assert read_erasures(tmp_path).holds("uid", X)
+    assert read_erasure_list(Lake(tmp_path)).unfinished_count == 0
+    assert read_erasures(Lake(tmp_path)).holds("uid", X)
 
 
 @pytest.mark.parametrize("damage", ["", "{}", '{"salt": "zz", "notes": []}', '{"salt": ""}'])
@@ -266,4 +262,4 @@ def test_damaged_list_stops_everything(tmp_path: Path, damage: str) -> None:
     (tmp_path / "erasures.json").write_text(damage)
 
     with pytest.raises(HomeError, match="backup"):
-        read_erasures(tmp_path)
+        read_erasures(Lake(tmp_path))

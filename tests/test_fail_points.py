@@ -31,10 +31,15 @@ def fail_points_in_the_code() -> list[str]:
     given = [
         name
         for node in nodes
-        if isinstance(node, ast.keyword) and node.arg == "fail_points"
-        for name in ast.literal_eval(node.value)
+        if isinstance(node, ast.Tuple) and len(node.elts) == 2
+        for name in map(_text_of, node.elts)
+        if name in (*FAIL_POINTS, *ERASE_FAIL_POINTS)
     ]
     return passed + given
+
+
+def _text_of(node: ast.expr) -> str:
+    return str(node.value) if isinstance(node, ast.Constant) else ""
 
 
 @pytest.mark.fault(22)

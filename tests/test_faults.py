@@ -12,11 +12,11 @@ import pytest
 
 from sequen_dagster.lake.assets import build_lake_assets
 from sequen_dagster.lake.commits import RecordCounts
-from sequen_dagster.lake.drain import drain
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
 from support.homes import RECEIVED_AT, event, settings_of, touch, write_events, write_text
+from support.lake import drain, lake_of
 
 BAD_LINE = 700_001
 
@@ -141,7 +141,7 @@ def test_one_bad_line_in_a_million(tmp_path: Path) -> None:
         records_read=1_000_000, accepted=999_999, quarantined=1
     )
     (kept,) = batch.quarantine
-    quarantined = pl.read_parquet(settings.home / "lake" / kept, hive_partitioning=False)
+    quarantined = pl.read_parquet(lake_of(settings).rows(kept), hive_partitioning=False)
     assert quarantined.select("source_line", "rules", "raw").rows() == [
         (BAD_LINE, ["malformed_json"], bad.rstrip("\n"))
     ]
@@ -160,4 +160,4 @@ def test_nothing_accepted_is_committed_and_told(tmp_path: Path) -> None:
     assert not checks["accepted_share"].passed
     assert checks["accepted_share"].metadata["accepted_percent"].value == 0
     assert checks["counts_reconcile"].passed
-    assert len(list((settings.home / "lake" / "commits").iterdir())) == 1
+    assert len(list((lake_of(settings).commits).iterdir())) == 1

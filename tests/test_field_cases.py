@@ -19,10 +19,10 @@ from click.testing import CliRunner, Result
 
 from sequen_dagster.cli.main import main
 from sequen_dagster.exports.files import list_sources
-from sequen_dagster.lake.drain import drain
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.operations.validate import Validation, validate_path
 from sequen_dagster.settings import SequenSettings, Source, load_settings
+from support.lake import drain, lake_of
 from support.once import made_once
 
 CASES = Path(__file__).parent / "fixtures" / "field_cases"
@@ -123,7 +123,7 @@ def test_constant_ids_cost_no_event_and_reused_ones_are_reported(tmp_path: Path)
     rows = [row for batch in drain(settings).batches for row in batch.events]
     events = duckdb.connect().execute(
         "select id, source_file from read_parquet(?)",
-        [[str(settings.home / "lake" / row) for row in rows]],
+        [[str(lake_of(settings).rows(row)) for row in rows]],
     )
     ids = Counter((file, name) for name, file in events.fetchall())
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sequen_dagster.cli.main import main
-from sequen_dagster.operations.doctor import examine
+from sequen_dagster.operations.doctor import examine_home
 from sequen_dagster.settings import SequenSettings
 from support.homes import settings_of
 
@@ -49,7 +49,7 @@ def test_home_of_the_former_version_is_validated_again_and_refreshed(tmp_path: P
     assert rows(settings, events) == [(8, 2)]
     assert rows(settings, requests) == [("null",), ("r1",)]
 
-    findings = [one.message for one in examine(settings) if one.area == "lake"]
+    findings = [one.message for one in examine_home(settings) if one.area == "lake"]
     again = invoke(settings, "replay", "--stale")
     proof = CliRunner().invoke(main, ["verify", "--home", str(settings.home)])
 

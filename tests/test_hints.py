@@ -12,9 +12,9 @@ import pytest
 
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA, Split
 from sequen_dagster.contract.hints import HINTS, HintFinder, describe_hint
-from sequen_dagster.lake.drain import drain
 from sequen_dagster.operations.validate import validate_path
 from support.homes import event, settings_of, write_text
+from support.lake import drain
 
 TIME = "2025-03-01T10:00:00Z"
 GA4 = {

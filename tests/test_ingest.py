@@ -8,9 +8,9 @@ from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.errors import VanishedFileError
 from sequen_dagster.exports.files import ExportFile, list_files
 from sequen_dagster.lake.commits import Batch, FirstError, RecordCounts, RuleCount, batch_id_of
-from sequen_dagster.lake.ingest import ingest_file
 from sequen_dagster.settings import SequenSettings
 from support.homes import RECEIVED_AT, event, settings_of, touch, write_events, write_text
+from support.lake import ingest, lake_of
 
 
 def only_file(settings: SequenSettings) -> ExportFile:
@@ -18,17 +18,15 @@ def only_file(settings: SequenSettings) -> ExportFile:
     return file
 
 
-def ingest(settings: SequenSettings) -> Batch:
-    return ingest_file(only_file(settings), settings, registered_at=RECEIVED_AT.replace(day=25))
+def ingest_only_file(settings: SequenSettings) -> Batch:
+    return ingest(settings, only_file(settings), registered_at=RECEIVED_AT.replace(day=25))
 
 
 def rows(settings: SequenSettings, files: tuple[str, ...]) -> list[dict[str, object]]:
     return [
         row
         for name in files
-        for row in pl.read_parquet(
-            settings.home / "lake" / name, hive_partitioning=False
-        ).to_dicts()
+        for row in pl.read_parquet(lake_of(settings).rows(name), hive_partitioning=False).to_dicts()
     ]
 
 
@@ -36,7 +34,7 @@ def test_both_kinds_of_rows_are_written(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", page_type=None))
 
-    batch = ingest(settings)
+    batch = ingest_only_file(settings)
 
     assert batch.record_counts == RecordCounts(records_read=2, accepted=1, quarantined=1)
     assert batch.rule_counts == (RuleCount("page_view", "missing_page_type", "error", 1),)
@@ -52,7 +50,7 @@ def test_arrival_time_is_the_modified_time(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
 
-    batch = ingest(settings)
+    batch = ingest_only_file(settings)
 
     assert batch.received_at == RECEIVED_AT
     (accepted,) = rows(settings, batch.events)
@@ -64,7 +62,7 @@ def test_arrival_time_is_the_registration_where_that_is_earlier(tmp_path: Path) 
     settings = settings_of(tmp_path)
     touch(write_events(settings, "a.jsonl", event()), RECEIVED_AT.replace(year=2030))
 
-    batch = ingest(settings)
+    batch = ingest_only_file(settings)
 
     assert batch.received_at == RECEIVED_AT.replace(day=25)
 
@@ -73,7 +71,7 @@ def test_batch_is_named_by_its_content(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "day/a.jsonl", event())
 
-    batch = ingest(settings)
+    batch = ingest_only_file(settings)
 
     assert batch.batch_id == batch_id_of("default", "day/a.jsonl", batch.file_sha256)
     assert batch.events[0].startswith(f"events/batch_id={batch.batch_id}/")
@@ -85,32 +83,32 @@ def test_types_of_a_batch_are_told_apart_up_to_a_limit(tmp_path: Path) -> None:
     broken = event(page_type=None)
     write_events(settings, "a.jsonl", event(type="x" * 201, uid=None), *many, broken)
 
-    counts = {(one.type, one.rule): one.records for one in ingest(settings).rule_counts}
+    counts = {(one.type, one.rule): one.records for one in ingest_only_file(settings).rule_counts}
 
     # Seven standard types and `(none)` have their places from the start.
     assert len(counts) == (1_000 - 8) + len(["(other)", "page_view"])
     assert counts["(other)", "missing_identity"] == 1 + 1_500 - 992
     assert counts["page_view", "missing_page_type"] == 1
-    assert ingest(settings).rule_counts == ingest(settings).rule_counts
+    assert ingest_only_file(settings).rule_counts == ingest_only_file(settings).rule_counts
 
 
 def test_second_try_writes_the_same_files(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(), event(id=None), event(id=None))
 
-    first, second = ingest(settings), ingest(settings)
+    first, second = ingest_only_file(settings), ingest_only_file(settings)
 
     assert first == second
-    assert len(list((settings.home / "lake" / "events").rglob("*.parquet"))) == 1
+    assert len(list((lake_of(settings).events).rglob("*.parquet"))) == 1
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
 
-    ingest(settings)
+    ingest_only_file(settings)
 
-    assert list((settings.home / "lake" / ".incoming").iterdir()) == []
+    assert list((lake_of(settings).incoming).iterdir()) == []
 
 
 @pytest.mark.fault(15)
@@ -121,7 +119,7 @@ def test_unreadable_file_is_one_quarantined_record(tmp_path: Path) -> None:
     whole = gzip.compress(("\n".join('{"type":"x"}' for _ in range(9_000))).encode())
     target.write_bytes(whole[: len(whole) // 2])
 
-    batch = ingest(settings)
+    batch = ingest_only_file(settings)
 
     assert batch.record_counts == RecordCounts(records_read=1, quarantined=1)
     assert batch.events == ()
@@ -139,7 +137,7 @@ def test_parquet_file_is_a_batch_like_any_other(tmp_path: Path) -> None:
     target = write_text(settings, "a.parquet", "")
     pl.DataFrame([event(id="e1"), event(id="e2")]).write_parquet(target)
 
-    batch = ingest(settings)
+    batch = ingest_only_file(settings)
 
     assert (batch.file_format, batch.file_bytes) == ("parquet", target.stat().st_size)
     assert batch.record_counts == RecordCounts(records_read=2, accepted=2)
@@ -151,7 +149,7 @@ def test_empty_file_is_a_batch_without_rows(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_text(settings, "a.jsonl", "")
 
-    batch = ingest(settings)
+    batch = ingest_only_file(settings)
 
     assert batch.record_counts == RecordCounts()
     assert (batch.events, batch.quarantine) == ((), ())
@@ -165,9 +163,9 @@ def test_file_that_grew_since_it_was_listed_is_refused(tmp_path: Path) -> None:
         handle.write("{}\n")
 
     with pytest.raises(VanishedFileError, match="changed while it was read"):
-        ingest_file(listed, settings, registered_at=RECEIVED_AT)
+        ingest(settings, listed, registered_at=RECEIVED_AT)
 
-    assert list((settings.home / "lake").rglob("*.parquet")) == []
+    assert list(lake_of(settings).root.rglob("*.parquet")) == []
 
 
 def test_file_that_vanished_is_refused(tmp_path: Path) -> None:
@@ -177,4 +175,4 @@ def test_file_that_vanished_is_refused(tmp_path: Path) -> None:
     target.unlink()
 
     with pytest.raises(VanishedFileError, match="vanished"):
-        ingest_file(listed, settings, registered_at=RECEIVED_AT)
+        ingest(settings, listed, registered_at=RECEIVED_AT)

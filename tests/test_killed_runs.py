@@ -15,7 +15,6 @@ from click.testing import CliRunner
 
 from sequen_dagster.cli.main import main
 from sequen_dagster.marts.verify import verify
-from sequen_dagster.marts.warehouse import warehouse_path
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
 from support.crashes import (
@@ -29,6 +28,7 @@ from support.crashes import (
     wait_until,
 )
 from support.homes import event, settings_of, write_events
+from support.lake import home_of
 
 RANDOM_RUN_KILLS: Final = 6
 SEED: Final = 20_250_715
@@ -50,7 +50,7 @@ def start_run(settings: SequenSettings) -> subprocess.Popen[bytes]:
 
 def wait_for_dbt(settings: SequenSettings, parent: int) -> list[int]:
     """Wait until a process's dbt has the warehouse open; the ids of dbt."""
-    path = warehouse_path(settings)
+    path = home_of(settings).warehouse
     wait_until(lambda: any(is_open_in(one, path) for one in children_of(parent)), seconds=300)
     return children_of(parent)
 

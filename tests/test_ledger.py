@@ -9,11 +9,10 @@ import pytest
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import HomeError
 from sequen_dagster.exports.files import list_files
-from sequen_dagster.lake.drain import drain, pending_files
-from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_file import LEDGER_VERSION
 from sequen_dagster.settings import SequenSettings
 from support.homes import RECEIVED_AT, event, settings_of, touch, write_events
+from support.lake import drain, home_of, lake_of, ledger_of, pending_files
 
 
 def pending(settings: SequenSettings) -> list[str]:
@@ -86,13 +85,13 @@ def test_lost_ledger_fills_itself_from_the_commits(tmp_path: Path) -> None:
         part.unlink()
 
     assert pending(settings) == []
-    assert Ledger(settings.home).current("default", "a.jsonl")[0] == 1
+    assert ledger_of(settings).current_version("default", "a.jsonl")[0] == 1
 
 
 def test_failed_file_comes_back_until_it_is_dead_lettered(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
-    ledger = Ledger(settings.make_home())
+    ledger = ledger_of(settings)
     (file,) = list_files(settings.sources[0])
 
     assert ledger.record_failure(file, "why", max_attempts=2) == 1
@@ -107,12 +106,12 @@ def test_dead_lettered_file_comes_back(tmp_path: Path, how: str) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     (file,) = list_files(settings.sources[0])
-    ledger = Ledger(settings.make_home())
+    ledger = ledger_of(settings)
     ledger.record_failure(file, "why", max_attempts=1)
     assert pending(settings) == []
 
     if how == "released":
-        ledger.release([file])
+        ledger.retry_dead_lettered([file])
     else:
         write_events(settings, "a.jsonl", event(), event(id="e2"))
 
@@ -124,7 +123,7 @@ def test_wait_for_the_next_try_doubles_up_to_a_day(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     (file,) = list_files(settings.sources[0])
-    ledger = Ledger(settings.make_home())
+    ledger = ledger_of(settings)
 
     waits = []
     for _ in range(14):
@@ -141,7 +140,7 @@ def test_wait_for_the_next_try_doubles_up_to_a_day(tmp_path: Path) -> None:
 def test_polls_are_counted_while_a_file_stays_as_it_is(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     target = write_events(settings, "a.jsonl", event())
-    ledger = Ledger(settings.make_home())
+    ledger = ledger_of(settings)
 
     def observations() -> list[int]:
         return [status.observations for status in ledger.observe(list_files(settings.sources[0]))]
@@ -189,7 +188,7 @@ def test_ledger_tells_what_became_of_every_version(tmp_path: Path) -> None:
 @pytest.mark.fault(31)
 def test_damaged_ledger_says_how_it_is_made_anew(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    settings.make_home()
+    home_of(settings).make()
     (settings.home / "ledger.sqlite").write_bytes(b"not a database" * 1000)
 
     with pytest.raises(HomeError, match="doctor --rebuild"):
@@ -201,7 +200,7 @@ def test_lost_commits_stop_everything_instead_of_reading_all_again(tmp_path: Pat
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     drain(settings)
-    (manifest,) = (settings.home / "lake" / "commits").glob("*.json")
+    (manifest,) = (lake_of(settings).commits).glob("*.json")
     manifest.unlink()
 
     with pytest.raises(HomeError, match="lost 1 of its commits"):
@@ -233,19 +232,19 @@ def test_ledger_of_an_older_release_is_set_aside_and_made_anew(tmp_path: Path) -
 @pytest.mark.fault(42)
 def test_ledger_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    Ledger(settings.make_home())
+    ledger_of(settings)
     with closing(sqlite3.connect(settings.home / "ledger.sqlite")) as connection:
         connection.execute(f"pragma user_version = {LEDGER_VERSION + 1}")
 
     with pytest.raises(HomeError, match="newer release"):
-        Ledger(settings.home)
+        ledger_of(settings)
 
 
 def test_commits_that_say_nothing_of_an_etag_still_count(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     drain(settings)
-    (manifest,) = (settings.home / "lake" / "commits").glob("*.json")
+    (manifest,) = (lake_of(settings).commits).glob("*.json")
     content = json.loads(manifest.read_text())
     for name in ("etag", "first_error", "erasures", "revision", "is_raw_dropped"):
         del content["batches"][0][name]

@@ -17,6 +17,7 @@ from sequen_dagster.marts import project
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.settings import load_settings
 from support.homes import settings_of
+from support.lake import home_of
 
 PACKAGE = Path(sequen_dagster.__file__).parent
 # What makes code or objects of data, or hands a line to a shell.
@@ -67,7 +68,7 @@ def test_connection_reads_and_writes_its_folders_alone(
     tmp_path: Path, outside: Path, statement: str
 ) -> None:
     settings = settings_of(tmp_path)
-    lake = settings.make_home() / "lake"
+    lake = home_of(settings).make().root / "lake"
     lake.mkdir()
     (lake / "inside.txt").write_text("inside")
     (lake / "link.txt").symlink_to(outside / "secret.txt")
@@ -107,7 +108,7 @@ def test_dbt_model_reaches_nothing_outside(
         check=False,
     )
 
-    told = json.loads((project.target_dir(settings) / "run_results.json").read_text())
+    told = json.loads((home_of(settings).dbt.target / "run_results.json").read_text())
     models = [one for one in told["results"] if one["unique_id"].startswith("model.")]
     failed = {one["unique_id"].split(".")[-1]: one["message"] for one in models}
     assert failed.pop("harmless") == "OK"

@@ -12,17 +12,12 @@ from click.testing import CliRunner
 
 from sequen_dagster.cli.main import main
 from sequen_dagster.errors import LockTimeoutError
-from sequen_dagster.lake.drain import drain
-from sequen_dagster.marts.warehouse import (
-    Loaded,
-    connect,
-    load_commits,
-    warehouse_path,
-    writer_lock,
-)
+from sequen_dagster.home.locks import writer_lock
+from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
 from sequen_dagster.settings import SequenSettings
 from support.crashes import wait_until
 from support.homes import event, settings_of, write_events
+from support.lake import drain, home_of
 
 WRITING, READING = "read_only=False", "read_only=True"
 
@@ -34,7 +29,7 @@ def opened_by_somebody(
     """Another process has the warehouse open, as an IDE would; it is killed at the end."""
     code = (
         "import duckdb, time;"
-        f"connection = duckdb.connect({str(warehouse_path(settings))!r}, {how});"
+        f"connection = duckdb.connect({str(home_of(settings).warehouse)!r}, {how});"
         f"print('open', flush=True); time.sleep({seconds})"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
@@ -48,7 +43,7 @@ def opened_by_somebody(
 def ready(tmp_path: Path) -> SequenSettings:
     """A home with a warehouse, and a commit that it does not hold yet."""
     settings = settings_of(tmp_path, lock_timeout_seconds=0)
-    settings.make_home()
+    home_of(settings).make()
     load_commits(settings)
     write_events(settings, "a.jsonl", event())
     drain(settings)
@@ -64,7 +59,7 @@ def test_file_that_another_keeps_open_is_told_and_nothing_is_loaded(
         load_commits(ready)
 
     told = str(caught.value)
-    assert told.startswith(f"The warehouse {str(warehouse_path(ready))!r} is open in process ")
+    assert told.startswith(f"The warehouse {str(home_of(ready).warehouse)!r} is open in process ")
     assert f"is open in process {holder.pid}. Close it there" in told
     assert "python" not in told
     with connect(ready) as warehouse:
@@ -106,10 +101,12 @@ def test_two_writers_at_a_time_load_every_commit_once(ready: SequenSettings) -> 
     code = (
         "import time; from pathlib import Path\n"
         "from sequen_dagster.settings import load_settings\n"
-        "from sequen_dagster.marts.warehouse import load_commits, writer_lock\n"
+        "from sequen_dagster.home.layout import Home\n"
+        "from sequen_dagster.home.locks import writer_lock\n"
+        "from sequen_dagster.marts.warehouse import load_commits\n"
         f"settings = load_settings(Path({str(ready.home.parent)!r}), home='home')\n"
         f"time.sleep(max(0, {start_at} - time.time()))\n"
-        "with writer_lock(settings):\n"
+        "with writer_lock(Home(settings.home), timeout_seconds=settings.lock_timeout_seconds):\n"
         "    loaded = load_commits(settings)\n"
         "    time.sleep(0.5)\n"
         "print(loaded.commits, loaded.events)\n"
@@ -132,7 +129,7 @@ def test_child_does_not_outlive_a_killed_parent(ready: SequenSettings) -> None:
         "import duckdb, os, time\n"
         "from sequen_dagster.runtime.parent_watchdog import die_with_named_parent\n"
         "die_with_named_parent()\n"
-        f"connection = duckdb.connect({str(warehouse_path(ready))!r})\n"
+        f"connection = duckdb.connect({str(home_of(ready).warehouse)!r})\n"
         "print(os.getpid(), flush=True)\n"
         "connection.execute('select sum(sqrt(a.range * b.range)) from range(10000000) a,"
         " range(1000000) b')\n"
@@ -153,7 +150,7 @@ def test_child_does_not_outlive_a_killed_parent(ready: SequenSettings) -> None:
         gone_after = wait_until(lambda: not unreferenced.exists(), seconds=10)
 
     assert gone_after < 5
-    with connect(ready), writer_lock(ready):
+    with connect(ready), writer_lock(home_of(ready), timeout_seconds=ready.lock_timeout_seconds):
         pass
 
 

@@ -9,12 +9,10 @@ import pytest
 
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.lake.commits import current_batches
-from sequen_dagster.lake.drain import drain, pending_files
-from sequen_dagster.lake.ledger import Ledger
-from sequen_dagster.lake.ledger_file import connect, ledger_path
+from sequen_dagster.lake.ledger_file import connect_ledger
 from sequen_dagster.settings import SequenSettings, Source, load_settings
-from sequen_dagster.triggers.new_files import build_new_files_sensor
 from support.homes import RECEIVED_AT, event, settings_of, touch, write_events, write_text
+from support.lake import drain, home_of, lake_of, ledger_of, pending_files
 from support.sensing import Daemon
 
 
@@ -23,7 +21,7 @@ def daemon_of(tmp_path: Path, **overrides: object) -> Daemon:
 
 
 def committed(settings: SequenSettings) -> list[str]:
-    return [batch.path for batch in current_batches(settings.home / "lake")]
+    return [batch.path for batch in current_batches(lake_of(settings))]
 
 
 def started(daemon: Daemon) -> str:
@@ -51,7 +49,7 @@ def test_tick_says_what_is_passed_over(tmp_path: Path) -> None:
     passed_over = "Passed over 3 files: 1 by *.md ('README.md'), 2 by *.tmp ('raw/b.tmp')."
     assert daemon.message.endswith(f"default: 1 file. {passed_over}")
 
-    sensor = build_new_files_sensor(daemon.settings, dg.DefaultSensorStatus.RUNNING)
+    sensor = daemon.sensor()
     with dg.build_sensor_context(instance=daemon.instance) as context:
         result = sensor(context)
 
@@ -66,7 +64,7 @@ def test_files_are_asked_for_once_they_rest(tmp_path: Path) -> None:
     write_events(daemon.settings, "a.jsonl", event())
 
     assert daemon.evaluate() == []
-    assert daemon.message == "1 file seen: 1 arriving or settling: 'a.jsonl'."
+    assert daemon.message == "1 file seen: 1 arriving or not stable yet: 'a.jsonl'."
     (request,) = daemon.evaluate()
 
     file_group = request.run_key
@@ -80,7 +78,7 @@ def test_tick_observes_the_exports_place(tmp_path: Path) -> None:
     size = write_events(daemon.settings, "a.jsonl", event()).stat().st_size
     daemon.evaluate()
 
-    sensor = build_new_files_sensor(daemon.settings, dg.DefaultSensorStatus.RUNNING)
+    sensor = daemon.sensor()
     with dg.build_sensor_context(instance=daemon.instance) as context:
         result = sensor(context)
 
@@ -256,8 +254,8 @@ def test_file_that_a_run_died_over_waits_before_it_is_tried_again(tmp_path: Path
     daemon = daemon_of(tmp_path, retry_seconds=600)
     write_events(daemon.settings, "a.jsonl", event())
     first = started(daemon)
-    ledger = Ledger(daemon.settings.home)
-    ledger.begin(pending_files(daemon.settings))
+    ledger = ledger_of(daemon.settings)
+    ledger.mark_begun(pending_files(daemon.settings))
     daemon.set_status(first, dg.DagsterRunStatus.FAILURE)
 
     assert daemon.tick() == []
@@ -299,14 +297,14 @@ def test_place_that_is_gone_does_not_hold_back_the_others(tmp_path: Path) -> Non
 
     assert daemon.tick() == []
     assert "Exports place" in daemon.message
-    assert "2 arriving or settling" in daemon.message
+    assert "2 arriving or not stable yet" in daemon.message
     (file_group,) = daemon.tick()
-    assert len(Ledger(settings.home).requested(file_group)) == 2
+    assert len(ledger_of(settings).requested_keys(file_group)) == 2
 
 
 def test_damaged_home_is_told_in_the_tick(tmp_path: Path) -> None:
     daemon = daemon_of(tmp_path)
-    daemon.settings.make_home()
+    home_of(daemon.settings).make()
     (daemon.settings.home / "ledger.sqlite").write_bytes(b"garbage" * 1000)
 
     assert daemon.tick() == []
@@ -382,7 +380,7 @@ def test_look_at_a_hundred_thousand_files_fits_a_tick(tmp_path: Path) -> None:
 
     # Dagster ends an evaluation after 60 s.
     assert max(seconds(), seconds()) < 50
-    with connect(ledger_path(daemon.settings.home)) as ledger:
+    with connect_ledger(home_of(daemon.settings).ledger) as ledger:
         ledger.execute(
             "update file_versions set state = 'committed', version = 1, file_group = null"
         )

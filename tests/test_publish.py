@@ -8,10 +8,11 @@ from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.reports.publish import publish, snapshot_path
 from sequen_dagster.settings import SequenSettings
 from support.homes import settings_of
+from support.lake import home_of
 
 
 def fill(settings: SequenSettings, rows: int) -> None:
-    settings.make_home()
+    home_of(settings).make()
     with connect(settings) as warehouse:
         for schema, table in (("main", "fct_events"), ("main", "private"), ("raw", "fct_hidden")):
             warehouse.execute(f"create schema if not exists {schema}")
@@ -32,7 +33,7 @@ def test_snapshot_holds_the_public_tables_only(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 3)
 
-    published = publish(settings)
+    published = publish(settings, ["fct_events", "fct_hidden"])
 
     assert published.row_counts == {"fct_events": 3}
     assert tables(published.path) == [("fct_events", 3)]
@@ -41,10 +42,10 @@ def test_snapshot_holds_the_public_tables_only(tmp_path: Path) -> None:
 def test_snapshot_is_replaced_while_another_reads_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 3)
-    publish(settings)
+    publish(settings, ["fct_events", "fct_hidden"])
     with duckdb.connect(snapshot_path(settings), read_only=True) as reader:
         fill(settings, 5)
-        publish(settings)
+        publish(settings, ["fct_events", "fct_hidden"])
 
         assert reader.execute("select count(*) from fct_events").fetchone() == (3,)
 
@@ -54,11 +55,11 @@ def test_snapshot_is_replaced_while_another_reads_it(tmp_path: Path) -> None:
 def test_snapshot_leaves_nothing_unfinished(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 1)
-    leftover = snapshot_path(settings).with_suffix(".tmp")
+    leftover = snapshot_path(settings).with_name(".sequen.duckdb.tmp")
     leftover.parent.mkdir(parents=True)
     leftover.write_bytes(b"half")
 
-    publish(settings)
+    publish(settings, ["fct_events", "fct_hidden"])
 
     assert [part.name for part in leftover.parent.iterdir()] == ["sequen.duckdb"]
 
@@ -74,4 +75,4 @@ def test_snapshot_is_complete_after_a_writer_was_killed(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     assert (settings.home / "warehouse.duckdb.wal").exists()
 
-    assert publish(settings).row_counts == {"fct_events": 502}
+    assert publish(settings, ["fct_events", "fct_hidden"]).row_counts == {"fct_events": 502}

@@ -12,9 +12,9 @@ import pytest
 from sequen_dagster.contract import validate as contract
 from sequen_dagster.errors import FaultError, VanishedFileError
 from sequen_dagster.exports.files import list_files
-from sequen_dagster.lake.ingest import ingest_file
 from sequen_dagster.runtime.redaction import without_values
 from support.homes import RECEIVED_AT, event, settings_of, write_events
+from support.lake import ingest, lake_of
 
 CANARY = "canary.person@example.com"
 FAULTS: dict[str, Callable[[], object]] = {
@@ -80,7 +80,7 @@ def test_fault_within_the_contract_names_its_place(
     monkeypatch.setattr(contract, "convert", lambda columns, **_: columns["uid"].cast(pl.Int8))
 
     with pytest.raises(FaultError, match=r"contract/validate\.py:\d+") as caught:
-        ingest_file(file, settings, registered_at=RECEIVED_AT)
+        ingest(settings, file, registered_at=RECEIVED_AT)
 
     assert CANARY not in told(caught.value)
-    assert list((settings.home / "lake" / ".incoming").iterdir()) == []
+    assert list((lake_of(settings).incoming).iterdir()) == []

@@ -11,23 +11,26 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sequen_dagster.cli.main import main
+from sequen_dagster.home.layout import Lake
 from sequen_dagster.lake import replay as module
 from sequen_dagster.lake.assets import LakeConfig
 from sequen_dagster.lake.commits import RecordCounts, current_batches, read_commits
-from sequen_dagster.lake.drain import drain, pending_files
 from sequen_dagster.lake.ledger import Ledger
-from sequen_dagster.lake.replay import (
-    Choice,
-    Replayed,
-    dead_lettered_files,
-    plan_replay,
-    replay,
-    retry_dead_lettered,
-)
+from sequen_dagster.lake.replay import Choice, Replayed
 from sequen_dagster.marts.verify import verify
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
 from support.homes import RECEIVED_AT, event, settings_of, touch, write_events
+from support.lake import (
+    dead_lettered_files,
+    drain,
+    lake_of,
+    ledger_of,
+    pending_files,
+    plan,
+    replay,
+    retry_given_up,
+)
 
 STALE = Choice(is_stale=True)
 DEEP = {"id": "deep", "note": {"a": {"b": 1}}}
@@ -49,8 +52,8 @@ def taken_in(tmp_path: Path, **files: dict[str, Any]) -> SequenSettings:
 
 
 def accepted(settings: SequenSettings, files: tuple[str, ...]) -> list[str]:
-    lake = settings.home / "lake"
-    return [one for name in files for one in pl.read_parquet(lake / name)["id"].to_list()]
+    lake = lake_of(settings)
+    return [one for name in files for one in pl.read_parquet(lake.rows(name))["id"].to_list()]
 
 
 def lose_ledger(settings: SequenSettings) -> None:
@@ -65,22 +68,22 @@ def told(result: Result) -> str:
 def test_nothing_is_stale_by_the_same_contract(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
 
-    assert plan_replay(settings, STALE).jobs == ()
+    assert plan(settings, STALE).jobs == ()
     assert replay(settings, STALE).commits == ()
     # Settings of the marts are none of the contract.
-    assert not plan_replay(settings.model_copy(update={"stitching": False}), STALE).jobs
+    assert not plan(settings.model_copy(update={"stitching": False}), STALE).jobs
 
 
 @pytest.mark.parametrize("limit", ["max_depth", "max_record_bytes", "max_compression_ratio"])
 def test_every_setting_of_the_contract_makes_batches_stale(tmp_path: Path, limit: str) -> None:
     settings = taken_in(tmp_path)
 
-    assert len(plan_replay(settings.model_copy(update={limit: 99}), STALE).jobs) == 1
+    assert len(plan(settings.model_copy(update={limit: 99}), STALE).jobs) == 1
 
 
 def test_stale_batch_is_validated_again_as_its_next_version(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
-    (before,) = current_batches(settings.home / "lake")
+    (before,) = current_batches(lake_of(settings))
 
     replayed = replay(stricter(settings), STALE, run_id="run-2")
 
@@ -105,7 +108,7 @@ def test_stale_batch_is_validated_again_as_its_next_version(tmp_path: Path) -> N
     # Both judgements can be read.
     assert accepted(settings, before.events) == ["a", "deep a"]
     assert accepted(settings, after.events) == ["a"]
-    assert current_batches(settings.home / "lake") == [after]
+    assert current_batches(lake_of(settings)) == [after]
 
 
 def test_replay_again_does_nothing(tmp_path: Path) -> None:
@@ -114,12 +117,12 @@ def test_replay_again_does_nothing(tmp_path: Path) -> None:
 
     assert replay(settings, STALE).batches == []
     assert drain(settings).commits == ()
-    assert len(list(read_commits(settings.home / "lake"))) == 2
+    assert len(list(read_commits(lake_of(settings)))) == 2
 
 
 def test_contract_that_comes_back_is_a_version_of_its_own(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
-    (first,) = current_batches(settings.home / "lake")
+    (first,) = current_batches(lake_of(settings))
     replay(stricter(settings), STALE)
 
     (third,) = replay(settings, STALE).batches
@@ -144,8 +147,8 @@ def test_gone_and_changed_files_are_named_and_left(tmp_path: Path) -> None:
         ("c.jsonl", "changed"),
     ]
     assert [batch.path for batch in replayed.batches] == ["d.jsonl"]
-    folders = {path.name for path in (settings.home / "lake" / "events").iterdir()}
-    batches = {f"batch_id={one.batch_id}" for one in current_batches(settings.home / "lake")}
+    folders = {path.name for path in (lake_of(settings).events).iterdir()}
+    batches = {f"batch_id={one.batch_id}" for one in current_batches(lake_of(settings))}
     assert folders == batches
 
 
@@ -156,7 +159,7 @@ def test_touched_file_keeps_its_arrival_time_and_is_not_read_again(tmp_path: Pat
     (batch,) = replay(settings, STALE).batches
 
     assert (batch.modified_at, batch.received_at) == (RECEIVED_AT, RECEIVED_AT)
-    rows = pl.read_parquet(settings.home / "lake" / batch.events[0])
+    rows = pl.read_parquet(lake_of(settings).rows(batch.events[0]))
     assert rows["received_at"].unique().to_list() == [RECEIVED_AT]
     assert pending_files(settings) == []
 
@@ -180,7 +183,7 @@ def test_file_that_cannot_be_read_fails_alone(
     assert [one.reason for one in replayed.failures] == ["PermissionError: Permission denied"]
     assert [batch.path for batch in replayed.batches] == ["b.jsonl"]
     # It stays stale, and is no file that the drain gives up.
-    assert [job.file.path for job in plan_replay(settings, STALE).jobs] == ["a.jsonl"]
+    assert [job.file.path for job in plan(settings, STALE).jobs] == ["a.jsonl"]
 
 
 def test_replay_that_broke_off_before_its_commit_is_done_again(
@@ -199,7 +202,7 @@ def test_replay_that_broke_off_before_its_commit_is_done_again(
         patch.setattr(module, "commit_batches", die)
         with pytest.raises(KeyboardInterrupt):
             replay(settings, STALE)
-    (before,) = current_batches(there / "lake")
+    (before,) = current_batches(Lake(there / "lake"))
     (commit,) = replay(settings, STALE).commits
 
     assert before.version == 1
@@ -240,7 +243,7 @@ def test_version_that_arrives_meanwhile_goes_first(
 
     assert replayed.commits == ()
     assert [(one.path, one.reason) for one in replayed.left] == [("a.jsonl", "changed")]
-    (current,) = current_batches(settings.home / "lake")
+    (current,) = current_batches(lake_of(settings))
     assert accepted(settings, current.events) == ["new"]
 
 
@@ -273,9 +276,9 @@ def test_replay_that_died_after_its_commit_is_known(
         with pytest.raises(KeyboardInterrupt):
             replay(settings, STALE)
 
-    assert plan_replay(settings, STALE).jobs == ()
+    assert plan(settings, STALE).jobs == ()
     assert pending_files(settings) == []
-    assert Ledger(settings.home).current("default", "a.jsonl")[0] == 2
+    assert ledger_of(settings).current_version("default", "a.jsonl")[0] == 2
 
 
 def test_older_versions_are_left_alone(tmp_path: Path) -> None:
@@ -283,14 +286,14 @@ def test_older_versions_are_left_alone(tmp_path: Path) -> None:
     write_events(settings, "a.jsonl", event(id="new"))
     drain(stricter(settings))
 
-    assert plan_replay(stricter(settings), STALE).jobs == ()
+    assert plan(stricter(settings), STALE).jobs == ()
 
 
 def test_paths_choose_what_is_validated_again(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, a={}, ab={}, b={})
 
     def chosen(choice: Choice) -> list[str]:
-        return [job.file.path for job in plan_replay(settings, choice).jobs]
+        return [job.file.path for job in plan(settings, choice).jobs]
 
     assert chosen(Choice()) == []
     assert chosen(Choice(paths=("a*",))) == ["a.jsonl", "ab.jsonl"]
@@ -360,7 +363,7 @@ def test_stale_batches_are_told_until_they_are_validated_again(tmp_path: Path) -
 
 
 def chosen(settings: SequenSettings, **choice: Any) -> list[str]:
-    return [job.file.path for job in plan_replay(settings, Choice(**choice)).jobs]
+    return [job.file.path for job in plan(settings, Choice(**choice)).jobs]
 
 
 def test_batches_are_chosen_by_the_day_of_their_arrival_time(tmp_path: Path) -> None:
@@ -388,14 +391,14 @@ def test_dead_lettered_files_are_released_on_demand(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, a={})
     write_events(settings, "b.jsonl", event(id="b"))
     (file,) = pending_files(settings)
-    Ledger(settings.home).record_failure(file, "why", max_attempts=1)
+    ledger_of(settings).record_failure(file, "why", max_attempts=1)
     assert drain(settings).commits == ()
     assert [one.path for one in dead_lettered_files(settings)] == ["b.jsonl"]
 
-    assert retry_dead_lettered(settings) == 1
+    assert retry_given_up(settings) == 1
 
     assert [batch.path for batch in drain(settings).batches] == ["b.jsonl"]
-    assert retry_dead_lettered(settings) == 0
+    assert retry_given_up(settings) == 0
 
 
 def test_run_config_asks_for_the_same_batches() -> None:

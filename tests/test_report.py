@@ -388,7 +388,7 @@ def test_asset_tells_numbers_that_plot_and_checks_of_the_tiers(
 ) -> None:
     settings = settings_of(tmp_path)
     publish_rows(settings, recording, file_of(ROWS))
-    assets = build_reports_assets(settings, tables=[])
+    assets = build_reports_assets(settings, tables={})
     (asset,) = [one for one in assets if one.key == COMPLETENESS_REPORT]
 
     with dg.DagsterInstance.ephemeral() as instance:

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from sequen_dagster.exports.files import ExportFile
-from sequen_dagster.lake.ledger import FileStatus
-from sequen_dagster.lake.requests import plan_requests
+from sequen_dagster.lake.ledger_rows import FileStatus
+from sequen_dagster.lake.requests import RequestPlan, RequestRules, plan_requests
 from sequen_dagster.settings import SequenSettings, Source
 from support.homes import RECEIVED_AT, settings_of
+from support.lake import home_of
 
 NOW = datetime(2026, 1, 1, 12, 0, 0)
 
@@ -29,8 +30,13 @@ def paths(statuses: tuple[FileStatus, ...]) -> list[str]:
     return [one.file.path for one in statuses]
 
 
+def plan_of(settings: SequenSettings, *statuses: FileStatus, **known: object) -> RequestPlan:
+    rules = RequestRules.of(settings)
+    return plan_requests(statuses, home_of(settings), rules, now=NOW, **known)
+
+
 def requested(settings: SequenSettings, *statuses: FileStatus, **known: object) -> list[list[str]]:
-    plan = plan_requests(statuses, settings, now=NOW, **known)
+    plan = plan_of(settings, *statuses, **known)
     return [[one.path for one in file_group.files] for file_group in plan.requests]
 
 
@@ -39,11 +45,11 @@ def requested(settings: SequenSettings, *statuses: FileStatus, **known: object) 
     ("observations", "rested", "is_whole"),
     [(2, 30, True), (1, 30, False), (2, 29, False), (1, 3600, False)],
 )
-def test_file_is_whole_after_two_polls_and_the_settle_time(
+def test_file_is_whole_after_two_polls_and_the_quiet_period(
     tmp_path: Path, observations: int, rested: int, is_whole: bool
 ) -> None:
     settings = settings_of(tmp_path, quiet_seconds=30)
-    plan = plan_requests([status("a", observations=observations, rested=rested)], settings, now=NOW)
+    plan = plan_of(settings, status("a", observations=observations, rested=rested))
 
     assert bool(plan.requests) == is_whole
     assert paths(plan.arriving) == ([] if is_whole else ["a"])
@@ -66,14 +72,14 @@ def test_failed_file_waits_for_its_next_try(
     failed = status("a", state="failed", attempts=attempts, error=error)
 
     assert requested(settings, replace(failed, retry_at=due)) == [["a"]]
-    plan = plan_requests([replace(failed, retry_at=later)], settings, now=NOW)
-    assert (plan.requests, paths(plan.stable)) == ((), ["a"])
+    plan = plan_of(settings, replace(failed, retry_at=later))
+    assert (plan.requests, paths(plan.backing_off)) == ((), ["a"])
 
 
 @pytest.mark.fault(17)
 def test_dead_lettered_files_keep_no_one_waiting(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    plan = plan_requests([status("a", state="dead_lettered"), status("b")], settings, now=NOW)
+    plan = plan_of(settings, status("a", state="dead_lettered"), status("b"))
 
     assert [one.path for one in plan.requests[0].files] == ["b"]
     assert paths(plan.dead_lettered) == ["a"]
@@ -97,17 +103,17 @@ def test_there_are_at_most_so_many_runs_at_a_time(tmp_path: Path) -> None:
     fresh = [status("1"), status("2"), status("3")]
 
     assert requested(settings, *fresh) == [["1"], ["2"]]
-    plan = plan_requests([busy, *fresh], settings, now=NOW, running={"f" * 32})
+    plan = plan_of(settings, busy, *fresh, running={"f" * 32})
     assert [one.path for file_group in plan.requests for one in file_group.files] == ["1"]
     assert (paths(plan.under_way), paths(plan.waiting)) == (["0"], ["2", "3"])
 
 
 def test_file_group_that_no_run_came_of_is_asked_for_as_it_was(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    first = plan_requests([status("a"), status("b")], settings, now=NOW).requests[0]
+    first = plan_of(settings, status("a"), status("b")).requests[0]
     again = [status(name, file_group=first.name) for name in "ab"]
 
-    plan = plan_requests([*again, status("0")], settings, now=NOW)
+    plan = plan_of(settings, *again, status("0"))
 
     assert plan.requests[0] == first
     assert [one.path for one in plan.requests[1].files] == ["0"]
@@ -118,7 +124,7 @@ def test_name_of_a_file_group_stands_for_content_and_try(tmp_path: Path) -> None
     settings = settings_of(tmp_path)
 
     def name(one: FileStatus, settings: SequenSettings = settings) -> str:
-        return plan_requests([one], settings, now=NOW).requests[0].name
+        return plan_of(settings, one).requests[0].name
 
     first = status("a")
     other = settings.model_copy(update={"home": tmp_path / "other"})
@@ -133,7 +139,7 @@ def test_name_of_a_file_group_stands_for_content_and_try(tmp_path: Path) -> None
 
 @pytest.mark.fault(1)
 @pytest.mark.parametrize("complete_when", ["success_marker", "manifest"])
-def test_announced_files_need_no_rest_and_others_get_none(
+def test_announced_files_need_no_quiet_period_and_others_get_none(
     tmp_path: Path, complete_when: str
 ) -> None:
     source = Source(exports=tmp_path, complete_when=complete_when)

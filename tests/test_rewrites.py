@@ -15,7 +15,7 @@ from sequen_dagster.contract.erasures import NOBODY, Erasures
 from sequen_dagster.errors import BuildError, LockTimeoutError
 from sequen_dagster.exports import records
 from sequen_dagster.home.locks import quiet_home
-from sequen_dagster.lake import ingest
+from sequen_dagster.lake import ingest as module
 from sequen_dagster.lake.commits import (
     Batch,
     RecordCounts,
@@ -24,25 +24,29 @@ from sequen_dagster.lake.commits import (
     read_commits,
     write_commit,
 )
-from sequen_dagster.lake.drain import commit_batches, drain, pending_files
-from sequen_dagster.lake.erasures import finish_erasures, note_erasures, read_erasures
-from sequen_dagster.lake.ingest import RowWriter
-from sequen_dagster.lake.ledger import Ledger
-from sequen_dagster.lake.replay import Choice, replay
-from sequen_dagster.lake.rewrites import (
-    Rewritten,
-    count_erased,
-    drop_old_raw_text,
-    erase_rows,
-)
+from sequen_dagster.lake.drain import commit_batches
+from sequen_dagster.lake.erasures import add_erasures, finish_erasures, read_erasures
+from sequen_dagster.lake.replay import Choice
+from sequen_dagster.lake.rewrites import Rewritten, count_erased, erase_rows
+from sequen_dagster.lake.row_writer import RowWriter
 from sequen_dagster.marts.builds import begin_build, finish_build
 from sequen_dagster.marts.compaction import compact
 from sequen_dagster.marts.project import tables_fingerprint
 from sequen_dagster.marts.verify import verify
-from sequen_dagster.marts.warehouse import Loaded, connect, load_commits, warehouse_path
-from sequen_dagster.operations.doctor import examine
+from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
+from sequen_dagster.operations.doctor import examine_home
 from sequen_dagster.settings import SequenSettings
 from support.homes import RECEIVED_AT, event, settings_of, touch, write_events, write_text
+from support.lake import (
+    drain,
+    drop_raw_text,
+    home_of,
+    ingest,
+    lake_of,
+    ledger_of,
+    pending_files,
+    replay,
+)
 
 X = "zqcanary7"
 BROKEN = f'{{"uid": "{X}", broken'
@@ -67,16 +71,16 @@ def taken_in(tmp_path: Path, **overrides: Any) -> SequenSettings:
 
 
 def erase(settings: SequenSettings, *uids: str) -> Rewritten:
-    note_erasures(settings.home / "lake", [("uid", uid) for uid in uids or (X,)])
-    return erase_rows(settings, read_erasures(settings.home / "lake"))
+    add_erasures(lake_of(settings), [("uid", uid) for uid in uids or (X,)])
+    return erase_rows(lake_of(settings), read_erasures(lake_of(settings)))
 
 
 def batches(settings: SequenSettings) -> dict[str, Batch]:
-    return {batch.path: batch for batch in current_batches(settings.home / "lake")}
+    return {batch.path: batch for batch in current_batches(lake_of(settings))}
 
 
 def rows(settings: SequenSettings, names: tuple[str, ...]) -> list[pl.DataFrame]:
-    return [pl.read_parquet(settings.home / "lake" / name) for name in names]
+    return [pl.read_parquet(lake_of(settings).rows(name)) for name in names]
 
 
 def said_of(settings: SequenSettings, batch: Batch) -> tuple[Any, ...]:
@@ -90,7 +94,7 @@ def said_of(settings: SequenSettings, batch: Batch) -> tuple[Any, ...]:
 def held_in_lake(settings: SequenSettings) -> list[str]:
     """Files of the lake that hold X, whatever names them."""
     found = []
-    for path in (settings.home / "lake").rglob("*"):
+    for path in lake_of(settings).root.rglob("*"):
         if path.suffix == ".parquet":
             if X in str(pl.read_parquet(path, hive_partitioning=False).to_dicts()):
                 found.append(path.name)
@@ -138,7 +142,7 @@ def test_records_of_the_erased_are_gone(tmp_path: Path) -> None:
 def test_what_others_sent_is_not_touched(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
     before = batches(settings)["c.jsonl"]
-    place = settings.home / "lake" / before.events[0]
+    place = lake_of(settings).rows(before.events[0])
     facts = place.stat()
 
     erase(settings)
@@ -176,8 +180,8 @@ def test_rewriting_gives_what_reading_again_gives(
     rewritten = taken_in(tmp_path)
     erase(rewritten)
     other = settings_of(tmp_path / "other")
-    (other.home / "lake").mkdir(parents=True)
-    shutil.copy(rewritten.home / "lake" / "erasures.json", other.home / "lake")
+    lake_of(other).root.mkdir(parents=True)
+    shutil.copy(lake_of(rewritten).erasures, lake_of(other).root)
 
     again = taken_in(tmp_path / "other")
 
@@ -185,19 +189,19 @@ def test_rewriting_gives_what_reading_again_gives(
         old = replace(batches(rewritten)[path], erasures=batch.erasures)
         assert said_of(rewritten, old) == said_of(again, batch)
     assert batches(again)["a.jsonl"].record_counts.skipped == 3
-    assert batches(again)["a.jsonl"].erasures == read_erasures(other.home / "lake").fingerprint
+    assert batches(again)["a.jsonl"].erasures == read_erasures(lake_of(other)).fingerprint
     assert held_in_lake(again) == []
 
 
 def test_second_time_nothing_changes(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
     erase(settings)
-    before = sorted(path for path in (settings.home / "lake").rglob("*") if path.is_file())
+    before = sorted(path for path in lake_of(settings).root.rglob("*") if path.is_file())
 
     again = erase(settings)
 
     assert again == Rewritten()
-    assert sorted(p for p in (settings.home / "lake").rglob("*") if p.is_file()) == before
+    assert sorted(p for p in lake_of(settings).root.rglob("*") if p.is_file()) == before
 
 
 def test_people_are_erased_one_after_the_other(tmp_path: Path) -> None:
@@ -211,14 +215,14 @@ def test_people_are_erased_one_after_the_other(tmp_path: Path) -> None:
     assert batch.record_counts == RecordCounts(records_read=5, skipped=5)
     assert (batch.revision, batch.events, batch.quarantine) == (2, (), ())
     assert [count.records for count in batch.rule_counts] == [4, 1]
-    assert batch.erasures == read_erasures(settings.home / "lake").fingerprint
+    assert batch.erasures == read_erasures(lake_of(settings)).fingerprint
 
 
 def test_count_writes_nothing(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
     before = {p: p.stat().st_mtime_ns for p in settings.home.rglob("*") if p.is_file()}
 
-    counted = count_erased(settings, Erasures(b"any").adding([("uid", X)]))
+    counted = count_erased(lake_of(settings), Erasures(b"any").adding([("uid", X)]))
 
     assert {p: p.stat().st_mtime_ns for p in settings.home.rglob("*") if p.is_file()} == before
     assert counted == erase(settings)
@@ -236,21 +240,21 @@ def test_old_versions_are_rewritten_too(tmp_path: Path) -> None:
 
 def test_batch_of_two_commits_is_rewritten_in_both_and_counts_once(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
-    (commit,) = read_commits(settings.home / "lake")
-    write_commit(settings.home / "lake", replace(commit, batches=commit.batches[:2]))
+    (commit,) = read_commits(lake_of(settings))
+    write_commit(lake_of(settings), replace(commit, batches=commit.batches[:2]))
 
     erased = erase(settings)
 
     assert (erased.events, erased.batches, erased.commits) == (2, 2, 2)
     assert held_in_lake(settings) == []
-    for one in read_commits(settings.home / "lake"):
+    for one in read_commits(lake_of(settings)):
         for batch in one.batches:
             assert sum(map(len, rows(settings, batch.events))) == batch.record_counts.accepted
 
 
 def test_latest_revision_of_a_commit_counts(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
-    lake = settings.home / "lake"
+    lake = lake_of(settings)
     (commit,) = read_commits(lake)
     for revision in (9, 10):
         first, *others = commit.batches
@@ -269,7 +273,7 @@ def test_commit_that_is_rewritten_while_it_is_read_is_read(tmp_path: Path) -> No
     settings = taken_in(tmp_path)
     write_events(settings, "d.jsonl", event(id="e9", uid=X))
     drain(settings)
-    reading = read_commits(settings.home / "lake")
+    reading = read_commits(lake_of(settings))
     first = next(reading)
 
     erase(settings)
@@ -332,29 +336,29 @@ def test_file_validated_before_the_erasure_is_validated_again(
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(id="e1", uid=X), event(id="e2"))
     (file,) = pending_files(settings)
-    monkeypatch.setattr(ingest, "read_erasures", lambda _: NOBODY)
-    stale = [] if is_late else [ingest.ingest_file(file, settings, registered_at=file.modified_at)]
+    monkeypatch.setattr(module, "read_erasures", lambda _: NOBODY)
+    stale = [] if is_late else [ingest(settings, file, registered_at=file.modified_at)]
     erase(settings)
     # This one had read the list before, and writes its rows only now.
-    stale = stale or [ingest.ingest_file(file, settings, registered_at=file.modified_at)]
+    stale = stale or [ingest(settings, file, registered_at=file.modified_at)]
     monkeypatch.undo()
     assert bool(held_in_lake(settings)) is is_late
 
-    Ledger(settings.home).begin([file])
+    ledger_of(settings).mark_begun([file])
 
     committed = commit_batches(
         settings,
-        Ledger(settings.home),
+        ledger_of(settings),
         stale,
         number=lambda _, batch: replace(batch, version=1),
         run_id="",
     )
 
     assert committed is None
-    assert not list((settings.home / "lake").rglob("*.parquet"))
+    assert not list(lake_of(settings).root.rglob("*.parquet"))
     assert pending_files(settings) == [file]
     # Nobody died over it.
-    assert Ledger(settings.home).begin([file]) is False
+    assert ledger_of(settings).mark_begun([file]) is False
     (commit,) = drain(settings).commits
     assert commit.record_counts == RecordCounts(records_read=2, accepted=1, skipped=1)
     assert held_in_lake(settings) == []
@@ -368,14 +372,14 @@ def test_stale_rows_that_a_commit_names_stay(tmp_path: Path) -> None:
 
     commit_batches(
         settings,
-        Ledger(settings.home),
+        ledger_of(settings),
         commit.batches,
         number=lambda _, batch: batch,
         run_id="",
     )
 
     (batch,) = batches(settings).values()
-    assert (settings.home / "lake" / batch.events[0]).exists()
+    assert lake_of(settings).rows(batch.events[0]).exists()
 
 
 def test_rows_that_no_commit_names_go_if_they_hold_the_erased(tmp_path: Path) -> None:
@@ -383,30 +387,30 @@ def test_rows_that_no_commit_names_go_if_they_hold_the_erased(tmp_path: Path) ->
     write_events(settings, "a.jsonl", event(id="e1", uid=X))
     write_events(settings, "b.jsonl", event(id="e2"))
     validated = {
-        file.path: ingest.ingest_file(file, settings, registered_at=file.modified_at)
+        file.path: ingest(settings, file, registered_at=file.modified_at)
         for file in pending_files(settings)
     }
 
     erased = erase(settings)
 
     assert erased == Rewritten()
-    lake = settings.home / "lake"
-    left = [path.relative_to(lake).as_posix() for path in lake.rglob("*.parquet")]
+    lake = lake_of(settings)
+    left = [lake.name_of(path) for path in lake.root.rglob("*.parquet")]
     assert left == list(validated["b.jsonl"].events)
 
 
 def test_half_written_rows_go_unless_another_writes_them(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
-    lake = settings.home / "lake"
-    left = lake / ".incoming" / "left"
+    lake = lake_of(settings)
+    left = lake.incoming / "left"
     left.mkdir(parents=True)
     (left / "events.parquet").write_text(X)
 
     with RowWriter(lake, "d.jsonl", about_bytes=0):
         erase(settings)
 
-        assert len([path for path in (lake / ".incoming").iterdir() if path.is_dir()]) == 1
-    assert list((lake / ".incoming").iterdir()) == []
+        assert len([path for path in (lake.incoming).iterdir() if path.is_dir()]) == 1
+    assert list((lake.incoming).iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -420,7 +424,7 @@ def test_raw_text_is_dropped_after_its_days(
     before = batches(settings)
     now = before["a.jsonl"].registered_at + age
 
-    dropped = drop_old_raw_text(settings, now=now)
+    dropped = drop_raw_text(settings, now=now)
 
     after = batches(settings)
     assert (dropped.raw_texts, dropped.batches) == ((4, 2) if is_dropped else (0, 0))
@@ -434,23 +438,23 @@ def test_raw_text_is_dropped_after_its_days(
     }
     assert after["a.jsonl"].rule_counts == before["a.jsonl"].rule_counts
     assert after["a.jsonl"].events == before["a.jsonl"].events
-    assert len(list((settings.home / "lake" / "quarantine").rglob("*.parquet"))) == 2
-    assert drop_old_raw_text(settings, now=now) == Rewritten()
+    assert len(list((lake_of(settings).quarantine).rglob("*.parquet"))) == 2
+    assert drop_raw_text(settings, now=now) == Rewritten()
 
 
 @pytest.mark.slow
 def test_dropped_text_does_not_come_back_with_a_file_that_is_touched(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, quarantine_days=1)
-    drop_old_raw_text(settings, now=batches(settings)["a.jsonl"].registered_at + timedelta(days=2))
+    drop_raw_text(settings, now=batches(settings)["a.jsonl"].registered_at + timedelta(days=2))
     for path in settings.sources[0].exports.iterdir():
         touch(path, RECEIVED_AT + timedelta(seconds=1))
     assert len(pending_files(settings)) == 3
 
     assert drain(settings).commits == ()
 
-    lake = settings.home / "lake"
+    lake = lake_of(settings)
     named = [name for one in batches(settings).values() for name in (*one.events, *one.quarantine)]
-    there = [path.relative_to(lake).as_posix() for path in lake.rglob("*.parquet")]
+    there = [lake.name_of(path) for path in lake.root.rglob("*.parquet")]
     assert sorted(there) == sorted(named)
     assert pending_files(settings) == []
 
@@ -459,7 +463,7 @@ def test_raw_text_is_kept_where_no_days_are_set(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
     now = batches(settings)["a.jsonl"].registered_at + timedelta(days=36_500)
 
-    assert drop_old_raw_text(settings, now=now) == Rewritten()
+    assert drop_raw_text(settings, now=now) == Rewritten()
 
 
 def test_raw_text_waits_while_another_is_at_work(tmp_path: Path) -> None:
@@ -467,41 +471,41 @@ def test_raw_text_waits_while_another_is_at_work(tmp_path: Path) -> None:
     now = batches(settings)["a.jsonl"].registered_at + timedelta(days=2)
 
     with filelock.FileLock(settings.home / "writer.lock"):
-        meanwhile = drop_old_raw_text(settings, now=now)
-    later = drop_old_raw_text(settings, now=now)
+        meanwhile = drop_raw_text(settings, now=now)
+    later = drop_raw_text(settings, now=now)
 
     assert (meanwhile.raw_texts, later.raw_texts) == (0, 4)
 
 
 def test_replaced_rows_that_were_left_go_the_next_time(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, quarantine_days=1)
-    lake = settings.home / "lake"
+    lake = lake_of(settings)
     kept = tmp_path / "kept"
-    shutil.copytree(lake, kept)
+    shutil.copytree(lake.root, kept)
     now = batches(settings)["a.jsonl"].registered_at + timedelta(days=2)
-    drop_old_raw_text(settings, now=now)
+    drop_raw_text(settings, now=now)
     # As a crash after the new manifest would leave it.
-    shutil.copytree(kept, lake, dirs_exist_ok=True)
+    shutil.copytree(kept, lake.root, dirs_exist_ok=True)
     assert held_in_lake(settings)
 
-    drop_old_raw_text(settings, now=now)
+    drop_raw_text(settings, now=now)
 
-    assert len(list((lake / "commits").iterdir())) == 1
-    assert len(list((lake / "quarantine").rglob("*.parquet"))) == 2
+    assert len(list((lake.commits).iterdir())) == 1
+    assert len(list((lake.quarantine).rglob("*.parquet"))) == 2
 
 
 def test_doctor_tells_of_a_list_that_is_unfinished_damaged_or_gone(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
-    listed = settings.home / "lake" / "erasures.json"
+    listed = lake_of(settings).erasures
 
     def wrong() -> list[tuple[str, str]]:
-        found = [one for one in examine(settings) if one.area == "lake" and one.level != "ok"]
+        found = [one for one in examine_home(settings) if one.area == "lake" and one.level != "ok"]
         return [(one.level, " ".join(one.message.split()[:2])) for one in found]
 
     assert wrong() == []
     erase(settings)
     assert wrong() == [("error", "1 erasure")]
-    finish_erasures(settings.home / "lake")
+    finish_erasures(lake_of(settings))
     assert wrong() == []
     listed.write_text("{")
     assert wrong() == [("error", "The list")]
@@ -512,16 +516,16 @@ def test_doctor_tells_of_a_list_that_is_unfinished_damaged_or_gone(tmp_path: Pat
 @pytest.mark.parametrize("name", ["verify.lock", "writer.lock", "commit.lock"])
 def test_quiet_home_waits_for_everybody(tmp_path: Path, name: str) -> None:
     settings = settings_of(tmp_path)
-    settings.make_home()
+    home_of(settings).make()
 
     with (
         filelock.FileLock(settings.home / name),
         pytest.raises(LockTimeoutError, match="is at work"),
-        quiet_home(settings, timeout_seconds=0),
+        quiet_home(home_of(settings), timeout_seconds=0),
     ):
         pass
     # None is kept by whoever gave up.
-    with quiet_home(settings, timeout_seconds=0):
+    with quiet_home(home_of(settings), timeout_seconds=0):
         pass
 
 
@@ -557,7 +561,7 @@ def test_rewritten_commit_takes_the_place_of_what_is_held(loaded: SequenSettings
         ("c.jsonl", 0, 1, 0, 0),
         ("d.jsonl", 0, 1, 0, 0),
     ]
-    names = {commit.commit_id: commit.name for commit in read_commits(loaded.home / "lake")}
+    names = {commit.commit_id: commit.name for commit in read_commits(lake_of(loaded))}
     assert dict(query(loaded, "select commit_id, name from raw.commits")) == names
 
 
@@ -583,7 +587,7 @@ def test_compaction_leaves_nothing_of_deleted_rows(tmp_path: Path) -> None:
     query(settings, "create table intermediate.int_affected_visits as select uid from raw.events")
     query(settings, "create table intermediate.int_affectedness as select 1 as one")
     query(settings, "create view main.view as select id from raw.events")
-    target = warehouse_path(settings)
+    target = home_of(settings).warehouse
     assert bytes_hold(target, canary)
     erase(settings, canary)
     load_commits(settings)
@@ -601,10 +605,10 @@ def test_compaction_leaves_nothing_of_deleted_rows(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_nothing_is_compacted_where_nothing_was_rewritten(loaded: SequenSettings) -> None:
-    before = warehouse_path(loaded).stat().st_ino
+    before = home_of(loaded).warehouse.stat().st_ino
 
     assert not compact(loaded)
-    assert warehouse_path(loaded).stat().st_ino == before
+    assert home_of(loaded).warehouse.stat().st_ino == before
 
 
 def test_warehouse_with_a_log_is_not_replaced(
@@ -617,12 +621,12 @@ def test_warehouse_with_a_log_is_not_replaced(
     monkeypatch.setattr(
         "sequen_dagster.marts.compaction.fail_point", lambda _: log.write_bytes(b"")
     )
-    before = warehouse_path(settings).stat().st_ino
+    before = home_of(settings).warehouse.stat().st_ino
 
     with pytest.raises(BuildError, match="write-ahead log"):
         compact(settings)
 
-    assert warehouse_path(settings).stat().st_ino == before
+    assert home_of(settings).warehouse.stat().st_ino == before
     log.unlink()
     monkeypatch.undo()
     assert compact(settings)

@@ -22,6 +22,7 @@ from sequen_dagster.settings import (
 from sequen_dagster.settings.arguments import SettingsArguments
 from sequen_dagster.settings.completeness import AttributeOverride
 from sequen_dagster.settings.loading import EnvironmentSettings
+from support.lake import home_of
 
 # What a caller may give for what a setting is.
 ACCEPTED_FOR: dict[object, set[object]] = {
@@ -128,7 +129,7 @@ def test_bad_settings_are_named(tmp_path: Path, name: str, value: object, named:
 def test_home_is_private(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, home="a/b")
 
-    assert settings.make_home().stat().st_mode & 0o777 == 0o700
+    assert home_of(settings).make().root.stat().st_mode & 0o777 == 0o700
 
 
 def test_source_names_must_differ(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from sequen_dagster.reports.publish import publish, snapshot_path
 from sequen_dagster.settings import SequenSettings
 from support.crashes import environment
 from support.homes import event, settings_of, write_events
+from support.lake import home_of
 
 PUBLICATIONS = 25
 READER = """
@@ -39,7 +40,7 @@ while True:
 
 def fill(settings: SequenSettings, version: int) -> None:
     """Two tables of as many rows, thousands more with every version."""
-    settings.make_home()
+    home_of(settings).make()
     with connect(settings) as warehouse:
         for table in ("fct_events", "fct_sessions"):
             warehouse.execute(
@@ -53,7 +54,7 @@ def fill(settings: SequenSettings, version: int) -> None:
 def test_snapshot_is_whole_whenever_another_opens_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 1)
-    publish(settings)
+    publish(settings, ["fct_events", "fct_sessions"])
     stop = tmp_path / "stop"
     command = [sys.executable, "-c", READER, str(snapshot_path(settings)), str(stop)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
@@ -61,7 +62,7 @@ def test_snapshot_is_whole_whenever_another_opens_it(tmp_path: Path) -> None:
         first = reader.stdout.readline()
         for version in range(2, PUBLICATIONS + 1):
             fill(settings, version)
-            publish(settings)
+            publish(settings, ["fct_events", "fct_sessions"])
         stop.touch()
         lines = [first, *reader.stdout]
 

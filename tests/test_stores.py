@@ -15,9 +15,9 @@ from sequen_dagster.errors import ExportsError, SettingsError, VanishedFileError
 from sequen_dagster.exports.files import check_unchanged, list_files, list_location, open_file
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.lake.commits import RecordCounts, current_batches
-from sequen_dagster.lake.drain import drain
 from sequen_dagster.settings import SequenSettings, Source, load_settings
 from support.homes import event
+from support.lake import drain, lake_of
 from support.sensing import Daemon
 
 BUCKET = "exports"
@@ -111,7 +111,7 @@ def test_two_keys_that_differ_by_a_slash_are_two_files_for_good(s3: Any, tmp_pat
 
     assert [batch.path for batch in first.batches] == ["/a.jsonl", "a.jsonl"]
     assert second.commits == ()
-    assert [batch.path for batch in current_batches(settings.home / "lake")] == [
+    assert [batch.path for batch in current_batches(lake_of(settings))] == [
         "/a.jsonl",
         "a.jsonl",
     ]

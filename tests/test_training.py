@@ -504,7 +504,7 @@ def test_one_impression_is_no_crash() -> None:
 
 def test_asset_tells_rows_by_split_and_no_value(tmp_path: Path) -> None:
     home = write(tmp_path, ten_of_each())
-    assets = build_reports_assets(home, tables=[])
+    assets = build_reports_assets(home, tables={})
     (asset,) = [one for one in assets if one.key == TRAINING_SET]
 
     with dg.DagsterInstance.ephemeral() as instance:
@@ -536,7 +536,7 @@ def loose_umask() -> Iterator[None]:
 @pytest.mark.usefixtures("loose_umask")
 def test_files_are_their_owners_alone(tmp_path: Path) -> None:
     home = write(tmp_path, ten_of_each())
-    (asset,) = [one for one in build_reports_assets(home, tables=[]) if one.key == TRAINING_SET]
+    (asset,) = [one for one in build_reports_assets(home, tables={}) if one.key == TRAINING_SET]
 
     with dg.DagsterInstance.ephemeral() as instance:
         dg.materialize([asset], instance=instance)

@@ -7,16 +7,16 @@ import pytest
 
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.lake.assets import (
-    QUARANTINED_EVENTS,
+    QUARANTINED_RECORDS,
     VALIDATED_EVENTS,
     build_lake_assets,
     retry_policy,
 )
-from sequen_dagster.lake.drain import pending_files
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.jobs import build_schedules, build_sensors
 from sequen_dagster.triggers.new_files import DRAIN_JOB
 from support.homes import event, settings_of, touch, write_events
+from support.lake import pending_files
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_the_requested_job_drains(tmp_path: Path, instance: dg.DagsterInstance) 
         jobs=[
             dg.define_asset_job(
                 DRAIN_JOB,
-                selection=dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_EVENTS),
+                selection=dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_RECORDS),
             )
         ],
     )

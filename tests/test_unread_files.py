@@ -10,11 +10,10 @@ from click.testing import CliRunner
 from sequen_dagster.cli.main import main
 from sequen_dagster.lake.assets import build_lake_assets
 from sequen_dagster.lake.commits import current_batches
-from sequen_dagster.lake.drain import drain
-from sequen_dagster.lake.ledger import Ledger
-from sequen_dagster.operations.doctor import Finding, examine
+from sequen_dagster.operations.doctor import Diagnosis, examine_home
 from sequen_dagster.settings import SequenSettings
 from support.homes import event, settings_of, write_events, write_text
+from support.lake import drain, lake_of, ledger_of
 
 ZIP = "PK\x03\x04"
 
@@ -35,7 +34,7 @@ def test_file_that_cannot_be_read_is_told_while_it_is_current(tmp_path: Path) ->
     write_events(settings, "a.jsonl", event())
     write_text(settings, "b.jsonl", ZIP)
     first, check = lake_run(settings)
-    (unread,) = Ledger(settings.home).unread_files()
+    (unread,) = ledger_of(settings).unread_files()
 
     assert (unread.source, unread.path, unread.rule) == ("default", "b.jsonl", "unsupported_format")
     assert "zip" in unread.message
@@ -54,7 +53,7 @@ def test_file_that_cannot_be_read_is_told_while_it_is_current(tmp_path: Path) ->
     third, check = lake_run(settings)
     assert (third["files"], third["files_not_read_as_a_whole"]) == (1, [])
     assert check.passed
-    assert Ledger(settings.home).unread_files() == []
+    assert ledger_of(settings).unread_files() == []
 
 
 def test_doctor_names_files_that_could_not_be_read(tmp_path: Path) -> None:
@@ -64,7 +63,7 @@ def test_doctor_names_files_that_could_not_be_read(tmp_path: Path) -> None:
     write_text(settings, "bad.jsonl", "nonsense\n")
     drain(settings)
 
-    (message,) = [one.message for one in examine(settings) if "as a whole" in one.message]
+    (message,) = [one.message for one in examine_home(settings) if "as a whole" in one.message]
 
     assert message.startswith("4 files could not be read as a whole. '0.jsonl': unsupported_format")
     assert message.endswith("; ...")
@@ -75,12 +74,12 @@ def test_message_outlives_the_ledger(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_text(settings, "b.jsonl", ZIP)
     drain(settings)
-    (batch,) = current_batches(settings.home / "lake")
+    (batch,) = current_batches(lake_of(settings))
     assert batch.is_unread
-    before = Ledger(settings.home).unread_files()
+    before = ledger_of(settings).unread_files()
     for path in settings.home.glob("ledger.sqlite*"):
         path.unlink()
-    ledger = Ledger(settings.home)
+    ledger = ledger_of(settings)
     ledger.sync()
 
     assert ledger.unread_files() == before
@@ -119,7 +118,7 @@ def test_doctor_says_that_no_file_was_found(tmp_path: Path, name: str | None, le
     if name:
         write_events(settings, name, event())
 
-    (finding,) = [one for one in examine(settings) if one.area == "exports"]
+    (finding,) = [one for one in examine_home(settings) if one.area == "exports"]
 
     assert finding.level == level
     assert finding.message.startswith("default: no export file was found in ")
@@ -130,9 +129,9 @@ def test_doctor_says_what_is_passed_over(tmp_path: Path) -> None:
     write_events(settings, "a.jsonl", event())
     write_events(settings, "a.md", event())
 
-    assert Finding(
+    assert Diagnosis(
         "exports", "ok", "default: 1 file, 0.00 GB. Passed over 1 file: 1 by *.md ('a.md')."
-    ) in examine(settings)
+    ) in examine_home(settings)
 
 
 @pytest.mark.slow
@@ -152,5 +151,5 @@ def test_command_line_names_what_was_not_read_and_exits_1(tmp_path: Path) -> Non
         "exports default: 1 file. Passed over 1 file: 1 symbolic link ('a.jsonl'; `follow_links` "
         "reads them)."
     ) in lines
-    (unread,) = Ledger(settings.home).unread_files()
+    (unread,) = ledger_of(settings).unread_files()
     assert f"not read '[b].jsonl': unsupported_format: {unread.message}" in lines

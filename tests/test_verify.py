@@ -10,16 +10,17 @@ from click.testing import CliRunner, Result
 
 from sequen_dagster.cli.main import main
 from sequen_dagster.definitions import build_definitions
-from sequen_dagster.lake.drain import drain
 from sequen_dagster.marts.builds import begin_build, finish_build
-from sequen_dagster.marts.compare import Difference, is_compared, table_keys
+from sequen_dagster.marts.catalog import TableCatalog
+from sequen_dagster.marts.compare import Difference
 from sequen_dagster.marts.project import manifest_path, tables_fingerprint
 from sequen_dagster.marts.verify import Verification, verify
-from sequen_dagster.marts.warehouse import connect, load_commits, warehouse_path
+from sequen_dagster.marts.warehouse import connect, load_commits
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.jobs import FULL_JOB, VERIFY_JOB
 from support.homes import event, settings_of, write_events, write_text
+from support.lake import drain, home_of, lake_of
 
 ORDER = {"type": "conversion", "page_type": None, "conversion_type": "purchase", "item_ids": ["s"]}
 CLICK = {"type": "click", "page_type": None, "item_id": "s", "click_type": "open"}
@@ -54,12 +55,12 @@ def damaged(built: SequenSettings) -> Iterator[SequenSettings]:
         "insert into quarantined_events select * replace (99 as source_line)"
         " from quarantined_events": "quarantined_events",
     }
-    with duckdb.connect(warehouse_path(built)) as warehouse:
+    with duckdb.connect(home_of(built).warehouse) as warehouse:
         for statement, table in statements.items():
             warehouse.execute(f"create table raw.kept_{table} as from {table}")
             warehouse.execute(statement)
     yield built
-    with duckdb.connect(warehouse_path(built)) as warehouse:
+    with duckdb.connect(home_of(built).warehouse) as warehouse:
         for table in statements.values():
             warehouse.execute(f"delete from {table}; insert into {table} from raw.kept_{table}")
             warehouse.execute(f"drop table raw.kept_{table}")
@@ -76,7 +77,7 @@ def test_tables_of_several_builds_equal_a_full_refresh(built: SequenSettings) ->
     assert int(result.output.split()[-5]) >= 20
     # Nothing is left behind, and nothing was taken in.
     assert not (built.home / "verify").exists()
-    assert len(list((built.home / "lake" / "commits").iterdir())) == 2
+    assert len(list((lake_of(built).commits).iterdir())) == 2
 
 
 @pytest.mark.slow
@@ -131,11 +132,16 @@ def test_check_is_no_part_of_the_full_run(demo: SequenSettings) -> None:
 
 
 def test_every_table_that_is_compared_has_a_key(demo: SequenSettings) -> None:
-    keys = table_keys(manifest_path(demo))
+    catalog = TableCatalog.load(manifest_path(demo))
     with connect(demo) as warehouse:
         tables = [row[0] for row in warehouse.execute("show tables").fetchall()]
 
-    assert [table for table in tables if is_compared(table) and table not in keys] == []
+    assert set(catalog.compared) <= set(tables)
+    assert set(catalog.compared) <= catalog.keys.keys()
+    assert (catalog.private, set(catalog.history)) == (
+        ("quarantined_events",),
+        {"rpt_restatements"},
+    )
 
 
 def test_home_without_a_warehouse_is_a_wrong_argument(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ import duckdb
 import pytest
 
 from sequen_dagster.errors import LockTimeoutError, SettingsError
+from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.lake.commits import Commit, read_commits, write_commit
-from sequen_dagster.lake.drain import drain
 from sequen_dagster.marts.builds import begin_build, finish_build
-from sequen_dagster.marts.warehouse import Loaded, connect, load_commits, writer_lock
+from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
 from sequen_dagster.settings import SequenSettings
 from support.homes import RECEIVED_AT, event, settings_of, write_events
+from support.lake import drain, home_of, lake_of
 
 
 def query(settings: SequenSettings, sql: str) -> list[tuple[Any, ...]]:
@@ -58,7 +59,7 @@ def test_batch_of_two_commits_counts_once_as_of_its_latest_version(tmp_path: Pat
     write_events(settings, "a.jsonl", event())
     (commit,) = drain(settings).commits
     (batch,) = commit.batches
-    lake = settings.home / "lake"
+    lake = lake_of(settings)
     later = Commit((replace(batch, version=2),), commit.committed_at)
     write_commit(lake, later)
 
@@ -77,7 +78,7 @@ def test_batch_that_two_commits_hold_alike_counts_from_the_smaller_name(tmp_path
     write_events(settings, "b.jsonl", event(id="e2"))
     (second,) = drain(settings).commits
     both = Commit((*commit.batches, *second.batches), commit.committed_at)
-    write_commit(settings.home / "lake", both)
+    write_commit(lake_of(settings), both)
 
     load_commits(settings)
 
@@ -112,7 +113,7 @@ def test_load_that_fails_leaves_nothing_of_its_commit(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     (commit,) = drain(settings).commits
-    (settings.home / "lake" / commit.batches[0].events[0]).unlink()
+    lake_of(settings).rows(commit.batches[0].events[0]).unlink()
 
     with pytest.raises(duckdb.Error):
         load_commits(settings)
@@ -134,10 +135,10 @@ def test_load_that_fails_leaves_nothing_of_its_commit(tmp_path: Path) -> None:
 )
 def test_engine_is_locked_down(tmp_path: Path, statement: str) -> None:
     settings = settings_of(tmp_path)
-    settings.make_home()
+    home_of(settings).make()
 
     with (
-        connect(settings, folders=[settings.home / "lake"]) as warehouse,
+        connect(settings, folders=[lake_of(settings).root]) as warehouse,
         pytest.raises(duckdb.Error),
     ):
         warehouse.execute(statement)
@@ -159,9 +160,9 @@ def test_second_writer_waits_and_is_told_who_holds_the_lock(tmp_path: Path) -> N
     settings = settings_of(tmp_path, lock_timeout_seconds=0)
     code = (
         "import sys, time; from pathlib import Path;"
-        "from sequen_dagster.settings import load_settings;"
-        "from sequen_dagster.marts.warehouse import writer_lock\n"
-        f"with writer_lock(load_settings(Path({str(tmp_path)!r}), home='home')):\n"
+        "from sequen_dagster.home.layout import Home;"
+        "from sequen_dagster.home.locks import writer_lock\n"
+        f"with writer_lock(Home(Path({str(settings.home)!r})), timeout_seconds=0):\n"
         "    print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
@@ -170,11 +171,11 @@ def test_second_writer_waits_and_is_told_who_holds_the_lock(tmp_path: Path) -> N
 
         with (
             pytest.raises(LockTimeoutError, match=f"process {holder.pid} on"),
-            writer_lock(settings),
+            writer_lock(home_of(settings), timeout_seconds=settings.lock_timeout_seconds),
         ):
             pass
 
         holder.kill()
     # A killed holder leaves no lock behind.
-    with writer_lock(settings):
+    with writer_lock(home_of(settings), timeout_seconds=settings.lock_timeout_seconds):
         pass

@@ -10,10 +10,11 @@ import pytest
 from sequen_dagster.errors import ParserCrashError
 from sequen_dagster.exports.files import list_files
 from sequen_dagster.lake.commits import Batch
-from sequen_dagster.lake.workers import Job, Workers, _how_it_ended
+from sequen_dagster.lake.workers import Job, _describe_end
 from sequen_dagster.settings import SequenSettings
 from support.crashes import environment
 from support.homes import RECEIVED_AT, event, settings_of, write_events
+from support.lake import workers_of
 
 
 def jobs_of(settings: SequenSettings) -> list[Job]:
@@ -32,7 +33,7 @@ def test_file_that_kills_its_process_takes_no_other_along(tmp_path: Path, poison
     deadly = {"SEQUEN_FAIL_AT": "lake.file_opened", "SEQUEN_FAIL_PATH": poison}
     with (
         environment(**deadly, SEQUEN_FAIL_SIGNAL="SIGSEGV"),
-        Workers(settings, jobs, isolate=True) as workers,
+        workers_of(settings, jobs, isolate=True) as workers,
     ):
         outcomes = {job.file.path: outcome for job, outcome in workers.validate(jobs)}
 
@@ -54,7 +55,7 @@ def test_process_that_dies_once_costs_nothing(tmp_path: Path) -> None:
         write_events(settings, f"{number}.jsonl", event(id=f"e{number}"))
     jobs = jobs_of(settings)
 
-    with Workers(settings, jobs, isolate=True) as workers:
+    with workers_of(settings, jobs, isolate=True) as workers:
         validated = workers.validate(jobs)
         first = next(validated)
         assert workers._pool is not None
@@ -79,7 +80,7 @@ def test_interrupted_run_does_not_wait_for_its_workers(tmp_path: Path) -> None:
     with (
         environment(**endless),
         pytest.raises(KeyboardInterrupt),
-        Workers(settings, jobs, isolate=True) as workers,
+        workers_of(settings, jobs, isolate=True) as workers,
         interrupted_after(seconds=3),
     ):
         list(workers.validate(jobs))
@@ -104,7 +105,7 @@ def interrupted_after(*, seconds: float) -> Iterator[None]:
     [(-11, "died, alone, of signal 11."), (-9, "died, alone, of signal 9."), (3, "exit code 3.")],
 )
 def test_crash_says_how_the_process_ended(exit_code: int, told: str) -> None:
-    error = _how_it_ended(exit_code)
+    error = _describe_end(exit_code)
 
     assert isinstance(error, ParserCrashError)
     assert error.signal == abs(exit_code)
@@ -113,7 +114,7 @@ def test_crash_says_how_the_process_ended(exit_code: int, told: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_process_that_was_told_to_end_is_no_crash_of_the_file(number: signal.Signals) -> None:
-    error = _how_it_ended(-number)
+    error = _describe_end(-number)
 
     assert isinstance(error, InterruptedError)
     assert error.strerror == f"The process that read it was ended by {number.name}"
@@ -125,7 +126,7 @@ def test_little_work_needs_no_processes(tmp_path: Path) -> None:
         write_events(settings, f"{number}.jsonl", event(id=f"e{number}"))
     jobs = jobs_of(settings)
 
-    with Workers(settings, jobs) as workers:
+    with workers_of(settings, jobs) as workers:
         outcomes = list(workers.validate(jobs))
         assert workers._pool is None
 

@@ -18,10 +18,11 @@ from sequen_dagster.cli.options import (
     set_option,
     settings_of,
 )
+from sequen_dagster.home.layout import Home
 from sequen_dagster.runtime.text import counted
 
 if TYPE_CHECKING:
-    from sequen_dagster.operations.doctor import Finding
+    from sequen_dagster.operations.doctor import Diagnosis
     from sequen_dagster.settings import SequenSettings
 
 _STYLES: Final = {"ok": "green", "warning": "yellow", "error": "red"}
@@ -49,34 +50,34 @@ def doctor(
     """
     settings = settings_of(overrides, needs_exports=False, home=home, exports=exports)
     with errors.status("looking around"):
-        from sequen_dagster.operations.doctor import examine
+        from sequen_dagster.operations.doctor import examine_home
 
         if rebuild:
             _rebuild(settings, dry_run=dry_run)
         if clean:
             _clean(settings, dry_run=dry_run)
-        findings = examine(settings)
+        findings = examine_home(settings)
     console.print(_table(findings))
     sys.exit(EXIT_FAILED if any(one.level == "error" for one in findings) else 0)
 
 
 def _rebuild(settings: "SequenSettings", *, dry_run: bool) -> None:
-    from sequen_dagster.lake.commits import commit_names
+    from sequen_dagster.lake.commits import list_commit_names
     from sequen_dagster.operations.doctor import rebuild_ledger
 
     if dry_run:
-        commits = counted(len(commit_names(settings.home / "lake")), "commit")
-        console.print(f"The ledger would be made anew from {commits}.")
+        commits = counted(len(list_commit_names(Home(settings.home).lake)), "commit")
+        console.print(f"The ledger would be rebuilt from {commits}.")
         return
-    kept, indexed = rebuild_ledger(settings)
+    kept, indexed = rebuild_ledger(Home(settings.home))
     aside = f"; the old one is {kept.name}" if kept else ""
-    console.print(f"The ledger was made anew from {counted(indexed, 'commit')}{aside}.")
+    console.print(f"The ledger was rebuilt from {counted(indexed, 'commit')}{aside}.")
 
 
 def _clean(settings: "SequenSettings", *, dry_run: bool) -> None:
     from sequen_dagster.lake.tidying import find_unreferenced_files, remove_unreferenced_files
 
-    unreferenced_files = find_unreferenced_files(settings)
+    unreferenced_files = find_unreferenced_files(Home(settings.home))
     if not dry_run:
         remove_unreferenced_files(unreferenced_files)
     size = sum(unreferenced.size_bytes for unreferenced in unreferenced_files) / 1e6
@@ -86,7 +87,7 @@ def _clean(settings: "SequenSettings", *, dry_run: bool) -> None:
     )
 
 
-def _table(findings: "list[Finding]") -> Table:
+def _table(findings: "list[Diagnosis]") -> Table:
     table = Table(show_edge=False)
     for column in ("area", "", "finding"):
         table.add_column(column, overflow="fold")

@@ -10,9 +10,8 @@ from rich.text import Text
 
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.home.layout import Home
-from sequen_dagster.lake.replay import Choice, Plan
+from sequen_dagster.lake.replay import Choice, ReplayPlan
 from sequen_dagster.marts.verify import Verification
-from sequen_dagster.marts.warehouse import warehouse_path
 from sequen_dagster.operations.run import RunOutcome
 from sequen_dagster.reports.dbt_docs import docs_path
 from sequen_dagster.reports.rendering import describe_conflict, describe_repeats
@@ -81,7 +80,9 @@ def render_verification(verification: Verification) -> Text:
     return Text("\n".join(lines))
 
 
-def render_plan(plan: Plan, choice: Choice, *, dead_lettered: Sequence[ExportFile] = ()) -> Text:
+def render_plan(
+    plan: ReplayPlan, choice: Choice, *, dead_lettered: Sequence[ExportFile] = ()
+) -> Text:
     """What `replay` would do.
 
     Args:
@@ -97,13 +98,13 @@ def render_plan(plan: Plan, choice: Choice, *, dead_lettered: Sequence[ExportFil
         lines.append(f"{counted(len(dead_lettered), 'dead-lettered file')} to try again")
         lines += _first([quoted(file.path) for file in dead_lettered])
     if plan.jobs or plan.left:
-        lines.append(f"{counted(len(plan.jobs), 'batch')} to judge again")
+        lines.append(f"{counted(len(plan.jobs), 'batch')} to validate again")
         lines += _first([quoted(job.file.path) for job in plan.jobs])
     if plan.left:
-        lines.append(f"{counted(len(plan.left), 'batch')} left as judged")
+        lines.append(f"{counted(len(plan.left), 'batch')} left as they are")
         lines += _first([f"{quoted(one.path)}: {one.reason}" for one in plan.left])
     if not lines:
-        which = "stale" if choice == Choice(is_stale=True) else "to be judged again"
+        which = "stale" if choice == Choice(is_stale=True) else "to be validated again"
         batches = counted(plan.current, "batch")
         lines.append(f"Nothing is {which}: the tables are made of {batches}.")
     return Text("\n".join(lines))
@@ -222,8 +223,8 @@ def _files(settings: SequenSettings) -> Panel:
         f"snapshot   {home.serving.snapshot}",
         *([f"docs       {docs_path(settings)}"] if settings.dbt_docs else []),
         f"training   {home.serving.training / 'impressions.parquet'}",
-        f"warehouse  {warehouse_path(settings)}",
-        f"lake       {settings.home / 'lake'}",
+        f"warehouse  {home.warehouse}",
+        f"lake       {home.lake.root}",
     ]
     return Panel(Text("\n".join(lines), no_wrap=True), title="files", title_align="left")
 
@@ -232,7 +233,7 @@ def _asked(outcome: RunOutcome) -> list[Text]:
     """What this run did beyond taking in new files."""
     lines = []
     if outcome.revalidated or outcome.not_revalidated:
-        left = f"; {outcome.not_revalidated:,} left as judged" if outcome.not_revalidated else ""
+        left = f"; {outcome.not_revalidated:,} left as they are" if outcome.not_revalidated else ""
         lines.append(f"{counted(outcome.revalidated, 'batch')} judged again{left}")
         lines += [f"    {path}" for path in outcome.left_paths]
     if outcome.build.startswith("full refresh"):

@@ -1,4 +1,4 @@
-"""`sequen-dagster replay`: judge files again, after the contract has changed."""
+"""`sequen-dagster replay`: validate files again, after the contract has changed."""
 
 import sys
 from datetime import datetime
@@ -28,7 +28,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @exports_option
 @home_option
 @set_option
-@click.option("--stale", is_flag=True, help="Batches that another contract has judged.")
+@click.option("--stale", is_flag=True, help="Batches that other rules have validated.")
 @click.option("--quarantined", is_flag=True, help="Batches with quarantined records.")
 @click.option("--since", type=_DAY, help="Batches received on this day (UTC) or later.")
 @click.option("--until", type=_DAY, help="Batches received on this day (UTC) or earlier.")
@@ -37,7 +37,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     "paths",
     multiple=True,
     metavar="PATTERN",
-    help="Batches of these paths under the exports place (or source/path); * and ? are wild.",
+    help="Batches of these paths under the location (or source/path); * and ? are wild.",
 )
 @click.option(
     "--dead-lettered", is_flag=True, help="Files that were given up after repeated failures."
@@ -56,15 +56,17 @@ def replay(
     dead_lettered: bool,
     dry_run: bool,
 ) -> None:
-    """Judge files again by the contract of today, then do what `run` does.
+    """Validate files again by the rules of today, then do what `run` does.
 
-    Of several conditions on batches, all have to hold. Files that are gone from the exports place,
-    or have changed, are named and left.
+    Of several conditions on batches, all have to hold. Files that are gone from their location, or
+    have changed, are named and left.
     """
     settings = settings_of(overrides, home=home, exports=exports)
-    with errors.status("looking for batches to judge again"):
+    with errors.status("looking for batches to validate again"):
         from sequen_dagster.cli.rendering import render_plan
-        from sequen_dagster.lake.replay import Choice, dead_lettered_files, plan_replay
+        from sequen_dagster.lake.drain import Intake
+        from sequen_dagster.lake.ledger import Ledger
+        from sequen_dagster.lake.replay import Choice, find_dead_lettered_files, plan_replay
 
         choice = Choice(
             is_stale=stale,
@@ -75,13 +77,16 @@ def replay(
         )
         if choice.is_empty and not dead_lettered:
             fail(
-                "Say what to judge again: --stale, --quarantined, --path, --since, --until or "
+                "Say what to validate again: --stale, --quarantined, --path, --since, --until or "
                 "--dead-lettered.",
                 EXIT_USAGE,
             )
         try:
-            plan = plan_replay(settings, choice)
-            files = dead_lettered_files(settings) if dead_lettered else []
+            intake = Intake.of(settings)
+            plan = plan_replay(intake, choice)
+            files = []
+            if dead_lettered:
+                files = find_dead_lettered_files(intake, Ledger(intake.home))
         except SequenError as error:
             fail(str(error), exit_code(error))
     if dry_run or not (plan.jobs or files):

@@ -21,6 +21,12 @@ _REASONS: Final = tuple(
     for number in (errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EDQUOT, errno.EIO)
 )
 
+# The files that `replace_file` has not finished, as a pattern.
+UNFINISHED: Final = ".*.tmp"
+# Names of fail points: just before a file takes its name, and just after.
+FailPoints = tuple[str, str]
+NO_FAIL_POINTS: Final[FailPoints] = ("", "")
+
 
 @contextmanager
 def writing(what: str, folder: Path, *, about_bytes: int = 0) -> Iterator[None]:
@@ -31,7 +37,7 @@ def writing(what: str, folder: Path, *, about_bytes: int = 0) -> Iterator[None]:
     Args:
         what: what is written, in words.
         folder: where; it, or a folder above it, is there.
-        about_bytes: about how much room that takes; 0 where nobody knows.
+        about_bytes: about how much room that takes; 0 where it is not known.
 
     Raises:
         StorageError: it could not be written.
@@ -40,14 +46,14 @@ def writing(what: str, folder: Path, *, about_bytes: int = 0) -> Iterator[None]:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        # The original names places of this machine, and would be shown as what it began with.
+        # The original names paths of this machine, and would be shown as the cause.
         raise storage_error(what, folder, reason, about_bytes=about_bytes) from None
 
 
 def storage_error(what: str, folder: Path, reason: str, *, about_bytes: int = 0) -> StorageError:
     """The error that says what could not be written, why, and how much room there is."""
-    place = next(one for one in (folder, *folder.parents) if one.exists())
-    room = f"{shutil.disk_usage(place).free:,} bytes are free"
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    room = f"{shutil.disk_usage(existing).free:,} bytes are free"
     if about_bytes:
         room = f"{room}, about {about_bytes:,} are needed"
     return StorageError(
@@ -66,59 +72,71 @@ def replace_file(
     target: Path,
     what: str,
     *,
+    folder: Path | None = None,
     about_bytes: int = 0,
-    is_shared: bool = False,
-    fail_points: tuple[str, str] | None = None,
+    fail_points: FailPoints = NO_FAIL_POINTS,
 ) -> Iterator[Path]:
     """Give a path to write to, and put that file in the place of `target` at the end of the block.
 
     Readers see the old file or the new one, never a part, and the new one survives a power loss.
-    A block that raises leaves the old file as it was.
+    A block that raises leaves the old file as it was. One process at a time writes a target.
 
     Args:
         target: the file to replace; its folder is made.
         what: what is written, in words.
-        about_bytes: about how much room that takes; 0 where nothing is known.
-        is_shared: whether several processes may write it at once. Each then gets a path of its
-            own; otherwise what a killed process left is removed first.
+        folder: where the new file is written, on the same disk; by default beside the target.
+        about_bytes: about how much room that takes; 0 where it is not known.
         fail_points: passed before and after the file takes its name.
+
+    Yields:
+        The path to write to. A killed process may leave it; the next block removes it.
 
     Raises:
         StorageError: it cannot be written; the old file is still in place.
     """
-    before, after = fail_points or ("", "")
-    process = f".{os.getpid()}" if is_shared else ""
-    unfinished = target.with_name(f".{target.name}{process}.tmp")
+    before, after = fail_points
+    unfinished = (folder or target.parent) / unfinished_name(target)
     with writing(what, target.parent, about_bytes=about_bytes):
         make_folder(target.parent)
         unfinished.unlink(missing_ok=True)
     try:
         yield unfinished
         with writing(what, target.parent, about_bytes=about_bytes):
-            with unfinished.open("rb") as handle:
-                os.fsync(handle.fileno())
+            fsync_file(unfinished)
             fail_point(before, target.name)
-            unfinished.replace(target)
-            fsync_folder(target.parent)
+            rename_file(unfinished, target)
         fail_point(after, target.name)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
 def write_file(
-    target: Path, content: str | bytes, *, fail_points: tuple[str, str] | None = None
+    target: Path,
+    content: str | bytes,
+    *,
+    what: str = "",
+    fail_points: FailPoints = NO_FAIL_POINTS,
 ) -> None:
     """Replace a file by this content, in one step, as `replace_file` does.
 
     Args:
         target: the file to replace; its folder is made.
         content: the bytes, or text that is written as UTF-8.
+        what: what is written, in words; by default the file by its name.
         fail_points: passed before and after the file takes its name.
 
     Raises:
         StorageError: it cannot be written; the old file is still in place.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     target = Path(folder) / "report.md"
+        ...     write_file(target, "# Report")
+        ...     target.read_text(), len(list(target.parent.iterdir()))
+        ('# Report', 1)
     """
-    what = f"the file {target.name}"
+    what = what or f"the file {target.name}"
     size = len(content)
     with (
         replace_file(target, what, about_bytes=size, fail_points=fail_points) as unfinished,
@@ -127,12 +145,35 @@ def write_file(
         unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def unfinished_name(target: Path) -> str:
+    """The name of a file that is going to replace `target`.
+
+    Example:
+        >>> unfinished_name(Path("serving/report.md"))
+        '.report.md.tmp'
+    """
+    return f".{target.name}.tmp"
+
+
+def rename_file(source: Path, target: Path) -> None:
+    """Rename a file whose content is on the disk, so that its new name survives a power loss."""
+    make_folder(target.parent)
+    source.replace(target)
+    fsync_folder(target.parent)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, so that they survive a power loss."""
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         fsync_folder(folder.parent)
+
+
+def fsync_file(path: Path) -> None:
+    """Make the content of a file survive a power loss."""
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
 
 
 def fsync_folder(folder: Path) -> None:

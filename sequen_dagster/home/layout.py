@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+# What a row of the lake is: accepted, or quarantined.
+RowKind = Literal["events", "quarantine"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,39 @@ class Lake:
     def erasures(self) -> Path:
         """Salted hashes of erased people."""
         return self.root / "erasures.json"
+
+    @property
+    def incoming(self) -> Path:
+        """Rows that are being written, and do not lie at their place yet."""
+        return self.root / ".incoming"
+
+    def rows(self, name: str) -> Path:
+        """A Parquet file by the name that a commit gives it.
+
+        Example:
+            >>> Lake(Path("lake")).rows("events/batch_id=b/r.parquet")
+            PosixPath('lake/events/batch_id=b/r.parquet')
+        """
+        return self.root / name
+
+    def name_of(self, rows: Path) -> str:
+        """The name that a commit gives a Parquet file."""
+        return rows.relative_to(self.root).as_posix()
+
+    def list_rows(self) -> list[Path]:
+        """All files in the folders of batches, whether a commit names them or not."""
+        folders = (self.events, self.quarantine)
+        return [file for folder in folders for file in folder.glob("batch_id=*/*")]
+
+
+def rows_name(kind: RowKind, batch_id: str, stem: str) -> str:
+    """The name, relative to the lake, of a Parquet file of a batch.
+
+    Example:
+        >>> rows_name("events", "b", "r")
+        'events/batch_id=b/r.parquet'
+    """
+    return f"{kind}/batch_id={batch_id}/{stem}.parquet"
 
 
 @dataclass(frozen=True)
@@ -110,6 +147,16 @@ class DbtFolder:
         return self.target / "manifest.json"
 
     @property
+    def sources_fingerprint(self) -> Path:
+        """What the manifest was made of."""
+        return self.target / "sequen_sources"
+
+    @property
+    def run_results(self) -> Path:
+        """What dbt said of each node of its last run."""
+        return self.target / "run_results.json"
+
+    @property
     def profile(self) -> Path:
         """The profile that opens the warehouse."""
         return self.root / "profiles.yml"
@@ -160,14 +207,19 @@ class Home:
         return self.root / "warehouse.duckdb"
 
     @property
-    def writer(self) -> Path:
-        """Who holds the right to write the warehouse."""
-        return self.root / "writer.json"
+    def compaction(self) -> Path:
+        """Where the warehouse is copied without what was deleted; removed afterwards."""
+        return self.root / "compaction"
 
     @property
-    def scratch(self) -> Path:
-        """Where `verify` rebuilds the tables; removed afterwards."""
-        return self.root / "verify"
+    def scratch(self) -> "Home":
+        """The home in which `verify` rebuilds the tables; removed afterwards."""
+        return Home(self.root / "verify")
+
+    @property
+    def actual_tables(self) -> Path:
+        """In a scratch home: a copy of the tables that the rebuilt ones are compared with."""
+        return self.root / "actual.duckdb"
 
     def make(self) -> "Home":
         """Create the directory, for its owner only, and return the home."""

@@ -1,8 +1,9 @@
-"""Lake: `validated_events` and `quarantined_events`, one step that drains the exports places."""
+"""Lake: `validated_events` and `quarantined_records`, one step that drains the locations."""
 
 import time
 from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Annotated, Self
 
 import dagster as dg
@@ -15,21 +16,22 @@ from sequen_dagster.exports.assets import OWNERS, RAW_EVENTS, exports_metadata
 from sequen_dagster.fields import FIELDS
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.commits import Batch, RecordCounts
-from sequen_dagster.lake.drain import Drained, FileFailure, Order, drain
-from sequen_dagster.lake.ledger import Ledger, UnreadFile
-from sequen_dagster.lake.replay import Choice, Replayed, replay, retry_dead_lettered
+from sequen_dagster.lake.drain import Drained, FileFailure, Intake, Order, drain_locations
+from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.lake.ledger_rows import UnreadFile
+from sequen_dagster.lake.replay import Choice, Replayed, replay_batches, retry_dead_lettered
 from sequen_dagster.lake.rewrites import drop_old_raw_text
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.runtime.text import printable, quoted
 from sequen_dagster.settings import SequenSettings
 
 VALIDATED_EVENTS = dg.AssetKey("validated_events")
-QUARANTINED_EVENTS = dg.AssetKey("quarantined_events")
-# Metadata of a run that was asked to judge batches again.
+QUARANTINED_RECORDS = dg.AssetKey("quarantined_records")
 _RETRY_DELAY_SECONDS = 30
 DAY_PATTERN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
-REVALIDATED = "batches_judged_again"
-NOT_REVALIDATED = "batches_left_as_judged"
+# Metadata of a run that was asked to validate batches again.
+REVALIDATED = "batches_revalidated"
+NOT_REVALIDATED = "batches_not_revalidated"
 LEFT_PATHS = "left_paths"
 UNREAD = "files_not_read_as_a_whole"
 CHECKS = [
@@ -58,16 +60,16 @@ CHECKS = [
 
 
 class LakeConfig(dg.Config):
-    """What a run may ask of the lake; as it stands, to take in every pending file.
+    """What a run may ask of the lake; by default, to take in every pending file.
 
     Attributes:
         file_group: only the files that a sensor has set apart under this name.
-        only_stable: only files that are whole, as far as one can tell by looking twice.
-        replay_stale: judge again what another contract has judged.
-        replay_paths: judge again batches of these paths (or source/path); `*` and `?` are wild.
-        replay_since: judge again batches received on this day (UTC, YYYY-MM-DD) or later.
-        replay_until: judge again batches received on this day or earlier.
-        replay_quarantined: judge again batches with quarantined records.
+        only_stable: only files that are whole, as far as two polls can know.
+        replay_stale: validate again what other rules have validated.
+        replay_paths: validate again batches of these paths (or source/path); `*` and `?` are wild.
+        replay_since: validate again batches received on this day (UTC, YYYY-MM-DD) or later.
+        replay_until: validate again batches received on this day or earlier.
+        replay_quarantined: validate again batches with quarantined records.
         retry_dead_lettered: try files again that were given up.
 
     Of several `replay_` conditions, all have to hold.
@@ -83,7 +85,7 @@ class LakeConfig(dg.Config):
     retry_dead_lettered: bool = False
 
     def choice(self) -> Choice:
-        """The batches to judge again."""
+        """The batches to validate again."""
         return Choice(
             is_stale=self.replay_stale,
             paths=tuple(self.replay_paths),
@@ -106,22 +108,24 @@ class LakeConfig(dg.Config):
 
 
 def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
-    """The step that judges every pending file and commits what it found.
+    """The step that validates every pending file and commits what it found.
 
     Args:
-        settings: the exports places, the home, the limits.
+        settings: the sources, the home, the limits.
 
     Returns:
-        Two assets and their checks: whether all files could be read, whether the books balance,
+        Two assets and their checks: whether all files could be read, whether the counts reconcile,
         whether enough records were accepted, and whether files still arrive.
     """
+    intake = Intake.of(settings)
+    lake_folder = intake.home.lake
 
     @dg.multi_asset(
         name="lake",
         specs=[
-            _spec(VALIDATED_EVENTS, "Events that honour the contract, as Parquet.", "pandera"),
+            _spec(VALIDATED_EVENTS, "Events that honor the contract, as Parquet.", "pandera"),
             _spec(
-                QUARANTINED_EVENTS, "Records that break it, with every rule they break.", "polars"
+                QUARANTINED_RECORDS, "Records that break it, with every rule they break.", "polars"
             ),
         ],
         check_specs=CHECKS,
@@ -135,16 +139,19 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         choice = config.choice()
         order = Order(config.file_group, config.only_stable)
         with owner_only_files():
+            ledger = Ledger(intake.home)
             if config.retry_dead_lettered:
                 context.log.info(
-                    "%d dead-lettered files are tried again", retry_dead_lettered(settings)
+                    "%d dead-lettered files are tried again", retry_dead_lettered(intake, ledger)
                 )
-            replayed = replay(settings, choice, run_id=run_id, progress=_report)
-            drained = drain(settings, order=order, run_id=run_id, progress=_report)
-            dropped = drop_old_raw_text(settings)
+            replayed = replay_batches(intake, ledger, choice, run_id=run_id, on_file=_emit_file)
+            drained = drain_locations(
+                intake, ledger, order=order, run_id=run_id, on_file=_emit_file
+            )
+            dropped = drop_old_raw_text(intake.home, days=settings.quarantine_days)
         seconds = time.perf_counter() - started
         failures = (*replayed.failures, *drained.failures)
-        unread = Ledger(settings.home).unread_files()
+        unread = ledger.unread_files()
         if dropped.raw_texts:
             context.log.info("text of %d old quarantined records dropped", dropped.raw_texts)
         if not choice.is_empty:
@@ -153,22 +160,22 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             asset_key=VALIDATED_EVENTS,
             metadata={
-                **_metadata(settings, drained, "events"),
+                **_drained_metadata(lake_folder.events, drained),
                 **({} if choice.is_empty else _replay_metadata(replayed)),
                 **exports_metadata(drained.listings),
                 UNREAD: dg.MetadataValue.json(
-                    _unread_now(unread, [*replayed.batches, *drained.batches])
+                    _describe_unread(unread, [*replayed.batches, *drained.batches])
                 ),
                 "seconds": seconds,
             },
             check_results=[
-                *_checks(settings, drained, replayed, failures, unread),
-                _freshness(settings),
+                *_check_files(settings, drained, replayed, failures, unread),
+                _check_freshness(ledger, fresh_within_hours=settings.fresh_within_hours),
             ],
         )
         yield dg.MaterializeResult(
-            asset_key=QUARANTINED_EVENTS,
-            metadata=_metadata(settings, drained, "quarantine"),
+            asset_key=QUARANTINED_RECORDS,
+            metadata=_drained_metadata(lake_folder.quarantine, drained),
         )
 
     return lake
@@ -213,9 +220,9 @@ def _report_drained(
 
 def _report_replayed(context: dg.AssetExecutionContext, replayed: Replayed) -> None:
     for one in replayed.left:
-        context.log.warning("file %s was not judged again: %s", quoted(one.path), one.reason)
+        context.log.warning("file %s was not validated again: %s", quoted(one.path), one.reason)
     context.log.info(
-        "%d batches judged again in %d commits, %d left as they were",
+        "%d batches validated again in %d commits, %d left as they were",
         len(replayed.batches),
         len(replayed.commits),
         len(replayed.left),
@@ -245,11 +252,11 @@ def _column_schema(schema: pl.Schema) -> dg.TableSchema:
     )
 
 
-def _metadata(
-    settings: SequenSettings, drained: Drained, folder: str
+def _drained_metadata(
+    folder: Path, drained: Drained
 ) -> dict[str, dg.MetadataValue | int | float | str]:
     return {
-        "dagster/uri": dg.MetadataValue.path(str(settings.home / "lake" / folder)),
+        "dagster/uri": dg.MetadataValue.path(str(folder)),
         "files": len(drained.batches),
         "commits": len(drained.commits),
         "files_left": len(drained.left),
@@ -269,13 +276,13 @@ def _replay_metadata(replayed: Replayed) -> dict[str, dg.MetadataValue | int]:
     }
 
 
-def _unread_now(unread: list[UnreadFile], batches: list[Batch]) -> list[str]:
+def _describe_unread(unread: list[UnreadFile], batches: list[Batch]) -> list[str]:
     """Those of the files that this run has taken in."""
     own = {(batch.source, batch.path) for batch in batches if batch.is_unread}
     return [str(one) for one in unread if (one.source, one.path) in own]
 
 
-def _checks(
+def _check_files(
     settings: SequenSettings,
     drained: Drained,
     replayed: Replayed,
@@ -291,7 +298,7 @@ def _checks(
         dg.AssetCheckResult(
             check_name="files_read",
             passed=not failures and not unread,
-            # What was taken in as one quarantined record is no failure of the pipeline.
+            # What was taken in as one quarantined record is not a failure of the pipeline.
             severity=dg.AssetCheckSeverity.ERROR if failures else dg.AssetCheckSeverity.WARN,
             metadata={
                 "failed_files": len(failures),
@@ -325,19 +332,19 @@ def _checks(
     ]
 
 
-def _freshness(settings: SequenSettings) -> dg.AssetCheckResult:
-    newest = Ledger(settings.home).newest_received_at()
+def _check_freshness(ledger: Ledger, *, fresh_within_hours: int) -> dg.AssetCheckResult:
+    newest = ledger.newest_received_at()
     age = utc_now() - newest if newest else timedelta(0)
     return dg.AssetCheckResult(
         check_name="exports_are_fresh",
-        passed=age <= timedelta(hours=settings.fresh_within_hours),
+        passed=age <= timedelta(hours=fresh_within_hours),
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "hours_since_the_newest_file": age.total_seconds() / 3600,
-            "fresh_within_hours": settings.fresh_within_hours,
+            "fresh_within_hours": fresh_within_hours,
         },
     )
 
 
-def _report(done: int, total: int, path: str) -> None:
+def _emit_file(done: int, total: int, path: str) -> None:
     emit("lake", printable(f"{done}/{total} {path}"))

@@ -1,12 +1,11 @@
 """Lake: commits, the truth of what has been taken in.
 
-A commit is one JSON manifest that holds many batches with their books. It is written last, by
-rename, and named by the hash of what it holds: a second try is the same commit.
+A commit is one JSON manifest that holds many batches with their record counts. It is written last,
+by rename, and named by the hash of what it holds: a second try is the same commit.
 """
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,18 +13,19 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sequen_dagster.errors import ReconciliationError
-from sequen_dagster.home.durable import fsync_folder, make_folder, writing
-from sequen_dagster.runtime.fail_points import fail_point
+from sequen_dagster.home.durable import FailPoints, write_file
+from sequen_dagster.home.layout import Lake
 from sequen_dagster.runtime.text import quoted
 
 SCHEMA_VERSION: Final = 1
 # Between the id of a commit and its revision.
 _REVISION: Final = ".r"
+_FAIL_POINTS: Final[FailPoints] = ("lake.manifest_written", "lake.committed")
 
 
 @dataclass(frozen=True)
 class RecordCounts:
-    """Where the records of a batch went.
+    """How many records of a batch went where.
 
     Attributes:
         records_read: records found in the file, readable or not.
@@ -83,29 +83,29 @@ class FirstError:
 
 @dataclass(frozen=True)
 class Batch:
-    """One version of one file, judged.
+    """One version of one file, validated.
 
     Attributes:
         batch_id: names the version: source, path and content.
         source: name of the source.
-        path: path under the exports place.
+        path: path under the location.
         version: 1 for the first version of the path, then counting up; the greatest is current.
         file_format: what the content was.
         file_sha256: hash of the bytes that were parsed.
         file_bytes: how many these were.
         modified_at: modified time that the store reported.
-        received_at: the receipt: `modified_at`, or `registered_at` if that is earlier.
+        received_at: the arrival time: `modified_at`, or `registered_at` if that is earlier.
         registered_at: when this version was first met.
-        contract_fingerprint: the contract that judged it.
-        books: where its records went.
+        contract_fingerprint: names the contract that it was validated by.
+        record_counts: where its records went.
         rule_counts: rules broken and warnings, by type.
         events: Parquet files of accepted rows, relative to the lake.
-        quarantine: Parquet files of quarantined rows, likewise.
+        quarantine: Parquet files of quarantined rows, relative to the lake.
         etag: what else the store says of the content, see `ExportFile`.
         first_error: the first quarantined record, if there is one.
         hint: what the file looks like where its records fail together, see `contract.hints`.
         erasures: names the list of erased people that was applied; empty where there was none.
-        revision: how often its rows were rewritten, to erase somebody or to drop old raw text.
+        revision: how often its rows were rewritten, to erase a person or to drop old raw text.
         is_raw_dropped: whether the raw text of its quarantined records is gone for its age.
     """
 
@@ -139,7 +139,7 @@ class Batch:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read a batch as a manifest holds it."""
-        # Commits of releases before 0.2 spell it `record_counts`.
+        # Manifests of the first releases call them `books`.
         value = {"record_counts" if name == "books" else name: one for name, one in value.items()}
         times = ("modified_at", "received_at", "registered_at")
         first_error = value.get("first_error")
@@ -188,7 +188,7 @@ class Commit:
 
     @property
     def record_counts(self) -> RecordCounts:
-        """The books of all batches together."""
+        """The record counts of all batches together."""
         return sum((batch.record_counts for batch in self.batches), RecordCounts())
 
 
@@ -197,7 +197,7 @@ def batch_id_of(source: str, path: str, file_sha256: str) -> str:
     return hashlib.sha256("\0".join((source, path, file_sha256)).encode()).hexdigest()[:32]
 
 
-def unreconciled(batch: Batch) -> ReconciliationError:
+def reconciliation_error(batch: Batch) -> ReconciliationError:
     """The error for a batch whose counts do not reconcile."""
     return ReconciliationError(
         f"The counts of {quoted(batch.path)} do not reconcile: {asdict(batch.record_counts)}. "
@@ -205,13 +205,13 @@ def unreconciled(batch: Batch) -> ReconciliationError:
     )
 
 
-def write_commit(lake: Path, commit: Commit) -> Path:
+def write_commit(lake: Lake, commit: Commit) -> Path:
     """Make a commit real: write its manifest beside the others and rename it into place.
 
     A commit whose rows were rewritten gets a manifest of its next name, and counts from then on.
 
     Args:
-        lake: the lake's directory; every Parquet file the commit names is already there.
+        lake: every Parquet file that the commit names is already there.
         commit: what to commit.
 
     Returns:
@@ -223,9 +223,8 @@ def write_commit(lake: Path, commit: Commit) -> Path:
     """
     for batch in commit.batches:
         if not batch.record_counts.is_reconciled:
-            raise unreconciled(batch)
-    folder = lake / "commits"
-    target = folder / f"{commit.name}.json"
+            raise reconciliation_error(batch)
+    target = lake.commits / f"{commit.name}.json"
     content = {
         "schema_version": SCHEMA_VERSION,
         "commit_id": commit.commit_id,
@@ -234,33 +233,20 @@ def write_commit(lake: Path, commit: Commit) -> Path:
         "batches": [asdict(batch) for batch in commit.batches],
     }
     text = json.dumps(content, default=_iso, separators=(",", ":"))
-    unfinished = folder / f".{commit.name}.{os.getpid()}.tmp"
-    with writing("the manifest of a commit", lake, about_bytes=len(text)):
-        make_folder(folder)
-        try:
-            with unfinished.open("w", encoding="utf-8") as handle:
-                handle.write(text)
-                handle.flush()
-                os.fsync(handle.fileno())
-            fail_point("lake.manifest_written")
-            unfinished.replace(target)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        fsync_folder(folder)
-    fail_point("lake.committed")
+    write_file(target, text, what="the manifest of a commit", fail_points=_FAIL_POINTS)
     return target
 
 
-def commit_names(lake: Path) -> list[str]:
+def list_commit_names(lake: Lake) -> list[str]:
     """The names of all commits of a lake, in order, each in its latest revision."""
     return sorted(manifest.stem for manifest in latest_manifests(lake).values())
 
 
-def read_commits(lake: Path, *, known: Iterable[str] = ()) -> Iterator[Commit]:
+def read_commits(lake: Lake, *, known: Iterable[str] = ()) -> Iterator[Commit]:
     """Read the commits of a lake in order of their ids, each in its latest revision.
 
     Args:
-        lake: the lake's directory.
+        lake: the lake.
         known: names of commits to pass over.
     """
     seen = set(known)
@@ -274,13 +260,13 @@ def read_commits(lake: Path, *, known: Iterable[str] = ()) -> Iterator[Commit]:
             yield read_commit(latest_manifests(lake)[commit_id])
 
 
-def latest_manifests(lake: Path) -> dict[str, Path]:
+def latest_manifests(lake: Lake) -> dict[str, Path]:
     """The manifest that counts of every commit, by its id; the name of the file is the commit's."""
     revisions: dict[str, tuple[int, Path]] = {}
-    for manifest in (lake / "commits").glob("*.json"):
+    for manifest in lake.commits.glob("*.json"):
         commit_id, _, revision = manifest.stem.partition(_REVISION)
-        place = (int(revision or 0), manifest)
-        revisions[commit_id] = max(place, revisions.get(commit_id, place))
+        candidate = (int(revision or 0), manifest)
+        revisions[commit_id] = max(candidate, revisions.get(commit_id, candidate))
     return {commit_id: manifest for commit_id, (_, manifest) in revisions.items()}
 
 
@@ -289,7 +275,7 @@ def commit_id_of(name: str) -> str:
     return name.partition(_REVISION)[0]
 
 
-def named_rows(lake: Path) -> set[str]:
+def named_rows(lake: Lake) -> set[str]:
     """The Parquet files that commits name, relative to the lake."""
     return {
         name
@@ -299,7 +285,7 @@ def named_rows(lake: Path) -> set[str]:
     }
 
 
-def current_batches(lake: Path) -> list[Batch]:
+def current_batches(lake: Lake) -> list[Batch]:
     """The batches that the tables are made of: of every path the latest version.
 
     Of a version that several commits hold, the commit with the smaller name counts.
@@ -310,10 +296,10 @@ def current_batches(lake: Path) -> list[Batch]:
     current: dict[tuple[str, str], Batch] = {}
     for commit in read_commits(lake):
         for batch in commit.batches:
-            place = (batch.source, batch.path)
-            if place not in current or batch.version > current[place].version:
-                current[place] = batch
-    return [current[place] for place in sorted(current)]
+            key = (batch.source, batch.path)
+            if key not in current or batch.version > current[key].version:
+                current[key] = batch
+    return [current[key] for key in sorted(current)]
 
 
 def read_commit(manifest: Path) -> Commit:

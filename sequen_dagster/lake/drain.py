@@ -1,28 +1,78 @@
 """Lake: take in every pending file, side by side, and commit what succeeded.
 
-In: the exports places of a home. Out: commits, and the files that failed with the reason.
+In: the locations of a home's sources. Out: commits, and the files that failed with the reason.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from pathlib import Path
+from typing import Self
 
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import ParserCrashError, VanishedFileError
 from sequen_dagster.exports.files import ExportFile, Listing, list_locations, list_sources
+from sequen_dagster.home.layout import Home, Lake
 from sequen_dagster.home.locks import commit_lock
 from sequen_dagster.lake.commits import Batch, Commit, RecordCounts, write_commit
 from sequen_dagster.lake.erasures import read_erasures
-from sequen_dagster.lake.ledger import Ledger, file_key
-from sequen_dagster.lake.requests import bounded
+from sequen_dagster.lake.ingest import ValidationRules
+from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.lake.ledger_rows import file_key
+from sequen_dagster.lake.requests import GroupLimits, split_into_groups
 from sequen_dagster.lake.rewrites import remove_uncommitted
-from sequen_dagster.lake.workers import Job, Workers
+from sequen_dagster.lake.workers import Job, Validator, Workers
 from sequen_dagster.runtime.fail_points import fail_point
-from sequen_dagster.settings import SequenSettings
+from sequen_dagster.settings import SequenSettings, Source
 
-Progress = Callable[[int, int, str], None]
+OnFile = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Where files come from and go to, what validates them, and how much is done at a time.
+
+    Attributes:
+        home: the home whose lake takes the rows.
+        sources: where files arrive.
+        rules: what decides the rows.
+        group: how much one commit takes.
+        processes: most processes that validate files side by side.
+        max_attempts: failures after which a file is dead-lettered.
+        retry_seconds: wait before a failed file is tried again, doubled with each failure.
+        quiet_seconds: how long a file must look the same to count as whole.
+        lock_timeout_seconds: how long to wait for another run that commits.
+    """
+
+    home: Home
+    sources: tuple[Source, ...]
+    rules: ValidationRules = field(default_factory=ValidationRules)
+    group: GroupLimits = field(default_factory=GroupLimits)
+    processes: int = 1
+    max_attempts: int = 3
+    retry_seconds: int = 60
+    quiet_seconds: int = 30
+    lock_timeout_seconds: int = 600
+
+    @classmethod
+    def of(cls, settings: SequenSettings) -> Self:
+        """The intake by these settings."""
+        return cls(
+            Home(settings.home),
+            settings.sources,
+            ValidationRules.of(settings),
+            GroupLimits.of(settings),
+            settings.workers,
+            settings.max_attempts,
+            settings.retry_seconds,
+            settings.quiet_seconds,
+            settings.lock_timeout_seconds,
+        )
+
+    def start_workers(self, jobs: Sequence[Job], *, isolate: bool = False) -> Workers:
+        """The processes that validate the files of these jobs."""
+        validator = Validator(self.home.lake, self.rules)
+        return Workers(validator, jobs, processes=self.processes, isolate=isolate)
 
 
 @dataclass(frozen=True)
@@ -31,7 +81,7 @@ class FileFailure:
 
     Attributes:
         source: name of the source.
-        path: path under the exports place.
+        path: path under the location.
         reason: what went wrong and what happens next.
     """
 
@@ -47,8 +97,8 @@ class Drained:
     Attributes:
         commits: the commits written, in order.
         failures: the files that failed; they are tried again next time.
-        left: the files that were gone or being written to; they are looked at again next time.
-        listings: what the exports places held, one a source.
+        left: the files that were gone or being written to; the next drain looks at them again.
+        listings: what the locations held, one a source.
     """
 
     commits: tuple[Commit, ...] = ()
@@ -63,7 +113,7 @@ class Drained:
 
     @property
     def record_counts(self) -> RecordCounts:
-        """The books of all batches together."""
+        """The record counts of all batches together."""
         return sum((commit.record_counts for commit in self.commits), RecordCounts())
 
 
@@ -73,79 +123,82 @@ class Order:
 
     Attributes:
         file_group: only those that a sensor has set apart under this name.
-        is_stable: only those that are whole, as far as one can tell by looking twice.
+        is_stable: only those that are whole, as far as two polls can know.
     """
 
     file_group: str = ""
     is_stable: bool = False
 
 
-def pending_files(
-    settings: SequenSettings,
-    order: Order | None = None,
+def find_pending_files(
+    intake: Intake,
+    ledger: Ledger,
     *,
+    order: Order | None = None,
     listings: Sequence[Listing] | None = None,
 ) -> list[ExportFile]:
     """The files of all sources that are not committed as they lie there now.
 
     Args:
-        settings: the home and its sources.
+        intake: the sources.
+        ledger: what is known of their files; brought up to the commits first.
         order: which of them.
-        listings: what the exports places hold, where they have been listed already.
+        listings: what the locations hold, where they have been listed already.
 
     Raises:
-        ExportsError: an exports place cannot be listed.
+        ExportsError: a location cannot be listed.
         HomeError: the ledger or the lake is damaged.
     """
-    ledger = Ledger(settings.make_home())
     ledger.sync()
     order = order or Order()
-    found = list_locations(settings.sources) if listings is None else listings
-    pending = ledger.pending(file for listing in found for file in listing.files)
+    found = list_locations(intake.sources) if listings is None else listings
+    pending = ledger.find_pending(file for listing in found for file in listing.files)
     if order.file_group:
-        wanted = ledger.requested(order.file_group)
+        wanted = ledger.requested_keys(order.file_group)
         return [file for file in pending if file_key(file) in wanted]
-    return _find_stable(settings, ledger, pending) if order.is_stable else pending
+    return _find_stable(intake, ledger, pending) if order.is_stable else pending
 
 
-def drain(
-    settings: SequenSettings,
+def drain_locations(
+    intake: Intake,
+    ledger: Ledger,
     *,
     order: Order | None = None,
     run_id: str = "",
-    progress: Progress | None = None,
+    on_file: OnFile | None = None,
 ) -> Drained:
-    """Take in pending files, at most `run_bytes` and `run_files` of them a commit.
+    """Take in pending files, a group of them a commit.
 
     Safe to run twice, or twice at a time: the same files give the same commit.
 
     Args:
-        settings: where to read and write.
+        intake: where to read and write, and the limits.
+        ledger: the home's.
         order: which files; by default all.
         run_id: the run to name in the commits.
-        progress: called with (files done, files in all, path) after each file.
+        on_file: called with (files done, files in all, path) after each file.
 
     Returns:
         What was committed, what failed, and what was left alone.
 
     Raises:
-        ExportsError: an exports place cannot be listed.
+        ExportsError: a location cannot be listed.
         HomeError: the ledger or the lake is damaged.
         LockTimeoutError: another run was committing for too long.
         StorageError: the home cannot be written.
     """
-    ledger = Ledger(settings.make_home())
     now = utc_now()
-    listings = tuple(list_locations(settings.sources))
-    jobs = [Job(file, now) for file in pending_files(settings, order, listings=listings)]
+    listings = tuple(list_locations(intake.sources))
+    pending = find_pending_files(intake, ledger, order=order, listings=listings)
+    jobs = [Job(file, now) for file in pending]
     commits: list[Commit] = []
     failures: list[FileFailure] = []
     left: list[FileFailure] = []
     done = 0
     # A run that died over one of these files may die over it again: then only a child does.
-    is_suspect = ledger.begin([job.file for job in jobs])
-    with Workers(settings, jobs, isolate=is_suspect) as workers:
-        for file_group in bounded(jobs, settings, file_of=attrgetter("file")):
+    is_suspect = ledger.mark_begun([job.file for job in jobs])
+    with intake.start_workers(jobs, isolate=is_suspect) as workers:
+        for file_group in split_into_groups(jobs, intake.group, file_of=attrgetter("file")):
             batches = []
             for job, outcome in workers.validate(file_group):
                 done += 1
@@ -155,28 +208,28 @@ def drain(
                     ledger.record_left(job.file)
                     left.append(FileFailure(job.file.source, job.file.path, str(outcome)))
                 else:
-                    failures.append(_failure(ledger, job.file, outcome, settings))
-                if progress is not None:
-                    progress(done, len(jobs), job.file.path)
-            commit = commit_batches(settings, ledger, batches, number=_numbered, run_id=run_id)
+                    failures.append(_record_failure(intake, ledger, job.file, outcome))
+                if on_file is not None:
+                    on_file(done, len(jobs), job.file.path)
+            commit = commit_batches(intake, ledger, batches, number=_number_batch, run_id=run_id)
             commits += [commit] if commit else []
     return Drained(tuple(commits), tuple(failures), tuple(left), listings)
 
 
 def commit_batches(
-    settings: SequenSettings,
+    intake: Intake,
     ledger: Ledger,
     batches: Sequence[Batch],
     *,
     number: Callable[[Ledger, Batch], Batch | None],
     run_id: str,
 ) -> Commit | None:
-    """Commit judged batches, one committer at a time, so that no version is given twice.
+    """Commit validated batches, one committer at a time, so that no version is given twice.
 
     Args:
-        settings: the home.
-        ledger: its ledger, brought up to date before versions are given.
-        batches: what was judged.
+        intake: the home, and how long to wait for another committer.
+        ledger: the home's, brought up to date before versions are given.
+        batches: what was validated.
         number: gives a batch its version, or None where it is not to be committed after all.
         run_id: the run to name in the commit.
 
@@ -186,23 +239,23 @@ def commit_batches(
     Raises:
         LockTimeoutError: another committer was in the way for too long.
     """
-    with commit_lock(settings):
+    lake = intake.home.lake
+    with commit_lock(intake.home, timeout_seconds=intake.lock_timeout_seconds):
         ledger.sync()
-        lake = settings.home / "lake"
         erased = read_erasures(lake).fingerprint
-        # Judged before somebody was erased, a file is judged again: it is still pending.
-        _leave(ledger, lake, [batch for batch in batches if batch.erasures != erased])
+        # Validated before a person was erased, a file is validated again: it is still pending.
+        _discard_batches(ledger, lake, [batch for batch in batches if batch.erasures != erased])
         in_order = sorted(
             (batch for batch in batches if batch.erasures == erased),
             key=lambda batch: batch.batch_id,
         )
         given = [(batch, number(ledger, batch)) for batch in in_order]
-        # Of a file that was only touched; text that was dropped for its age may be among them.
-        remove_uncommitted(lake, [batch for batch, one in given if one is None])
-        numbered = [one for _, one in given if one]
-        if not numbered:
+        # Of metadata-only changes; text that was dropped for its age may be among these rows.
+        remove_uncommitted(lake, [batch for batch, numbered in given if numbered is None])
+        to_commit = [numbered for _, numbered in given if numbered]
+        if not to_commit:
             return None
-        commit = Commit(tuple(numbered), utc_now(), run_id)
+        commit = Commit(tuple(to_commit), utc_now(), run_id)
         write_commit(lake, commit)
         ledger.record_commit(commit)
         fail_point("lake.indexed")
@@ -210,52 +263,52 @@ def commit_batches(
 
 
 def reason_of(error: Exception) -> str:
-    """Why a file could not be read, without places of this machine."""
+    """Why a file could not be read, without paths of this machine."""
     if isinstance(error, OSError):
         # The text of an OSError repeats the whole path of this machine.
         return f"{type(error).__name__}: {error.strerror or 'cannot be read'}"
     return f"{type(error).__name__}: {error}"
 
 
-def _leave(ledger: Ledger, lake: Path, batches: Sequence[Batch]) -> None:
+def _discard_batches(ledger: Ledger, lake: Lake, batches: Sequence[Batch]) -> None:
     remove_uncommitted(lake, batches)
-    for one in batches:
+    for batch in batches:
         ledger.record_left(
-            ExportFile(one.source, one.path, "", one.file_bytes, one.modified_at, one.etag)
+            ExportFile(
+                batch.source, batch.path, "", batch.file_bytes, batch.modified_at, batch.etag
+            )
         )
 
 
-def _numbered(ledger: Ledger, batch: Batch) -> Batch | None:
-    version, batch_id = ledger.current(batch.source, batch.path)
+def _number_batch(ledger: Ledger, batch: Batch) -> Batch | None:
+    version, batch_id = ledger.current_version(batch.source, batch.path)
     if batch_id == batch.batch_id:
         ledger.record_unchanged(replace(batch, version=version))
         return None
     return replace(batch, version=version + 1)
 
 
-def _failure(
-    ledger: Ledger, file: ExportFile, error: Exception, settings: SequenSettings
+def _record_failure(
+    intake: Intake, ledger: Ledger, file: ExportFile, error: Exception
 ) -> FileFailure:
     reason = reason_of(error)
-    most = settings.max_attempts
+    most = intake.max_attempts
     # What kills its reader once does so every time.
     attempts = ledger.record_failure(
         file,
         reason,
         max_attempts=1 if isinstance(error, ParserCrashError) else most,
-        retry_seconds=settings.retry_seconds,
+        retry_seconds=intake.retry_seconds,
     )
     is_dead_lettered = attempts >= most or isinstance(error, ParserCrashError)
     after = "It is dead-lettered now." if is_dead_lettered else f"Attempt {attempts} of {most}."
     return FileFailure(file.source, file.path, f"{reason} {after}")
 
 
-def _find_stable(
-    settings: SequenSettings, ledger: Ledger, pending: list[ExportFile]
-) -> list[ExportFile]:
-    """Those that a sensor has found whole, or that look the same some time later."""
+def _find_stable(intake: Intake, ledger: Ledger, pending: list[ExportFile]) -> list[ExportFile]:
+    """Those that a sensor has found whole, or that look the same after the quiet period."""
     known = {status.file: status.state for status in ledger.observe(pending)}
     if any(known[file] == "seen" for file in pending):
-        time.sleep(settings.quiet_seconds)
-    later = set(list_sources(settings.sources))
+        time.sleep(intake.quiet_seconds)
+    later = set(list_sources(intake.sources))
     return [file for file in pending if file in later]

@@ -1,10 +1,9 @@
 """Lake: the list of erased people, kept beside the commits as salted hashes.
 
-In: whom to erase. Out: `erasures.json`, which every judgement and every rewriting goes by.
+In: whom to erase. Out: `erasures.json`, which every validation and every rewriting goes by.
 """
 
 import json
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,15 +14,16 @@ from typing import Any, Final
 from sequen_dagster.contract.erasures import ErasableField, Erasures
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import HomeError
-from sequen_dagster.home.durable import fsync_folder
+from sequen_dagster.home.durable import write_file
+from sequen_dagster.home.layout import Lake
+from sequen_dagster.home.owner_only import owner_only_files
 
 _SCHEMA_VERSION: Final = 1
-_NAME: Final = "erasures.json"
 _SALT_BYTES: Final = 32
 
 
 @dataclass(frozen=True)
-class Note:
+class ErasureNote:
     """What one act of erasing has noted.
 
     Attributes:
@@ -38,8 +38,8 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Noted:
-    """The list with its history.
+class ErasureList:
+    """The list of erased people with its history.
 
     Attributes:
         erasures: who is erased.
@@ -47,45 +47,44 @@ class Noted:
     """
 
     erasures: Erasures
-    notes: tuple[Note, ...] = ()
+    notes: tuple[ErasureNote, ...] = ()
 
     @property
-    def unfinished(self) -> int:
-        """Acts of erasing that broke off; the same command once more finishes them."""
+    def unfinished_count(self) -> int:
+        """How many acts of erasing broke off; the same command once more finishes them."""
         return sum(not note.is_finished for note in self.notes)
 
 
-def read_erasures(lake: Path) -> Erasures:
-    """Who is erased; nobody where there is no list.
+def read_erasures(lake: Lake) -> Erasures:
+    """Who is erased; no person where there is no list.
 
     Raises:
         HomeError: the list is damaged. Going on without it would bring people back.
     """
-    return read_noted(lake).erasures
+    return read_erasure_list(lake).erasures
 
 
-def read_noted(lake: Path) -> Noted:
+def read_erasure_list(lake: Lake) -> ErasureList:
     """The list with its history; a new one, with a salt of its own, where there is none.
 
     Raises:
         HomeError: the list is damaged.
     """
-    path = lake / _NAME
     try:
-        facts = path.stat()
+        facts = lake.erasures.stat()
     except FileNotFoundError:
-        return Noted(Erasures(secrets.token_bytes(_SALT_BYTES)))
-    # Every file that is judged asks, and a list may be long.
-    return _read(path, facts.st_mtime_ns, facts.st_ino)
+        return ErasureList(Erasures(secrets.token_bytes(_SALT_BYTES)))
+    # Every file that is validated asks, and a list may be long.
+    return _read_list(lake.erasures, facts.st_mtime_ns, facts.st_ino)
 
 
-def note_erasures(lake: Path, people: Iterable[tuple[ErasableField, str]]) -> Erasures:
-    """Put people on the list, for good; hold `commit.lock` while you do.
+def add_erasures(lake: Lake, people: Iterable[tuple[ErasableField, str]]) -> Erasures:
+    """Put people on the list, for good; hold `commit_lock`.
 
-    Whoever is on it already is not put on it again.
+    Those who are on it already are not put on it again.
 
     Args:
-        lake: the lake's directory.
+        lake: the lake.
         people: (field, value) of each.
 
     Returns:
@@ -93,28 +92,30 @@ def note_erasures(lake: Path, people: Iterable[tuple[ErasableField, str]]) -> Er
 
     Raises:
         HomeError: the list is damaged.
+        StorageError: it cannot be written.
     """
-    noted = read_noted(lake)
-    after = noted.erasures.adding(people)
-    more = tuple(sorted(after.digests - noted.erasures.digests))
-    if more:
-        _write(lake, after.salt, (*noted.notes, Note(utc_now().isoformat(), more)))
+    before = read_erasure_list(lake)
+    after = before.erasures.adding(people)
+    added = tuple(sorted(after.digests - before.erasures.digests))
+    if added:
+        note = ErasureNote(utc_now().isoformat(), added)
+        _write_list(lake, after.salt, (*before.notes, note))
     return after
 
 
-def finish_erasures(lake: Path) -> None:
-    """Note that all who are on the list are gone from everything; hold `commit.lock`."""
-    noted = read_noted(lake)
-    if noted.unfinished:
-        notes = tuple(Note(note.noted_at, note.digests, True) for note in noted.notes)
-        _write(lake, noted.erasures.salt, notes)
+def finish_erasures(lake: Lake) -> None:
+    """Note that all who are on the list are gone from everything; hold `commit_lock`."""
+    before = read_erasure_list(lake)
+    if before.unfinished_count:
+        notes = tuple(ErasureNote(note.noted_at, note.digests, True) for note in before.notes)
+        _write_list(lake, before.erasures.salt, notes)
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, _modified_ns: int, _inode: int) -> Noted:
+def _read_list(path: Path, _modified_ns: int, _inode: int) -> ErasureList:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        notes = tuple(_note(one) for one in content["notes"])
+        notes = tuple(_parse_note(value) for value in content["notes"])
         salt = bytes.fromhex(content["salt"])
     except (ValueError, KeyError, TypeError):
         message = (
@@ -122,27 +123,22 @@ def _read(path: Path, _modified_ns: int, _inode: int) -> Noted:
             "without it, erased people would come back."
         )
         raise HomeError(message) from None
-    return Noted(Erasures(salt, frozenset(pair for note in notes for pair in note.digests)), notes)
+    digests = frozenset(pair for note in notes for pair in note.digests)
+    return ErasureList(Erasures(salt, digests), notes)
 
 
-def _note(value: dict[str, Any]) -> Note:  # Any: JSON
+def _parse_note(value: dict[str, Any]) -> ErasureNote:  # Any: JSON
     digests = tuple((str(name), str(digest)) for name, digest in value["digests"])
-    return Note(str(value["noted_at"]), digests, bool(value["is_finished"]))
+    return ErasureNote(str(value["noted_at"]), digests, bool(value["is_finished"]))
 
 
-def _write(lake: Path, salt: bytes, notes: tuple[Note, ...]) -> None:
-    lake.mkdir(parents=True, exist_ok=True)
+def _write_list(lake: Lake, salt: bytes, notes: tuple[ErasureNote, ...]) -> None:
     content = {
         "schema_version": _SCHEMA_VERSION,
         "salt": salt.hex(),
         "notes": [vars(note) for note in notes],
     }
-    unfinished = lake / f".{_NAME}.{os.getpid()}.tmp"
-    # Whoever has the salt may try out ids, so that nobody else gets to read it.
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-        json.dump(content, handle, separators=(",", ":"))
-        handle.flush()
-        os.fsync(handle.fileno())
-    unfinished.replace(lake / _NAME)
-    fsync_folder(lake)
+    text = json.dumps(content, separators=(",", ":"))
+    # With the salt, ids can be tried out: only the owner may read it.
+    with owner_only_files():
+        write_file(lake.erasures, text, what="the list of erased people")

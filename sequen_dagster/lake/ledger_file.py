@@ -1,4 +1,4 @@
-"""Lake: the file that the ledger lives in: its tables, and how it is opened and made anew."""
+"""Lake: the file that the ledger lives in: its tables, and how it is opened and rebuilt."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Final
 
 from sequen_dagster.errors import HomeError
 
-# Raised whenever the tables below change; an older ledger is set aside and made anew.
+# Raised whenever the tables below change; an older ledger is set aside and rebuilt.
 LEDGER_VERSION: Final = 4
 _SCHEMA: Final = """
 create table if not exists commits (
@@ -53,13 +53,8 @@ from file_versions;
 """
 
 
-def ledger_path(home: Path) -> Path:
-    """The ledger of a home."""
-    return home / "ledger.sqlite"
-
-
 @contextmanager
-def connect(path: Path) -> Iterator[sqlite3.Connection]:
+def connect_ledger(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that commits when its block ends well, and is always closed.
 
     Raises:
@@ -81,13 +76,13 @@ def connect(path: Path) -> Iterator[sqlite3.Connection]:
         raise HomeError(message) from error
 
 
-def prepare(path: Path) -> None:
+def prepare_ledger(path: Path) -> None:
     """Make the tables, and set a ledger of an older release aside: its truth is in the commits.
 
     Raises:
         HomeError: the file is damaged, or was made by a newer release.
     """
-    with connect(path) as connection:
+    with connect_ledger(path) as connection:
         version = connection.execute("pragma user_version").fetchone()[0]
         has_tables = connection.execute("select count(*) from sqlite_schema").fetchone()[0] > 0
     if version > LEDGER_VERSION:
@@ -98,13 +93,13 @@ def prepare(path: Path) -> None:
         raise HomeError(message)
     if version < LEDGER_VERSION:
         if has_tables:
-            set_aside(path, f"version-{version}")
-        with connect(path) as connection:
+            set_ledger_aside(path, f"version-{version}")
+        with connect_ledger(path) as connection:
             connection.executescript(_SCHEMA)
             connection.execute(f"pragma user_version = {LEDGER_VERSION}")
 
 
-def set_aside(path: Path, why: str) -> Path:
+def set_ledger_aside(path: Path, why: str) -> Path:
     """Rename a ledger, so that the next one to open it makes a new one; return its new name."""
     number = 1
     while (target := path.with_name(f"{path.name}.{why}.{number}")).exists():

@@ -1,25 +1,70 @@
 """Lake: which files a run is asked to take in next, planned from what the ledger knows.
 
-In: the files that are not committed, and the runs under way. Out: portions of whole files, disjoint
+In: the files that are not committed, and the runs under way. Out: groups of whole files, disjoint
 and bounded, each under a name that stands for these versions of these files.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
-from pathlib import Path
-from typing import TypeVar
+from typing import Final, Self, TypeVar
 
 from sequen_dagster.exports.files import ExportFile
-from sequen_dagster.lake.ledger import FileStatus, file_key, is_due
+from sequen_dagster.home.layout import Home
+from sequen_dagster.lake.ledger_rows import FileStatus, file_key
 from sequen_dagster.settings import SequenSettings
 
-# Two looks at a place that find the same; one alone cannot tell a file that still grows.
-_OBSERVATIONS = 2
+# Two polls that find the same; one alone cannot know a file that still grows.
+_OBSERVATIONS: Final = 2
 
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class GroupLimits:
+    """How much one commit takes.
+
+    Attributes:
+        max_bytes: most bytes of all files together; a larger file is a group of its own.
+        max_files: most files.
+    """
+
+    max_bytes: int = 8 * 1024**3
+    max_files: int = 5_000
+
+    @classmethod
+    def of(cls, settings: SequenSettings) -> Self:
+        """The limits that the settings name."""
+        return cls(settings.run_bytes, settings.run_files)
+
+
+@dataclass(frozen=True)
+class RequestRules:
+    """When a file counts as whole, and how many runs take in how much at a time.
+
+    Attributes:
+        complete_when: by the name of a source, how its files are known to be whole.
+        group: how much one run takes.
+        max_runs: most runs at a time.
+        quiet_seconds: how long a file must be observed unchanged.
+    """
+
+    complete_when: Mapping[str, str]
+    group: GroupLimits = field(default_factory=GroupLimits)
+    max_runs: int = 2
+    quiet_seconds: int = 30
+
+    @classmethod
+    def of(cls, settings: SequenSettings) -> Self:
+        """The rules that the settings name."""
+        return cls(
+            {source.name: source.complete_when for source in settings.sources},
+            GroupLimits.of(settings),
+            settings.runs_per_tick,
+            settings.quiet_seconds,
+        )
 
 
 @dataclass(frozen=True)
@@ -27,8 +72,8 @@ class FileGroup:
     """The files that one run is to take in.
 
     Attributes:
-        name: 32 hex digits over place, content and number of the try: asked for twice, it is the
-            same request; a file that comes back after a run makes it another one.
+        name: 32 hex digits over home, files and number of the try: asked for twice, it is the same
+            request; a file that comes back after a run makes it another one.
         files: the files.
     """
 
@@ -42,13 +87,13 @@ class FileGroup:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a look at the exports places leads to.
+class RequestPlan:
+    """What a poll of the locations leads to.
 
     Attributes:
         requests: the runs to ask for now.
         arriving: files that are not whole yet.
-        stable: files that failed, until their next try is due.
+        backing_off: files that failed, until their next try is due.
         waiting: whole files that have to wait for a run to end.
         under_way: files that a run is taking in.
         dead_lettered: files that are not tried again.
@@ -56,7 +101,7 @@ class Plan:
 
     requests: tuple[FileGroup, ...] = ()
     arriving: tuple[FileStatus, ...] = ()
-    stable: tuple[FileStatus, ...] = ()
+    backing_off: tuple[FileStatus, ...] = ()
     waiting: tuple[FileStatus, ...] = ()
     under_way: tuple[FileStatus, ...] = ()
     dead_lettered: tuple[FileStatus, ...] = ()
@@ -70,68 +115,69 @@ class Plan:
 
 def plan_requests(
     statuses: Sequence[FileStatus],
-    settings: SequenSettings,
+    home: Home,
+    rules: RequestRules,
     *,
     now: datetime,
     announced: Collection[ExportFile] = (),
     running: Collection[str] = (),
-) -> Plan:
+) -> RequestPlan:
     """Plan the next runs.
 
     Args:
         statuses: of the files that are not committed as they lie there.
-        settings: the limits of a run, and how many runs there may be.
+        home: the home, which is part of the names of the groups.
+        rules: the limits of a run, and how many runs there may be.
         now: the time, UTC without zone.
         announced: files that their sender says are whole.
-        running: names of the portions whose runs have not ended.
+        running: names of the groups whose runs have not ended.
 
     Returns:
         The plan; it depends on nothing but the arguments.
     """
-    by_source = {source.name: source.complete_when for source in settings.sources}
     kinds: dict[str, list[FileStatus]] = {
-        kind: [] for kind in ("under_way", "dead_lettered", "arriving", "stable", "ready")
+        kind: [] for kind in ("under_way", "dead_lettered", "arriving", "backing_off", "ready")
     }
     for status in statuses:
         if status.file_group in running:
             kind = "under_way"
         elif status.state == "dead_lettered":
             kind = "dead_lettered"
-        elif not _is_whole(status, by_source[status.file.source], settings, now, announced):
+        elif not _is_whole(status, rules, now, announced):
             kind = "arriving"
-        elif not is_due(status.retry_at, now):
-            kind = "stable"
+        elif not status.is_due(now):
+            kind = "backing_off"
         else:
             kind = "ready"
         kinds[kind].append(status)
     ready = kinds.pop("ready")
     # What has failed comes last, so that it never keeps new files waiting.
     ready.sort(key=lambda status: (status.attempts, file_key(status.file)))
-    free = max(0, settings.runs_per_tick - len(running))
-    file_groups = list(_file_groups(ready, settings))
-    requests = tuple(_named(file_group, settings.home) for file_group in file_groups[:free])
-    return Plan(
+    free = max(0, rules.max_runs - len(running))
+    file_groups = list(_group_files(ready, rules.group))
+    requests = tuple(_name_group(file_group, home) for file_group in file_groups[:free])
+    return RequestPlan(
         requests=requests,
         waiting=tuple(status for file_group in file_groups[free:] for status in file_group),
         **{kind: tuple(found) for kind, found in kinds.items()},
     )
 
 
-def bounded(
-    items: Iterable[Item], settings: SequenSettings, *, file_of: Callable[[Item], ExportFile]
+def split_into_groups(
+    items: Iterable[Item], limits: GroupLimits, *, file_of: Callable[[Item], ExportFile]
 ) -> Iterator[list[Item]]:
-    """Portions of at most `run_bytes` and `run_files`, in the order given.
+    """Split items into groups that one commit takes, in the order given.
 
     Args:
         items: whatever stands for the files.
-        settings: the limits; a file that is larger is a portion of its own.
+        limits: how much a group holds.
         file_of: the file of an item.
     """
     file_group: list[Item] = []
     size = 0
     for item in items:
         size += file_of(item).size_bytes
-        if file_group and (size > settings.run_bytes or len(file_group) >= settings.run_files):
+        if file_group and (size > limits.max_bytes or len(file_group) >= limits.max_files):
             yield file_group
             file_group, size = [], file_of(item).size_bytes
         file_group.append(item)
@@ -140,36 +186,30 @@ def bounded(
 
 
 def _is_whole(
-    status: FileStatus,
-    complete_when: str,
-    settings: SequenSettings,
-    now: datetime,
-    announced: Collection[ExportFile],
+    status: FileStatus, rules: RequestRules, now: datetime, announced: Collection[ExportFile]
 ) -> bool:
-    if complete_when != "stable":
+    if rules.complete_when[status.file.source] != "stable":
         return status.file in announced
-    # By our own looks, never by the file's time: that may be hours off, or set on purpose.
+    # By our own polls, never by the file's time: that may be hours off, or set on purpose.
     first_seen = datetime.fromisoformat(status.first_seen_at)
-    has_rested = now - first_seen >= timedelta(seconds=settings.quiet_seconds)
-    return status.state != "seen" or (status.observations >= _OBSERVATIONS and has_rested)
+    is_quiet = now - first_seen >= timedelta(seconds=rules.quiet_seconds)
+    return status.state != "seen" or (status.observations >= _OBSERVATIONS and is_quiet)
 
 
-def _file_groups(
-    ready: Iterable[FileStatus], settings: SequenSettings
-) -> Iterator[list[FileStatus]]:
-    """Bounded portions; those asked for before, whose run never came to be, as they were."""
-    asked: dict[str, list[FileStatus]] = {}
+def _group_files(ready: Iterable[FileStatus], limits: GroupLimits) -> Iterator[list[FileStatus]]:
+    """Bounded groups; those asked for before, whose run never came to be, as they were."""
+    requested: dict[str, list[FileStatus]] = {}
     fresh: list[FileStatus] = []
     for status in ready:
         if status.file_group:
-            asked.setdefault(status.file_group, []).append(status)
+            requested.setdefault(status.file_group, []).append(status)
         else:
             fresh.append(status)
-    yield from asked.values()
-    yield from bounded(fresh, settings, file_of=attrgetter("file"))
+    yield from requested.values()
+    yield from split_into_groups(fresh, limits, file_of=attrgetter("file"))
 
 
-def _named(file_group: Sequence[FileStatus], home: Path) -> FileGroup:
+def _name_group(file_group: Sequence[FileStatus], home: Home) -> FileGroup:
     names = [f"{file_key(status.file)}:{status.requests}" for status in file_group]
-    digest = hashlib.sha256("\n".join([str(home), *sorted(names)]).encode()).hexdigest()[:32]
+    digest = hashlib.sha256("\n".join([str(home.root), *sorted(names)]).encode()).hexdigest()[:32]
     return FileGroup(digest, tuple(status.file for status in file_group))

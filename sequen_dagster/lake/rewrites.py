@@ -5,7 +5,6 @@ of the rows before. Nothing else ever changes rows that were committed.
 """
 
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +13,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-import filelock
 import polars as pl
 import pyarrow.parquet as pq
 
@@ -29,6 +27,8 @@ from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.contract.validate import count_errors
 from sequen_dagster.contract.warnings import Counts
 from sequen_dagster.errors import LockTimeoutError
+from sequen_dagster.home.durable import UNFINISHED
+from sequen_dagster.home.layout import Home, Lake
 from sequen_dagster.home.locks import quiet_home
 from sequen_dagster.lake.commits import (
     Batch,
@@ -40,15 +40,14 @@ from sequen_dagster.lake.commits import (
     write_commit,
 )
 from sequen_dagster.lake.erasures import read_erasures
-from sequen_dagster.lake.ingest import INCOMING, RowWriter, Tally
+from sequen_dagster.lake.row_writer import RowWriter, remove_abandoned_rows
+from sequen_dagster.lake.tally import Tally
 from sequen_dagster.runtime.fail_points import fail_point
-from sequen_dagster.settings import SequenSettings
 
-_KINDS: Final = ("events", "quarantine")
 # A revision is part of the name of its rows.
 _NAME: Final = re.compile(r"(?P<stem>.+?)(-r(?P<revision>[0-9]+))?\.parquet")
 
-Wanted = Callable[[Batch], "Change | None"]
+RemovalOf = Callable[[Batch], "Removal | None"]
 
 
 @dataclass(frozen=True)
@@ -83,18 +82,18 @@ class Rewritten:
 
 
 @dataclass(frozen=True)
-class Change:
+class Removal:
     """What has to go from the rows of a batch.
 
     Attributes:
         erasures: whose records.
-        is_raw_due: whether all raw text of quarantined records goes, whoever it is about.
+        is_raw_due: whether all raw text of quarantined records goes, of every person.
     """
 
     erasures: Erasures = NOBODY
     is_raw_due: bool = False
 
-    def made_in(self, split: Split) -> tuple[Split, Counts]:
+    def remove_from(self, split: Split) -> tuple[Split, Counts]:
         """The rows without what has to go, and the records that were left out."""
         kept, erased = split_without_erased(split, self.erasures)
         if self.is_raw_due:
@@ -103,73 +102,74 @@ class Change:
         return kept, erased
 
 
-def count_erased(settings: SequenSettings, erasures: Erasures) -> Rewritten:
+def count_erased(lake: Lake, erasures: Erasures) -> Rewritten:
     """What `erase_rows` would take out of the lake; nothing is written."""
-    lake = settings.home / "lake"
     total = _Total()
+    removal = Removal(erasures)
     for commit in read_commits(lake):
-        total.add(commit, [_found(lake, batch, Change(erasures)) for batch in commit.batches])
+        total.add(commit, [_count_removed(lake, batch, removal) for batch in commit.batches])
     return total.rewritten
 
 
-def erase_rows(settings: SequenSettings, erasures: Erasures) -> Rewritten:
+def erase_rows(lake: Lake, erasures: Erasures) -> Rewritten:
     """Take the records of erased people out of every commit, old versions of files included.
 
     Hold `quiet_home`. A run that breaks off is finished by the same call.
 
     Args:
-        settings: the home.
+        lake: the lake.
         erasures: the list as it is noted.
 
     Returns:
         What was taken out.
     """
-    return _rewrite(settings.home / "lake", lambda _: Change(erasures), erasures)
+    removal = Removal(erasures)
+    return _rewrite_commits(lake, lambda _: removal, erasures)
 
 
-def drop_old_raw_text(settings: SequenSettings, *, now: datetime | None = None) -> Rewritten:
-    """Drop the text of quarantined records that were registered more than `quarantine_days` ago.
+def drop_old_raw_text(home: Home, *, days: int | None, now: datetime | None = None) -> Rewritten:
+    """Drop the text of quarantined records that were registered more than `days` ago.
 
-    Rows, rules and lines stay. Whoever is in the way (a build, a commit) goes first: then nothing
-    is done until the next time. What killed runs have left half written, or replaced and not
-    removed, goes too.
+    Rows, rules and lines stay. What is in the way (a build, a commit) goes first: then nothing is
+    done until the next time. What killed runs have left half written, or replaced and not removed,
+    goes too.
 
     Args:
-        settings: the home, and the days; without days, all text is kept.
+        home: the home.
+        days: how long text is kept; None keeps all.
         now: this moment, UTC without zone.
 
     Returns:
         What was dropped.
     """
-    lake = settings.home / "lake"
-    _remove_abandoned(lake)
-    days = settings.quarantine_days
+    lake = home.lake
+    remove_abandoned_rows(lake)
     oldest_kept = datetime.min if days is None else (now or utc_now()) - timedelta(days=days)
 
-    def wanted(batch: Batch) -> Change | None:
+    def removal_of(batch: Batch) -> Removal | None:
         is_due = batch.registered_at < oldest_kept and batch.quarantine and not batch.is_raw_dropped
-        return Change(is_raw_due=True) if is_due else None
+        return Removal(is_raw_due=True) if is_due else None
 
     is_any_due = days is not None and any(
-        wanted(batch) for commit in read_commits(lake) for batch in commit.batches
+        removal_of(batch) for commit in read_commits(lake) for batch in commit.batches
     )
     if not is_any_due and not _outdated_manifests(lake):
         return Rewritten()
     try:
-        with quiet_home(settings, timeout_seconds=0):
-            return _rewrite(lake, wanted, read_erasures(lake))
+        with quiet_home(home, timeout_seconds=0):
+            return _rewrite_commits(lake, removal_of, read_erasures(lake))
     except LockTimeoutError:
         return Rewritten()
 
 
-def remove_uncommitted(lake: Path, batches: Iterable[Batch]) -> None:
-    """Remove the rows of batches that will not be committed; hold `commit.lock`.
+def remove_uncommitted(lake: Lake, batches: Iterable[Batch]) -> None:
+    """Remove the rows of batches that will not be committed; hold `commit_lock`.
 
     Files that a commit names stay: the same batch may have been committed before.
     """
     doomed = {name for batch in batches for name in (*batch.events, *batch.quarantine)}
     for name in doomed - named_rows(lake) if doomed else ():
-        (lake / name).unlink(missing_ok=True)
+        lake.rows(name).unlink(missing_ok=True)
 
 
 class _Total:
@@ -189,53 +189,53 @@ class _Total:
         self.rewritten += Rewritten(commits=1 if changed else 0)
 
 
-def _rewrite(lake: Path, wanted: Wanted, erasures: Erasures) -> Rewritten:
+def _rewrite_commits(lake: Lake, removal_of: RemovalOf, erasures: Erasures) -> Rewritten:
     total = _Total()
     for commit in read_commits(lake):
-        changes = [wanted(batch) for batch in commit.batches]
-        found = [
-            _found(lake, batch, change) if change else None
-            for batch, change in zip(commit.batches, changes, strict=True)
+        removals = [removal_of(batch) for batch in commit.batches]
+        counts = [
+            _count_removed(lake, batch, removal) if removal else None
+            for batch, removal in zip(commit.batches, removals, strict=True)
         ]
-        total.add(commit, found)
-        if not any(found):
+        total.add(commit, counts)
+        if not any(counts):
             continue
         batches = tuple(
-            _rewritten(lake, batch, change, one) if change and one else batch
-            for batch, change, one in zip(commit.batches, changes, found, strict=True)
+            _rewrite_batch(lake, batch, removal, count) if removal and count else batch
+            for batch, removal, count in zip(commit.batches, removals, counts, strict=True)
         )
         fail_point("erase.rows_rewritten")
         write_commit(lake, replace(commit, batches=batches))
         fail_point("erase.manifest_replaced")
     # Only at the end: two commits may name the same rows.
     _remove_replaced(lake, erasures)
-    _remove_abandoned(lake)
+    remove_abandoned_rows(lake)
     fail_point("erase.old_removed")
     return total.rewritten
 
 
-def _found(lake: Path, batch: Batch, change: Change) -> Rewritten | None:
+def _count_removed(lake: Lake, batch: Batch, removal: Removal) -> Rewritten | None:
     """What has to go from a batch; None where it may stay as it is."""
-    columns = ["type", *change.erasures.fields]
+    columns = ["type", *removal.erasures.fields]
     # Events are read by these columns only, and not at all where only text has to go.
-    events = _rows(lake, batch.events if change.erasures.digests else (), columns=columns)
-    splits = chain(events, _rows(lake, batch.quarantine))
-    found = sum((_gone(split, change) for split in splits), Rewritten())
-    return found if change.is_raw_due or found != Rewritten() else None
+    events = _read_rows(lake, batch.events if removal.erasures.digests else (), columns=columns)
+    splits = chain(events, _read_rows(lake, batch.quarantine))
+    count = sum((_count_removed_rows(split, removal) for split in splits), Rewritten())
+    return count if removal.is_raw_due or count != Rewritten() else None
 
 
-def _rewritten(lake: Path, batch: Batch, change: Change, found: Rewritten) -> Batch:
+def _rewrite_batch(lake: Lake, batch: Batch, removal: Removal, count: Rewritten) -> Batch:
     """Write the rows that stay; the rows before are left for `_remove_replaced`."""
-    has_new_events = found.events > 0
-    has_new_quarantine = change.is_raw_due or found.quarantined + found.raw_texts > 0
+    has_new_events = count.events > 0
+    has_new_quarantine = removal.is_raw_due or count.quarantined + count.raw_texts > 0
     names = [
         *(batch.events if has_new_events else ()),
         *(batch.quarantine if has_new_quarantine else ()),
     ]
     tally = Tally(warnings=_counts(batch, "warning"), skipped=_counts(batch, "skipped"))
     with RowWriter(lake, batch.path, about_bytes=batch.file_bytes) as writer:
-        for split in _rows(lake, names):
-            kept, erased = change.made_in(split)
+        for split in _read_rows(lake, names):
+            kept, erased = removal.remove_from(split)
             tally.count_split(kept, erased)
             writer.write(kept)
         events, quarantine = writer.publish(batch.batch_id, _next_name(batch))
@@ -254,15 +254,15 @@ def _rewritten(lake: Path, batch: Batch, change: Change, found: Rewritten) -> Ba
         events=events if has_new_events else batch.events,
         quarantine=quarantine if has_new_quarantine else batch.quarantine,
         first_error=_with_message(tally.first_error, batch.first_error),
-        erasures=change.erasures.fingerprint or batch.erasures,
+        erasures=removal.erasures.fingerprint or batch.erasures,
         revision=batch.revision + 1,
-        is_raw_dropped=batch.is_raw_dropped or change.is_raw_due,
+        is_raw_dropped=batch.is_raw_dropped or removal.is_raw_due,
     )
 
 
-def _gone(split: Split, change: Change) -> Rewritten:
+def _count_removed_rows(split: Split, removal: Removal) -> Rewritten:
     """What of some rows has to go."""
-    kept, _ = change.made_in(split)
+    kept, _ = removal.remove_from(split)
     before, after = split.quarantined["raw"].null_count(), kept.quarantined["raw"].null_count()
     return Rewritten(
         events=len(split.accepted) - len(kept.accepted),
@@ -271,11 +271,13 @@ def _gone(split: Split, change: Change) -> Rewritten:
     )
 
 
-def _rows(lake: Path, names: Iterable[str], *, columns: list[str] | None = None) -> Iterator[Split]:
+def _read_rows(
+    lake: Lake, names: Iterable[str], *, columns: list[str] | None = None
+) -> Iterator[Split]:
     """The rows of Parquet files of the lake, one row group at a time, as the contract gave them."""
     for name in names:
         is_events = name.startswith("events/")
-        with pq.ParquetFile(lake / name) as file:
+        with pq.ParquetFile(lake.rows(name)) as file:
             for group in range(file.num_row_groups):
                 rows = pl.DataFrame(file.read_row_group(group, columns))
                 if is_events:
@@ -297,29 +299,29 @@ def _counts(batch: Batch, severity: str) -> Counts:
 
 
 def _next_name(batch: Batch) -> str:
-    stem, _ = _named_as((*batch.events, *batch.quarantine)[0])
+    stem, _ = _split_revision((*batch.events, *batch.quarantine)[0])
     return f"{stem.rpartition('/')[2]}-r{batch.revision + 1}"
 
 
-def _named_as(name: str) -> tuple[str, int]:
-    """The name of a Parquet file without its revision, and that."""
+def _split_revision(name: str) -> tuple[str, int]:
+    """The name of a Parquet file without its revision, and the revision."""
     parts = _NAME.fullmatch(name)
     return (parts["stem"], int(parts["revision"] or 0)) if parts else (name, 0)
 
 
-def _remove_replaced(lake: Path, erasures: Erasures) -> None:
+def _remove_replaced(lake: Lake, erasures: Erasures) -> None:
     """Remove rows and manifests that a later revision has replaced, and unnamed rows of the erased.
 
-    Rows that no commit names may belong to a run that commits them later; those hold nobody who
-    is on the list, or will not be committed.
+    Rows that no commit names may belong to a run that commits them later; those hold no person on
+    the list, or will not be committed.
     """
-    named = {_named_as(name): lake / name for name in sorted(named_rows(lake))}
+    named = {_split_revision(name): lake.rows(name) for name in sorted(named_rows(lake))}
     latest: dict[str, int] = {}
     for stem, revision in named:
         latest[stem] = max(revision, latest.get(stem, 0))
-    for file in [file for kind in _KINDS for file in (lake / kind).glob("batch_id=*/*.parquet")]:
-        name = file.relative_to(lake).as_posix()
-        stem, revision = _named_as(name)
+    for file in [path for path in lake.list_rows() if path.suffix == ".parquet"]:
+        name = lake.name_of(file)
+        stem, revision = _split_revision(name)
         if (stem, revision) in named:
             continue
         # Written later under the name of old, it is of a run that is about to commit it.
@@ -328,28 +330,17 @@ def _remove_replaced(lake: Path, erasures: Erasures) -> None:
         )
         if is_replaced or _has_erased(lake, name, erasures):
             file.unlink()
-    # Last, since a manifest that is left over tells that this was not finished. The unfinished ones
-    # are of the dead: whoever lives and commits holds the lock.
-    for manifest in _outdated_manifests(lake) | set((lake / "commits").glob(".*.tmp")):
+    # Last, since a manifest that is left over shows that this was not finished. The unfinished ones
+    # are of killed processes: the one that commits holds the lock.
+    for manifest in {*_outdated_manifests(lake), *lake.commits.glob(UNFINISHED)}:
         manifest.unlink()
 
 
-def _outdated_manifests(lake: Path) -> set[Path]:
-    return set((lake / "commits").glob("*.json")) - set(latest_manifests(lake).values())
+def _outdated_manifests(lake: Lake) -> set[Path]:
+    return set(lake.commits.glob("*.json")) - set(latest_manifests(lake).values())
 
 
-def _has_erased(lake: Path, name: str, erasures: Erasures) -> bool:
-    return any(_gone(split, Change(erasures)) != Rewritten() for split in _rows(lake, [name]))
-
-
-def _remove_abandoned(lake: Path) -> None:
-    """Remove what killed runs have written and not moved into the lake."""
-    for folder in (lake / INCOMING).glob("*/"):
-        alive = filelock.FileLock(folder.with_suffix(".lock"))
-        try:
-            alive.acquire(timeout=0)
-        except filelock.Timeout:
-            continue
-        shutil.rmtree(folder, ignore_errors=True)
-        alive.release()
-        Path(alive.lock_file).unlink(missing_ok=True)
+def _has_erased(lake: Lake, name: str, erasures: Erasures) -> bool:
+    removal = Removal(erasures)
+    splits = _read_rows(lake, [name])
+    return any(_count_removed_rows(split, removal) != Rewritten() for split in splits)

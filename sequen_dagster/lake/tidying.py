@@ -1,7 +1,7 @@
 """Lake: files that nothing refers to, left by processes that were killed, and their removal.
 
-A run that dies leaves what it had written; no table sees it, and the next run does not mind. It
-only takes up room.
+A run that dies leaves what it had written. No table sees it, and it does not disturb the next run;
+it only takes up room.
 """
 
 import shutil
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sequen_dagster.home.durable import UNFINISHED
+from sequen_dagster.home.layout import Home, Lake
 from sequen_dagster.lake.commits import named_rows
-from sequen_dagster.settings import SequenSettings
 
 # A run that is still at work may be about to name what it has written.
 UNREFERENCED_AGE_SECONDS: Final = 24 * 60 * 60
@@ -32,18 +33,18 @@ class UnreferencedFile:
 
 
 def find_unreferenced_files(
-    settings: SequenSettings, *, older_than_seconds: float = UNREFERENCED_AGE_SECONDS
+    home: Home, *, older_than_seconds: float = UNREFERENCED_AGE_SECONDS
 ) -> list[UnreferencedFile]:
     """Find what killed processes have left in a home; nothing is changed.
 
     Args:
-        settings: the home.
+        home: the home.
         older_than_seconds: what was written to since is passed over.
     """
     oldest = time.time() - older_than_seconds
     return [
         UnreferencedFile(path, _size_of(path))
-        for path in sorted({*_unnamed_rows(settings), *_unfinished(settings)})
+        for path in sorted({*_find_unnamed_rows(home.lake), *_find_unfinished(home)})
         if _newest_write(path) <= oldest
     ]
 
@@ -60,28 +61,24 @@ def remove_unreferenced_files(unreferenced_files: list[UnreferencedFile]) -> Non
                 folder.rmdir()
 
 
-def missing_rows(settings: SequenSettings) -> list[str]:
-    """Row files that a commit names and that are not there; paths relative to the lake."""
-    lake = settings.home / "lake"
-    return sorted(name for name in named_rows(lake) if not (lake / name).exists())
+def find_missing_rows(lake: Lake) -> list[str]:
+    """The names of row files that a commit names and that are not there."""
+    return sorted(name for name in named_rows(lake) if not lake.rows(name).exists())
 
 
-def _unnamed_rows(settings: SequenSettings) -> Iterator[Path]:
-    lake = settings.home / "lake"
+def _find_unnamed_rows(lake: Lake) -> Iterator[Path]:
     named = named_rows(lake)
-    for kind in ("events", "quarantine"):
-        for path in (lake / kind).glob("batch_id=*/*"):
-            if path.relative_to(lake).as_posix() not in named:
-                yield path
+    yield from (path for path in lake.list_rows() if lake.name_of(path) not in named)
 
 
-def _unfinished(settings: SequenSettings) -> Iterator[Path]:
-    home = settings.home
-    yield from (home / "lake" / ".incoming").glob("*")
-    yield from (home / "lake" / "commits").glob(".*.tmp")
+def _find_unfinished(home: Home) -> Iterator[Path]:
+    yield from home.lake.incoming.glob("*")
+    for folder in (home.lake.root, home.lake.commits):
+        yield from folder.glob(UNFINISHED)
+    # Files of earlier releases and those of the engine are named otherwise.
     for pattern in ("*.tmp*", "*/*.tmp*"):
-        yield from (home / "serving").glob(pattern)
-    yield from (path for path in [home / "verify"] if path.exists())
+        yield from home.serving.root.glob(pattern)
+    yield from (path for path in (home.scratch.root, home.compaction) if path.exists())
 
 
 def _size_of(path: Path) -> int:

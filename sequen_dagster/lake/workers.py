@@ -1,4 +1,4 @@
-"""Lake: files are judged side by side, in processes that share no writer.
+"""Lake: files are validated side by side, in processes that share no writer.
 
 In: jobs. Out: of each the batch, or the error that stood in the way, as they get done. A file that
 kills the process that reads it takes no other file with it.
@@ -19,60 +19,110 @@ from typing import Any, Final, Self
 
 from sequen_dagster.errors import FaultError, ParserCrashError, VanishedFileError
 from sequen_dagster.exports.files import ExportFile, open_file
-from sequen_dagster.lake.commits import Batch, unreconciled
-from sequen_dagster.lake.ingest import ingest_file
+from sequen_dagster.home.layout import Lake
+from sequen_dagster.lake.commits import Batch, reconciliation_error
+from sequen_dagster.lake.ingest import ValidationRules, ingest_file
 from sequen_dagster.runtime.parent_watchdog import die_with_parent
 from sequen_dagster.runtime.text import quoted
-from sequen_dagster.settings import SequenSettings
 
 # Below this, starting worker processes costs more than they save.
 _MIN_POOL_BYTES: Final = 4 * 1024 * 1024
 _BLOCK_BYTES: Final = 1024 * 1024
-# Somebody wanted the process to end; that says nothing of the file.
+# The process was ended on purpose; that says nothing of the file.
 _ENDED_ON_PURPOSE: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A file to judge.
+    """A file to validate.
 
     Attributes:
         file: the file as listed.
         registered_at: when this version was first met, UTC without zone.
-        again: the batch that the file has become before, if it is to be judged again.
+        revalidates: the batch that the file has become before, if it is validated again.
     """
 
     file: ExportFile
     registered_at: datetime
-    again: Batch | None = None
+    revalidates: Batch | None = None
 
 
 Outcome = tuple[Job, Batch | Exception]
 
 
-class Workers:
-    """Processes that judge files side by side, or this very process where there is little.
+@dataclass(frozen=True)
+class Validator:
+    """What a process needs to validate a file.
 
-    A process that dies by a signal ends the whole pool, and nobody knows which file it was at. The
-    files that may have been are then judged each in a process of its own: the one that kills that,
-    too, comes back as a `ParserCrashError`, and the others go on.
+    Attributes:
+        lake: where the rows go.
+        rules: what decides them.
+    """
+
+    lake: Lake
+    rules: ValidationRules
+
+    def validate(self, job: Job) -> Outcome:
+        """The batch that a file has become, or the error that stood in the way."""
+        try:
+            batch = self._revalidate(job, job.revalidates) if job.revalidates else self._ingest(job)
+            # A commit of many batches would fail with the one.
+            is_reconciled = batch.record_counts.is_reconciled
+            return job, batch if is_reconciled else reconciliation_error(batch)
+        except (OSError, VanishedFileError, FaultError) as error:
+            return job, error
+
+    def _ingest(self, job: Job) -> Batch:
+        return ingest_file(job.file, self.lake, self.rules, registered_at=job.registered_at)
+
+    def _revalidate(self, job: Job, before: Batch) -> Batch:
+        """The next version of a batch: same file, same arrival time, the rules of today."""
+        # Known before a row is written: rows of other bytes would lie about permanently.
+        if _sha256_of(job.file) == before.file_sha256:
+            # Its times are those of the first time, even if the file's own have changed since.
+            batch = ingest_file(
+                job.file,
+                self.lake,
+                self.rules,
+                registered_at=before.registered_at,
+                modified_at=before.modified_at,
+                version=before.version + 1,
+            )
+            if batch.batch_id == before.batch_id:
+                return replace(batch, etag=before.etag)
+        message = f"File {quoted(job.file.path)} has changed since it was taken in."
+        raise VanishedFileError(message)
+
+
+class Workers:
+    """Processes that validate files side by side, or this very process where there is little.
+
+    A process that dies by a signal ends the whole pool, and it is not known which file it was at.
+    Those that may have been are then validated each in a process of its own: the one that kills
+    that, too, comes back as a `ParserCrashError`, and the others go on.
 
     Args:
-        settings: the home, the limits, and how many processes.
+        validator: what each process does with a file.
         jobs: all that will be asked for.
+        processes: most processes at a time.
         isolate: use processes even where there is little to do; ask for it when a file may kill
             the process that reads it.
     """
 
     def __init__(
-        self, settings: SequenSettings, jobs: Sequence[Job], *, isolate: bool = False
+        self,
+        validator: Validator,
+        jobs: Sequence[Job],
+        *,
+        processes: int,
+        isolate: bool = False,
     ) -> None:
-        self._settings = settings
-        self._processes = min(settings.workers, len(jobs))
+        self._validator = validator
+        self._processes = min(processes, len(jobs))
         size = sum(job.file.size_bytes for job in jobs)
         is_much = self._processes > 1 and size >= _MIN_POOL_BYTES
         self._has_pool = bool(jobs) and (isolate or is_much)
-        self._context = _NotingContext()
+        self._context = _RecordingContext()
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -85,7 +135,7 @@ class Workers:
         traceback: TracebackType | None,
     ) -> None:
         if error is not None and not isinstance(error, Exception):
-            # Somebody wants the run to end, and soon: large files are not read to their end.
+            # The run has to end, and soon: large files are not read to their end.
             self._context.kill_all()
         self._end_pool()
 
@@ -97,7 +147,7 @@ class Workers:
         """
         if not self._has_pool:
             for job in jobs:
-                yield _validate_all(job, self._settings)
+                yield self._validator.validate(job)
             return
         # The largest first, so that no long file is left for the end.
         left = sorted(jobs, key=lambda job: (-job.file.size_bytes, job.file.path))
@@ -106,15 +156,15 @@ class Workers:
             # Work is handed out in order, so that one of the first was being done.
             suspects, left = left[: self._processes + 1], left[self._processes + 1 :]
             for job in suspects:
-                yield _validate_alone(job, self._settings)
+                yield _validate_alone(job, self._validator)
 
     def _validate_together(self, jobs: Sequence[Job]) -> Generator[Outcome, None, list[Job]]:
         """Do the jobs side by side; return those that are left because a process has died."""
         if self._pool is None:
-            self._pool = _pool_of(self._processes, self._context)
+            self._pool = _start_pool(self._processes, self._context)
         futures: dict[Future[Outcome], int] = {
-            self._pool.submit(_validate_all, job, self._settings): place
-            for place, job in enumerate(jobs)
+            self._pool.submit(self._validator.validate, job): number
+            for number, job in enumerate(jobs)
         }
         left = []
         for future in as_completed(futures):
@@ -124,7 +174,7 @@ class Workers:
                 left.append(futures[future])
         if left:
             self._end_pool()
-        return [jobs[place] for place in sorted(left)]
+        return [jobs[number] for number in sorted(left)]
 
     def _end_pool(self) -> None:
         if self._pool is not None:
@@ -132,8 +182,8 @@ class Workers:
             self._pool = None
 
 
-class _NotingContext(SpawnContext):
-    """Remembers the processes it starts: an executor does not tell how its own have ended."""
+class _RecordingContext(SpawnContext):
+    """Remembers the processes it starts: an executor does not say how its own have ended."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,28 +201,30 @@ class _NotingContext(SpawnContext):
             process.kill()
 
 
-def _pool_of(processes: int, context: SpawnContext) -> ProcessPoolExecutor:
+def _start_pool(processes: int, context: SpawnContext) -> ProcessPoolExecutor:
     # Spawned, not forked: a fork of a process with the engines' threads may hang.
-    return ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(os.getpid(),))
+    return ProcessPoolExecutor(
+        processes, context, initializer=_prepare_process, initargs=(os.getpid(),)
+    )
 
 
-def _begin(parent: int) -> None:
+def _prepare_process(parent: int) -> None:
     # Ctrl-C reaches the whole group: it is the parent that has to decide what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent(parent)
 
 
-def _validate_alone(job: Job, settings: SequenSettings) -> Outcome:
-    context = _NotingContext()
-    with _pool_of(1, context) as pool:
-        future = pool.submit(_validate_all, job, settings)
+def _validate_alone(job: Job, validator: Validator) -> Outcome:
+    context = _RecordingContext()
+    with _start_pool(1, context) as pool:
+        future = pool.submit(validator.validate, job)
     try:
         return future.result()
     except BrokenProcessPool:
-        return job, _how_it_ended(context.started[0].exitcode or 0)
+        return job, _describe_end(context.started[0].exitcode or 0)
 
 
-def _how_it_ended(exit_code: int) -> Exception:
+def _describe_end(exit_code: int) -> Exception:
     number = abs(exit_code)
     if exit_code < 0 and number in _ENDED_ON_PURPOSE:
         name = signal.Signals(number).name
@@ -181,36 +233,6 @@ def _how_it_ended(exit_code: int) -> Exception:
     return ParserCrashError(
         number, f"parser_crash: the process that read it died, alone, of {how}."
     )
-
-
-def _validate_all(job: Job, settings: SequenSettings) -> Outcome:
-    try:
-        if job.again is not None:
-            batch = _validate_again(job.file, job.again, settings)
-        else:
-            batch = ingest_file(job.file, settings, registered_at=job.registered_at)
-        # A commit of many batches would fail with the one.
-        return job, batch if batch.record_counts.is_reconciled else unreconciled(batch)
-    except (OSError, VanishedFileError, FaultError) as error:
-        return job, error
-
-
-def _validate_again(file: ExportFile, again: Batch, settings: SequenSettings) -> Batch:
-    """The next version of a batch: same file, same receipt, judged by the contract of today."""
-    # Known before a row is written: what is written for other bytes would lie about for ever.
-    if _sha256_of(file) == again.file_sha256:
-        # Its times are those of the first time, even if the file was touched since.
-        batch = ingest_file(
-            file,
-            settings,
-            registered_at=again.registered_at,
-            modified_at=again.modified_at,
-            version=again.version + 1,
-        )
-        if batch.batch_id == again.batch_id:
-            return replace(batch, etag=again.etag)
-    message = f"File {quoted(file.path)} has changed since it was taken in."
-    raise VanishedFileError(message)
 
 
 def _sha256_of(file: ExportFile) -> str:

@@ -14,6 +14,8 @@ from dagster_dbt import (
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from sequen_dagster.exports.assets import OWNERS
+from sequen_dagster.home.layout import Home
+from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.marts.builds import (
@@ -31,7 +33,6 @@ from sequen_dagster.marts.project import (
     manifest_path,
     model_names,
     tables_fingerprint,
-    target_dir,
     vars_arguments,
     write_profile,
 )
@@ -39,8 +40,6 @@ from sequen_dagster.marts.warehouse import (
     connect,
     load_commits,
     row_counts,
-    warehouse_path,
-    writer_lock,
 )
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.progress import emit
@@ -120,7 +119,9 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
     def marts(
         context: dg.AssetExecutionContext, config: MartsConfig
     ) -> Iterator[Any]:  # Any: the events of dagster_dbt
-        with writer_lock(settings), owner_only_files():
+        home = Home(settings.home)
+        locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
+        with locked, owner_only_files():
             write_profile(settings)
             _load(context, settings)
             fingerprint = tables_fingerprint(settings)
@@ -165,7 +166,7 @@ def _calls(
         yield dbt_of(settings).cli(
             [*command, *vars_arguments(settings)],
             context=context,
-            target_path=target_dir(settings),
+            target_path=Home(settings.home).dbt.target,
         )
 
 
@@ -203,7 +204,7 @@ def _with_row_counts(
         if isinstance(event, dg.Output):
             table = context.asset_key_for_output(event.output_name).path[-1]
             rows = {"dagster/row_count": counts[table]} if table in counts else {}
-            place = {"dagster/uri": dg.MetadataValue.path(str(warehouse_path(settings)))}
+            place = {"dagster/uri": dg.MetadataValue.path(str(Home(settings.home).warehouse))}
             yield event.with_metadata({**event.metadata, **rows, **place, BUILD: build.kind})
         else:
             yield event

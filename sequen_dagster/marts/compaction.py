@@ -3,20 +3,17 @@
 In: a warehouse in which rows were replaced by rewritten ones. Out: the same tables in a new file.
 """
 
-import os
 import shutil
-from typing import Final
+from pathlib import Path
 
 import duckdb
 
 from sequen_dagster.errors import BuildError
-from sequen_dagster.home.durable import fsync_folder
-from sequen_dagster.marts.copies import attach_new
-from sequen_dagster.marts.warehouse import connect, warehouse_path
+from sequen_dagster.home.layout import Home
+from sequen_dagster.marts.copies import attach_new, log_of, replace_database
+from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.settings import SequenSettings
-
-_FOLDER: Final = "compaction"
 
 
 def compact(settings: SequenSettings) -> bool:
@@ -31,38 +28,35 @@ def compact(settings: SequenSettings) -> bool:
     Raises:
         BuildError: the new file could not be closed cleanly; the old one is still in place.
     """
-    target = warehouse_path(settings)
-    folder = settings.home / _FOLDER
+    target = Home(settings.home).warehouse
+    folder = Home(settings.home).compaction
     # What one that was killed has left.
     shutil.rmtree(folder, ignore_errors=True)
-    with connect(settings, folders=[folder]) as warehouse:
+    with connect(settings) as warehouse:
         if warehouse.execute("select 1 from raw.uncompacted_batches limit 1").fetchone() is None:
             return False
-        _empty_affected_keys(warehouse)
-        folder.mkdir(mode=0o700)
-        unfinished = folder / target.name
-        attach_new(warehouse, unfinished, "compacted")
-        warehouse.execute(f'copy from database "{target.stem}" to compacted')
-        # In the copy alone: until it is in place, there is something to do.
-        warehouse.execute("truncate compacted.raw.uncompacted_batches")
-        warehouse.execute("detach compacted")
-    fail_point("erase.copied")
-    logs = [path.with_name(f"{path.name}.wal") for path in (unfinished, target)]
-    if any(log.exists() for log in logs):
-        message = (
-            "The warehouse could not be compacted: a write-ahead log was left, and rows would be "
-            "lost. Run again; the warehouse is as it was."
-        )
-        raise BuildError(message)
-    with unfinished.open("rb") as handle:
-        os.fsync(handle.fileno())
-    unfinished.replace(target)
-    fsync_folder(settings.home)
+    folder.mkdir(mode=0o700)
+    with replace_database(target, "the warehouse", folder=folder) as copy:
+        _copy_warehouse(settings, copy)
+        fail_point("erase.copied")
+        if log_of(target).exists():
+            message = "The warehouse has a write-ahead log, and rows would be lost. Run again."
+            raise BuildError(message)
     # The second is where the engine puts rows aside for lack of memory; a killed one leaves them.
     for rest in (folder, target.with_name(f"{target.name}.tmp")):
         shutil.rmtree(rest, ignore_errors=True)
     fail_point("erase.compacted")
     return True
+
+
+def _copy_warehouse(settings: SequenSettings, copy: Path) -> None:
+    with connect(settings, folders=[copy.parent]) as warehouse:
+        _empty_affected_keys(warehouse)
+        attach_new(warehouse, copy, "compacted")
+        warehouse.execute(f'copy from database "{Home(settings.home).warehouse.stem}" to compacted')
+        # In the copy alone: until it is in place, there is something to do.
+        warehouse.execute("truncate compacted.raw.uncompacted_batches")
+        warehouse.execute("detach compacted")
 
 
 def _empty_affected_keys(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -3,17 +3,13 @@
 In: two tables and their key. Out: how many rows differ, in which columns, and some of the keys.
 """
 
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import duckdb
 
-# History: a full refresh does not know it.
-HISTORY_TABLES: Final = frozenset({"rpt_restatements"})
+# History: a full refresh does not repeat it.
 HISTORY_COLUMNS: Final = frozenset({"registered_at", "committed_at", "run_id"})
-_PREFIXES: Final = ("fct_", "dim_", "rpt_")
 _SHOWN_KEYS: Final = 5
 
 
@@ -39,24 +35,6 @@ class Difference:
     repeated: int = 0
     columns: tuple[str, ...] = ()
     keys: tuple[str, ...] = field(default=(), repr=False)
-
-
-def is_compared(table: str) -> bool:
-    """Whether a table of the warehouse is one that has to equal a full refresh."""
-    is_public = table.startswith(_PREFIXES) or table == "quarantined_events"
-    return is_public and table not in HISTORY_TABLES
-
-
-def table_keys(manifest: Path) -> dict[str, tuple[str, ...]]:
-    """What identifies a row of each table, by the tests `unique_key` of the dbt project."""
-    keys = {}
-    for node in json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values():
-        test = node.get("test_metadata") or {}
-        if test.get("name") == "unique_key" and node.get("attached_node"):
-            given = test["kwargs"]
-            columns = given.get("columns") or [given["column_name"]]
-            keys[node["attached_node"].rpartition(".")[2]] = tuple(columns)
-    return keys
 
 
 def compare(

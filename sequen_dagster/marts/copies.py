@@ -1,17 +1,21 @@
 """Marts: tables of the warehouse, copied into a database file of their own."""
 
-from collections.abc import Callable
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import duckdb
+
+from sequen_dagster.errors import BuildError
+from sequen_dagster.home.durable import NO_FAIL_POINTS, FailPoints, replace_file
 
 # The oldest format that today's tools still write, so that older ones can open the file.
 _STORAGE_VERSION: Final = "v1.4.0"
 
 
 def copy_tables(
-    warehouse: duckdb.DuckDBPyConnection, target: Path, *, is_wanted: Callable[[str], bool]
+    warehouse: duckdb.DuckDBPyConnection, target: Path, *, names: Collection[str]
 ) -> dict[str, int]:
     """Copy tables that people read into a new database file, each under its own name.
 
@@ -20,19 +24,19 @@ def copy_tables(
     Args:
         warehouse: from `connect`, with the folder of the target among its `folders`.
         target: the file; it is not there yet.
-        is_wanted: says by the name of a table whether it is copied.
+        names: tables of schema `main`; one that has not been built is left out.
 
     Returns:
         Rows by table.
     """
     warehouse.execute(f"attach {_quoted(target)} as copy (storage_version '{_STORAGE_VERSION}')")
-    names = warehouse.execute(
+    built = warehouse.execute(
         "select table_name from information_schema.tables"
         " where table_catalog = current_database() and table_schema = 'main' order by 1"
     ).fetchall()
     row_counts = {}
-    for (name,) in names:
-        if is_wanted(name):
+    for (name,) in built:
+        if name in names:
             # The names are those of our own dbt models.
             copied = warehouse.execute(
                 f'create table copy.main."{name}" as select * from main."{name}"'  # noqa: S608
@@ -50,6 +54,40 @@ def attach_copy(warehouse: duckdb.DuckDBPyConnection, path: Path, name: str) -> 
 def attach_new(warehouse: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
     """Attach a file that is not there yet for writing, as the database `name`."""
     warehouse.execute(f"attach {_quoted(path)} as {name}")
+
+
+@contextmanager
+def replace_database(
+    target: Path,
+    what: str,
+    *,
+    folder: Path | None = None,
+    fail_points: FailPoints = NO_FAIL_POINTS,
+) -> Iterator[Path]:
+    """`replace_file` for a database; close the new one within the block.
+
+    Raises:
+        BuildError: it was not closed cleanly; the old database is still in place.
+        StorageError: it cannot be written; likewise.
+    """
+    with replace_file(target, what, folder=folder, fail_points=fail_points) as unfinished:
+        log = log_of(unfinished)
+        log.unlink(missing_ok=True)
+        try:
+            yield unfinished
+            if log.exists():
+                message = (
+                    f"The new file of {what} was left with a write-ahead log and would lose rows. "
+                    "Run again; the old file is still in place."
+                )
+                raise BuildError(message)
+        finally:
+            log.unlink(missing_ok=True)
+
+
+def log_of(database: Path) -> Path:
+    """The engine's write-ahead log of a database, which is there while it is open."""
+    return database.with_name(f"{database.name}.wal")
 
 
 def _quoted(path: Path) -> str:

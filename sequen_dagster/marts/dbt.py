@@ -9,7 +9,8 @@ from typing import Any
 from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
-from sequen_dagster.marts.project import profiles_dir, project_dir
+from sequen_dagster.home.layout import Home
+from sequen_dagster.marts.project import project_dir
 from sequen_dagster.runtime.parent_watchdog import parent_in_environment
 from sequen_dagster.settings import SequenSettings
 
@@ -36,7 +37,7 @@ def dbt_of(settings: SequenSettings) -> HomeDbt:
     os.environ.update(parent_in_environment())
     return HomeDbt(
         project_dir=str(project_dir()),
-        profiles_dir=str(profiles_dir(settings)),
+        profiles_dir=str(Home(settings.home).dbt.root),
         # Of this environment, whether or not it is on the path.
         dbt_executable=str(Path(sysconfig.get_path("scripts")) / "dbt"),
     )

@@ -17,13 +17,13 @@ from typing import Final
 import yaml
 
 from sequen_dagster.errors import BuildError, SettingsError
-from sequen_dagster.marts.warehouse import engine_options, warehouse_path
+from sequen_dagster.home.layout import Home
+from sequen_dagster.marts.warehouse import engine_options
 from sequen_dagster.runtime.parent_watchdog import parent_in_environment
 from sequen_dagster.settings import SequenSettings
 
 # Doc blocks lie in Markdown.
 _SOURCES: Final = ("*.sql", "*.yml", "*.csv", "*.md")
-_STAMP: Final = "sequen_sources"
 _PLUGINS: Final = ("sequen_dagster.marts.dbt_plugin", "sequen_dagster.marts.dbt_errors")
 
 
@@ -33,16 +33,6 @@ def project_dir() -> Path:
     package = Path(str(importlib.resources.files("sequen_dagster")))
     inside = package / "dbt_project"
     return inside if inside.is_dir() else package.with_name("dbt_project")
-
-
-def profiles_dir(settings: SequenSettings) -> Path:
-    """The home's folder for dbt."""
-    return settings.home / "dbt"
-
-
-def target_dir(settings: SequenSettings) -> Path:
-    """Where dbt puts its artifacts and logs."""
-    return profiles_dir(settings) / "target"
 
 
 def write_profile(settings: SequenSettings) -> Path:
@@ -57,12 +47,11 @@ def write_profile(settings: SequenSettings) -> Path:
             "and Dagster may copy. Choose a place outside."
         )
         raise SettingsError(message)
-    settings.make_home()
-    folder = profiles_dir(settings)
-    folder.mkdir(exist_ok=True)
+    home = Home(settings.home).make()
+    home.dbt.root.mkdir(exist_ok=True)
     output = {
         "type": "duckdb",
-        "path": str(warehouse_path(settings)),
+        "path": str(home.warehouse),
         "schema": "main",
         "threads": max(2, min(settings.workers, 8)),
         # As config_options, not settings: dbt-duckdb sets the latter again for every cursor, which
@@ -71,8 +60,8 @@ def write_profile(settings: SequenSettings) -> Path:
         "plugins": [{"module": module} for module in _PLUGINS],
     }
     profile = {"sequen": {"target": "duckdb", "outputs": {"duckdb": output}}}
-    (folder / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
-    return folder
+    home.dbt.profile.write_text(yaml.safe_dump(profile), encoding="utf-8")
+    return home.dbt.root
 
 
 def manifest_path(settings: SequenSettings) -> Path:
@@ -81,8 +70,8 @@ def manifest_path(settings: SequenSettings) -> Path:
     Raises:
         BuildError: dbt cannot parse the project.
     """
-    manifest = target_dir(settings) / "manifest.json"
-    stamp = target_dir(settings) / _STAMP
+    folder = Home(settings.home).dbt
+    manifest, stamp = folder.manifest, folder.sources_fingerprint
     wanted = sources_fingerprint(settings)
     if manifest.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return manifest
@@ -134,13 +123,14 @@ def dbt_command(settings: SequenSettings, *arguments: str) -> list[str]:
 
 def dbt_environment(settings: SequenSettings) -> dict[str, str]:
     """The environment that keeps dbt inside the home, and has it end with this process."""
+    folder = Home(settings.home).dbt
     return {
         **os.environ,
         **parent_in_environment(),
         "DBT_PROJECT_DIR": str(project_dir()),
-        "DBT_PROFILES_DIR": str(profiles_dir(settings)),
-        "DBT_TARGET_PATH": str(target_dir(settings)),
-        "DBT_LOG_PATH": str(target_dir(settings)),
+        "DBT_PROFILES_DIR": str(folder.root),
+        "DBT_TARGET_PATH": str(folder.target),
+        "DBT_LOG_PATH": str(folder.target),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 

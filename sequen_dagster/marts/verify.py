@@ -12,31 +12,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-
-from sequen_dagster.errors import BuildError, LockTimeoutError, SettingsError
+from sequen_dagster.errors import BuildError, SettingsError
+from sequen_dagster.home.layout import Home, Lake
+from sequen_dagster.home.locks import VERIFY, hold_lock, writer_lock
 from sequen_dagster.lake.commits import latest_manifests
 from sequen_dagster.marts.builds import why_stale
-from sequen_dagster.marts.compare import (
-    Difference,
-    compare,
-    is_compared,
-    table_keys,
-)
+from sequen_dagster.marts.catalog import TableCatalog
+from sequen_dagster.marts.compare import Difference, compare
 from sequen_dagster.marts.copies import attach_copy, copy_tables
 from sequen_dagster.marts.project import (
     dbt_command,
     dbt_environment,
+    manifest_path,
     tables_fingerprint,
-    target_dir,
     write_profile,
 )
 from sequen_dagster.marts.warehouse import (
     connect,
     create_raw_tables,
     load_commits,
-    warehouse_path,
-    writer_lock,
 )
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.runtime.text import counted
@@ -87,56 +81,58 @@ def verify(settings: SequenSettings) -> Verification:
         LockTimeoutError: a writer, or another verify, was in the way for too long.
         BuildError: the tables are older than what is loaded, or dbt cannot build them from nothing.
     """
-    if not warehouse_path(settings).exists():
+    home = Home(settings.home)
+    if not home.warehouse.exists():
         message = f"Home {str(settings.home)!r} has no warehouse. Run `sequen-dagster run` first."
         raise SettingsError(message)
     with _scratch(settings) as scratch:
-        copy = scratch.home / "actual.duckdb"
+        copy = home.scratch.actual_tables
         emit("verify", "copying the tables that stand")
-        commits = _copy_actual(settings, copy)
+        catalog = TableCatalog.load(manifest_path(scratch))
+        commits = _copy_actual(settings, copy, catalog)
         emit("verify", f"loading {counted(len(commits), 'commit')}")
-        loaded = load_commits(scratch, lake=settings.home / "lake", only=commits)
+        loaded = load_commits(scratch, lake=home.lake, only=commits)
         _rebuild(scratch)
-        tables, differences = _compare_all(scratch, copy)
-    return Verification(tables, len(commits), len(commits) - loaded.commits, differences)
+        differences = _compare_all(scratch, copy, catalog)
+    return Verification(
+        len(catalog.compared), len(commits), len(commits) - loaded.commits, differences
+    )
 
 
 @contextmanager
 def _scratch(settings: SequenSettings) -> Iterator[SequenSettings]:
     """A home of its own, by the same settings, that is gone afterwards."""
-    folder = settings.home / "verify"
-    lock = filelock.FileLock(settings.home / "verify.lock")
-    try:
-        lock.acquire(timeout=settings.lock_timeout_seconds)
-    except filelock.Timeout:
-        message = f"Another verify is at work in {str(settings.home)!r}. Wait for it."
-        raise LockTimeoutError(message) from None
-    try:
-        # What one that was killed has left.
-        shutil.rmtree(folder, ignore_errors=True)
-        scratch = settings.model_copy(update={"home": folder})
-        scratch.make_home()
-        yield scratch
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
+    home = Home(settings.home)
+    folder = home.scratch.root
+    with hold_lock(home, VERIFY, timeout_seconds=settings.lock_timeout_seconds):
+        try:
+            # What one that was killed has left.
+            shutil.rmtree(folder, ignore_errors=True)
+            home.scratch.make()
+            yield settings.model_copy(update={"home": folder})
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _copy_actual(settings: SequenSettings, copy: Path) -> set[str]:
+def _copy_actual(settings: SequenSettings, copy: Path, catalog: TableCatalog) -> set[str]:
     """Copy the tables to compare; return the names of the commits that they are made of."""
-    with writer_lock(settings), connect(settings, folders=[copy.parent]) as warehouse:
+    home = Home(settings.home)
+    with (
+        writer_lock(home, timeout_seconds=settings.lock_timeout_seconds),
+        connect(settings, folders=[copy.parent]) as warehouse,
+    ):
         create_raw_tables(warehouse)
         names = dict(warehouse.execute("select commit_id, name from raw.commits").fetchall())
         reason = why_stale(warehouse, tables_fingerprint(settings))
-        reason = reason or _why_outdated(settings.home / "lake", names)
+        reason = reason or _why_outdated(home.lake, names)
         if reason:
             message = f"The tables cannot be verified: {reason}. Run `sequen-dagster run` first."
             raise BuildError(message)
-        copy_tables(warehouse, copy, is_wanted=is_compared)
+        copy_tables(warehouse, copy, names=catalog.compared)
         return set(names.values())
 
 
-def _why_outdated(lake: Path, names: dict[str, str]) -> str:
+def _why_outdated(lake: Lake, names: dict[str, str]) -> str:
     """Rows that were rewritten since they were loaded are nothing to compare with."""
     latest = latest_manifests(lake)
     outdated = [one for one, name in names.items() if one in latest and latest[one].stem != name]
@@ -170,7 +166,7 @@ def _rebuild(scratch: SequenSettings) -> None:
 
 
 def _failed_models(scratch: SequenSettings) -> str:
-    results = target_dir(scratch) / "run_results.json"
+    results = Home(scratch.home).dbt.run_results
     if not results.exists():
         return "it did not get to the first one"
     failed = [
@@ -181,18 +177,14 @@ def _failed_models(scratch: SequenSettings) -> str:
     return ", ".join(failed) or "no model says why"
 
 
-def _compare_all(scratch: SequenSettings, copy: Path) -> tuple[int, tuple[Difference, ...]]:
-    keys = table_keys(target_dir(scratch) / "manifest.json")
+def _compare_all(
+    scratch: SequenSettings, copy: Path, catalog: TableCatalog
+) -> tuple[Difference, ...]:
     with connect(scratch, folders=[copy.parent]) as rebuilt:
         attach_copy(rebuilt, copy, "actual")
-        names = rebuilt.execute(
-            "select distinct table_name from information_schema.tables"
-            " where table_schema = 'main' order by 1"
-        ).fetchall()
-        tables = [name for (name,) in names if is_compared(name)]
         differences = []
-        for number, table in enumerate(tables, start=1):
-            emit("verify", f"comparing {number} of {len(tables)} {table}")
-            found = compare(rebuilt, table, keys.get(table, ()))
+        for number, table in enumerate(catalog.compared, start=1):
+            emit("verify", f"comparing {number} of {len(catalog.compared)} {table}")
+            found = compare(rebuilt, table, catalog.keys.get(table, ()))
             differences += [found] if found else []
-    return len(tables), tuple(differences)
+    return tuple(differences)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from sequen_dagster.marts.warehouse import connect, warehouse_path
+from sequen_dagster.home.layout import Home
+from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.settings import SequenSettings
 
 
@@ -16,7 +17,7 @@ def anonymous_events(settings: SequenSettings, visitor_keys: Iterable[str]) -> l
     Returns:
         The ids; none where no tables were built yet.
     """
-    if not warehouse_path(settings).exists():
+    if not Home(settings.home).warehouse.exists():
         return []
     with connect(settings) as warehouse:
         is_built = warehouse.execute(

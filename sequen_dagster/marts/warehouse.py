@@ -3,22 +3,18 @@
 In: the lake's commits. Out: the `raw` tables that dbt's staging models read.
 """
 
-import json
-import os
-import socket
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import filelock
 import polars as pl
 
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
-from sequen_dagster.errors import LockTimeoutError, SettingsError
+from sequen_dagster.errors import SettingsError
+from sequen_dagster.home.layout import Home, Lake
 from sequen_dagster.lake.commits import Batch, Commit, read_commits
 from sequen_dagster.marts.opening import opened
 from sequen_dagster.runtime.fail_points import fail_point
@@ -119,38 +115,6 @@ def engine_options(settings: SequenSettings) -> dict[str, Any]:
     }
 
 
-def warehouse_path(settings: SequenSettings) -> Path:
-    """The writer's database."""
-    return settings.home / "warehouse.duckdb"
-
-
-@contextmanager
-def writer_lock(settings: SequenSettings) -> Iterator[None]:
-    """Hold the right to write the warehouse; the operating system takes it back if we die.
-
-    Raises:
-        LockTimeoutError: somebody else held it past `lock_timeout_seconds`; the message says who.
-    """
-    lock = filelock.FileLock(settings.make_home() / "writer.lock")
-    owner = settings.home / "writer.json"
-    try:
-        lock.acquire(timeout=settings.lock_timeout_seconds)
-    except filelock.Timeout:
-        message = (
-            f"Another writer holds the lock of {str(settings.home)!r}: {_holder(owner)}. "
-            "Wait for it, stop it, or raise `lock_timeout_seconds`."
-        )
-        raise LockTimeoutError(message) from None
-    try:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": now}
-        owner.write_text(json.dumps(facts), encoding="utf-8")
-        yield
-    finally:
-        owner.unlink(missing_ok=True)
-        lock.release()
-
-
 @contextmanager
 def connect(
     settings: SequenSettings, *, folders: Iterable[Path] = ()
@@ -170,7 +134,7 @@ def connect(
     """
     locks = ("enable_external_access", "lock_configuration")
     options = {name: value for name, value in engine_options(settings).items() if name not in locks}
-    path = warehouse_path(settings)
+    path = Home(settings.home).warehouse
     timeout_seconds = settings.lock_timeout_seconds
     with without_values(), opened(path, options, timeout_seconds=timeout_seconds) as connection:
         # Only a running database takes this, so the two locks follow it.
@@ -181,7 +145,7 @@ def connect(
 
 
 def load_commits(
-    settings: SequenSettings, *, lake: Path | None = None, only: Collection[str] | None = None
+    settings: SequenSettings, *, lake: Lake | None = None, only: Collection[str] | None = None
 ) -> Loaded:
     """Load every commit that the warehouse does not hold yet, one transaction a commit.
 
@@ -199,11 +163,12 @@ def load_commits(
         What came in.
 
     Raises:
-        SettingsError: the lake's path holds signs that the engine would expand.
+        SettingsError: the lake's path holds characters that the engine would expand.
     """
     loaded = Loaded()
-    lake = _checked(lake or settings.home / "lake")
-    with connect(settings, folders=[lake]) as warehouse:
+    lake = lake or Home(settings.home).lake
+    _check_expandable(lake)
+    with connect(settings, folders=[lake.root]) as warehouse:
         create_raw_tables(warehouse)
         load_overrides(settings, warehouse)
         held = dict(warehouse.execute("select name, commit_id from raw.commits").fetchall())
@@ -325,7 +290,7 @@ def transaction(warehouse: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def _load_batch(
-    warehouse: duckdb.DuckDBPyConnection, lake: Path, commit: Commit, batch: Batch
+    warehouse: duckdb.DuckDBPyConnection, lake: Lake, commit: Commit, batch: Batch
 ) -> int:
     """Load one batch; return how many events came in."""
     before = current_batch(warehouse, batch)
@@ -364,7 +329,7 @@ def _note_affected(warehouse: duckdb.DuckDBPyConnection, batch_id: str | None) -
 
 
 def _load_rows(
-    warehouse: duckdb.DuckDBPyConnection, lake: Path, commit: Commit, batch: Batch
+    warehouse: duckdb.DuckDBPyConnection, lake: Lake, commit: Commit, batch: Batch
 ) -> int:
     held = warehouse.execute(
         "select -version, commit_id, -revision from raw.batches where batch_id = ?",
@@ -411,7 +376,7 @@ def _insert_row(warehouse: duckdb.DuckDBPyConnection, table: str, values: dict[s
 
 def _copy_rows(
     warehouse: duckdb.DuckDBPyConnection,
-    lake: Path,
+    lake: Lake,
     files: tuple[str, ...],
     table: str,
     schema: pl.Schema,
@@ -426,20 +391,13 @@ def _copy_rows(
     warehouse.execute(
         f"insert into raw.{table} ({columns}) select {values}"  # noqa: S608  # our own names
         " from read_parquet(?, hive_partitioning = true, hive_types = {'batch_id': 'varchar'})",
-        [[f"{lake}/{name}" for name in files]],
+        [[str(lake.rows(name)) for name in files]],
     )
 
 
-def _checked(lake: Path) -> Path:
-    if any(sign in str(lake) for sign in "*?[]{}"):
+def _check_expandable(lake: Lake) -> None:
+    if any(character in str(lake.root) for character in "*?[]{}"):
         # DuckDB expands these even in a bound parameter, and would read other files.
-        message = f"home {str(lake.parent)!r} holds one of * ? [ ] {{ }}. Choose another path."
+        home = str(lake.root.parent)
+        message = f"home {home!r} holds one of * ? [ ] {{ }}. Choose another path."
         raise SettingsError(message)
-    return lake
-
-
-def _holder(owner: Path) -> str:
-    if not owner.exists():
-        return "it has not said who it is"
-    facts = json.loads(owner.read_text(encoding="utf-8"))
-    return f"process {facts['pid']} on {facts['host']} since {facts['since']}"

@@ -19,30 +19,35 @@ from packaging.requirements import Requirement
 from sequen_dagster.errors import ExportsError, HomeError, LockTimeoutError
 from sequen_dagster.exports.files import list_location
 from sequen_dagster.exports.passed_over import passed_over_text
-from sequen_dagster.home.locks import commit_lock
-from sequen_dagster.lake.commits import Batch, commit_id_of, commit_names, current_batches
-from sequen_dagster.lake.erasures import read_noted
-from sequen_dagster.lake.ingest import contract_fingerprint
+from sequen_dagster.home.layout import Home, Lake
+from sequen_dagster.home.locks import LOCKS, WRITER, hold_lock, writer_lock
+from sequen_dagster.lake.commits import Batch, commit_id_of, current_batches, list_commit_names
+from sequen_dagster.lake.erasures import read_erasure_list
+from sequen_dagster.lake.ingest import ValidationRules
 from sequen_dagster.lake.ledger import Ledger
-from sequen_dagster.lake.ledger_file import connect as connect_ledger
-from sequen_dagster.lake.ledger_file import ledger_path, set_aside
-from sequen_dagster.lake.tidying import find_unreferenced_files, missing_rows
+from sequen_dagster.lake.ledger_file import set_ledger_aside
+from sequen_dagster.lake.ledger_rows import FileState
+from sequen_dagster.lake.tidying import find_missing_rows, find_unreferenced_files
 from sequen_dagster.marts.builds import why_stale
 from sequen_dagster.marts.project import project_dir, tables_fingerprint
-from sequen_dagster.marts.warehouse import connect, warehouse_path, writer_lock
-from sequen_dagster.reports.publish import snapshot_path
+from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.runtime.text import counted, quoted
 from sequen_dagster.settings import SequenSettings
 
 Level = Literal["ok", "warning", "error"]
 
-_TOLD_VERSIONS: Final = ("dagster", "dagster-dbt", "dbt-core", "dbt-duckdb", "duckdb", "pandera")
+_SHOWN_VERSIONS: Final = ("dagster", "dagster-dbt", "dbt-core", "dbt-duckdb", "duckdb", "pandera")
 _SHOWN: Final = 3
+# How files of these states are named, and what becomes of them.
+_FAILED_STATES: Final[dict[FileState, tuple[str, str]]] = {
+    "failed": ("failed", "tried again"),
+    "dead_lettered": ("dead-lettered", "tried again by `replay --dead-lettered`"),
+}
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
+class Diagnosis:
+    """One thing that was examined.
 
     Attributes:
         area: what it belongs to: versions, home, exports, lake, ledger, marts, reports, triggers.
@@ -55,23 +60,29 @@ class Finding:
     message: str
 
 
-def examine(settings: SequenSettings) -> list[Finding]:
+def examine_home(settings: SequenSettings) -> list[Diagnosis]:
     """Look at everything; nothing is changed.
 
     Args:
         settings: those that the home is used with.
 
     Returns:
-        Findings in the order of the stages.
+        Diagnoses in the order of the stages.
     """
-    home = settings.home
-    findings = [*_versions(), *_home(settings), *_exports(settings)]
-    if not home.is_dir():
-        return findings
-    return [*findings, *_lake(settings), *_ledger(settings), *_marts(settings), *_triggers()]
+    home = Home(settings.home)
+    found = [*_examine_versions(), *_examine_root(home), *_examine_exports(settings)]
+    if not home.root.is_dir():
+        return found
+    return [
+        *found,
+        *_examine_lake(settings, home),
+        *_examine_ledger(home),
+        *_examine_marts(settings, home),
+        *_examine_instance(),
+    ]
 
 
-def rebuild_ledger(settings: SequenSettings) -> tuple[Path | None, int]:
+def rebuild_ledger(home: Home) -> tuple[Path | None, int]:
     """Rebuild the ledger from the commits.
 
     What it knew of files that are not committed is forgotten: failed and dead-lettered files are
@@ -80,12 +91,11 @@ def rebuild_ledger(settings: SequenSettings) -> tuple[Path | None, int]:
     Returns:
         The name that the old ledger has now, if there was one; and how many commits are indexed.
     """
-    path = ledger_path(settings.make_home())
-    kept = set_aside(path, "before-rebuild") if path.exists() else None
-    return kept, Ledger(settings.home).sync()
+    kept = set_ledger_aside(home.ledger, "before-rebuild") if home.ledger.exists() else None
+    return kept, Ledger(home).sync()
 
 
-def _versions() -> Iterator[Finding]:
+def _examine_versions() -> Iterator[Diagnosis]:
     wrong = []
     for text in requires("sequen-dagster") or ():
         requirement = Requirement(text)
@@ -97,82 +107,84 @@ def _versions() -> Iterator[Finding]:
             installed = "none"
         if installed == "none" or not requirement.specifier.contains(installed, prereleases=True):
             wrong.append(f"{requirement} is needed, {installed} is installed")
-    told = ", ".join(f"{name} {version(name)}" for name in _TOLD_VERSIONS)
-    yield Finding("versions", "ok", f"sequen-dagster {version('sequen-dagster')}; {told}")
+    installed_versions = ", ".join(f"{name} {version(name)}" for name in _SHOWN_VERSIONS)
+    yield Diagnosis(
+        "versions", "ok", f"sequen-dagster {version('sequen-dagster')}; {installed_versions}"
+    )
     if wrong:
-        yield Finding("versions", "error", f"{'; '.join(wrong)}. Install the package again.")
+        yield Diagnosis("versions", "error", f"{'; '.join(wrong)}. Install the package again.")
 
 
-def _home(settings: SequenSettings) -> Iterator[Finding]:
-    home = settings.home
-    if not home.is_dir():
-        yield Finding("home", "ok", f"{str(home)!r} is not there yet; the first run makes it.")
+def _examine_root(home: Home) -> Iterator[Diagnosis]:
+    root = home.root
+    if not root.is_dir():
+        yield Diagnosis("home", "ok", f"{str(root)!r} is not there yet; the first run makes it.")
         return
-    if home.is_relative_to(project_dir()):
-        message = f"{str(home)!r} lies within the dbt project, which an upgrade replaces. Move it."
-        yield Finding("home", "error", message)
+    if root.is_relative_to(project_dir()):
+        message = f"{str(root)!r} lies within the dbt project, which an upgrade replaces. Move it."
+        yield Diagnosis("home", "error", message)
     try:
-        with tempfile.TemporaryFile(dir=home):
+        with tempfile.TemporaryFile(dir=root):
             pass
     except OSError as error:
-        message = f"{str(home)!r} cannot be written: {error.strerror}. Give this user the right to."
-        yield Finding("home", "error", message)
-    if home.stat().st_mode & 0o077:
-        message = f"{str(home)!r} is open to other users of this machine. Run `chmod go= {home}`."
-        yield Finding("home", "warning", message)
-    free = shutil.disk_usage(home).free
-    held = sum(path.stat().st_size for path in (warehouse_path(settings),) if path.exists())
+        message = f"{str(root)!r} cannot be written: {error.strerror}. Give this user the right to."
+        yield Diagnosis("home", "error", message)
+    if root.stat().st_mode & 0o077:
+        message = f"{str(root)!r} is open to other users of this machine. Run `chmod go= {root}`."
+        yield Diagnosis("home", "warning", message)
+    free = shutil.disk_usage(root).free
+    held = home.warehouse.stat().st_size if home.warehouse.exists() else 0
     # A build, a snapshot and a verify each need about as much again.
     level: Level = "ok" if free > max(2 * held, 1 << 30) else "warning"
-    yield Finding("home", level, f"{free / 1e9:,.1f} GB free; the warehouse has {held / 1e9:,.1f}")
-    yield from _holders(settings)
+    yield Diagnosis(
+        "home", level, f"{free / 1e9:,.1f} GB free; the warehouse has {held / 1e9:,.1f}"
+    )
+    yield from _examine_locks(home)
 
 
-def _holders(settings: SequenSettings) -> Iterator[Finding]:
-    """Who has the locks; nobody, most of the time."""
-    impatient = settings.model_copy(update={"lock_timeout_seconds": 0})
-    try:
-        with writer_lock(impatient):
-            yield Finding("home", "ok", "nobody writes the warehouse")
-    except LockTimeoutError as error:
-        yield Finding("home", "warning", str(error))
-    try:
-        with commit_lock(impatient):
-            pass
-    except LockTimeoutError:
-        yield Finding("home", "warning", "a run is committing to the lake at this moment")
+def _examine_locks(home: Home) -> Iterator[Diagnosis]:
+    """Which processes hold the locks; none, most of the time."""
+    for lock in LOCKS:
+        try:
+            with hold_lock(home, lock, timeout_seconds=0):
+                pass
+        except LockTimeoutError as error:
+            yield Diagnosis("home", "warning", str(error))
+        else:
+            if lock == WRITER:
+                yield Diagnosis("home", "ok", "no process writes the warehouse")
 
 
-def _exports(settings: SequenSettings) -> Iterator[Finding]:
+def _examine_exports(settings: SequenSettings) -> Iterator[Diagnosis]:
     for source in settings.sources:
         try:
             listing = list_location(source)
         except ExportsError as error:
-            yield Finding("exports", "error", str(error))
+            yield Diagnosis("exports", "error", str(error))
             continue
         size = sum(file.size_bytes for file in listing.files)
         message = f"{source.name}: {counted(len(listing.files), 'file')}, {size / 1e9:,.2f} GB"
         if not listing.files:
-            # An empty place waits for its first file; one where all is passed over is misread.
-            yield Finding("exports", "warning" if listing.passed_over else "ok", str(listing))
+            # An empty location waits for its first file; one where all is passed over is misread.
+            yield Diagnosis("exports", "warning" if listing.passed_over else "ok", str(listing))
             continue
         is_closed = any(one.reason == "unreadable" for one in listing.passed_over)
         found = ". ".join(filter(None, (message, passed_over_text(listing.passed_over))))
-        yield Finding("exports", "warning" if is_closed else "ok", found)
+        yield Diagnosis("exports", "warning" if is_closed else "ok", found)
 
 
-def _lake(settings: SequenSettings) -> Iterator[Finding]:
-    batches = current_batches(settings.home / "lake")
-    commits = counted(len(commit_names(settings.home / "lake")), "commit")
-    yield Finding("lake", "ok", f"{commits}, {counted(len(batches), 'current batch')}")
-    lost = missing_rows(settings)
+def _examine_lake(settings: SequenSettings, home: Home) -> Iterator[Diagnosis]:
+    batches = current_batches(home.lake)
+    commits = counted(len(list_commit_names(home.lake)), "commit")
+    yield Diagnosis("lake", "ok", f"{commits}, {counted(len(batches), 'current batch')}")
+    lost = find_missing_rows(home.lake)
     if lost:
         message = (
             f"{counted(len(lost), 'row file')} that commits name are gone ({_few(lost)}). Restore "
             "the lake from a backup, or replay these batches from the export files."
         )
-        yield Finding("lake", "error", message)
-    unreferenced_files = find_unreferenced_files(settings)
+        yield Diagnosis("lake", "error", message)
+    unreferenced_files = find_unreferenced_files(home)
     if unreferenced_files:
         size = sum(unreferenced.size_bytes for unreferenced in unreferenced_files)
         message = (
@@ -180,88 +192,76 @@ def _lake(settings: SequenSettings) -> Iterator[Finding]:
             f"{size / 1e6:,.1f} MB. "
             "`sequen-dagster doctor --clean` removes them."
         )
-        yield Finding("lake", "warning", message)
-    yield from _erasures(settings, batches)
-    validate = contract_fingerprint(settings)
-    stale = [batch.path for batch in batches if batch.contract_fingerprint != validate]
+        yield Diagnosis("lake", "warning", message)
+    yield from _examine_erasures(home.lake, batches)
+    fingerprint = ValidationRules.of(settings).fingerprint
+    stale = [batch.path for batch in batches if batch.contract_fingerprint != fingerprint]
     if stale:
         message = (
-            f"{counted(len(stale), 'batch')} judged by another contract ({_few(stale)}). "
-            "`sequen-dagster replay --stale` judges them again."
+            f"{counted(len(stale), 'batch')} validated by other rules ({_few(stale)}). "
+            "`sequen-dagster replay --stale` validates them again."
         )
-        yield Finding("lake", "warning", message)
+        yield Diagnosis("lake", "warning", message)
 
 
-def _erasures(settings: SequenSettings, batches: list[Batch]) -> Iterator[Finding]:
+def _examine_erasures(lake: Lake, batches: list[Batch]) -> Iterator[Diagnosis]:
     try:
-        noted = read_noted(settings.home / "lake")
+        erased = read_erasure_list(lake)
     except HomeError as error:
-        yield Finding("lake", "error", str(error))
+        yield Diagnosis("lake", "error", str(error))
         return
-    if not noted.notes and any(batch.erasures for batch in batches):
+    if not erased.notes and any(batch.erasures for batch in batches):
         message = (
             "The list of erased people (`lake/erasures.json`) is gone, so new files bring them "
             "back. Restore it from a backup, or erase them again."
         )
-        yield Finding("lake", "error", message)
-    if noted.unfinished:
-        count = counted(noted.unfinished, "erasure")
+        yield Diagnosis("lake", "error", message)
+    if erased.unfinished_count:
+        count = counted(erased.unfinished_count, "erasure")
         message = f"{count} broke off. Run the same `sequen-dagster erase` again."
-        yield Finding("lake", "error", message)
+        yield Diagnosis("lake", "error", message)
 
 
-def _ledger(settings: SequenSettings) -> Iterator[Finding]:
-    path = ledger_path(settings.home)
-    if not path.exists():
-        yield Finding("ledger", "ok", "not there; the next run makes it from the commits")
+def _examine_ledger(home: Home) -> Iterator[Diagnosis]:
+    if not home.ledger.exists():
+        yield Diagnosis("ledger", "ok", "not there; the next run makes it from the commits")
         return
     try:
-        ledger = Ledger(settings.home)
-        with connect_ledger(path) as connection:
-            known = {row[0] for row in connection.execute("select commit_id from commits")}
-            states = {
-                state: [row[1] for row in rows]
-                for state in ("failed", "dead_lettered")
-                if (
-                    rows := connection.execute(
-                        "select state, path from files where state = ? order by path", (state,)
-                    ).fetchall()
-                )
-            }
-        waiting = len(set(commit_names(settings.home / "lake")) - known)
+        ledger = Ledger(home)
+        known = ledger.commit_names()
+        paths = {state: ledger.paths_in_state(state) for state in _FAILED_STATES}
+        waiting = len(set(list_commit_names(home.lake)) - known)
         ledger.check_lake()
         unread = ledger.unread_files()
     except HomeError as error:
-        yield Finding("ledger", "error", str(error))
+        yield Diagnosis("ledger", "error", str(error))
         return
-    yield Finding("ledger", "ok", f"{counted(len(known), 'commit')} indexed, {waiting} to come")
-    for state, paths in states.items():
-        has_failed = state == "failed"
-        then = "tried again" if has_failed else "tried again by `replay --dead-lettered`"
-        what = "failed" if has_failed else "dead-lettered"
-        message = f"{counted(len(paths), 'file')} {what} ({_few(paths)}); {then}"
-        yield Finding("ledger", "warning", message)
+    yield Diagnosis("ledger", "ok", f"{counted(len(known), 'commit')} indexed, {waiting} to come")
+    for state, (what, then) in _FAILED_STATES.items():
+        if paths[state]:
+            message = f"{counted(len(paths[state]), 'file')} {what} ({_few(paths[state])}); {then}"
+            yield Diagnosis("ledger", "warning", message)
     if unread:
         named = "; ".join(map(str, unread[:_SHOWN])) + ("; ..." if len(unread) > _SHOWN else "")
         message = f"{counted(len(unread), 'file')} could not be read as a whole. {named}"
-        yield Finding("ledger", "warning", message)
+        yield Diagnosis("ledger", "warning", message)
 
 
-def _marts(settings: SequenSettings) -> Iterator[Finding]:
-    if not warehouse_path(settings).exists():
-        yield Finding("marts", "ok", "no warehouse yet; the first run builds it")
+def _examine_marts(settings: SequenSettings, home: Home) -> Iterator[Diagnosis]:
+    if not home.warehouse.exists():
+        yield Diagnosis("marts", "ok", "no warehouse yet; the first run builds it")
         return
     impatient = settings.model_copy(update={"lock_timeout_seconds": 0})
     try:
-        with writer_lock(impatient), connect(impatient) as warehouse:
-            behind = why_stale(warehouse, tables_fingerprint(settings))
+        with writer_lock(home, timeout_seconds=0), connect(impatient) as warehouse:
+            reason = why_stale(warehouse, tables_fingerprint(settings))
             rows = warehouse.execute("select name from raw.commits").fetchall()
     except (duckdb.CatalogException, duckdb.BinderException):
         message = "there are no tables of this release. The next run makes them."
-        yield Finding("marts", "warning", message)
+        yield Diagnosis("marts", "warning", message)
         return
     except LockTimeoutError as error:
-        yield Finding("marts", "warning", f"not looked at: {error}")
+        yield Diagnosis("marts", "warning", f"not looked at: {error}")
         return
     except duckdb.Error as error:
         # Not its text, which may hold values; a newer format or a damaged file.
@@ -269,41 +269,42 @@ def _marts(settings: SequenSettings) -> Iterator[Finding]:
             f"the warehouse cannot be opened ({type(error).__name__}). If a newer duckdb made it, "
             "install that one; else delete it, and the next run builds it from the lake."
         )
-        yield Finding("marts", "error", message)
+        yield Diagnosis("marts", "error", message)
         return
     loaded = {name for (name,) in rows}
-    present = set(commit_names(settings.home / "lake"))
+    present = set(list_commit_names(home.lake))
     # By their ids: rows of a commit that is there may have been rewritten since it was loaded.
     lost = set(map(commit_id_of, loaded)) - set(map(commit_id_of, present))
     if lost:
         count = counted(len(lost), "commit")
-        yield Finding("marts", "error", f"{count} that the warehouse holds are not in the lake")
-    if behind or present - loaded:
-        reason = behind or f"{counted(len(present - loaded), 'commit')} to load"
-        yield Finding(
+        yield Diagnosis("marts", "error", f"{count} that the warehouse holds are not in the lake")
+    if present - loaded:
+        reason = reason or f"{counted(len(present - loaded), 'commit')} to load"
+    if reason:
+        yield Diagnosis(
             "marts", "warning", f"the tables are stale: {reason}. The next run rebuilds them."
         )
     else:
-        yield Finding("marts", "ok", f"the tables are those of {counted(len(loaded), 'commit')}")
-    snapshot = snapshot_path(settings)
+        yield Diagnosis("marts", "ok", f"the tables are those of {counted(len(loaded), 'commit')}")
+    snapshot = home.serving.snapshot
     with suppress(FileNotFoundError):
-        if snapshot.stat().st_mtime < warehouse_path(settings).stat().st_mtime - 24 * 3600:
+        if snapshot.stat().st_mtime < home.warehouse.stat().st_mtime - 24 * 3600:
             message = "the published snapshot is a day older than the tables"
-            yield Finding("reports", "warning", message)
+            yield Diagnosis("reports", "warning", message)
 
 
-def _triggers() -> Iterator[Finding]:
+def _examine_instance() -> Iterator[Diagnosis]:
     if not os.environ.get("DAGSTER_HOME"):
-        yield Finding("triggers", "ok", "DAGSTER_HOME is not set, so no instance was looked at")
+        yield Diagnosis("triggers", "ok", "DAGSTER_HOME is not set, so no instance was looked at")
         return
     # Takes seconds to import, and many homes are run without an instance.
     from sequen_dagster.triggers.instance import warnings_of_this_instance
 
     warnings = warnings_of_this_instance()
     for warning in warnings:
-        yield Finding("triggers", "warning", warning)
+        yield Diagnosis("triggers", "warning", warning)
     if not warnings:
-        yield Finding("triggers", "ok", "the instance's pool is limited and no sensor is stopped")
+        yield Diagnosis("triggers", "ok", "the instance's pool is limited and no sensor is stopped")
 
 
 def _few(names: list[str]) -> str:

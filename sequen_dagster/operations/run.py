@@ -22,7 +22,6 @@ from sequen_dagster.lake.assets import (
 )
 from sequen_dagster.lake.replay import Choice
 from sequen_dagster.marts.assets import BUILD
-from sequen_dagster.marts.project import profiles_dir
 from sequen_dagster.reports.files import read_report
 from sequen_dagster.runtime.progress import listening
 from sequen_dagster.settings import SequenSettings
@@ -100,7 +99,7 @@ def run_pipeline(
             "marts": {"config": {"full_refresh": full_refresh}},
         },
     }
-    log = profiles_dir(settings) / "run.log"
+    log = Home(settings.home).dbt.run_log
     # dagster_dbt prints every line of dbt; on a terminal that would bury the summary.
     with (
         _instance() as instance,

@@ -17,7 +17,8 @@ from sequen_dagster.errors import VanishedFileError
 from sequen_dagster.exports.files import Listing, list_locations
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.lake.commits import RecordCounts
-from sequen_dagster.lake.ingest import Tally, validate_file
+from sequen_dagster.lake.ingest import validate_file
+from sequen_dagster.lake.tally import Tally
 from sequen_dagster.runtime.text import counted, printable, quoted
 from sequen_dagster.settings import SequenSettings
 

@@ -1,7 +1,7 @@
 """Reports: the snapshot, the report, dbt's docs and the training set as Dagster assets."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -10,11 +10,11 @@ import dagster as dg
 from sequen_dagster.contract.conflicts import MAX_CONFLICTING_PERCENT
 from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.home.layout import Home
+from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.marts.assets import POOL
 from sequen_dagster.marts.conditions import publication_condition
-from sequen_dagster.marts.warehouse import writer_lock
 from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
 from sequen_dagster.reports.document.completeness import UNLOCKS
 from sequen_dagster.reports.files import make_report
@@ -34,13 +34,13 @@ TRAINING_SET = dg.AssetKey("training_set")
 
 
 def build_reports_assets(
-    settings: SequenSettings, *, tables: Iterable[dg.AssetKey]
+    settings: SequenSettings, *, tables: Mapping[str, dg.AssetKey]
 ) -> list[dg.AssetsDefinition]:
     """The assets that people open.
 
     Args:
         settings: the home.
-        tables: keys of the public tables, which the snapshot holds.
+        tables: the public tables, which the snapshot holds: name to key.
 
     Returns:
         The snapshot, and what is made from it.
@@ -54,11 +54,11 @@ def build_reports_assets(
 
 
 def _published_snapshot(
-    settings: SequenSettings, tables: Iterable[dg.AssetKey]
+    settings: SequenSettings, tables: Mapping[str, dg.AssetKey]
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=PUBLISHED_SNAPSHOT,
-        deps=sorted(tables),
+        deps=sorted(tables.values()),
         group_name="reports",
         kinds={"duckdb"},
         owners=OWNERS,
@@ -77,8 +77,10 @@ def _published_snapshot(
     )
     def published_snapshot() -> dg.MaterializeResult[None]:
         started = time.perf_counter()
-        with writer_lock(settings), owner_only_files():
-            published = publish(settings)
+        home = Home(settings.home)
+        locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
+        with locked, owner_only_files():
+            published = publish(settings, tables.keys())
             copy_readme(settings)
         emit("reports", "published snapshot")
         return dg.MaterializeResult(
@@ -215,7 +217,9 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
     )
     def dbt_docs(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         started = time.perf_counter()
-        with writer_lock(settings), owner_only_files():
+        home = Home(settings.home)
+        locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
+        with locked, owner_only_files():
             docs = write_docs(settings)
         seconds = time.perf_counter() - started
         done = "made anew" if docs.is_rebuilt else "left, since nothing they show has changed"
@@ -257,7 +261,9 @@ def _training_set(settings: SequenSettings) -> dg.AssetsDefinition:
     )
     def training_set() -> dg.MaterializeResult[None]:
         started = time.perf_counter()
-        with writer_lock(settings), owner_only_files():
+        home = Home(settings.home)
+        locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
+        with locked, owner_only_files():
             written = write_training_set(settings)
         emit("reports", "training set")
         return dg.MaterializeResult(

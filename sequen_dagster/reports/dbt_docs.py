@@ -20,7 +20,6 @@ from sequen_dagster.marts.project import (
     manifest_path,
     project_dir,
     sources_fingerprint,
-    target_dir,
     write_profile,
 )
 from sequen_dagster.marts.warehouse import connect
@@ -141,7 +140,7 @@ def _generate(settings: SequenSettings) -> None:
 
 def _one_page(settings: SequenSettings, stamp: str) -> str:
     """What `dbt docs generate --static` writes, without what is none of its readers' business."""
-    folder = target_dir(settings)
+    folder = Home(settings.home).dbt.target
     page = (folder / "index.html").read_text(encoding="utf-8")
     for artifact, place in _PLACES.items():
         text = (folder / f"{artifact}.json").read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sequen_dagster.lake.ingest import contract_fingerprint
+from sequen_dagster.lake.ingest import ValidationRules
 from sequen_dagster.settings import SequenSettings
 
 
@@ -31,6 +31,6 @@ def report_options(settings: SequenSettings) -> ReportOptions:
         recent_days=settings.recent_days,
         sample_count=settings.report_samples,
         memory_limit=settings.memory_limit,
-        contract_fingerprint=contract_fingerprint(settings),
+        contract_fingerprint=ValidationRules.of(settings).fingerprint,
         marts_fingerprint=settings.marts_fingerprint(),
     )

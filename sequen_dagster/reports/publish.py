@@ -3,23 +3,20 @@
 In: the public tables of the warehouse. Out: `serving/sequen.duckdb`, replaced in one step.
 """
 
-import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
-from sequen_dagster.errors import BuildError
-from sequen_dagster.home.durable import fsync_folder, make_folder, writing
+from sequen_dagster.home.durable import FailPoints
 from sequen_dagster.home.layout import Home
-from sequen_dagster.marts.copies import copy_tables
+from sequen_dagster.marts.copies import copy_tables, replace_database
 from sequen_dagster.marts.warehouse import connect
-from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.settings import SequenSettings
 
-_PUBLIC_PREFIXES: Final = ("fct_", "dim_", "rpt_")
+_FAIL_POINTS: Final[FailPoints] = ("reports.snapshot_written", "reports.snapshot_replaced")
 
 
 @dataclass(frozen=True)
@@ -49,10 +46,14 @@ def read_rows(
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def publish(settings: SequenSettings) -> Published:
+def publish(settings: SequenSettings, tables: Collection[str]) -> Published:
     """Copy the public tables into a new database file and put it in place of the old one.
 
     Hold `writer_lock`. Readers that have the old file open keep it until they open again.
+
+    Args:
+        settings: the home.
+        tables: names of the public tables, from `TableCatalog`.
 
     Returns:
         The path and the row counts.
@@ -62,38 +63,9 @@ def publish(settings: SequenSettings) -> Published:
         StorageError: there is no room for the new file; the old one is still in place.
     """
     target = snapshot_path(settings)
-    unfinished = target.with_suffix(".tmp")
-    log = unfinished.with_name(f"{unfinished.name}.wal")
-    try:
-        with writing("the snapshot", settings.home):
-            make_folder(target.parent)
-            # What a run that was killed has left.
-            unfinished.unlink(missing_ok=True)
-            log.unlink(missing_ok=True)
-        row_counts = _copy(settings, unfinished, log)
-        with writing("the snapshot", settings.home):
-            with unfinished.open("rb") as handle:
-                os.fsync(handle.fileno())
-            fail_point("reports.snapshot_written")
-            unfinished.replace(target)
-            fsync_folder(target.parent)
-        fail_point("reports.snapshot_replaced")
-    finally:
-        # Half a snapshot is of no use, and takes room that may be what is missing.
-        unfinished.unlink(missing_ok=True)
-        log.unlink(missing_ok=True)
+    with (
+        replace_database(target, "the snapshot", fail_points=_FAIL_POINTS) as unfinished,
+        connect(settings, folders=[target.parent]) as warehouse,
+    ):
+        row_counts = copy_tables(warehouse, unfinished, names=tables)
     return Published(target, row_counts)
-
-
-def _copy(settings: SequenSettings, unfinished: Path, log: Path) -> dict[str, int]:
-    with connect(settings, folders=[unfinished.parent]) as warehouse:
-        row_counts = copy_tables(
-            warehouse, unfinished, is_wanted=lambda name: name.startswith(_PUBLIC_PREFIXES)
-        )
-    if log.exists():
-        message = (
-            f"The snapshot {unfinished.name!r} was left with a write-ahead log and would lose "
-            "rows. Run again; the published file was not touched."
-        )
-        raise BuildError(message)
-    return row_counts

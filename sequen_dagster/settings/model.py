@@ -70,11 +70,6 @@ class LocationSettings(_Group):
             raise ValueError(message)
         return self
 
-    def make_home(self) -> Path:
-        """Create the home if it is not there, private to its owner; return it."""
-        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return self.home
-
 
 class PlaceholderSettings(_Group):
     """Words that stand for no value; the contract and the marts compare ids with them."""

@@ -1,4 +1,4 @@
-"""Triggers: a run of ours that fails is told to whoever wants to know."""
+"""Triggers: a run of ours that fails is reported to a webhook, and to a function of the user's."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 
 import dagster as dg
 import httpx
+import pydantic
 from dagster_shared.error import SerializableErrorInfo
 
 from sequen_dagster import errors
 from sequen_dagster.errors import AlertError
 from sequen_dagster.marts.assets import AUTOMATION
-from sequen_dagster.settings import SequenSettings
 
 _TIMEOUT_SECONDS = 10.0
 _MOST_CHARACTERS = 500
@@ -44,45 +44,50 @@ Hook = Callable[[FailedRun], None]
 
 
 def build_failure_sensor(
-    settings: SequenSettings, status: dg.DefaultSensorStatus, *, hook: Hook | None = None
+    webhook: pydantic.SecretStr | None,
+    *,
+    tick_seconds: int,
+    status: dg.DefaultSensorStatus,
+    hook: Hook | None = None,
 ) -> dg.SensorDefinition:
     """The sensor `sequen_run_failures`.
 
     Args:
-        settings: `failure_webhook` gets a JSON object with the fields of `FailedRun`.
-        status: whether the sensor starts switched on.
-        hook: a function of yours that is called with the same.
+        webhook: the address that gets a JSON object with the fields of `FailedRun`.
+        tick_seconds: how often the sensor looks.
+        status: whether it starts switched on.
+        hook: a function of the user's that is called with the same facts.
     """
 
     @dg.run_failure_sensor(
         name="sequen_run_failures",
         default_status=status,
-        minimum_interval_seconds=settings.tick_seconds,
-        description="Tells of runs that failed: to a webhook, and to a function of yours.",
+        minimum_interval_seconds=tick_seconds,
+        description="Reports runs that failed: to a webhook, and to a function of yours.",
     )
     def sequen_run_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         run = context.dagster_run
         if not (run.job_name.startswith("sequen_") or AUTOMATION in run.tags):
-            return dg.SkipReason(f"run {run.run_id} is none of ours")
-        if hook is None and settings.failure_webhook is None:
+            return dg.SkipReason(f"run {run.run_id} belongs to other definitions")
+        if hook is None and webhook is None:
             return dg.SkipReason(
-                f"run {run.run_id} failed, and nobody wants to know: set "
+                f"run {run.run_id} failed, and is not reported: set "
                 "SEQUEN_FAILURE_WEBHOOK, or give `on_run_failure` to build_definitions"
             )
-        failed = _failed_run(context)
+        failed = _describe_run(context)
         if hook is not None:
             hook(failed)
-        if settings.failure_webhook is not None:
-            _post(settings.failure_webhook.get_secret_value(), failed)
+        if webhook is not None:
+            _post_failure(webhook.get_secret_value(), failed)
         return None
 
     return sequen_run_failures
 
 
 def root_cause(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
-    """Of an error and what caused it, the one that says most to a person.
+    """Of an error and its causes, the one that says most to a person.
 
-    Ours, as it says what to do next; else the one that all began with.
+    Ours, since it says what to do next; else the first cause.
     """
     while error is not None and error.cause is not None and not is_ours(error):
         error = error.cause
@@ -90,11 +95,11 @@ def root_cause(error: SerializableErrorInfo | None) -> SerializableErrorInfo | N
 
 
 def is_ours(error: SerializableErrorInfo) -> bool:
-    """Whether an error is of our own tree, whose texts hold no value of an event."""
+    """Whether an error is of the package's own tree, whose texts hold no value of an event."""
     return isinstance(getattr(errors, error.cls_name or "", None), type)
 
 
-def _failed_run(context: dg.RunFailureSensorContext) -> FailedRun:
+def _describe_run(context: dg.RunFailureSensorContext) -> FailedRun:
     run = context.dagster_run
     events = context.for_run_failure().get_step_failure_events()
     error = root_cause(events[0].step_failure_data.error) if events else None
@@ -103,21 +108,21 @@ def _failed_run(context: dg.RunFailureSensorContext) -> FailedRun:
         job=run.job_name,
         step=(events[0].step_key or "") if events else "",
         error=(error.cls_name or "") if error else "",
-        message=_message(error) if error else "the run ended without an error of a step",
+        message=_cut_message(error) if error else "the run ended without an error of a step",
         link=f"/runs/{run.run_id}",
     )
 
 
-def _message(error: SerializableErrorInfo) -> str:
+def _cut_message(error: SerializableErrorInfo) -> str:
     if not is_ours(error):
         return "see the run"
     return str(error.message).strip()[:_MOST_CHARACTERS]
 
 
-def _post(address: str, failed: FailedRun) -> None:
+def _post_failure(address: str, failed: FailedRun) -> None:
     text = f"Run {failed.run_id} of {failed.job} failed in {failed.step or 'no step'}"
     try:
-        with _quiet():
+        with _without_request_logs():
             # No redirects: the address was checked, another one is not.
             answer = httpx.post(
                 address,
@@ -135,17 +140,17 @@ def _post(address: str, failed: FailedRun) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _without_request_logs() -> Iterator[None]:
     """Keep httpx from logging the address of every request."""
 
-    def refuse(_: logging.LogRecord) -> bool:
+    def refuse_record(_: logging.LogRecord) -> bool:
         return False
 
     loggers = [logging.getLogger(name) for name in ("httpx", "httpcore")]
     for logger in loggers:
-        logger.addFilter(refuse)
+        logger.addFilter(refuse_record)
     try:
         yield
     finally:
         for logger in loggers:
-            logger.removeFilter(refuse)
+            logger.removeFilter(refuse_record)

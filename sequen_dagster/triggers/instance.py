@@ -1,4 +1,4 @@
-"""Triggers: what of a Dagster instance would keep runs from starting, or let them wait in vain."""
+"""Triggers: settings of a Dagster instance that keep runs from starting, or let them wait."""
 
 import dagster as dg
 
@@ -8,7 +8,7 @@ _SENSORS = ("sequen_new_exports", "sequen_automation")
 
 
 def instance_warnings(instance: dg.DagsterInstance) -> list[str]:
-    """What should be set otherwise in the instance that `DAGSTER_HOME` names.
+    """What should be changed in an instance.
 
     Args:
         instance: the instance.
@@ -44,6 +44,6 @@ def instance_warnings(instance: dg.DagsterInstance) -> list[str]:
 
 
 def warnings_of_this_instance() -> list[str]:
-    """The same for the instance that `DAGSTER_HOME` names."""
+    """What should be changed in the instance that `DAGSTER_HOME` names."""
     with dg.DagsterInstance.get() as instance:
         return instance_warnings(instance)

@@ -4,7 +4,9 @@ from typing import Any, Final
 
 import dagster as dg
 
-from sequen_dagster.lake.assets import QUARANTINED_EVENTS, VALIDATED_EVENTS
+from sequen_dagster.lake.assets import QUARANTINED_RECORDS, VALIDATED_EVENTS
+from sequen_dagster.lake.drain import Intake
+from sequen_dagster.lake.requests import RequestRules
 from sequen_dagster.marts.assets import AUTOMATION
 from sequen_dagster.marts.checks import EQUALS_A_FULL_REFRESH
 from sequen_dagster.settings import SequenSettings
@@ -25,8 +27,8 @@ def build_jobs(assets: dg.AssetSelection) -> list[Any]:
     return [
         dg.define_asset_job(
             DRAIN_JOB,
-            selection=dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_EVENTS),
-            description="Judge every pending export file and commit what it holds.",
+            selection=dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_RECORDS),
+            description="Validate every pending export file and commit what it holds.",
         ),
         dg.define_asset_job(
             FULL_JOB,
@@ -36,7 +38,7 @@ def build_jobs(assets: dg.AssetSelection) -> list[Any]:
         dg.define_asset_job(
             VERIFY_JOB,
             selection=dg.AssetSelection.checks(EQUALS_A_FULL_REFRESH),
-            description="Rebuild all tables elsewhere and compare them with those that stand.",
+            description="Rebuild all tables elsewhere and compare them with the actual ones.",
         ),
     ]
 
@@ -64,9 +66,19 @@ def build_sensors(
         description="Builds the tables after new commits in the lake, and publishes them.",
     )
     return [
-        build_new_files_sensor(settings, status),
+        build_new_files_sensor(
+            Intake.of(settings),
+            RequestRules.of(settings),
+            tick_seconds=settings.tick_seconds,
+            status=status,
+        ),
         automation,
-        build_failure_sensor(settings, status, hook=on_run_failure),
+        build_failure_sensor(
+            settings.failure_webhook,
+            tick_seconds=settings.tick_seconds,
+            status=status,
+            hook=on_run_failure,
+        ),
     ]
 
 

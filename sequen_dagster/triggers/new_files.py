@@ -15,13 +15,15 @@ from sequen_dagster.exports.announced import announced_files
 from sequen_dagster.exports.assets import RAW_EVENTS, passed_over_metadata
 from sequen_dagster.exports.files import ExportFile, Listing, list_location
 from sequen_dagster.home.owner_only import owner_only_files
-from sequen_dagster.lake.ledger import FileStatus, Ledger
-from sequen_dagster.lake.requests import FileGroup, Plan, plan_requests
+from sequen_dagster.lake.drain import Intake
+from sequen_dagster.lake.ledger import Ledger
+from sequen_dagster.lake.ledger_rows import FileStatus
+from sequen_dagster.lake.requests import FileGroup, RequestPlan, RequestRules, plan_requests
 from sequen_dagster.runtime.text import counted, quoted
-from sequen_dagster.settings import SequenSettings
+from sequen_dagster.settings import Source
 
 DRAIN_JOB: Final = "sequen_drain"
-# Tag of a run: the portion of files that it was asked to take in.
+# Tag of a run: the group of files that it was asked to take in.
 FILE_GROUP: Final = "sequen/file_group"
 _MAX_NAMED: Final = 3
 _MAX_RUNS: Final = 1_000
@@ -35,73 +37,80 @@ _UNDER_WAY: Final = [
 
 
 def build_new_files_sensor(
-    settings: SequenSettings, status: dg.DefaultSensorStatus
+    intake: Intake, rules: RequestRules, *, tick_seconds: int, status: dg.DefaultSensorStatus
 ) -> dg.SensorDefinition:
     """The sensor `sequen_new_exports`.
 
     Args:
-        settings: the exports places, the home, and the limits of a run.
+        intake: the home and its sources.
+        rules: when a file is whole, and how many runs take in how much.
+        tick_seconds: how often the sensor looks.
         status: whether it starts switched on.
     """
     return dg.SensorDefinition(
         name="sequen_new_exports",
         job_name=DRAIN_JOB,
-        evaluation_fn=_tick(settings),
-        minimum_interval_seconds=settings.tick_seconds,
+        evaluation_fn=_evaluate_tick(intake, rules),
+        minimum_interval_seconds=tick_seconds,
         default_status=status,
         description="Starts runs that take in files which have arrived and are whole.",
     )
 
 
-def _tick(
-    settings: SequenSettings,
+def _evaluate_tick(
+    intake: Intake, rules: RequestRules
 ) -> Callable[[dg.SensorEvaluationContext], dg.SensorResult | dg.SkipReason]:
     @owner_only_files()
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        listings, announced, problems = _look(settings)
+        listings, announced, problems = _poll_locations(intake.sources)
         files = [file for listing in listings for file in listing.files]
         try:
-            ledger = Ledger(settings.make_home())
+            ledger = Ledger(intake.home)
             ledger.sync()
         except HomeError as error:
             return dg.SkipReason(str(error))
         statuses = ledger.observe(files)
-        running, has_ended = _conclude_ended(context.instance, ledger, statuses, settings)
+        running, has_ended = _conclude_ended(
+            context.instance, ledger, statuses, retry_seconds=intake.retry_seconds
+        )
         if has_ended:
             statuses = ledger.statuses([status.file for status in statuses])
         plan = plan_requests(
             statuses,
-            settings,
+            intake.home,
+            rules,
             now=utc_now(),
             announced=announced,
             running=running,
         )
         ledger.mark_stable(plan.whole)
         for file_group in plan.requests:
-            ledger.request(file_group.name, file_group.files)
+            ledger.mark_requested(file_group.name, file_group.files)
         if not plan.requests:
-            return dg.SkipReason(_explained(plan, listings, problems))
+            return dg.SkipReason(_explain_tick(plan, listings, problems))
         for problem in problems:
             context.log.warning(problem)
-        context.log.info(_explained(plan, listings, []))
+        context.log.info(_explain_tick(plan, listings, []))
         return dg.SensorResult(
-            run_requests=[_request(file_group) for file_group in plan.requests],
-            asset_events=[_observation(listings, files, plan)],
+            run_requests=[_request_run(file_group) for file_group in plan.requests],
+            asset_events=[_observe_exports(listings, files, plan)],
         )
 
     return evaluate
 
 
-def _look(settings: SequenSettings) -> tuple[list[Listing], set[ExportFile], list[str]]:
+def _poll_locations(
+    sources: tuple[Source, ...],
+) -> tuple[list[Listing], set[ExportFile], list[str]]:
     """What lies there, the files announced as whole, and what stood in the way of seeing more."""
     listings: list[Listing] = []
     announced: set[ExportFile] = set()
     problems: list[str] = []
-    for source in settings.sources:
+    for source in sources:
         try:
             listing = list_location(source)
         except ExportsError as error:
-            # One place that is gone must not hold back the others.
+            # One location that is gone must not hold back the others.
             problems.append(str(error))
             continue
         whole, unread = announced_files(source, listing)
@@ -115,9 +124,10 @@ def _conclude_ended(
     instance: dg.DagsterInstance,
     ledger: Ledger,
     statuses: Collection[FileStatus],
-    settings: SequenSettings,
+    *,
+    retry_seconds: int,
 ) -> tuple[set[str], bool]:
-    """Close the books on portions whose run has ended; say which are under way, if any ended."""
+    """Conclude the groups whose run has ended; return those under way, and whether any ended."""
     under_way = instance.get_runs(
         dg.RunsFilter(job_name=DRAIN_JOB, statuses=_UNDER_WAY), limit=_MAX_RUNS
     )
@@ -130,11 +140,11 @@ def _conclude_ended(
         if instance.get_runs(dg.RunsFilter(tags={FILE_GROUP: file_group}), limit=1)
     ]
     for file_group in ended:
-        ledger.conclude(file_group, retry_seconds=settings.retry_seconds)
+        ledger.conclude_group(file_group, retry_seconds=retry_seconds)
     return running & asked, bool(ended)
 
 
-def _request(file_group: FileGroup) -> dg.RunRequest:
+def _request_run(file_group: FileGroup) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=file_group.name,
         run_config={"ops": {"lake": {"config": {"file_group": file_group.name}}}},
@@ -142,8 +152,8 @@ def _request(file_group: FileGroup) -> dg.RunRequest:
     )
 
 
-def _observation(
-    listings: list[Listing], files: list[ExportFile], plan: Plan
+def _observe_exports(
+    listings: list[Listing], files: list[ExportFile], plan: RequestPlan
 ) -> dg.AssetObservation:
     return dg.AssetObservation(
         RAW_EVENTS,
@@ -158,28 +168,30 @@ def _observation(
     )
 
 
-def _explained(plan: Plan, listings: list[Listing], problems: list[str]) -> str:
-    """What a tick has seen, for the person who looks at it in the UI."""
+def _explain_tick(plan: RequestPlan, listings: list[Listing], problems: list[str]) -> str:
+    """What a tick has found, for the person who reads it in the UI."""
     requested = sum(len(file_group.files) for file_group in plan.requests)
     parts = [
         f"{counted(requested, 'file')} asked for in {counted(len(plan.requests), 'run')}"
         if requested
         else "",
-        _named("arriving or settling", plan.arriving),
-        _named("being taken in", plan.under_way),
-        _named("waiting for a run to end", plan.waiting),
-        _named("waiting for their next try", plan.stable, with_error=True),
-        _named("dead-lettered until they change", plan.dead_lettered, with_error=True),
+        _describe_files("arriving or not stable yet", plan.arriving),
+        _describe_files("being taken in", plan.under_way),
+        _describe_files("waiting for a run to end", plan.waiting),
+        _describe_files("waiting for their next try", plan.backing_off, with_error=True),
+        _describe_files("dead-lettered until they change", plan.dead_lettered, with_error=True),
     ]
-    told = [part for part in parts if part]
+    described = [part for part in parts if part]
     files = sum(len(listing.files) for listing in listings)
     seen = f"{counted(files, 'file')} seen"
-    summary = f"{seen}: {'; '.join(told)}." if told else f"No file is new. {seen}."
+    summary = f"{seen}: {'; '.join(described)}." if described else f"No file is new. {seen}."
     found = [str(listing) for listing in listings if listing.is_reportable]
     return " ".join([*problems, summary, *found])
 
 
-def _named(what: str, statuses: Collection[FileStatus], *, with_error: bool = False) -> str:
+def _describe_files(
+    what: str, statuses: Collection[FileStatus], *, with_error: bool = False
+) -> str:
     if not statuses:
         return ""
     first = [

@@ -19,16 +19,15 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
+from sequen_dagster.home.layout import Lake
 from sequen_dagster.lake import workers
 from sequen_dagster.lake.commits import Batch, current_batches, read_commits
-from sequen_dagster.lake.drain import drain
-from sequen_dagster.marts.compare import compare, is_compared, table_keys
+from sequen_dagster.marts.catalog import TableCatalog
+from sequen_dagster.marts.compare import compare
 from sequen_dagster.marts.copies import attach_copy
-from sequen_dagster.marts.project import target_dir
-from sequen_dagster.marts.warehouse import warehouse_path
-from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
 from support.homes import event, write_events
+from support.lake import drain, home_of, lake_of
 
 FORKSERVER = multiprocessing.get_context("forkserver")
 FORKSERVER.set_forkserver_preload(["support.crashes", "sequen_dagster.operations.run"])
@@ -116,15 +115,15 @@ def wait_until(is_so: Callable[[], bool], *, seconds: float) -> float:
 def is_free(settings: SequenSettings) -> bool:
     """Whether nobody has the warehouse open."""
     try:
-        duckdb.connect(warehouse_path(settings)).close()
+        duckdb.connect(home_of(settings).warehouse).close()
     except duckdb.IOException:
         return False
     return True
 
 
 def check_lake(settings: SequenSettings, *, known: Iterable[str] = ()) -> list[str]:
-    """Every commit but the known ones is whole: its books balance, its rows fit; their ids."""
-    lake = settings.home / "lake"
+    """Every commit but the known ones is whole: its counts reconcile, its rows fit; their ids."""
+    lake = lake_of(settings)
     commits = list(read_commits(lake, known=known))
     for commit in commits:
         for batch in commit.batches:
@@ -134,19 +133,19 @@ def check_lake(settings: SequenSettings, *, known: Iterable[str] = ()) -> list[s
     return [commit.commit_id for commit in commits]
 
 
-def rows_on_disk(lake: Path, files: tuple[str, ...]) -> int:
-    return sum(pq.read_metadata(lake / name).num_rows for name in files)
+def rows_on_disk(lake: Lake, files: tuple[str, ...]) -> int:
+    return sum(pq.read_metadata(lake.rows(name)).num_rows for name in files)
 
 
 def contents_of(settings: SequenSettings) -> dict[str, Any]:
-    """What the lake holds of the current version of every file: ids, books, and all rows."""
-    lake = settings.home / "lake"
+    """What the lake holds of the current version of every file: ids, counts, and all rows."""
+    lake = lake_of(settings)
     return {batch.path: _contents(lake, batch) for batch in current_batches(lake)}
 
 
-def _contents(lake: Path, batch: Batch) -> dict[str, Any]:
+def _contents(lake: Lake, batch: Batch) -> dict[str, Any]:
     rows = [
-        pl.read_parquet(lake / name, hive_partitioning=False).to_dicts()
+        pl.read_parquet(lake.rows(name), hive_partitioning=False).to_dicts()
         for name in (*batch.events, *batch.quarantine)
     ]
     return {
@@ -160,27 +159,27 @@ def _contents(lake: Path, batch: Batch) -> dict[str, Any]:
 
 def differing_tables(settings: SequenSettings, undisturbed: SequenSettings) -> list[str]:
     """Tables that differ between two homes, in the warehouse or in what was published."""
-    keys = table_keys(target_dir(undisturbed) / "manifest.json")
+    catalog = TableCatalog.load(home_of(undisturbed).dbt.target / "manifest.json")
+    actual, expected = home_of(settings), home_of(undisturbed)
+    pairs = {
+        "warehouse": (actual.warehouse, expected.warehouse),
+        "snapshot": (actual.serving.snapshot, expected.serving.snapshot),
+    }
     return [
         f"{kind}: {difference}"
-        for kind, path_of in (("warehouse", warehouse_path), ("snapshot", snapshot_path))
-        for difference in _differences(path_of(settings), path_of(undisturbed), keys)
+        for kind, paths in pairs.items()
+        for difference in _differences(*paths, catalog)
     ]
 
 
-def _differences(
-    path: Path, undisturbed: Path, keys: dict[str, tuple[str, ...]]
-) -> Iterator[object]:
+def _differences(path: Path, undisturbed: Path, catalog: TableCatalog) -> Iterator[object]:
     with duckdb.connect(undisturbed) as wanted:
         attach_copy(wanted, path, "actual")
-        names = wanted.execute(
-            "select distinct table_name from information_schema.tables"
-            " where table_schema = 'main' order by 1"
-        ).fetchall()
-        tables = [name for (name,) in names if is_compared(name)]
+        names = {name for (name,) in wanted.execute("show tables").fetchall()}
+        tables = [name for name in catalog.compared if name in names]
         assert len(tables) > 20
         for table in tables:
-            found = compare(wanted, table, keys.get(table, ()))
+            found = compare(wanted, table, catalog.keys.get(table, ()))
             if found:
                 yield found
 

@@ -23,12 +23,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from sequen_dagster.contract import (
-    ACCEPTED_SCHEMA,
-    QUARANTINED_SCHEMA,
-    EventContract,
-    Origin,
-)
+from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA, EventContract, Origin
 from sequen_dagster.exports.records import RecordChunk
 from sequen_dagster.lake.commits import Batch, RecordCounts
 from sequen_dagster.marts.warehouse import ID_HASH, create_raw_tables, current_batch, note_changes

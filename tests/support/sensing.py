@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from sequen_dagster.lake.drain import Drained, Order, drain
+from sequen_dagster.lake.drain import Drained, Intake, Order
+from sequen_dagster.lake.requests import RequestRules
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.new_files import DRAIN_JOB, FILE_GROUP, build_new_files_sensor
+from support.lake import drain
 
 
 @dataclass
@@ -19,9 +21,18 @@ class Daemon:
     run_keys: set[str] = field(default_factory=set)
     message: str = ""
 
+    def sensor(self) -> dg.SensorDefinition:
+        """The sensor by the settings."""
+        return build_new_files_sensor(
+            Intake.of(self.settings),
+            RequestRules.of(self.settings),
+            tick_seconds=self.settings.tick_seconds,
+            status=dg.DefaultSensorStatus.RUNNING,
+        )
+
     def evaluate(self, cursor: str | None = None) -> list[dg.RunRequest]:
         """One evaluation of the sensor; nothing is started."""
-        sensor = build_new_files_sensor(self.settings, dg.DefaultSensorStatus.RUNNING)
+        sensor = self.sensor()
         with dg.build_sensor_context(instance=self.instance, cursor=cursor) as context:
             result = sensor(context)
         if isinstance(result, dg.SkipReason):
