@@ -45,7 +45,7 @@ class ListingMeasured:
 def bench_listing(folder: Path, files: int, rounds: int) -> list[ListingMeasured]:
     """Tick on a folder of many files: all new, none new, some new; then list a bucket."""
     settings = load_settings(folder, home="home", exports="exports", quiet_seconds=0)
-    root = home_of(settings).make().parent / "exports"
+    root = home_of(settings).make().root.parent / "exports"
     for number in range(files):
         path = root / f"day={number % _FOLDERS}" / f"{number:07}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -380,7 +380,7 @@ def test_overview_leads_to_tables_that_are_there(
         assert tables[name]["unique_id"] == unique_id
 
 
-def test_a_change_of_the_docs_is_parsed_anew(
+def test_a_change_of_the_docs_is_parsed_again(
     demo: SequenSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = sources_fingerprint(demo)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from sequen_dagster.exports.announced import announced_files
+from sequen_dagster.exports.announced import find_announced_files
 from sequen_dagster.exports.files import list_location
 from sequen_dagster.settings import Source
 
@@ -16,7 +16,7 @@ def write(root: Path, path: str, text: str = "{}") -> None:
 
 def announced(root: Path, complete_when: str) -> tuple[list[str], list[str]]:
     source = Source(exports=root, complete_when=complete_when)
-    files, problems = announced_files(source, list_location(source))
+    files, problems = find_announced_files(source, list_location(source))
     return sorted(file.path for file in files), problems
 
 

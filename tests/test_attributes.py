@@ -51,7 +51,7 @@ def test_file_gives_what_is_not_empty(tmp_path: Path) -> None:
         ("attribute,example\nx,{}\n", "must be an event as JSON"),
     ],
 )
-def test_bad_file_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
+def test_bad_file_is_refused_with_its_line(tmp_path: Path, text: str, told: str) -> None:
     path = written(tmp_path, text)
 
     with pytest.raises(SettingsError, match=r"completeness_file") as caught:
@@ -64,7 +64,7 @@ def test_threshold_of_one_is_legal() -> None:
     assert AttributeOverride(threshold=Decimal(1)).threshold == 1
 
 
-def test_missing_file_is_told(tmp_path: Path) -> None:
+def test_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="completeness_file cannot be read"):
         load_settings(tmp_path, completeness_file="none.csv")
 

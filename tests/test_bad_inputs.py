@@ -73,9 +73,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.bad_input(19, 37, 38, 39, 40, 44, 45, 50, 51)
 @pytest.mark.parametrize("name", CASES)
-def test_bad_line_is_quarantined_with_its_reason_and_nothing_else(
-    tmp_path: Path, name: str
-) -> None:
+def test_only_the_bad_line_is_quarantined_with_its_reason(tmp_path: Path, name: str) -> None:
     bad, rules = CASES[name]
     verdict = validate_file(tmp_path, good(1).encode() + b"\n" + bad + b"\n" + good(2).encode())
 
@@ -85,7 +83,7 @@ def test_bad_line_is_quarantined_with_its_reason_and_nothing_else(
 
 @pytest.mark.bad_input(42, 43, 46, 47, 49, 51, 52, 53, 54, 55, 56, 57)
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_odd_but_valid_record_is_kept_whole(tmp_path: Path, name: str) -> None:
+def test_unusual_but_valid_record_is_kept_whole(tmp_path: Path, name: str) -> None:
     fields = ACCEPTED[name]
     verdict = validate_file(tmp_path, good(1).encode() + b"\n" + line(**fields) + b"\n")
 

@@ -179,7 +179,7 @@ def test_asset_graph_shows_all_stages_and_the_docs(browser: Browser, dagster: st
         ("dbt_docs", ("is_rebuilt", "index.html")),
     ],
 )
-def test_asset_page_shows_what_a_run_told(
+def test_asset_page_shows_the_metadata_of_a_run(
     browser: Browser, dagster: str, asset: str, shown: tuple[str, ...]
 ) -> None:
     with looking_at(browser, f"{dagster}/assets/{asset}") as look:

@@ -126,7 +126,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 @pytest.mark.slow
 @pytest.mark.bad_input(61, 62)
-def test_no_secret_and_no_value_leaves_its_place(ran: Ran) -> None:
+def test_no_secret_and_no_value_reaches_any_output(ran: Ran) -> None:
     assert ran.returncode == 0, ran.printed
     # The search finds what is there to find.
     assert ran.places_of("missing_page_type") != []
@@ -180,7 +180,7 @@ DBT_FAILS = """
     [("lake", CONTRACT_FAILS), ("marts", LOADING_FAILS), ("marts", DBT_FAILS)],
     ids=["contract", "loading", "dbt"],
 )
-def test_failure_tells_no_value(tmp_path: Path, step: str, before: str) -> None:
+def test_failure_message_holds_no_value(tmp_path: Path, step: str, before: str) -> None:
     ran = run(fill(tmp_path), tmp_path, before=before)
 
     assert ran.returncode == 1, ran.printed

@@ -22,7 +22,7 @@ def exports(tmp_path: Path) -> Path:
     return settings.sources[0].exports
 
 
-def test_validate_tells_counts_and_places(exports: Path) -> None:
+def test_validate_reports_counts_and_line_numbers(exports: Path) -> None:
     result = invoke("validate", exports)
 
     assert result.exit_code == 0
@@ -136,7 +136,7 @@ def test_validate_says_what_is_passed_over(exports: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file that nobody can read")
-def test_validate_goes_on_behind_a_file_that_cannot_be_opened(exports: Path) -> None:
+def test_validate_goes_on_after_a_file_that_cannot_be_opened(exports: Path) -> None:
     (exports / "c.jsonl").symlink_to("/proc/self/mem")
     follow = ("--set", "follow_links=true")
 
@@ -173,7 +173,7 @@ def test_names_of_files_are_no_markup(tmp_path: Path) -> None:
 
 @pytest.mark.bad_input(33)
 @pytest.mark.parametrize("form", ["human", "github", "json"])
-def test_nothing_in_names_and_types_is_obeyed_by_a_terminal(tmp_path: Path, form: str) -> None:
+def test_names_and_types_cannot_control_a_terminal(tmp_path: Path, form: str) -> None:
     settings = settings_of(tmp_path)
     red = event(type="\x1b[31m\u202ered", uid=None)
     write_events(settings, "two\n::error::\x1b[2J\u202e.jsonl", red)
@@ -202,7 +202,7 @@ def test_progress_of_a_run_is_no_markup() -> None:
         (["simulate", "out", "--formats", "docx"], "docx"),
     ],
 )
-def test_bad_arguments_are_told_and_exit_2(
+def test_bad_arguments_are_explained_and_exit_2(
     arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

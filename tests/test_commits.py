@@ -66,7 +66,7 @@ def test_commit_id_ignores_the_order_of_batches() -> None:
     assert Commit((BATCH, other), NOON).commit_id == Commit((other, BATCH), NOON).commit_id
 
 
-def test_commit_id_tells_versions_apart() -> None:
+def test_commit_id_differs_between_versions() -> None:
     # A file that goes back to an older content is the same batch, but a new version.
     again = replace(BATCH, version=3)
 

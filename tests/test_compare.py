@@ -56,7 +56,7 @@ def test_same_rows_in_any_order_are_equal(tmp_path: Path) -> None:
         ("alter table fct alter n type bigint", Difference("fct", columns=("n",))),
     ],
 )
-def test_every_kind_of_difference_is_told(
+def test_every_kind_of_difference_is_reported(
     tmp_path: Path, change: str, expected: Difference
 ) -> None:
     found = difference(tmp_path, change)

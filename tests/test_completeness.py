@@ -55,7 +55,7 @@ SEGMENT = {
 }
 CELLS = {"device_info": '{"platform":"ios","locale":"de"}', "geo": '{"country":"CH"}'}
 # Custom fields of a page_view, and what it carries of the fields that it could.
-PLACES: dict[str, tuple[Row, set[str]]] = {
+SEARCHED_OBJECTS: dict[str, tuple[Row, set[str]]] = {
     "flat": (WHOLE, CARRIED),
     "nested": (SEGMENT, CARRIED),
     "traits": ({"traits": WHOLE}, CARRIED),
@@ -108,7 +108,7 @@ NO_MAILS = ("newsletter", "email2", "emails")
 CASES: dict[str, tuple[Row, ...]] = {
     **{
         name: tuple(page_view(number, **fields) for number in range(2))
-        for name, (fields, _) in PLACES.items()
+        for name, (fields, _) in SEARCHED_OBJECTS.items()
     },
     **{name: (page_view(0, **dict.fromkeys(WHOLE, word)),) for name, word in NONE_WORDS.items()},
     **{
@@ -172,9 +172,9 @@ def seen(covered: dict[str, Coverage]) -> set[str]:
     return {name for name, one in covered.items() if one.carrying}
 
 
-@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("name", SEARCHED_OBJECTS)
 def test_value_counts_wherever_it_lies(found: Found, name: str) -> None:
-    _, expected = PLACES[name]
+    _, expected = SEARCHED_OBJECTS[name]
 
     assert seen(found[name]) == expected
     # Of the two the first page_view of the session asks for its source.
@@ -200,7 +200,7 @@ def test_what_says_no_does_not_complete_an_event_attribute(found: Found, name: s
     }
 
 
-def test_what_says_no_at_the_top_may_say_yes_under_a_place(found: Found) -> None:
+def test_falsy_value_at_the_top_may_be_given_in_a_searched_object(found: Found) -> None:
     assert found["no at the top"]["email_campaign"] == Coverage(0, 1, "complete")
 
 
@@ -323,7 +323,7 @@ def test_recent_period_ends_on_the_latest_day_that_is_not_far_below_the_usual(
     assert lasts == {source: last for source, (_, last) in PERIODS.items()}
 
 
-def test_event_ahead_of_its_time_moves_nothing(recording: Recording) -> None:
+def test_event_ahead_of_its_time_moves_no_figure(recording: Recording) -> None:
     rows = [*on_days({0: 20, 1: 20}, **WHOLE), *on_days({390: 1}, email_campaign="x")]
     with SmallWarehouse(recording) as warehouse:
         warehouse.load(Load("a", tuple(rows)))

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sequen_dagster.errors import UnreadableFileError
-from sequen_dagster.exports.compression import HashingReader, Packing, plain_stream
+from sequen_dagster.exports.compression import HashingReader, Packing, open_plain
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from support.builders import chunks_of, export, good, refused_as, validate_file
 
@@ -46,7 +46,7 @@ PACK: dict[Packing, Callable[[bytes], bytes]] = {
 def unpacked(content: bytes, *, read_bytes: int = 1 << 20, buffer_bytes: int = 1 << 20) -> bytes:
     """What is read of a packed file."""
     raw = HashingReader(io.BytesIO(content))
-    stream, packing = plain_stream(io.BufferedReader(raw, buffer_bytes), max_ratio=250)
+    stream, packing = open_plain(io.BufferedReader(raw, buffer_bytes), max_ratio=250)
     plain = b""
     while block := stream.read(read_bytes):
         plain += block
@@ -93,7 +93,7 @@ def zipped(name: str) -> bytes:
     ],
     ids=["plain", "gzip", "two-members", "zstd", "bzip2", "xz", "lz4"],
 )
-def test_kind_is_told_by_content(tmp_path: Path, name: str, content: bytes) -> None:
+def test_packing_is_recognized_by_content(tmp_path: Path, name: str, content: bytes) -> None:
     verdict = validate_file(tmp_path, content, name)
 
     assert (len(verdict.accepted), verdict.rules, verdict.file_format) == (200, [], "json")
@@ -170,14 +170,14 @@ def test_members_are_read_as_one_text(packing: Packing, layout: str) -> None:
 
 
 @pytest.mark.parametrize("packing", PACK)
-def test_nothing_packed_is_nothing(packing: Packing) -> None:
+def test_packed_empty_file_has_no_records(packing: Packing) -> None:
     assert unpacked(PACK[packing](b"")) == b""
     assert unpacked(SKIPPED) == b""
 
 
 @pytest.mark.parametrize("packing", PACK)
 @pytest.mark.parametrize("garbage", [b"g", b"garbage behind it", b"\0", b"\0\0g", LINES])
-def test_garbage_behind_is_corrupt(packing: Packing, garbage: bytes) -> None:
+def test_garbage_after_the_stream_is_corrupt(packing: Packing, garbage: bytes) -> None:
     # Zeros are padding: of any length in gzip, of four bytes in xz.
     expected = LINES if packing == "gzip" and garbage == b"\0" else "corrupt_compression"
 

@@ -129,7 +129,7 @@ def clockwork(tmp_path: Path) -> Clockwork:
     return clockwork
 
 
-def test_nothing_new_asks_for_nothing(clockwork: Clockwork) -> None:
+def test_no_run_is_requested_without_new_data(clockwork: Clockwork) -> None:
     assert clockwork.ticks(6, seconds=200) == [set()] * 6
 
 
@@ -153,7 +153,7 @@ def test_build_waits_for_drains_that_run(clockwork: Clockwork) -> None:
 
 
 @pytest.mark.slow
-def test_drains_that_never_rest_do_not_starve_the_build(clockwork: Clockwork) -> None:
+def test_drains_without_pause_do_not_starve_the_build(clockwork: Clockwork) -> None:
     builds = 0
     drain = clockwork.begin([LAKE])
     for _ in range(15):

@@ -49,7 +49,7 @@ def texts(*customs: str) -> list[str]:
     return [json.dumps(event())[:-1] + f", {custom}}}" for custom in customs]
 
 
-def test_ids_that_count_anew_are_told_with_share_types_and_ids() -> None:
+def test_ids_with_different_content_are_reported_with_share_types_and_ids() -> None:
     (found,) = conflicts_of(rows_of(*COUNTER))
 
     assert found == SourceConflicts("default", 12, 8, 4, Counter({"scroll": 8}))
@@ -113,7 +113,7 @@ def test_limit_is_one_percent() -> None:
         False, True, False)  # fmt: skip
 
 
-def test_many_records_are_told_by_a_sample_of_their_ids() -> None:
+def test_conflicts_of_many_records_are_estimated_by_a_sample_of_ids() -> None:
     events = [event(id=f"e{number}", a=copy) for copy in range(2) for number in range(4_000)]
     (exact,) = conflicts_of(rows_of(*events), max_kept=8_000)
     (about,) = conflicts_of(*(rows_of(*events[at : at + 500]) for at in range(0, 8_000, 500)))
@@ -124,7 +124,7 @@ def test_many_records_are_told_by_a_sample_of_their_ids() -> None:
     assert 3_000 < about.conflicting_records < 5_000
 
 
-def test_validate_tells_of_ids_over_all_files(tmp_path: Path) -> None:
+def test_validate_reports_conflicting_ids_over_all_files(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     for name, part in (("a", COUNTER[:4]), ("b", COUNTER[4:8]), ("c", COUNTER[8:])):
         write_text(settings, f"{name}.jsonl", "".join(f"{json.dumps(one)}\n" for one in part))

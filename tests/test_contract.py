@@ -353,7 +353,7 @@ def test_zero_time_is_absent_where_a_time_is_optional(field: str, value: Any) ->
     assert rules_of(original_timestamp=value) == ["invalid_original_timestamp"]
 
 
-def test_time_ahead_of_its_ingest_is_told() -> None:
+def test_time_ahead_of_its_ingest_raises_a_warning() -> None:
     ingest = {"ingest_timestamp": "2025-07-14T09:15:22Z"}
     at_limit = validate_event(original_timestamp="2025-07-14T09:20:22Z", **ingest)
     beyond = validate_event(original_timestamp="2025-07-14T09:20:22.000001Z", **ingest)

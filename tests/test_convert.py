@@ -19,8 +19,8 @@ from sequen_dagster.contract.convert import (
     UNREADABLE,
     ZERO_TIME,
     convert,
-    raw_values,
     state_of,
+    to_raw_values,
 )
 from sequen_dagster.contract.placeholders import DEFAULT
 from sequen_dagster.contract.scalars import NOT_TEXT
@@ -76,13 +76,15 @@ def is_absent(raw_value: str | None) -> bool:
 @pytest.mark.parametrize(
     ("field", "scalar"),
     [
-        ("original_timestamp", scalars.timestamp),
-        ("rank", scalars.rank),
-        ("dwell_ms", scalars.dwell),
-        ("item_id_relation", scalars.string),
+        ("original_timestamp", scalars.read_timestamp),
+        ("rank", scalars.read_rank),
+        ("dwell_ms", scalars.read_dwell),
+        ("item_id_relation", scalars.read_string),
     ],
 )
-def test_columns_equal_raw_values(field: str, scalar: object, values: list[str | None]) -> None:
+def test_columns_convert_as_single_raw_values_do(
+    field: str, scalar: object, values: list[str | None]
+) -> None:
     for raw_value, (value, state) in zip(values, converted(field, values), strict=True):
         expected = None if raw_value is None or is_absent(raw_value) else scalar(raw_value)  # type: ignore[operator]  # one of four functions
         assert value == expected
@@ -92,7 +94,9 @@ def test_columns_equal_raw_values(field: str, scalar: object, values: list[str |
 
 @settings(deadline=None)
 @given(values=st.lists(CELLS, min_size=1, max_size=8))
-def test_columns_equal_raw_values_of_optional_times(values: list[str | None]) -> None:
+def test_columns_of_optional_times_convert_as_single_raw_values_do(
+    values: list[str | None],
+) -> None:
     required = converted("original_timestamp", values)
     for raw_value, (value, state), before in zip(
         values, converted("server_timestamp", values), required, strict=True
@@ -106,7 +110,9 @@ def test_columns_equal_raw_values_of_optional_times(values: list[str | None]) ->
 @settings(deadline=None)
 @given(values=st.lists(CELLS | WORDS, min_size=1, max_size=8))
 @pytest.mark.parametrize("field", ["uid", "rec_id"])
-def test_columns_equal_raw_values_of_ids(field: str, values: list[str | None]) -> None:
+def test_columns_of_ids_convert_as_single_raw_values_do(
+    field: str, values: list[str | None]
+) -> None:
     plain = converted("item_id_relation", values)
     for raw_value, (value, state), before in zip(
         values, converted(field, values), plain, strict=True
@@ -163,7 +169,7 @@ def test_time_is_read(text: str, time: str) -> None:
     value = datetime.fromisoformat(time)
 
     assert converted("original_timestamp", [text]) == [(value, GIVEN)]
-    assert scalars.timestamp(text) == value
+    assert scalars.read_timestamp(text) == value
 
 
 @pytest.mark.parametrize(
@@ -184,17 +190,17 @@ def test_time_is_read(text: str, time: str) -> None:
 )  # fmt: skip
 def test_time_is_refused(text: str) -> None:
     assert converted("original_timestamp", [text]) == [(None, UNREADABLE)]
-    assert scalars.timestamp(text) is None
+    assert scalars.read_timestamp(text) is None
 
 
 def test_exponents_are_read_of_numbers_only() -> None:
-    assert scalars.timestamp(NOT_TEXT + "1.752484522e9") == datetime(2025, 7, 14, 9, 15, 22)
-    assert scalars.timestamp("1.752484522e9") is None
-    assert scalars.timestamp(NOT_TEXT + "1e999999999999999999") is None
-    assert scalars.dwell(NOT_TEXT + "0e999999999999999999") == 0
+    assert scalars.read_timestamp(NOT_TEXT + "1.752484522e9") == datetime(2025, 7, 14, 9, 15, 22)
+    assert scalars.read_timestamp("1.752484522e9") is None
+    assert scalars.read_timestamp(NOT_TEXT + "1e999999999999999999") is None
+    assert scalars.read_dwell(NOT_TEXT + "0e999999999999999999") == 0
 
 
-def test_states_tell_what_happened() -> None:
+def test_states_distinguish_absent_coerced_and_unreadable() -> None:
     uids = ["u", "Null", " ", NOT_TEXT + "7", NOT_TEXT + "1.5"]
     states = [GIVEN, PLACEHOLDER, ABSENT, COERCED, UNREADABLE]
     assert [state for _, state in converted("uid", uids)] == states
@@ -209,7 +215,7 @@ def test_states_tell_what_happened() -> None:
      ("[" + "1" * 5000 + "]", ["1" * 5000])],
 )  # fmt: skip
 def test_item_ids_are_texts(raw_value: str, texts: list[str]) -> None:
-    found = scalars.item_ids(NOT_TEXT + raw_value)
+    found = scalars.read_item_ids(NOT_TEXT + raw_value)
 
     assert found is not None
     assert found[0] == texts
@@ -225,7 +231,7 @@ def test_item_ids_are_texts(raw_value: str, texts: list[str]) -> None:
      "9999-01-01", "9999-12-31T23:59:59Z", "9999-12-31 23:59:59.999999999+00",
      "9999-12-31T23:59:59-01:00", "9999-01-01T00:00:00+01:00", "9998-12-31T23:59:59-01:00"],
 )  # fmt: skip
-def test_zero_time_is_told_from_a_wrong_one(raw_value: str) -> None:
+def test_zero_time_is_distinguished_from_a_wrong_one(raw_value: str) -> None:
     assert scalars.is_zero_time(raw_value)
     assert converted("server_timestamp", [raw_value]) == [(None, ZERO_TIME)]
     assert converted("ingest_timestamp", [raw_value]) == [(None, ZERO_TIME)]
@@ -244,10 +250,10 @@ def test_other_time_is_no_zero_time(raw_value: str) -> None:
     assert converted("server_timestamp", [raw_value])[0][1] in (GIVEN, UNREADABLE)
 
 
-def test_words_left_out_of_item_ids_are_told() -> None:
-    raw_values = [NOT_TEXT + '["a","Null"]', NOT_TEXT + '["(not set)"]', NOT_TEXT + '["a"]', None,
+def test_words_left_out_of_item_ids_are_flagged() -> None:
+    given = [NOT_TEXT + '["a","Null"]', NOT_TEXT + '["(not set)"]', NOT_TEXT + '["a"]', None,
              "[]", NOT_TEXT + '["0", true]', '["undefined",7]']  # fmt: skip
-    columns = dict.fromkeys(FIELD_NAMES, [None] * len(raw_values)) | {"item_ids": raw_values}
+    columns = dict.fromkeys(FIELD_NAMES, [None] * len(given)) | {"item_ids": given}
     frame = convert(pl.DataFrame(columns, schema=dict.fromkeys(FIELD_NAMES, pl.String)))
 
     assert frame["item_ids"].to_list() == [["a"], None, ["a"], None, None, None, ["7"]]
@@ -257,22 +263,22 @@ def test_words_left_out_of_item_ids_are_told() -> None:
 
 
 def test_item_ids_as_text_are_coerced_but_in_csv() -> None:
-    assert scalars.item_ids(' ["a"] ', is_text_format=True) == (["a"], False)
-    assert scalars.item_ids(' ["a"] ') == (["a"], True)
-    assert scalars.item_ids("a") is None
-    assert scalars.item_ids('"[]"') is None
-    assert scalars.item_ids('["\\ud800"]', is_text_format=True) is None
-    assert scalars.item_ids("[" * 100_000, is_text_format=True) is None
+    assert scalars.read_item_ids(' ["a"] ', is_text_format=True) == (["a"], False)
+    assert scalars.read_item_ids(' ["a"] ') == (["a"], True)
+    assert scalars.read_item_ids("a") is None
+    assert scalars.read_item_ids('"[]"') is None
+    assert scalars.read_item_ids('["\\ud800"]', is_text_format=True) is None
+    assert scalars.read_item_ids("[" * 100_000, is_text_format=True) is None
 
 
 def test_values_become_raw_values() -> None:
     values = ["a", None, "a\0b", 7, 10**22, True, ["x"], {"k": 1}]
 
-    assert raw_values(values).to_list() == [
+    assert to_raw_values(values).to_list() == [
         "a", None, "\0{}", "\x007", "\x0010000000000000000000000", "\0true", '\0["x"]', '\0{"k":1}'
     ]  # fmt: skip
-    assert raw_values([1, None, 10**22]).to_list() == ["\x001", None, f"\0{10**22}"]
-    assert raw_values([1, None]).to_list() == ["\x001", None]
+    assert to_raw_values([1, None, 10**22]).to_list() == ["\x001", None, f"\0{10**22}"]
+    assert to_raw_values([1, None]).to_list() == ["\x001", None]
 
 
 def test_offset_arithmetic_is_exact() -> None:

@@ -76,7 +76,7 @@ def undisturbed(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> SequenS
 @pytest.mark.slow
 @pytest.mark.fault(22)
 @pytest.mark.parametrize("place", BEHIND_THE_LAKE)
-def test_run_killed_at_a_place_is_made_good_by_the_next(
+def test_run_killed_at_a_fail_point_is_completed_by_the_next(
     place: str, kept: Kept, undisturbed: SequenSettings
 ) -> None:
     settings = kept.put_back()
@@ -97,7 +97,7 @@ def test_run_killed_at_a_place_is_made_good_by_the_next(
 @pytest.mark.slow
 @pytest.mark.fault(22)
 @pytest.mark.parametrize("place", LAKE)
-def test_drain_killed_at_a_place_is_made_good_by_the_next(place: str, tmp_path: Path) -> None:
+def test_drain_killed_at_a_fail_point_is_completed_by_the_next(place: str, tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     drop_first_files(settings)
     drain(settings)

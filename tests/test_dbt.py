@@ -8,7 +8,7 @@ from sequen_dagster.marts.project import write_profile
 from support.homes import settings_of
 
 
-def test_the_shortcuts_still_replace_something() -> None:
+def test_shortcuts_still_replace_functions_of_dbt() -> None:
     for name in ("_cli_version", "_initialize_dbt_core_adapter"):
         assert hasattr(DbtCliResource, name)
         assert getattr(HomeDbt, name) is not getattr(DbtCliResource, name)

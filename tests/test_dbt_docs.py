@@ -100,7 +100,7 @@ def test_every_kind_of_source_counts_as_another_project(
 
 
 @pytest.mark.bad_input(57, 62)
-def test_page_holds_no_place_no_variable_and_no_end_of_its_script(
+def test_page_holds_no_path_no_variable_and_no_end_of_its_script(
     generated: SequenSettings,
 ) -> None:
     page = write_docs(generated).path.read_text(encoding="utf-8")

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sequen_dagster.errors import UnreadableFileError
-from sequen_dagster.exports.delimited import _Form, _Lines, _Splitter, read_delimited
+from sequen_dagster.exports.delimited import read_delimited
+from sequen_dagster.exports.delimited_cells import RowForm, RowSplitter
+from sequen_dagster.exports.delimited_lines import LineReader
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.settings.absence import is_blank
 from support.builders import chunks_of, export, refused_as, validate_file
@@ -38,7 +40,7 @@ def test_delimiter_is_the_most_frequent_of_the_header(
 
 
 @pytest.mark.bad_input(56, 58)
-def test_raw_values_are_text_and_quotes_are_read(tmp_path: Path) -> None:
+def test_cells_are_text_and_quotes_are_read(tmp_path: Path) -> None:
     content = 'uid,b,c\n007,"x,""y""\nz",\n"","1.0",=cmd\n'
 
     assert texts(tmp_path, content) == [{"uid": "007", "b": 'x,"y"\nz'}, {"b": "1.0", "c": "=cmd"}]
@@ -139,7 +141,7 @@ def test_null_words_are_absent(
         (",id,\n0,1,\n", [{"": "0", "id": "1"}]),
     ],
 )
-def test_fewer_raw_values_are_absent_and_blank_ones_too_many_cost_nothing(
+def test_fewer_cells_are_absent_and_blank_ones_too_many_cost_nothing(
     tmp_path: Path, content: str, rows: list[dict[str, str]]
 ) -> None:
     assert texts(tmp_path, content) == rows
@@ -210,7 +212,7 @@ def test_of_a_name_twice_the_last_present_counts(tmp_path: Path) -> None:
         ("id , type\n1, x\n", [{"id": "1", "type": "x"}]),
     ],
 )  # fmt: skip
-def test_blank_behind_every_delimiter_of_the_header_belongs_to_it(
+def test_blank_after_every_delimiter_of_the_header_belongs_to_it(
     tmp_path: Path, content: str, rows: list[dict[str, str]]
 ) -> None:
     assert texts(tmp_path, content) == rows
@@ -337,7 +339,7 @@ def test_row_beside_the_limit(tmp_path: Path) -> None:
 def test_lines_are_the_same_however_they_are_read(
     monkeypatch: pytest.MonkeyPatch, block_bytes: int, end: str
 ) -> None:
-    monkeypatch.setattr("sequen_dagster.exports.delimited._BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("sequen_dagster.exports.delimited_lines._BLOCK_BYTES", block_bytes)
     rows = ["id,type", "1,x", "", "x" * 30, "2,y", '"a', 'b",z', "x" * 20, "3"]
     stream = io.BytesIO(end.join(rows).encode())
     (chunk,) = read_delimited(stream, "a.csv", max_record_bytes=16)
@@ -498,11 +500,11 @@ def test_both_ways_to_split_a_row_agree(text: str, delimiter: str) -> None:
     lines = text.encode().splitlines(keepends=True)
     found = []
     for is_split_by_csv in (True, False):
-        source = _Lines(io.BytesIO(text.encode()), 1000)
-        splitter = _Splitter(source, _Form(delimiter, has_blank=False, is_tsv=False), 1000)
+        source = LineReader(io.BytesIO(text.encode()), 1000)
+        splitter = RowSplitter(source, RowForm(delimiter, has_blank=False, is_tsv=False), 1000)
         first = source.next()
         assert isinstance(first, bytes)
-        split = splitter.split if is_split_by_csv else splitter._told_apart
+        split = splitter.split if is_split_by_csv else splitter._split_by_quotes
         found.append((split(first.decode()), len(splitter.taken)))
     if found[1][0] is None:
         found[1] = (None, 0)

@@ -75,16 +75,16 @@ def test_home_that_is_not_there_is_no_fault(tmp_path: Path) -> None:
     assert not settings.home.exists()
 
 
-def test_missing_exports_place_is_an_error(settings: SequenSettings) -> None:
+def test_missing_location_is_an_error(settings: SequenSettings) -> None:
     (settings.sources[0].exports / "a.jsonl").unlink()
     settings.sources[0].exports.rmdir()
 
     ((level, message),) = wrong(settings, "exports")
-    assert (level, "is no folder" in message) == ("error", True)
+    assert (level, "is not a folder" in message) == ("error", True)
     assert invoke(settings).exit_code == 1
 
 
-def test_home_open_to_others_is_told(settings: SequenSettings) -> None:
+def test_home_open_to_others_is_reported(settings: SequenSettings) -> None:
     settings.home.chmod(0o750)
 
     ((level, message),) = wrong(settings, "home")
@@ -111,11 +111,11 @@ def test_damaged_ledger_is_an_error_and_rebuilt_on_demand(settings: SequenSettin
     assert (level, "doctor --rebuild" in message) == ("error", True)
 
     dry = invoke(settings, "--rebuild", "--dry-run")
-    assert "would be made anew from 1 commit." in dry.output
+    assert "would be rebuilt from 1 commit." in dry.output
     assert dry.exit_code == 1
     result = invoke(settings, "--rebuild")
 
-    assert "was made anew from 1 commit; the old one is" in result.output.replace("\n", " ")
+    assert "was rebuilt from 1 commit; the old one is" in result.output.replace("\n", " ")
     assert result.exit_code == 0
     assert pending_files(settings) == []
 
@@ -207,13 +207,13 @@ def test_removing_twice_is_harmless(settings: SequenSettings) -> None:
     assert find_unreferenced_files(home_of(settings), older_than_seconds=-1) == []
 
 
-def test_stale_batches_are_told(settings: SequenSettings) -> None:
+def test_stale_batches_are_reported(settings: SequenSettings) -> None:
     ((level, message),) = wrong(settings.model_copy(update={"max_depth": 9}), "lake")
 
     assert (level, "replay --stale" in message) == ("warning", True)
 
 
-def test_tables_that_are_behind_are_told(settings: SequenSettings) -> None:
+def test_stale_tables_are_reported(settings: SequenSettings) -> None:
     with closing(duckdb.connect(settings.home / "warehouse.duckdb")):
         pass
 
@@ -230,7 +230,7 @@ def test_warehouse_that_cannot_be_opened_is_an_error(settings: SequenSettings) -
     assert (level, "cannot be opened" in message) == ("error", True)
 
 
-def test_instance_without_limit_and_with_a_stopped_sensor_is_told(tmp_path: Path) -> None:
+def test_instance_without_limit_and_with_a_stopped_sensor_is_reported(tmp_path: Path) -> None:
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         (message,) = instance_warnings(instance)
         assert "has no limit" in message

@@ -18,7 +18,7 @@ from sequen_dagster.settings import Source, load_settings
 from support.homes import event, settings_of, write_events, write_text
 from support.lake import drain, lake_of, ledger_of, pending_files
 
-NOBODY = 65534
+NO_ERASURES = 65534
 
 
 def test_drain_commits_many_files_at_once(tmp_path: Path) -> None:
@@ -159,8 +159,8 @@ def folder_of_nobody() -> Iterator[Path]:
     root = os.geteuid() == 0
     with tempfile.TemporaryDirectory(dir=tempfile.gettempdir()) as name:
         if root:
-            os.chown(name, NOBODY, NOBODY)
-            os.seteuid(NOBODY)
+            os.chown(name, NO_ERASURES, NO_ERASURES)
+            os.seteuid(NO_ERASURES)
         try:
             yield Path(name)
         finally:
@@ -184,7 +184,7 @@ def test_file_without_permission_fails_and_loads_once_it_may_be_read(
 
 
 @pytest.mark.bad_input(36)
-def test_failures_do_not_name_places_of_the_machine(tmp_path: Path) -> None:
+def test_failures_do_not_name_paths_of_the_machine(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     target = write_events(settings, "a.jsonl", event())
     from sequen_dagster.lake import workers as module
@@ -216,7 +216,7 @@ def test_worker_processes_give_the_same_commit(tmp_path: Path) -> None:
     assert together.commits[0].commit_id == alone.commits[0].commit_id
 
 
-def test_sources_of_a_home_are_told_apart(tmp_path: Path) -> None:
+def test_sources_of_a_home_are_distinguished(tmp_path: Path) -> None:
     for name in ("web", "app"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.jsonl").write_text('{"type":"scroll"}\n')
@@ -232,7 +232,7 @@ def test_sources_of_a_home_are_told_apart(tmp_path: Path) -> None:
     assert len({batch.batch_id for batch in drained.batches}) == 2
 
 
-def test_progress_is_told_file_by_file(tmp_path: Path) -> None:
+def test_progress_is_reported_file_by_file(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     write_events(settings, "b.jsonl", event(id="e2"))
@@ -266,7 +266,7 @@ def test_counts_that_do_not_reconcile_fail_that_file_alone(
 
 
 @pytest.mark.fault(1)
-def test_stable_files_are_told_by_looking_twice(
+def test_stable_files_are_recognized_by_two_polls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(tmp_path, quiet_seconds=7)

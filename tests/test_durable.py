@@ -127,7 +127,7 @@ def test_full_disk_of_a_worker_ends_the_drain(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault(24)
-def test_manifest_that_finds_no_room_commits_nothing(tmp_path: Path) -> None:
+def test_manifest_that_finds_no_room_commits_no_batch(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     (commit,) = drain(settings).commits
@@ -314,7 +314,7 @@ def test_training_set_is_flushed_before_it_takes_its_name(
 
 
 @pytest.mark.fault(25)
-def test_nothing_in_the_exports_place_is_written_or_removed(tmp_path: Path) -> None:
+def test_no_file_at_a_location_is_written_or_removed(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     target = write_events(settings, "a.jsonl", event())
     before = (target.read_bytes(), target.stat().st_mtime_ns, target.stat().st_ino)
@@ -390,7 +390,7 @@ def failing_at(place: str) -> Any:
     return fail
 
 
-def test_engine_errors_that_are_no_matter_of_the_disk_stay_as_they_are(tmp_path: Path) -> None:
+def test_engine_errors_other_than_of_the_disk_stay_as_they_are(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     home_of(settings).make()
 

@@ -9,7 +9,12 @@ import polars as pl
 import pytest
 
 from sequen_dagster.contract import EventContract, Origin, Split
-from sequen_dagster.contract.erasures import NOBODY, Erasures, erased_rows, split_without_erased
+from sequen_dagster.contract.erasures import (
+    NO_ERASURES,
+    Erasures,
+    erased_rows,
+    split_without_erased,
+)
 from sequen_dagster.errors import HomeError
 from sequen_dagster.exports.records import RAW_KEPT_BYTES, RecordChunk
 from sequen_dagster.home.layout import Lake
@@ -43,14 +48,14 @@ def text(**fields: Any) -> str:
     return json.dumps(event("scroll", **fields))
 
 
-def test_no_one_costs_nothing() -> None:
+def test_empty_list_of_erasures_changes_nothing() -> None:
     split = split_of(text(), "broken")
 
-    kept, skipped = split_without_erased(split, NOBODY)
+    kept, skipped = split_without_erased(split, NO_ERASURES)
 
     assert kept is split
     assert skipped == Counter()
-    assert NOBODY.fingerprint == ""
+    assert NO_ERASURES.fingerprint == ""
 
 
 @pytest.mark.parametrize(
@@ -166,7 +171,7 @@ def test_text_that_is_not_whole_is_dropped(size: int, stays: bool) -> None:
     assert kept == (raw if stays else None)
 
 
-def test_nothing_more_is_taken_the_second_time() -> None:
+def test_second_erasure_takes_no_more_records() -> None:
     split = split_of(text(uid=X), text(), f"{X} broken", text(uid=X, original_timestamp=...))
 
     once, _ = split_without_erased(split, ERASED)
@@ -212,10 +217,10 @@ def test_hashes_depend_on_salt_field_and_value() -> None:
 
 
 def test_fingerprint_names_the_list_whatever_its_order() -> None:
-    one = NOBODY.adding([("uid", "a")]).adding([("cid", "b")])
-    other = NOBODY.adding([("cid", "b")]).adding([("uid", "a")])
+    one = NO_ERASURES.adding([("uid", "a")]).adding([("cid", "b")])
+    other = NO_ERASURES.adding([("cid", "b")]).adding([("uid", "a")])
 
-    assert one.fingerprint == other.fingerprint != NOBODY.adding([("uid", "a")]).fingerprint
+    assert one.fingerprint == other.fingerprint != NO_ERASURES.adding([("uid", "a")]).fingerprint
     assert len(one.fingerprint) == 16
 
 
@@ -246,7 +251,7 @@ def test_list_is_not_written_where_no_one_is_new(tmp_path: Path) -> None:
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_erasure_is_unfinished_until_it_is_told(tmp_path: Path) -> None:
+def test_erasure_is_unfinished_until_it_is_marked_finished(tmp_path: Path) -> None:
     add_erasures(Lake(tmp_path), [("uid", X)])
     add_erasures(Lake(tmp_path), [("uid", "u2")])
     assert read_erasure_list(Lake(tmp_path)).unfinished_count == 2

@@ -43,7 +43,7 @@ def _text_of(node: ast.expr) -> str:
 
 
 @pytest.mark.fault(22)
-def test_every_name_is_one_place_in_the_code() -> None:
+def test_every_fail_point_is_once_in_the_code() -> None:
     assert Counter(fail_points_in_the_code()) == Counter((*FAIL_POINTS, *ERASE_FAIL_POINTS))
 
 

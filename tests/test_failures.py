@@ -97,7 +97,7 @@ def test_function_of_the_user_gets_the_facts(tmp_path: Path) -> None:
     assert failed.link == f"/runs/{failed.run_id}"
 
 
-def test_text_of_other_peoples_errors_is_not_told(tmp_path: Path) -> None:
+def test_text_of_errors_of_other_packages_is_not_reported(tmp_path: Path) -> None:
     told: list[FailedRun] = []
 
     tick(tmp_path, failure=ValueError(CANARY), hook=told.append)
@@ -118,7 +118,7 @@ def caused(outer: Exception, inner: Exception) -> Exception:
         (caused(RuntimeError("outer"), OSError("cause")), "OSError"),
     ],
 )
-def test_own_errors_are_told_rather_than_their_causes(
+def test_own_errors_are_reported_rather_than_their_causes(
     tmp_path: Path, failure: Exception, told: str
 ) -> None:
     failed: list[FailedRun] = []
@@ -143,14 +143,14 @@ def test_webhook_gets_the_facts_as_json(
     assert CANARY not in caplog.text
 
 
-def test_no_one_is_told_where_no_one_wants_to_know(tmp_path: Path) -> None:
+def test_no_message_is_sent_without_a_webhook(tmp_path: Path) -> None:
     skipped = tick(tmp_path)
 
     assert isinstance(skipped, dg.SkipReason)
     assert "SEQUEN_FAILURE_WEBHOOK" in (skipped.skip_message or "")
 
 
-def test_runs_of_others_are_not_told_of(tmp_path: Path, server: Server) -> None:
+def test_runs_of_other_jobs_are_not_reported(tmp_path: Path, server: Server) -> None:
     skipped = tick(tmp_path, job_name="theirs", failure_webhook=server.address)
 
     assert isinstance(skipped, dg.SkipReason)

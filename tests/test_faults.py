@@ -81,7 +81,7 @@ def test_files_without_records_are_shown(two_runs: SequenSettings) -> None:
 
 @pytest.mark.slow
 @pytest.mark.fault(20)
-def test_new_field_is_kept_and_its_first_day_is_told(two_runs: SequenSettings) -> None:
+def test_new_field_is_kept_and_its_first_day_is_reported(two_runs: SequenSettings) -> None:
     assert rows(two_runs, "select properties from fct_events where id = 'e3'") == [
         ('{"color":"red","size":"XL"}',)
     ]
@@ -94,7 +94,7 @@ def test_new_field_is_kept_and_its_first_day_is_told(two_runs: SequenSettings) -
 
 @pytest.mark.slow
 @pytest.mark.fault(21)
-def test_drift_is_told_with_the_batch_that_brought_it(two_runs: SequenSettings) -> None:
+def test_drift_is_reported_with_the_batch_that_brought_it(two_runs: SequenSettings) -> None:
     assert rows(
         two_runs,
         "select kinds, is_drifting from rpt_field_catalog"
@@ -113,7 +113,7 @@ def test_drift_is_told_with_the_batch_that_brought_it(two_runs: SequenSettings) 
 
 @pytest.mark.slow
 @pytest.mark.fault(34)
-def test_absurd_time_holds_nothing_back(two_runs: SequenSettings) -> None:
+def test_absurd_time_holds_back_no_other_event(two_runs: SequenSettings) -> None:
     assert rows(two_runs, "select max(original_timestamp)::date from fct_events") == [
         (date(2025, 7, 15),)
     ]
@@ -148,7 +148,7 @@ def test_one_bad_line_in_a_million(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault(19)
-def test_nothing_accepted_is_committed_and_told(tmp_path: Path) -> None:
+def test_file_without_accepted_records_is_committed_and_reported(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_text(settings, "a.jsonl", "nonsense\n" * 100)
 

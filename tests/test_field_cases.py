@@ -206,7 +206,7 @@ def test_papers_beside_the_data_are_passed_over_and_counted(tmp_path: Path) -> N
     assert all(pattern in said for pattern in ("README*", "*manifest*.json", "*.sha256"))
 
 
-def test_odd_file_names_are_read_and_the_rest_is_counted(tmp_path: Path) -> None:
+def test_unusual_file_names_are_read_and_other_files_are_counted(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, default=CASES / "24-file-names")
 
     found = {file.path for file in list_sources(settings.sources)}
@@ -456,7 +456,9 @@ def test_spelling_does_not_hide_a_page_or_a_medium(tables: duckdb.DuckDBPyConnec
 
 
 @pytest.mark.slow
-def test_one_event_ahead_of_its_time_decides_nothing(tables: duckdb.DuckDBPyConnection) -> None:
+def test_one_event_ahead_of_its_time_does_not_move_the_period(
+    tables: duckdb.DuckDBPyConnection,
+) -> None:
     rows = ask(
         tables,
         "select applicable_events, status from rpt_completeness_attributes"

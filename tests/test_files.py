@@ -236,7 +236,7 @@ def test_what_include_does_not_match_is_counted(tmp_path: Path) -> None:
     assert passed_over(listing) == {"not_included": (2, "b.csv"), "*.md": (1, "c.csv.md")}
 
 
-def test_place_without_files_says_what_was_looked_for_and_where(tmp_path: Path) -> None:
+def test_location_without_files_names_its_patterns_and_path(tmp_path: Path) -> None:
     make(tmp_path, "a.tmp")
 
     assert str(list_location(Source(exports=tmp_path, include=("*.csv", "*.json")))) == (
@@ -352,7 +352,7 @@ def test_smallest_path_to_a_folder_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("follow_links", [False, True])
-def test_place_may_be_a_link_and_lie_behind_one(tmp_path: Path, follow_links: bool) -> None:
+def test_location_may_be_a_link_and_lie_below_one(tmp_path: Path, follow_links: bool) -> None:
     make(tmp_path, "real/in/a.jsonl")
     (tmp_path / "way").symlink_to(tmp_path / "real")
     (tmp_path / "place").symlink_to(tmp_path / "way" / "in")
@@ -400,12 +400,12 @@ def test_vanished_file_says_so(tmp_path: Path) -> None:
         open_file(file)
 
 
-def test_missing_exports_place_says_what_to_do(tmp_path: Path) -> None:
+def test_missing_location_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ExportsError, match="Create it"):
         list_files(Source(exports=tmp_path / "nowhere"))
 
 
-def test_single_file_is_a_place_of_its_own(tmp_path: Path) -> None:
+def test_location_may_be_a_single_file(tmp_path: Path) -> None:
     file = export(tmp_path, "{}")
 
     assert paths(Path(file.location)) == ["a.jsonl"]

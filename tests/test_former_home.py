@@ -53,10 +53,10 @@ def test_home_of_the_former_version_is_validated_again_and_refreshed(tmp_path: P
     again = invoke(settings, "replay", "--stale")
     proof = CliRunner().invoke(main, ["verify", "--home", str(settings.home)])
 
-    stale = "2 batches judged by another contract ('day1.jsonl', 'day2.jsonl')."
-    assert f"{stale} `sequen-dagster replay --stale` judges them again." in findings
+    stale = "2 batches validated by another contract ('day1.jsonl', 'day2.jsonl')."
+    assert f"{stale} `sequen-dagster replay --stale` validates them again." in findings
     assert again.exit_code == 0, again.output
-    assert "2 batches judged again" in told(again)
+    assert "2 batches validated again" in told(again)
     reason = "the settings or the rules of the marts are others than those of the last build"
     assert f"full refresh: {reason}" in told(again)
     # Tables of the release before are not left behind, with what they hold of people.

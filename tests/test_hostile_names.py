@@ -135,7 +135,7 @@ def test_names_are_text_from_file_to_report(ran: Ran) -> None:
 
 @pytest.mark.slow
 @pytest.mark.bad_input(29, 30, 31, 32)
-def test_nothing_in_a_name_is_carried_out(ran: Ran) -> None:
+def test_name_is_never_executed(ran: Ran) -> None:
     assert list(ran.folder.rglob("run-by-a-shell")) == []
     assert [name for name, text in ran.texts().items() if CANARY in text] == []
 

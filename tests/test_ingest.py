@@ -77,7 +77,7 @@ def test_batch_is_named_by_its_content(tmp_path: Path) -> None:
     assert batch.events[0].startswith(f"events/batch_id={batch.batch_id}/")
 
 
-def test_types_of_a_batch_are_told_apart_up_to_a_limit(tmp_path: Path) -> None:
+def test_types_of_a_batch_are_counted_apart_up_to_a_limit(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     many = [event(type=f"type{number}", uid=None) for number in range(1_500)]
     broken = event(page_type=None)
@@ -102,7 +102,7 @@ def test_second_try_writes_the_same_files(tmp_path: Path) -> None:
     assert len(list((lake_of(settings).events).rglob("*.parquet"))) == 1
 
 
-def test_nothing_is_left_behind(tmp_path: Path) -> None:
+def test_no_unfinished_file_is_left(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
 

@@ -70,7 +70,7 @@ def blank_lines(text: str) -> int:
 
 @pytest.mark.parametrize("between", ["", " ", ",", "\n", "\r", "\r\n", "\x1e", "\ufeff", "\0",
                                      "\n\x1e{ ".replace("{", ""), " ,,\0\ufeff "])  # fmt: skip
-def test_anything_or_nothing_may_stand_between_values(between: str) -> None:
+def test_values_may_be_separated_by_any_gap_or_none(between: str) -> None:
     line = 2 if between[:1] in ("\n", "\r") else 1
 
     assert read(f'{{"a":1}}{between}{{"b":2}}') == [
@@ -322,7 +322,7 @@ def test_bad_member_in_front_makes_the_envelope_the_bad_value() -> None:
     assert read(f'{text}\n{{"b":1}}') == [(1, 1, BAD, text), (2, 1, '{"b":1}')]
 
 
-def test_bad_member_behind_the_events_is_one_bad_value_with_the_rest() -> None:
+def test_bad_member_after_the_events_is_one_bad_value_with_the_rest() -> None:
     pretty = '{\n  "events": [\n    {"a":1}\n  ],\n  "x": oops,\n  "y": 1\n}\n{"b":1}'
 
     assert read('{"events":[{"a":1}],"x":oops,"y":1}{"b":1}') == [
@@ -345,7 +345,7 @@ def test_other_keys_of_an_envelope_are_counted_once(text: str, count: int) -> No
     assert sum(chunk.envelopes_with_fields for chunk in chunks_of(text)) == count
 
 
-def test_envelope_beside_the_limit_gives_what_stands_behind() -> None:
+def test_envelope_near_the_limit_gives_the_fields_after_its_events() -> None:
     text = '{"uid":"u","events":[{"a":1},{"b":1}],"sid":"s"}'
 
     assert given_to(text, limit=len(text)) == [{"uid": '"u"', "sid": '"s"'}] * 2
@@ -460,7 +460,7 @@ def test_blocks_of_any_size_give_the_same(text: str, block: int, limit: int) -> 
 
 @settings(deadline=None, max_examples=300)
 @given(text=PIECES)
-def test_places_are_unique_and_texts_never_overlap(text: str) -> None:
+def test_line_and_item_are_unique_and_texts_never_overlap(text: str) -> None:
     found = read(text)
     places = [entry[:2] for entry in found]
 

@@ -65,7 +65,7 @@ def is_gone(process: int) -> bool:
 @pytest.mark.slow
 @pytest.mark.fault(37)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_dbt_is_gone_soon_after_its_run_was_told_to_end(
+def test_dbt_ends_soon_after_its_run_was_asked_to_end(
     home: SequenSettings, number: signal.Signals
 ) -> None:
     write_events(home, f"{number.name}.jsonl", event(id=number.name))
@@ -84,7 +84,7 @@ def test_dbt_is_gone_soon_after_its_run_was_told_to_end(
 
 @pytest.mark.slow
 @pytest.mark.fault(37)
-def test_dbt_of_a_killed_verify_is_gone_and_the_next_one_works(home: SequenSettings) -> None:
+def test_dbt_of_a_killed_verify_ends_and_the_next_verify_works(home: SequenSettings) -> None:
     arguments = [str(COMMAND), "verify", "--home", str(home.home), "--set", "workers=1"]
     verifying = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     scratch = home.model_copy(update={"home": home.home / "verify"})

@@ -64,7 +64,7 @@ def test_file_that_appears_with_an_old_time_is_pending(tmp_path: Path) -> None:
     assert pending(settings) == ["a.jsonl"]
 
 
-def test_touched_file_is_read_once_and_stays_the_same_batch(tmp_path: Path) -> None:
+def test_file_with_a_new_time_only_is_read_once_and_stays_the_same_batch(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     target = write_events(settings, "a.jsonl", event())
     drain(settings)
@@ -165,7 +165,7 @@ def test_other_content_of_same_size_and_time_is_pending(tmp_path: Path) -> None:
     assert pending(settings) == []
 
 
-def test_ledger_tells_what_became_of_every_version(tmp_path: Path) -> None:
+def test_ledger_lists_the_outcome_of_every_version(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(), event(id="e2", uid=None), event(id="e3", rank="x"))
     drain(settings)
@@ -186,7 +186,7 @@ def test_ledger_tells_what_became_of_every_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault(31)
-def test_damaged_ledger_says_how_it_is_made_anew(tmp_path: Path) -> None:
+def test_damaged_ledger_says_how_it_is_rebuilt(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     home_of(settings).make()
     (settings.home / "ledger.sqlite").write_bytes(b"not a database" * 1000)
@@ -215,7 +215,7 @@ insert into commits values ('gone', '2025-01-01');
 
 
 @pytest.mark.fault(42)
-def test_ledger_of_an_older_release_is_set_aside_and_made_anew(tmp_path: Path) -> None:
+def test_ledger_of_an_older_release_is_set_aside_and_rebuilt(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     drain(settings)

@@ -143,7 +143,7 @@ def test_nothing_is_loaded_that_could_run() -> None:
 
 
 @pytest.mark.bad_input(59)
-def test_profile_survives_a_home_with_signs_of_yaml(tmp_path: Path) -> None:
+def test_profile_survives_a_home_with_characters_of_yaml(tmp_path: Path) -> None:
     folder = tmp_path / "a: b # !!python&x 'y' \"z\""
     folder.mkdir()
     settings = settings_of(folder)
@@ -166,9 +166,7 @@ def test_profile_survives_a_home_with_signs_of_yaml(tmp_path: Path) -> None:
         "gs://canary@bucket",
     ],
 )
-def test_exports_place_is_a_folder_or_a_store_without_credentials(
-    tmp_path: Path, address: str
-) -> None:
+def test_location_is_a_folder_or_a_store_without_credentials(tmp_path: Path, address: str) -> None:
     with pytest.raises(SettingsError, match="exports") as caught:
         load_settings(tmp_path, exports=address)
     assert "canary" not in str(caught.value)

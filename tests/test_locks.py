@@ -52,7 +52,7 @@ def ready(tmp_path: Path) -> SequenSettings:
 
 @pytest.mark.fault(35)
 @pytest.mark.parametrize("how", [WRITING, READING])
-def test_file_that_another_keeps_open_is_told_and_nothing_is_loaded(
+def test_warehouse_that_another_keeps_open_is_reported_and_not_loaded(
     ready: SequenSettings, how: str
 ) -> None:
     with opened_by_somebody(ready, how) as holder, pytest.raises(LockTimeoutError) as caught:

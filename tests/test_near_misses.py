@@ -97,7 +97,7 @@ def test_values_that_come_near_are_named(value: str, meant: str | None) -> None:
     assert named(found) == ([(value, meant)] if meant else [])
 
 
-def test_fields_that_are_misspelt_or_lie_under_a_place_are_named() -> None:
+def test_fields_that_are_misspelt_or_nested_are_named() -> None:
     counts = [
         ("click", "contry", 9),
         ("click", "context.userAgent", 8),

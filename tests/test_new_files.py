@@ -59,7 +59,7 @@ def test_tick_says_what_is_passed_over(tmp_path: Path) -> None:
     assert observation.metadata["passed_over"].value == {"default": {"*.md": 1, "*.tmp": 2}}
 
 
-def test_files_are_asked_for_once_they_rest(tmp_path: Path) -> None:
+def test_files_are_requested_once_they_are_stable(tmp_path: Path) -> None:
     daemon = daemon_of(tmp_path)
     write_events(daemon.settings, "a.jsonl", event())
 
@@ -73,7 +73,7 @@ def test_files_are_asked_for_once_they_rest(tmp_path: Path) -> None:
     assert len(file_group or "") == 32
 
 
-def test_tick_observes_the_exports_place(tmp_path: Path) -> None:
+def test_tick_observes_the_location(tmp_path: Path) -> None:
     daemon = daemon_of(tmp_path)
     size = write_events(daemon.settings, "a.jsonl", event()).stat().st_size
     daemon.evaluate()
@@ -110,7 +110,9 @@ def test_file_that_grows_from_tick_to_tick_is_loaded_once_and_whole(tmp_path: Pa
 
 @pytest.mark.fault(7)
 @pytest.mark.parametrize("offset", [timedelta(days=-9999), timedelta(days=9999)])
-def test_time_of_a_file_says_nothing_about_its_rest(tmp_path: Path, offset: timedelta) -> None:
+def test_time_of_a_file_does_not_shorten_its_quiet_period(
+    tmp_path: Path, offset: timedelta
+) -> None:
     daemon = daemon_of(tmp_path)
     touch(write_events(daemon.settings, "a.jsonl", event()), utc_now() + offset)
 
@@ -152,7 +154,7 @@ def test_evaluated_twice_with_any_cursor_it_is_the_same_request(
 
 
 @pytest.mark.fault(28)
-def test_request_that_was_lost_is_made_again_beside_that_of_a_new_file(tmp_path: Path) -> None:
+def test_lost_request_is_repeated_with_that_of_a_new_file(tmp_path: Path) -> None:
     daemon = daemon_of(tmp_path)
     write_events(daemon.settings, "b.jsonl", event())
     daemon.evaluate()
@@ -185,7 +187,7 @@ def test_files_under_way_are_not_asked_for_again(tmp_path: Path) -> None:
 
 @pytest.mark.fault(29)
 @pytest.mark.parametrize("status", ["FAILURE", "CANCELED", "SUCCESS"])
-def test_files_of_a_run_that_did_nothing_are_asked_for_under_another_key(
+def test_files_of_a_run_that_did_nothing_are_requested_under_another_key(
     tmp_path: Path, status: str
 ) -> None:
     daemon = daemon_of(tmp_path)
@@ -284,7 +286,7 @@ def test_file_that_grows_later_is_loaded_as_its_next_version(tmp_path: Path) -> 
 
 
 @pytest.mark.fault(32)
-def test_place_that_is_gone_does_not_hold_back_the_others(tmp_path: Path) -> None:
+def test_missing_location_does_not_hold_back_the_others(tmp_path: Path) -> None:
     for name in ("web", "app"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.jsonl").write_text(json.dumps(event(id=name)) + "\n")
@@ -296,13 +298,13 @@ def test_place_that_is_gone_does_not_hold_back_the_others(tmp_path: Path) -> Non
     daemon = Daemon(settings)
 
     assert daemon.tick() == []
-    assert "Exports place" in daemon.message
+    assert "Location" in daemon.message
     assert "2 arriving or not stable yet" in daemon.message
     (file_group,) = daemon.tick()
     assert len(ledger_of(settings).requested_keys(file_group)) == 2
 
 
-def test_damaged_home_is_told_in_the_tick(tmp_path: Path) -> None:
+def test_damaged_home_is_reported_in_the_tick(tmp_path: Path) -> None:
     daemon = daemon_of(tmp_path)
     home_of(daemon.settings).make()
     (daemon.settings.home / "ledger.sqlite").write_bytes(b"garbage" * 1000)
@@ -365,7 +367,7 @@ def test_what_a_person_has_taken_in_is_not_asked_for(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.fault(40)
-def test_look_at_a_hundred_thousand_files_fits_a_tick(tmp_path: Path) -> None:
+def test_poll_of_a_hundred_thousand_files_fits_a_tick(tmp_path: Path) -> None:
     daemon = daemon_of(tmp_path)
     exports = daemon.settings.sources[0].exports
     for number in range(100_000):

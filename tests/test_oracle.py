@@ -193,7 +193,7 @@ def test_sequence_of_values(text: str | bytes, found: str) -> None:
     assert places(text) == found
 
 
-NOBODY = "missing_identity missing_original_timestamp"
+NO_ERASURES = "missing_identity missing_original_timestamp"
 
 
 @pytest.mark.parametrize(
@@ -211,12 +211,12 @@ NOBODY = "missing_identity missing_original_timestamp"
         (f'{{{SAYS},"rank":1,"events":[{POOR}]}}', "1.1 +"),
         (f'{{{SAYS},"type":"x","events":[{POOR}]}}', "1.1 +"),
         (f'{{{SAYS},"type":"","events":[{POOR}]}}', "1.1 +"),
-        (f'{{{SAYS},"events":[{POOR}}},{POOR}]}}', f"1.1 +, 1.2 {NOBODY}"),
-        (f'{{{SAYS},"events":[{POOR}\n{POOR}]}}', f"1.1 +, 2.1 {NOBODY}"),
+        (f'{{{SAYS},"events":[{POOR}}},{POOR}]}}', f"1.1 +, 1.2 {NO_ERASURES}"),
+        (f'{{{SAYS},"events":[{POOR}\n{POOR}]}}', f"1.1 +, 2.1 {NO_ERASURES}"),
         (f'{{{SAYS},"events":[{POOR},\n{POOR}{POOR}]}}', "1.1 +, 2.1 +, 2.2 +"),
         (f'{{{SAYS},"events":[{{"a":"x"y"}},{POOR}]}}\n{GOOD}', "1.1 malformed_json, 2.1 +"),
         (f'{{{SAYS},"events":[{{"a":x}},{POOR}]}}', "1.1 malformed_json, 1.2 +"),
-        (f'{{{SAYS},"events":[{{"a":"x"y"z"}},{POOR}]}}', f"1.1 malformed_json, 1.2 {NOBODY}"),
+        (f'{{{SAYS},"events":[{{"a":"x"y"z"}},{POOR}]}}', f"1.1 malformed_json, 1.2 {NO_ERASURES}"),
         (f'{{"x":oops,{SAYS},"events":[{POOR}]}}{GOOD}', "1.1 malformed_json, 1.2 +"),
         (f'{{{SAYS},"events":[{POOR}],"x":oops}}{GOOD}', "1.1 +, 1.2 malformed_json, 1.3 +"),
         (f'{{{SAYS},"events":[{POOR}', "1.1 +, 1.2 truncated_tail"),
@@ -229,7 +229,7 @@ def test_envelope(text: str, found: str) -> None:
     assert places(text) == found
 
 
-def test_what_an_envelope_gives_is_told_and_part_of_the_id() -> None:
+def test_fields_from_an_envelope_raise_a_warning_and_are_part_of_the_id() -> None:
     text = f'{{"client_id": "x","events":[{POOR}],"original_timestamp":1714557000,"v":1}}'
     result = validated(text, "")
 
@@ -480,7 +480,7 @@ def test_anonymous_session_is_decided_by_its_first_event() -> None:
     assert visitors(*events) == ["uid:u", "uid:u", "uid:v", "uid:u", "uid:v"]
 
 
-def test_sid_shared_by_devices_tells_uids_apart_by_cid() -> None:
+def test_uids_on_a_sid_shared_by_devices_are_distinguished_by_cid() -> None:
     events = [
         sent(0, sid="s", cid="c1", uid="u"),
         sent(1, sid="s", cid="c2", uid="v"),

@@ -113,7 +113,7 @@ def test_the_report_says_what_is_left_out(counts: tuple[int, ...], told: list[st
     assert describe_repeats({"orders": orders, "repeated_value_by_currency": value}) == told
 
 
-def test_values_without_a_code_are_told_apart() -> None:
+def test_values_without_a_currency_are_counted_apart() -> None:
     orders = {"conversions": 9, "repeats": 3, "repeats_by_another_visitor": 0, "differing": 0}
     values = [
         {"currency": "", "conversions": 1, "value": "1234.500000"},

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sequen_dagster.contract.convert import raw_values
+from sequen_dagster.contract.convert import to_raw_values
 from sequen_dagster.contract.parse import Parser
 from sequen_dagster.exports.records import RecordChunk
 
@@ -79,7 +79,7 @@ def test_paths_agree_on_reserved_values(text: bytes, field: str) -> None:
     chunk = RecordChunk()
     chunk.add(b'{"%s":%s}' % (field.encode(), text), 1)
     fast, slow_path = (
-        [raw_values(values).to_list() for _, values in parser.parse(chunk).columns()]
+        [to_raw_values(values).to_list() for _, values in parser.parse(chunk).columns()]
         for parser in (Parser(), SlowParser())
     )
 
@@ -93,6 +93,6 @@ def test_clean_record_takes_the_fast_path(text: bytes, monkeypatch: pytest.Monke
     def fail(*_: object, **__: object) -> None:
         pytest.fail("the careful lane was taken")
 
-    monkeypatch.setattr("sequen_dagster.contract.parse.sanitised", fail)
+    monkeypatch.setattr("sequen_dagster.contract.parse.parse_slowly", fail)
 
     assert parsed(Parser(), text)[-1] == []

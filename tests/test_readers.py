@@ -77,7 +77,7 @@ def test_bad_record_does_not_cost_the_others(
     ("content", "blank_lines"),
     [("\n \n\t\r\n", 3), ("  ", 1), ("[]\n", 1), ('{"events":[]}\n', 1), ("[\n]\n", 1), ("", 0)],
 )
-def test_nothing_is_a_blank_line(tmp_path: Path, content: str, blank_lines: int) -> None:
+def test_empty_line_counts_as_blank(tmp_path: Path, content: str, blank_lines: int) -> None:
     verdict = validate_file(tmp_path, content)
 
     assert (verdict.records, verdict.blank_lines) == (0, blank_lines)
@@ -165,7 +165,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     script = f"""
         import gzip, resource, sys
         from pathlib import Path
-        from support.builders import RECEIPT
+        from support.builders import RECEIVED_AT
         from sequen_dagster.contract import EventContract, Origin
         from sequen_dagster.exports.files import ExportFile
         from sequen_dagster.exports.readers import ExportReader, ReadLimits
@@ -177,10 +177,10 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
                 out.write((row % (number, "x" * 900)).encode() * 1000)
             out.write(b'{{"a": "' + b"x" * 20_000_000 + b'"}}\\n')
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        file = ExportFile("default", "big", str(path), path.stat().st_size, RECEIPT)
+        file = ExportFile("default", "big", str(path), path.stat().st_size, RECEIVED_AT)
         with ExportReader(file, ReadLimits(max_compression_ratio=10_000)) as reader:
-            origin = Origin(received_at=RECEIPT)
-            splits = EventContract().judge(reader.chunks(), origin)
+            origin = Origin(received_at=RECEIVED_AT)
+            splits = EventContract().validate_chunks(reader.chunks(), origin)
             assert sum(len(one.accepted) for one in splits) == 300_000
         print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
     """

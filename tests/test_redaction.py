@@ -36,7 +36,7 @@ def told(error: BaseException) -> str:
 
 @pytest.mark.bad_input(61)
 @pytest.mark.parametrize("kind", FAULTS)
-def test_fault_is_told_without_the_value(kind: str) -> None:
+def test_fault_is_reported_without_the_value(kind: str) -> None:
     with pytest.raises(FaultError, match=f"^{kind} in ") as caught, without_values():
         FAULTS[kind]()
 
@@ -53,7 +53,7 @@ def test_fault_is_told_without_the_value(kind: str) -> None:
         f"select strptime('{CANARY}', '%Y')",
     ],
 )
-def test_engine_is_told_by_its_class_without_the_value(query: str) -> None:
+def test_engine_error_is_reported_by_its_class_without_the_value(query: str) -> None:
     with duckdb.connect() as connection:
         with pytest.raises(duckdb.Error, match="is not shown") as caught, without_values():
             connection.execute(query).fetchall()
@@ -71,7 +71,7 @@ def test_what_says_no_value_is_left_alone() -> None:
 
 
 @pytest.mark.bad_input(61)
-def test_fault_within_the_contract_names_its_place(
+def test_fault_within_the_contract_names_its_line_of_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(tmp_path)

@@ -103,7 +103,7 @@ TestMachine = pytest.mark.fault(7)(Machine.TestCase)
         ("CASES = [pytest.param(1, marks=pytest.mark.fault(1))]", "no test carries"),
     ],
 )
-def test_mark_that_proves_nothing_is_told(source: str, told: str) -> None:
+def test_mark_without_a_claim_is_reported(source: str, told: str) -> None:
     with pytest.raises(MarkError, match=told):
         proofs_in(source)
 

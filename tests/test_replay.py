@@ -132,7 +132,7 @@ def test_contract_that_comes_back_is_a_version_of_its_own(tmp_path: Path) -> Non
     assert accepted(settings, third.events) == accepted(settings, first.events)
 
 
-def test_gone_and_changed_files_are_named_and_left(tmp_path: Path) -> None:
+def test_missing_and_changed_files_are_named_and_left(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, a={}, b={}, c={}, d={})
     (settings.sources[0].exports / "a.jsonl").unlink()
     write_events(settings, "b.jsonl", event())
@@ -152,7 +152,9 @@ def test_gone_and_changed_files_are_named_and_left(tmp_path: Path) -> None:
     assert folders == batches
 
 
-def test_touched_file_keeps_its_arrival_time_and_is_not_read_again(tmp_path: Path) -> None:
+def test_file_with_a_new_time_only_keeps_its_arrival_time_and_is_not_read_again(
+    tmp_path: Path,
+) -> None:
     settings = stricter(taken_in(tmp_path))
     touch(settings.sources[0].exports / "a.jsonl", RECEIVED_AT + timedelta(days=1))
 
@@ -317,8 +319,10 @@ def test_command_says_what_it_would_do(tmp_path: Path) -> None:
     wrong = invoke()
 
     assert told(nothing) == "Nothing is stale: the tables are made of 2 batches."
-    assert told(plan) == "1 batch to judge again 'a.jsonl' 1 batch left as judged 'b.jsonl': gone"
-    assert told(gone) == "0 batches to judge again 1 batch left as judged 'b.jsonl': gone"
+    assert (
+        told(plan) == "1 batch to validate again 'a.jsonl' 1 batch left unchanged 'b.jsonl': gone"
+    )
+    assert told(gone) == "0 batches to validate again 1 batch left unchanged 'b.jsonl': gone"
     assert [one.exit_code for one in (nothing, plan, gone, wrong)] == [0, 0, 0, 2]
     assert not (settings.home / "warehouse.duckdb").exists()
 
@@ -334,12 +338,12 @@ def test_command_validates_again_and_builds(tmp_path: Path) -> None:
 
     assert result.exit_code == 0, result.output
     assert "= 1 accepted + 1 quarantined + 0 skipped" in told(result)
-    assert "1 batch judged again" in told(result)
+    assert "1 batch validated again" in told(result)
     assert "full refresh" not in told(result)
 
 
 @pytest.mark.slow
-def test_stale_batches_are_told_until_they_are_validated_again(tmp_path: Path) -> None:
+def test_stale_batches_are_reported_until_they_are_revalidated(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(id="a"), event(**DEEP))
     write_events(settings, "b.jsonl", event(id="b", uid="u2"), event(id="deep", uid="u2"))
@@ -353,7 +357,7 @@ def test_stale_batches_are_told_until_they_are_validated_again(tmp_path: Path) -
 
     assert told_stale.summary["stale"] == {"batches": 2, "paths": ["a.jsonl", "b.jsonl"]}
     report = (settings.home / "serving" / "report.md").read_text()
-    assert "1 batch was judged by an older contract: `sequen-dagster replay --stale`" in report
+    assert "1 batch was validated by an older contract: `sequen-dagster replay --stale`" in report
     assert (outcome.revalidated, outcome.not_revalidated) == (1, 1)
     assert outcome.left_paths == ("'b.jsonl': gone",)
     assert outcome.summary["stale"] == {"batches": 1, "paths": ["b.jsonl"]}

@@ -104,7 +104,7 @@ def test_every_property_of_the_schema_has_a_description_and_a_unit() -> None:
         assert [name for name, described in properties.items() if not described.get(key)] == []
 
 
-def test_report_says_by_what_and_when_it_was_made(written: WrittenReport) -> None:
+def test_report_names_its_commits_and_time(written: WrittenReport) -> None:
     made = written.numbers["made"]
 
     assert (made["run_id"], made["zone"]) == ("run-1", "UTC")
@@ -315,7 +315,7 @@ def test_samples_are_masked(recording: Recording, tmp_path: Path) -> None:
     assert not [value for value in VALUES if value in text]
 
 
-def test_what_is_new_is_told_against_a_report_of_other_files(
+def test_changes_are_reported_against_a_report_of_other_files(
     recording: Recording, tmp_path: Path
 ) -> None:
     settings = settings_of(tmp_path)
@@ -383,7 +383,7 @@ def test_empty_tables_give_a_report(recording: Recording, tmp_path: Path) -> Non
     assert "No tier is reached yet" in written.page.read_text(encoding="utf-8")
 
 
-def test_asset_tells_numbers_that_plot_and_checks_of_the_tiers(
+def test_asset_has_numbers_to_plot_and_checks_of_the_tiers(
     recording: Recording, tmp_path: Path
 ) -> None:
     settings = settings_of(tmp_path)

@@ -139,7 +139,7 @@ def check_is_quiet(look: Look, report: Path) -> None:
     assert look.complaints == []
 
 
-def test_checks_find_what_they_look_for(browser: Browser, tmp_path: Path) -> None:
+def test_checks_of_the_page_find_planted_faults(browser: Browser, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(
         "<meta name=viewport content='width=device-width'>"

@@ -139,7 +139,7 @@ def test_name_of_a_file_group_stands_for_content_and_try(tmp_path: Path) -> None
 
 @pytest.mark.fault(1)
 @pytest.mark.parametrize("complete_when", ["success_marker", "manifest"])
-def test_announced_files_need_no_quiet_period_and_others_get_none(
+def test_announced_files_have_no_quiet_period_and_others_wait(
     tmp_path: Path, complete_when: str
 ) -> None:
     source = Source(exports=tmp_path, complete_when=complete_when)

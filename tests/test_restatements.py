@@ -101,7 +101,7 @@ def test_touch_that_arrives_late_moves_value(recording: Recording) -> None:
     assert rows[2] == {"publication": 3, **NOTHING}
 
 
-def test_build_that_breaks_off_is_told_once_by_the_next(recording: Recording) -> None:
+def test_build_that_breaks_off_is_reported_once_by_the_next(recording: Recording) -> None:
     with SmallWarehouse(recording) as warehouse:
         publish(warehouse, 1, load("a", event(after(0), id="a", uid="u")))
         publish(warehouse, 2, load("b", event(after(0), id="b", uid="v")), is_finished=False)

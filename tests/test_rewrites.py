@@ -11,7 +11,7 @@ import filelock
 import polars as pl
 import pytest
 
-from sequen_dagster.contract.erasures import NOBODY, Erasures
+from sequen_dagster.contract.erasures import NO_ERASURES, Erasures
 from sequen_dagster.errors import BuildError, LockTimeoutError
 from sequen_dagster.exports import records
 from sequen_dagster.home.locks import quiet_home
@@ -108,7 +108,7 @@ def query(settings: SequenSettings, sql: str) -> list[tuple[Any, ...]]:
         return warehouse.execute(sql).fetchall()
 
 
-def test_records_of_the_erased_are_gone(tmp_path: Path) -> None:
+def test_records_of_erased_people_are_removed(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
     assert held_in_lake(settings)
 
@@ -139,7 +139,7 @@ def test_records_of_the_erased_are_gone(tmp_path: Path) -> None:
     assert left["id"].to_list() == ["e2"]
 
 
-def test_what_others_sent_is_not_touched(tmp_path: Path) -> None:
+def test_records_of_other_people_are_not_changed(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
     before = batches(settings)["c.jsonl"]
     place = lake_of(settings).rows(before.events[0])
@@ -151,7 +151,7 @@ def test_what_others_sent_is_not_touched(tmp_path: Path) -> None:
     assert (place.stat().st_ino, place.stat().st_mtime_ns) == (facts.st_ino, facts.st_mtime_ns)
 
 
-def test_only_the_kind_of_rows_that_changes_is_written_anew(tmp_path: Path) -> None:
+def test_only_the_kind_of_rows_that_changes_is_rewritten(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", uid=X, page_type=None))
     write_events(settings, "b.jsonl", event(id="e3", uid=X), event(id="e4", page_type=None))
@@ -336,7 +336,7 @@ def test_file_validated_before_the_erasure_is_validated_again(
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(id="e1", uid=X), event(id="e2"))
     (file,) = pending_files(settings)
-    monkeypatch.setattr(module, "read_erasures", lambda _: NOBODY)
+    monkeypatch.setattr(module, "read_erasures", lambda _: NO_ERASURES)
     stale = [] if is_late else [ingest(settings, file, registered_at=file.modified_at)]
     erase(settings)
     # This one had read the list before, and writes its rows only now.
@@ -443,7 +443,7 @@ def test_raw_text_is_dropped_after_its_days(
 
 
 @pytest.mark.slow
-def test_dropped_text_does_not_come_back_with_a_file_that_is_touched(tmp_path: Path) -> None:
+def test_dropped_text_does_not_come_back_with_a_file_of_a_new_time(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, quarantine_days=1)
     drop_raw_text(settings, now=batches(settings)["a.jsonl"].registered_at + timedelta(days=2))
     for path in settings.sources[0].exports.iterdir():
@@ -494,7 +494,7 @@ def test_replaced_rows_that_were_left_go_the_next_time(tmp_path: Path) -> None:
     assert len(list((lake.quarantine).rglob("*.parquet"))) == 2
 
 
-def test_doctor_tells_of_a_list_that_is_unfinished_damaged_or_gone(tmp_path: Path) -> None:
+def test_doctor_reports_a_list_that_is_unfinished_damaged_or_missing(tmp_path: Path) -> None:
     settings = taken_in(tmp_path)
     listed = lake_of(settings).erasures
 
@@ -541,7 +541,7 @@ def loaded(tmp_path: Path) -> SequenSettings:
     return settings
 
 
-def test_rewritten_commit_takes_the_place_of_what_is_held(loaded: SequenSettings) -> None:
+def test_rewritten_commit_replaces_the_loaded_one(loaded: SequenSettings) -> None:
     erase(loaded)
 
     assert load_commits(loaded) == Loaded(commits=1, batches=3, events=1, rewritten=1)

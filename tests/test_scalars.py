@@ -1,10 +1,10 @@
-"""Cells read one by one; `test_convert` holds columns to them."""
+"""Raw values read one by one; `test_convert` holds columns to them."""
 
 from decimal import Decimal
 
 import pytest
 
-from sequen_dagster.contract.scalars import NOT_TEXT, dwell, rank, string, text_of
+from sequen_dagster.contract.scalars import NOT_TEXT, read_dwell, read_rank, read_string, text_of
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ from sequen_dagster.contract.scalars import NOT_TEXT, dwell, rank, string, text_
      (NOT_TEXT + "1e-999", None),
      (NOT_TEXT + "0e999999", 0), (NOT_TEXT + "true", None)],
 )  # fmt: skip
-def test_rank(cell: str, value: int | None) -> None:
-    assert rank(cell) == value
+def test_rank(raw_value: str, value: int | None) -> None:
+    assert read_rank(raw_value) == value
 
 
 @pytest.mark.parametrize(
@@ -25,10 +25,14 @@ def test_rank(cell: str, value: int | None) -> None:
      ("999999999999999.9999999", "1000000000000000"), ("1000000000000000", None), ("-0.1", None),
      (NOT_TEXT + "-0.0000001", None), (NOT_TEXT + "1e-999", "0"), (NOT_TEXT + "1.5E3", "1500")],
 )  # fmt: skip
-def test_dwell(cell: str, value: str | None) -> None:
-    assert dwell(cell) == (None if value is None else Decimal(value))
+def test_dwell(raw_value: str, value: str | None) -> None:
+    assert read_dwell(raw_value) == (None if value is None else Decimal(value))
 
 
 def test_text_and_other_values_stay_apart() -> None:
     assert (text_of("7"), text_of(NOT_TEXT + "7"), text_of("")) == ("7", None, "")
-    assert (string("7"), string(NOT_TEXT + "7"), string(NOT_TEXT + '"')) == ("7", "7", None)
+    assert (read_string("7"), read_string(NOT_TEXT + "7"), read_string(NOT_TEXT + '"')) == (
+        "7",
+        "7",
+        None,
+    )

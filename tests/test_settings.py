@@ -94,7 +94,7 @@ def test_defaults_are_the_design(tmp_path: Path) -> None:
     assert settings.value_field == "order_total"
 
 
-def test_environment_comes_before_defaults_and_behind_arguments(
+def test_environment_comes_before_defaults_and_after_arguments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEQUEN_SESSION_TIMEOUT_MINUTES", "45")

@@ -28,7 +28,7 @@ def test_kind_of_a_value(value: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["null", '""', '" "', '"\\u3000\\t"', "[]", "{}"])
-def test_what_carries_nothing_is_not_listed(value: str) -> None:
+def test_absent_values_are_not_listed(value: str) -> None:
     assert shape(f'{{"f":{value}}}') == ([], [])
 
 
@@ -47,7 +47,7 @@ def test_nested_paths_are_dotted_sorted_and_four_levels_deep() -> None:
     ]  # fmt: skip
 
 
-def test_what_stands_under_a_place_may_be_nested_as_deeply_as_at_the_top() -> None:
+def test_fields_in_a_searched_object_may_be_nested_as_deeply_as_at_the_top() -> None:
     pairs, _ = shape(
         '{"context":{"a":{"b":{"c":{"d":{"e":1}}}}},"params":{"a":{"b":{"c":{"d":1}}}}}'
     )

@@ -7,18 +7,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from sequen_dagster.contract.slow_path import RefusedError, compacted, sanitised
+from sequen_dagster.contract.slow_path import RefusedError, compact_json, parse_slowly
 
 
 def read(text: str | bytes, max_depth: int = 64) -> tuple[bytes, str, list[str]]:
     warnings: list[str] = []
     given = text if isinstance(text, bytes) else text.encode()
-    compact, record = sanitised(given, max_depth=max_depth, warnings=warnings)
+    compact, record = parse_slowly(given, max_depth=max_depth, warnings=warnings)
     return compact, msgspec.json.encode(record).decode(), warnings
 
 
-def test_only_white_space_between_tokens_goes() -> None:
-    assert compacted(b' { "a b\\"\t" :\r\n[ 1 , "x" ] } ') == b'{"a b\\"\t":[1,"x"]}'
+def test_only_white_space_between_tokens_is_removed() -> None:
+    assert compact_json(b' { "a b\\"\t" :\r\n[ 1 , "x" ] } ') == b'{"a b\\"\t":[1,"x"]}'
 
 
 def test_numbers_keep_their_digits() -> None:
@@ -70,7 +70,7 @@ def test_millions_of_escapes_take_no_extra_memory() -> None:
 
     tracemalloc.start()
     with pytest.raises(RefusedError):
-        sanitised(text, max_depth=64, warnings=[])
+        parse_slowly(text, max_depth=64, warnings=[])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10 * len(text)

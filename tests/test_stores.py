@@ -160,7 +160,7 @@ def test_parquet_is_read_from_a_store(s3: Any, tmp_path: Path) -> None:
     assert (batch.file_format, batch.record_counts.accepted) == ("parquet", 1)
 
 
-def test_one_object_is_a_place_of_its_own(s3: Any, tmp_path: Path) -> None:
+def test_location_may_be_a_single_object(s3: Any, tmp_path: Path) -> None:
     put(s3, "web/a.jsonl", event())
     put(s3, "web/b.jsonl", event(id="e2"))
 
@@ -233,7 +233,7 @@ def test_object_that_was_replaced_while_it_was_read_is_left(s3: Any, tmp_path: P
 
 
 @pytest.mark.usefixtures("s3")
-def test_bucket_that_is_not_there_is_told_without_secrets(tmp_path: Path) -> None:
+def test_missing_bucket_is_reported_without_secrets(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, "s3://nowhere/web")
 
     with pytest.raises(ExportsError, match="cannot be listed") as caught:
@@ -243,7 +243,7 @@ def test_bucket_that_is_not_there_is_told_without_secrets(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("s3")
-def test_store_that_cannot_be_reached_is_told(
+def test_store_that_cannot_be_reached_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
@@ -289,7 +289,7 @@ def test_store_that_is_lost_while_it_is_read_fails_that_file_alone(
         ("gs://bucket/x", r"pip install 'sequen-dagster\[gcs\]'"),
     ],
 )
-def test_place_that_cannot_work_is_refused_at_load(tmp_path: Path, place: str, why: str) -> None:
+def test_location_that_cannot_work_is_refused_at_load(tmp_path: Path, place: str, why: str) -> None:
     with pytest.raises(SettingsError, match=why) as caught:
         load_settings(tmp_path, exports=place)
 

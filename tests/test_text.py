@@ -19,6 +19,6 @@ from sequen_dagster.runtime.text import printable, quoted
         ("x" * 201, "x" * 199 + "…"),
     ],
 )
-def test_nothing_in_a_name_is_obeyed_by_a_terminal(name: str, shown: str) -> None:
+def test_name_cannot_control_a_terminal(name: str, shown: str) -> None:
     assert printable(name) == shown
     assert quoted(name) == f"'{shown}'"

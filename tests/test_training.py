@@ -502,7 +502,7 @@ def test_one_impression_is_no_crash() -> None:
     assert (row["split"], row["labels_until"]) == ("test", START + timedelta(microseconds=1))
 
 
-def test_asset_tells_rows_by_split_and_no_value(tmp_path: Path) -> None:
+def test_asset_reports_rows_by_split_and_no_value(tmp_path: Path) -> None:
     home = write(tmp_path, ten_of_each())
     assets = build_reports_assets(home, tables={})
     (asset,) = [one for one in assets if one.key == TRAINING_SET]
@@ -604,7 +604,7 @@ def run_on(folder: Path, exports: Path) -> SequenSettings:
 
 
 @pytest.mark.slow
-def test_news_site_gives_what_queries_by_hand_give(test_data: Path, tmp_path: Path) -> None:
+def test_media_site_gives_what_queries_by_hand_give(test_data: Path, tmp_path: Path) -> None:
     home = run_on(tmp_path, test_data / "ebnerd_test")
     found = pl.read_parquet(training_dir(home) / "impressions.parquet")
     cut_1, cut_2 = datetime(2023, 2, 27, 23, 48, 11), datetime(2023, 3, 1, 4, 13, 53)

@@ -80,7 +80,7 @@ def freshness(settings: SequenSettings, instance: dg.DagsterInstance) -> dg.Asse
 
 
 @pytest.mark.parametrize(("minutes", "is_fresh"), [(-1, True), (1, False)])
-def test_exports_that_stop_arriving_are_told(
+def test_exports_that_stop_arriving_are_reported(
     tmp_path: Path, instance: dg.DagsterInstance, minutes: int, is_fresh: bool
 ) -> None:
     settings = settings_of(tmp_path, fresh_within_hours=26)

@@ -29,7 +29,7 @@ def lake_run(settings: SequenSettings) -> tuple[dict[str, Any], dg.AssetCheckEva
     return {name: one.value for name, one in told.materialization.metadata.items()}, check
 
 
-def test_file_that_cannot_be_read_is_told_while_it_is_current(tmp_path: Path) -> None:
+def test_unreadable_file_is_reported_while_it_is_current(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     write_text(settings, "b.jsonl", ZIP)
@@ -85,7 +85,7 @@ def test_message_outlives_the_ledger(tmp_path: Path) -> None:
     assert ledger.unread_files() == before
 
 
-def test_run_tells_what_was_passed_over(tmp_path: Path) -> None:
+def test_run_reports_files_passed_over(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     for path in ("a.jsonl", "README.md", "raw/x.tmp"):
         write_events(settings, path, event())
@@ -102,7 +102,7 @@ def test_run_tells_what_was_passed_over(tmp_path: Path) -> None:
     )
 
 
-def test_run_with_nothing_to_tell_says_nothing(tmp_path: Path) -> None:
+def test_run_without_findings_prints_no_warning(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
 

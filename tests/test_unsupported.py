@@ -146,7 +146,9 @@ def test_file_is_named_by_what_it_is(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("level", [0, 1, 6, 9])
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.zz", "a.csv"])
 @pytest.mark.parametrize("content", [LINES, good().encode()], ids=["many", "one"])
-def test_zlib_is_told_from_text(tmp_path: Path, level: int, name: str, content: bytes) -> None:
+def test_zlib_is_distinguished_from_text(
+    tmp_path: Path, level: int, name: str, content: bytes
+) -> None:
     message = message_of(tmp_path, zlib.compress(content, level), name)
 
     assert message.startswith("The file is packed with zlib. Unpack it")
@@ -234,12 +236,12 @@ def test_text_of_any_language_is_text(fine: str, before: str) -> None:
     refuse_unsupported((before + fine * 5000).encode()[:HEAD_BYTES], "a.jsonl", None)
 
 
-def test_what_is_known_by_nothing_is_refused_as_binary(tmp_path: Path) -> None:
+def test_unknown_format_is_refused_as_binary(tmp_path: Path) -> None:
     noise = bytes(range(256)) * 20
 
-    assert message_of(tmp_path, noise).startswith("The file is no text in UTF-8, but binary")
+    assert message_of(tmp_path, noise).startswith("The file is not text in UTF-8, but binary")
     assert message_of(tmp_path, gzip.compress(noise)).startswith(
-        "The file is no text in UTF-8, but binary, packed in another way, or text in another"
+        "The file is not text in UTF-8, but binary, packed in another way, or text in another"
         " encoding, packed with gzip"
     )
 

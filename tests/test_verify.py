@@ -95,7 +95,7 @@ def test_damaged_rows_are_found(damaged: SequenSettings) -> None:
 
 
 @pytest.mark.slow
-def test_check_tells_counts_and_no_keys(damaged: SequenSettings) -> None:
+def test_check_reports_counts_and_no_keys(damaged: SequenSettings) -> None:
     job = build_definitions(damaged).resolve_job_def(VERIFY_JOB)
 
     with dg.DagsterInstance.ephemeral() as instance:
@@ -154,7 +154,7 @@ def test_home_without_a_warehouse_is_a_wrong_argument(tmp_path: Path) -> None:
     assert not settings.home.exists()
 
 
-def test_tables_behind_what_is_loaded_are_not_compared(tmp_path: Path) -> None:
+def test_stale_tables_are_not_compared(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     drain(settings)

@@ -144,7 +144,7 @@ def test_engine_is_locked_down(tmp_path: Path, statement: str) -> None:
         warehouse.execute(statement)
 
 
-def test_home_with_glob_signs_is_refused(tmp_path: Path) -> None:
+def test_home_with_glob_characters_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "a[1]"
     folder.mkdir()
     settings = settings_of(folder)
@@ -156,7 +156,7 @@ def test_home_with_glob_signs_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault(26)
-def test_second_writer_waits_and_is_told_who_holds_the_lock(tmp_path: Path) -> None:
+def test_second_writer_waits_and_its_message_names_the_holder(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, lock_timeout_seconds=0)
     code = (
         "import sys, time; from pathlib import Path;"

@@ -185,7 +185,7 @@ def sql_files(*folders: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("path", sql_files("models", "macros", "tests"), ids=lambda p: p.stem)
-def test_nothing_asks_the_clock_or_throws_dice(path: Path) -> None:
+def test_no_model_uses_the_clock_or_chance(path: Path) -> None:
     text = re.sub(r"\{#.*?#\}", "", path.read_text(), flags=re.DOTALL)
 
     assert CLOCK_OR_DICE.findall(text) == []

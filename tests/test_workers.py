@@ -113,7 +113,7 @@ def test_crash_says_how_the_process_ended(exit_code: int, told: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_process_that_was_told_to_end_is_no_crash_of_the_file(number: signal.Signals) -> None:
+def test_process_that_was_asked_to_end_is_not_a_crash_of_the_file(number: signal.Signals) -> None:
     error = _describe_end(-number)
 
     assert isinstance(error, InterruptedError)

@@ -101,7 +101,7 @@ def render_plan(
         lines.append(f"{counted(len(plan.jobs), 'batch')} to validate again")
         lines += _first([quoted(job.file.path) for job in plan.jobs])
     if plan.left:
-        lines.append(f"{counted(len(plan.left), 'batch')} left as they are")
+        lines.append(f"{counted(len(plan.left), 'batch')} left unchanged")
         lines += _first([f"{quoted(one.path)}: {one.reason}" for one in plan.left])
     if not lines:
         which = "stale" if choice == Choice(is_stale=True) else "to be validated again"
@@ -160,7 +160,7 @@ def _stale(stale: dict[str, Any]) -> list[str]:  # Any: the report's JSON
     more = ", …" if stale["batches"] > len(stale["paths"]) else ""
     count = counted(stale["batches"], "batch")
     remedy = "sequen-dagster replay --stale"
-    return [f"{count} {were} judged by an older contract: {remedy} ({shown}{more})"]
+    return [f"{count} {were} validated by an older contract: {remedy} ({shown}{more})"]
 
 
 def _tables(summary: dict[str, Any]) -> Panel:  # Any: the report's JSON
@@ -233,8 +233,8 @@ def _asked(outcome: RunOutcome) -> list[Text]:
     """What this run did beyond taking in new files."""
     lines = []
     if outcome.revalidated or outcome.not_revalidated:
-        left = f"; {outcome.not_revalidated:,} left as they are" if outcome.not_revalidated else ""
-        lines.append(f"{counted(outcome.revalidated, 'batch')} judged again{left}")
+        left = f"; {outcome.not_revalidated:,} left unchanged" if outcome.not_revalidated else ""
+        lines.append(f"{counted(outcome.revalidated, 'batch')} validated again{left}")
         lines += [f"    {path}" for path in outcome.left_paths]
     if outcome.build.startswith("full refresh"):
         lines.append(outcome.build)

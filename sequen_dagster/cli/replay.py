@@ -28,7 +28,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @exports_option
 @home_option
 @set_option
-@click.option("--stale", is_flag=True, help="Batches that other rules have validated.")
+@click.option("--stale", is_flag=True, help="Batches that another contract has validated.")
 @click.option("--quarantined", is_flag=True, help="Batches with quarantined records.")
 @click.option("--since", type=_DAY, help="Batches received on this day (UTC) or later.")
 @click.option("--until", type=_DAY, help="Batches received on this day (UTC) or earlier.")
@@ -56,7 +56,7 @@ def replay(
     dead_lettered: bool,
     dry_run: bool,
 ) -> None:
-    """Validate files again by the rules of today, then do what `run` does.
+    """Validate files again by the contract of today, then do what `run` does.
 
     Of several conditions on batches, all have to hold. Files that are gone from their location, or
     have changed, are named and left.

@@ -36,7 +36,7 @@ def run_and_report(
         settings: where to read and write.
         strict: whether a quarantined record is a failure.
         full_refresh: whether to build all tables from nothing.
-        choice: batches to judge again first.
+        choice: batches to validate again first.
         retry_dead_lettered: whether to try files again that were given up.
     """
     with errors.status("starting") as status:

@@ -12,14 +12,14 @@ from typing import Final
 import msgspec
 import polars as pl
 
-from sequen_dagster.contract.validate import ACCEPTED_SCHEMA
+from sequen_dagster.contract.row_schemas import ACCEPTED_SCHEMA
 from sequen_dagster.runtime.text import counted, printable
 
 # In percent of a source's accepted records; the check `ids_are_unique` warns beyond it.
 MAX_CONFLICTING_PERCENT: Final = 1
 # 44 bytes each; of more records a sample of the ids is kept.
 _MAX_KEPT: Final = 5_000_000
-# What a sender may change with every delivery, where a record comes from, and what is made of it.
+# Fields that a sender may change with every delivery, lineage, and derived columns.
 _NO_CONTENT: Final = (
     "ingest_timestamp", "given_ingest_timestamp", "received_at", "source", "source_file",
     "source_line", "source_item", "record_md5", "properties", "property_shape",
@@ -66,7 +66,7 @@ class SourceConflicts:
 
 
 def describe_conflicts(share: float, records: int, ids: int, types: list[str]) -> str:
-    """One sentence for a person about ids that stand for different events.
+    """Describe ids that stand for different events, in one sentence.
 
     Example:
         >>> describe_conflicts(0.5, 8, 4, ["click"]).partition(" lost ")[2]
@@ -94,7 +94,7 @@ class ConflictCounter:
     """Counts conflicting records over any number of files.
 
     Args:
-        max_kept: how many records are kept at most; beyond it every other id is let go.
+        max_kept: how many records are kept at most; beyond it every other id is dropped.
     """
 
     def __init__(self, *, max_kept: int = _MAX_KEPT) -> None:
@@ -105,23 +105,23 @@ class ConflictCounter:
         self._one_in = 1
 
     def add(self, accepted: pl.DataFrame) -> None:
-        """Take accepted rows, of whichever file."""
+        """Add accepted rows, of any file."""
         self._accepted.update(dict(accepted.group_by("source").len().iter_rows()))
-        self._kept.append(_keys(accepted).filter(pl.col(_ID) % self._one_in == 0))
+        self._kept.append(_comparison_columns(accepted).filter(pl.col(_ID) % self._one_in == 0))
         while sum(map(len, self._kept)) > self._max_kept:
             self._one_in *= 2
             is_kept = pl.col(_ID) % self._one_in == 0
             self._kept = [pl.concat(self._kept).filter(is_kept)]
 
     def copy(self) -> "ConflictCounter":
-        """The counter as it is now, to go back to."""
+        """Copy the counter, so that what is added later can be undone."""
         other = ConflictCounter(max_kept=self._max_kept)
         other._accepted, other._kept = self._accepted.copy(), self._kept.copy()
         other._one_in = self._one_in
         return other
 
     def result(self) -> list[SourceConflicts]:
-        """The sources that have any conflicting record, by name."""
+        """Count conflicts of each source that has any conflicting record, by name."""
         if not self._kept:
             return []
         order = [_ID, "given_ingest_timestamp", "original_timestamp", "record"]
@@ -133,11 +133,11 @@ class ConflictCounter:
         )
         sources = conflicting["source"].cast(pl.String)
         return [
-            self._of(source, conflicting.filter(sources == source))
+            self._conflicts_of(source, conflicting.filter(sources == source))
             for source in sorted(sources.unique())
         ]
 
-    def _of(self, source: str, conflicting: pl.DataFrame) -> SourceConflicts:
+    def _conflicts_of(self, source: str, conflicting: pl.DataFrame) -> SourceConflicts:
         types = conflicting["type"].cast(pl.String).value_counts()
         return SourceConflicts(
             source,
@@ -156,8 +156,8 @@ class ConflictCounter:
         )
 
 
-def _content(properties: str) -> str:
-    """Custom fields with their keys sorted at every depth, numbers to the digit."""
+def _canonical_content(properties: str) -> str:
+    """Write custom fields with their keys sorted at every depth, numbers to the digit."""
     # The one number whose digits the fast decoder changes, and those that are too long for it.
     if "-0" not in properties:
         try:
@@ -168,9 +168,9 @@ def _content(properties: str) -> str:
     return _encode(exact).decode()
 
 
-def _keys(accepted: pl.DataFrame) -> pl.DataFrame:
-    """What is kept of accepted rows: hashes, and by what the winner is chosen."""
-    contents = [_content(text) for text in accepted["properties"]]
+def _comparison_columns(accepted: pl.DataFrame) -> pl.DataFrame:
+    """Reduce accepted rows to hashes and the columns by which the winner is chosen."""
+    contents = [_canonical_content(text) for text in accepted["properties"]]
     fields = [name for name in ACCEPTED_SCHEMA if name not in _NO_CONTENT]
     content = accepted.select(
         # No text holds NUL, so different lists are different when joined.

@@ -1,7 +1,7 @@
-"""Contract, second step: columns of cells become typed columns, and what happened to each value.
+"""Contract, second step: columns of raw values become typed columns, with a state each.
 
 Common forms are converted by the engine, a column at a time; the rest by `scalars`, one distinct
-cell at a time. Every field gets a state column, so that absent and unreadable stay apart.
+raw value at a time. Every field gets a state column, so that absent and unreadable stay apart.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ COERCED: Final = 2
 UNREADABLE: Final = 3
 PLACEHOLDER: Final = 4
 ZERO_TIME: Final = 5
-# State column beside the one of `item_ids`: whether words that mean none were left out of it.
+# State column of `item_ids`: whether words that mean none were left out of it.
 LEFT_OUT: Final = "item_ids__left_out"
 
 MICROS: Final = pl.Datetime("us")
@@ -43,7 +43,7 @@ _DAY: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
 _PLAIN_UTC: Final = f"{_DAY}T{_TIME}Z$"
 _ZONE_NAME: Final = r"\[[^\[\]]+\]"
-_OTHER_UTC: Final = f"{_DAY}[Tt ]{_TIME}(Z|z| UTC|Z{_ZONE_NAME})?$"
+_LOOSE_UTC: Final = f"{_DAY}[Tt ]{_TIME}(Z|z| UTC|Z{_ZONE_NAME})?$"
 _OFFSET: Final = f"{_DAY}[Tt ]{_TIME} ?[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?( UTC|{_ZONE_NAME})?$"
 _UNIX: Final = "^\0?[0-9]{9,18}$"
 _SMALL_INTEGER: Final = "^\0?[0-9]{1,17}$"
@@ -59,7 +59,7 @@ Converted = tuple[pl.Series, pl.Series]
 
 
 def state_of(field: str) -> str:
-    """Name of the column that says what happened to a field.
+    """Name of the state column of a field.
 
     Example:
         >>> state_of("rank")
@@ -68,8 +68,8 @@ def state_of(field: str) -> str:
     return f"{field}__state"
 
 
-def raw_values(values: list[Any]) -> pl.Series:
-    """The values of a field as cells (see `scalars`), null where there is none.
+def to_raw_values(values: list[Any]) -> pl.Series:
+    """Turn the values of a field into raw values (see `scalars`), null where there is none.
 
     Args:
         values: parsed JSON.
@@ -109,7 +109,7 @@ def convert(
     """Convert the reserved fields.
 
     Args:
-        columns: a column of cells a reserved field; other columns pass through.
+        columns: a column of raw values for each reserved field; other columns pass through.
         placeholders: words that mean none in the fields that hold ids.
         is_text_format: whether the records came from CSV, where numbers are text by nature.
 
@@ -121,15 +121,15 @@ def convert(
     for field in FIELDS:
         column = columns[field.name]
         if column.null_count() == len(column):
-            converted += _nothing(field, len(column))
+            converted += _absent_columns(field, len(column))
             continue
-        convert_column = _converter(field, placeholders, is_text_format)
+        convert_column = _converter_of(field, placeholders, is_text_format)
         values, state, *more = convert_column(column)
         converted += [values.alias(field.name), state.alias(state_of(field.name)), *more]
     return columns.with_columns(converted)
 
 
-def _nothing(field: Field, height: int) -> list[pl.Series]:
+def _absent_columns(field: Field, height: int) -> list[pl.Series]:
     nothing = [
         pl.Series(field.name, [None], dtype=TYPE_OF_KIND[field.kind]),
         pl.Series(state_of(field.name), [ABSENT], dtype=pl.UInt8),
@@ -139,23 +139,27 @@ def _nothing(field: Field, height: int) -> list[pl.Series]:
     return [column.new_from_index(0, height) for column in nothing]
 
 
-def _converter(
+def _converter_of(
     field: Field, placeholders: Placeholders, is_text_format: bool
 ) -> Callable[[pl.Series], tuple[pl.Series, ...]]:
     match field.kind:
         case "timestamp":
-            return lambda column: _timestamps(column, is_optional=not field.mandatory)
+            return lambda column: _convert_timestamps(column, is_optional=not field.mandatory)
         case "rank":
-            return lambda column: _numbers(column, is_text_format, _SMALL_INTEGER, scalars.rank)
+            return lambda column: _convert_numbers(
+                column, is_text_format, _SMALL_INTEGER, scalars.read_rank
+            )
         case "dwell":
-            return lambda column: _numbers(column, is_text_format, _SMALL_DECIMAL, scalars.dwell)
+            return lambda column: _convert_numbers(
+                column, is_text_format, _SMALL_DECIMAL, scalars.read_dwell
+            )
         case "item_ids":
-            return lambda column: _arrays(column, placeholders, is_text_format)
+            return lambda column: _convert_arrays(column, placeholders, is_text_format)
         case kind:
-            return lambda column: _strings(column, kind, placeholders)
+            return lambda column: _convert_strings(column, kind, placeholders)
 
 
-def _strings(column: pl.Series, kind: Kind, placeholders: Placeholders) -> Converted:
+def _convert_strings(column: pl.Series, kind: Kind, placeholders: Placeholders) -> Converted:
     raw_value = pl.col("raw_value")
     is_absent = _is_absent(column)
     has_others = bool(column.str.starts_with(NOT_TEXT).any())
@@ -183,37 +187,37 @@ def _strings(column: pl.Series, kind: Kind, placeholders: Placeholders) -> Conve
     return both["value"], both["state"]
 
 
-def _timestamps(column: pl.Series, *, is_optional: bool) -> Converted:
+def _convert_timestamps(column: pl.Series, *, is_optional: bool) -> Converted:
     raw_value = pl.col("raw_value")
     is_absent = _is_absent(column)
     frame = column.to_frame("raw_value")
     values = frame.select(
-        pl.when(raw_value.str.contains(_PLAIN_UTC)).then(_iso(raw_value)).alias("value"),
+        pl.when(raw_value.str.contains(_PLAIN_UTC)).then(_iso_time(raw_value)).alias("value"),
         is_done=raw_value.str.contains(_PLAIN_UTC) | is_absent,
     )
     if not values["is_done"].all():
-        is_utc = raw_value.str.contains(_OTHER_UTC)
+        is_utc = raw_value.str.contains(_LOOSE_UTC)
         is_offset = raw_value.str.contains(_OFFSET)
         is_unix = raw_value.str.contains(_UNIX)
         values = frame.select(
             pl.when(is_utc)
-            .then(_iso(raw_value))
+            .then(_iso_time(raw_value))
             .when(is_offset)
-            .then(_iso(raw_value) - _offset(raw_value))
+            .then(_iso_time(raw_value) - _zone_offset(raw_value))
             .when(is_unix)
-            .then(_unix(_digits(raw_value)))
+            .then(_unix_time(_strip_marker(raw_value)))
             .alias("value"),
             is_done=is_utc | is_offset | is_unix | is_absent,
         )
-    value = _with_scalars(column, values["value"], values["is_done"], scalars.timestamp)
+    value = _with_scalars(column, values["value"], values["is_done"], scalars.read_timestamp)
     # The engine knows more years than Python, and Pandera reports in Python's datetimes.
     value = value.set(~value.is_between(datetime.min, datetime.max), None)
-    state = _states(column, value, pl.lit(False))
+    state = _states_of(column, value, pl.lit(False))
     return _without_zero_times(column, value, state) if is_optional else (value, state)
 
 
 def _without_zero_times(column: pl.Series, value: pl.Series, state: pl.Series) -> Converted:
-    # Few times are of a year in which there may be one, and only those are worth a closer look.
+    # Only few times are of a year in which a zero time may be; only those are examined.
     is_usual = value.is_between(_FIRST_USUAL, _LAST_USUAL).fill_null(False)
     candidates = column.filter(~is_usual & (state != ABSENT)).unique()
     zeros = [raw_value for raw_value in candidates if scalars.is_zero_time(raw_value)]
@@ -223,7 +227,7 @@ def _without_zero_times(column: pl.Series, value: pl.Series, state: pl.Series) -
     return value.set(is_zero, None), state.set(is_zero, ZERO_TIME)
 
 
-def _iso(raw_value: pl.Expr) -> pl.Expr:
+def _iso_time(raw_value: pl.Expr) -> pl.Expr:
     # Cut to where a double cannot come in: date, time of day and fraction are read as integers.
     seconds = pl.concat_str(raw_value.str.slice(0, 10), raw_value.str.slice(11, 8)).str.strptime(
         MICROS, "%Y-%m-%d%H:%M:%S", strict=False
@@ -234,15 +238,15 @@ def _iso(raw_value: pl.Expr) -> pl.Expr:
     return seconds + pl.duration(microseconds=fraction.fill_null(0))
 
 
-def _offset(raw_value: pl.Expr) -> pl.Expr:
-    # The first `+` or `-` behind the date: the name of a zone may hold another.
+def _zone_offset(raw_value: pl.Expr) -> pl.Expr:
+    # The first `+` or `-` after the date: the name of a zone may hold another.
     zone = raw_value.str.slice(19).str.extract_groups(r"([+-])([0-9]{2}):?([0-9]{2})?")
     sign, hours, minutes = (zone.struct.field(name) for name in "123")
     minutes_east = hours.cast(pl.Int64) * 60 + minutes.fill_null("0").cast(pl.Int64)
     return pl.duration(minutes=minutes_east * pl.when(sign == "-").then(-1).otherwise(1))
 
 
-def _unix(digits: pl.Expr) -> pl.Expr:
+def _unix_time(digits: pl.Expr) -> pl.Expr:
     number = digits.cast(pl.Int64, strict=False)
     micros = (
         pl.when(number < 10**11)
@@ -256,31 +260,31 @@ def _unix(digits: pl.Expr) -> pl.Expr:
     return micros.cast(MICROS)
 
 
-def _numbers(
-    column: pl.Series, is_text_format: bool, form: str, scalar: Callable[[str], Any]
+def _convert_numbers(
+    column: pl.Series, is_text_format: bool, form: str, read: Callable[[str], Any]
 ) -> Converted:
     # Any: a rank is an int, a dwell time a Decimal.
     raw_value = pl.col("raw_value")
-    dtype = pl.Int64() if scalar is scalars.rank else DWELL
+    dtype = pl.Int64() if read is scalars.read_rank else DWELL
     values = column.to_frame("raw_value").select(
         pl.when(raw_value.str.contains(form))
-        .then(_digits(raw_value))
+        .then(_strip_marker(raw_value))
         .cast(dtype, strict=False)
         .alias("value"),
         is_done=raw_value.str.contains(form) | _is_absent(column),
     )
-    value = _with_scalars(column, values["value"], values["is_done"], scalar)
-    if scalar is scalars.rank:
+    value = _with_scalars(column, values["value"], values["is_done"], read)
+    if read is scalars.read_rank:
         value = value.set(value > scalars.MAX_RANK, None)
     is_coerced = pl.lit(False)
     if not is_text_format:
         is_coerced = ~raw_value.str.starts_with(NOT_TEXT)
-        if scalar is scalars.rank:
+        if read is scalars.read_rank:
             is_coerced |= raw_value.str.contains("[.eE]")
-    return value, _states(column, value, is_coerced)
+    return value, _states_of(column, value, is_coerced)
 
 
-def _arrays(
+def _convert_arrays(
     column: pl.Series, placeholders: Placeholders, is_text_format: bool
 ) -> tuple[pl.Series, pl.Series, pl.Series]:
     words = placeholders.of_kind("item_ids")
@@ -289,7 +293,9 @@ def _arrays(
     left_out: list[bool] = []
     absent = column.to_frame("raw_value").select(_is_absent(column))["raw_value"]
     for raw_value, is_absent in zip(column, absent, strict=True):
-        found = None if is_absent else scalars.item_ids(raw_value, is_text_format=is_text_format)
+        found = (
+            None if is_absent else scalars.read_item_ids(raw_value, is_text_format=is_text_format)
+        )
         if found is None:
             texts.append(None)
             states.append(ABSENT if is_absent else UNREADABLE)
@@ -306,14 +312,14 @@ def _arrays(
     )
 
 
-def _digits(raw_value: pl.Expr) -> pl.Expr:
+def _strip_marker(raw_value: pl.Expr) -> pl.Expr:
     return raw_value.str.strip_prefix(NOT_TEXT)
 
 
 def _is_absent(column: pl.Series) -> pl.Expr:
-    """Whether the cells of a column, as `raw_value`, are absent."""
+    """Whether the raw values of a column, as `raw_value`, are absent."""
     raw_value = pl.col("raw_value")
-    # White space and whatever is no text sorts below or beyond these; most columns have neither.
+    # White space and values that are not text sort below or beyond; most columns have neither.
     if not ((column < "!") | (column > "~")).any():
         return raw_value.is_null()
     # strip_chars() strips the White_Space property of Unicode, which is what blank means.
@@ -321,7 +327,7 @@ def _is_absent(column: pl.Series) -> pl.Expr:
     return raw_value.is_null() | raw_value.is_in(_ABSENT_RAW_VALUES) | is_blank
 
 
-def _states(column: pl.Series, value: pl.Series, is_coerced: pl.Expr) -> pl.Series:
+def _states_of(column: pl.Series, value: pl.Series, is_coerced: pl.Expr) -> pl.Series:
     return pl.DataFrame({"raw_value": column, "value": value}).select(
         pl.when(_is_absent(column))
         .then(ABSENT)
@@ -336,16 +342,14 @@ def _states(column: pl.Series, value: pl.Series, is_coerced: pl.Expr) -> pl.Seri
 
 
 def _with_scalars(
-    column: pl.Series, values: pl.Series, is_done: pl.Series, scalar: Callable[[str], Any]
+    column: pl.Series, values: pl.Series, is_done: pl.Series, read: Callable[[str], Any]
 ) -> pl.Series:
-    """Convert what the engine left, each distinct cell once."""
+    """Convert the rest by `scalars`, each distinct raw value once."""
     rest = column.filter(~is_done)
     if rest.is_empty():
         return values
     distinct = rest.unique()
-    found = pl.Series(
-        [scalar(raw_value) for raw_value in distinct], dtype=values.dtype, strict=False
-    )
+    found = pl.Series([read(raw_value) for raw_value in distinct], dtype=values.dtype, strict=False)
     table = pl.DataFrame({"raw_value": distinct, "found": found})
     frame = pl.DataFrame({"raw_value": column, "value": values, "is_done": is_done})
     joined = frame.join(table, on="raw_value", how="left", maintain_order="left")

@@ -1,7 +1,7 @@
-"""Contract: people who were erased stay erased, whatever file brings their records once more.
+"""Contract: people who were erased stay erased, whatever file brings their records again.
 
-In: what the contract made of some records. Out: the same without the records of erased people. A
-list of salted hashes says who they are; it holds nobody's id. No Dagster and no files here.
+In: a split of records. Out: the same split without the records of erased people. A list of salted
+hashes names them; it holds no id of a person. No Dagster and no files here.
 """
 
 import hmac
@@ -15,7 +15,8 @@ from typing import Final, Literal
 
 import polars as pl
 
-from sequen_dagster.contract.validate import Split, count_errors
+from sequen_dagster.contract.quarantine import count_errors
+from sequen_dagster.contract.validate import Split
 from sequen_dagster.contract.warnings import NO_TYPE, Counts
 from sequen_dagster.exports.records import RAW_KEPT_BYTES
 from sequen_dagster.fields import ALIASES
@@ -26,7 +27,7 @@ ERASABLE: Final[tuple[ErasableField, ...]] = ("uid", "cid", "id")
 # The reason that skipped records are counted by.
 ERASED: Final = "erased"
 
-# Between them stand values, in whatever a record that cannot be read may be.
+# Separators of values in a record that cannot be read, whatever its format.
 _WORDS: Final = re.compile(r"[\s,;|{}\[\]\"']+")
 _NARROW_WORDS: Final = re.compile(r"[\s,;|{}\[\]\"':=&]+")
 _DELIMITERS: Final = '",;|\t'
@@ -35,10 +36,10 @@ _ESCAPED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)', re.DOTALL)
 
 @dataclass(frozen=True)
 class Erasures:
-    """Whose records are left out: by user, by client, or event by event.
+    """People whose records are left out: by user, by client, or event by event.
 
     Attributes:
-        salt: goes into every hash, so that a list of common ids does not tell who is meant.
+        salt: goes into every hash, so that a list of common ids does not reveal who is meant.
         digests: (field, HMAC-SHA256 of field and value as hex).
 
     Example:
@@ -52,17 +53,17 @@ class Erasures:
 
     @property
     def fingerprint(self) -> str:
-        """Names the list (16 hex digits); empty where it is empty."""
+        """Identify the list (16 hex digits); empty where the list is."""
         return fingerprint({"erased": sorted(self.digests)}) if self.digests else ""
 
     @property
     def fields(self) -> tuple[ErasableField, ...]:
-        """The fields that some entry is about."""
+        """The fields of the entries."""
         given = {name for name, _ in self.digests}
         return tuple(name for name in ERASABLE if name in given)
 
     def adding(self, people: Iterable[tuple[ErasableField, str]]) -> "Erasures":
-        """The list with (field, value) pairs added."""
+        """Copy the list with (field, value) pairs added."""
         more = {(name, self.digest(name, value)) for name, value in people}
         return replace(self, digests=self.digests | more)
 
@@ -76,21 +77,21 @@ class Erasures:
         return (name, self.digest(name, value)) in self.digests
 
 
-NOBODY: Final = Erasures()
+NO_ERASURES: Final = Erasures()
 
 
 def split_without_erased(split: Split, erasures: Erasures) -> tuple[Split, Counts]:
-    """Leave out what is about erased people.
+    """Leave out the records of erased people.
 
     An accepted row goes by its `uid`, `cid` or `id`, and so does a quarantined one whose text can
     be read. Of a quarantined record that cannot be read, and has an erased value somewhere, only
-    the text goes, with its hash; and so it does where the text is not whole, since nobody can tell
-    what the rest of it held. Warnings stay as they were counted.
+    the text goes, with its hash. So does a text that is not whole: its missing part may have held
+    such a value. Warnings stay as they were counted.
 
-    The lake does this to files as they come in and to rows it has, with the same result.
+    The lake does this to files as they come in and to rows that it has, with the same result.
 
     Args:
-        split: what the contract made of some records, as polars frames.
+        split: the split of some records, as polars frames.
         erasures: who is left out.
 
     Returns:
@@ -106,12 +107,14 @@ def split_without_erased(split: Split, erasures: Erasures) -> tuple[Split, Count
     if not erasures.digests:
         return split, Counter()
     is_erased = erased_rows(split.accepted, erasures)
-    # Names of fields and the like come again in every record, so that most are hashed once.
+    # Names of fields and the like repeat in every record, so most are hashed once.
     is_mention = cache(lambda value: any(erasures.holds(name, value) for name in erasures.fields))
     texts = split.quarantined.select("raw", "raw_bytes")
-    fates = [_fate(raw, size, erasures, is_mention) for raw, size in texts.iter_rows()]
-    is_out = pl.Series([fate == "out" for fate in fates], dtype=pl.Boolean)
-    is_mute = pl.Series([fate == "mute" for fate in fates], dtype=pl.Boolean)
+    treatments = [
+        _choose_treatment(raw, size, erasures, is_mention) for raw, size in texts.iter_rows()
+    ]
+    is_out = pl.Series([treatment == "out" for treatment in treatments], dtype=pl.Boolean)
+    is_mute = pl.Series([treatment == "mute" for treatment in treatments], dtype=pl.Boolean)
     types = [*split.accepted["type"].filter(is_erased), *split.quarantined["type"].filter(is_out)]
     quarantined = without_text(split.quarantined, is_mute).filter(~is_out)
     kept = replace(
@@ -124,7 +127,7 @@ def split_without_erased(split: Split, erasures: Erasures) -> tuple[Split, Count
 
 
 def erased_rows(accepted: pl.DataFrame, erasures: Erasures) -> pl.Series:
-    """Which accepted rows are about erased people.
+    """Find the accepted rows of erased people.
 
     Args:
         accepted: rows with at least the columns that `erasures.fields` names.
@@ -144,7 +147,7 @@ def erased_rows(accepted: pl.DataFrame, erasures: Erasures) -> pl.Series:
 
 
 def without_text(quarantined: pl.DataFrame, is_mute: pl.Series) -> pl.DataFrame:
-    """Quarantined rows, some of them without text and its hash (a short text could be guessed)."""
+    """Drop the text of some quarantined rows, and its hash (a short text could be guessed)."""
     texts = [
         pl.when(~is_mute).then(pl.col(name)).otherwise(None).alias(name)
         for name in ("raw", "raw_sha256")
@@ -152,23 +155,23 @@ def without_text(quarantined: pl.DataFrame, is_mute: pl.Series) -> pl.DataFrame:
     return quarantined.with_columns(texts) if is_mute.any() else quarantined
 
 
-def _fate(
+def _choose_treatment(
     raw: str | None, size: int, erasures: Erasures, is_mention: Callable[[str], bool]
 ) -> Literal["stay", "mute", "out"]:
     if not raw:
         return "stay"
-    read = _read(raw)
+    read = _read_json(raw)
     if read is None:
         is_mentioned = any(map(is_mention, _values_of_text(raw)))
-    elif any(erasures.holds(name, value) for name, value in _named(read[0])):
+    elif any(erasures.holds(name, value) for name, value in _erasable_values(read[0])):
         return "out"
     else:
         is_mentioned = any(map(is_mention, read[1]))
     return "mute" if is_mentioned or size > RAW_KEPT_BYTES else "stay"
 
 
-def _read(raw: str) -> tuple[object, set[str]] | None:
-    """A text that is JSON: what it says, and all names and values in it, repeated ones included."""
+def _read_json(raw: str) -> tuple[object, set[str]] | None:
+    """Parse a text, and collect all names and values in it; None where it is not JSON."""
     found: set[str] = set()
 
     def note(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -193,8 +196,8 @@ def _note_texts(values: Iterable[object], found: set[str]) -> None:
             _note_texts(value, found)
 
 
-def _named(record: object) -> Iterator[tuple[str, str]]:
-    """The fields by which a record says who it is about."""
+def _erasable_values(record: object) -> Iterator[tuple[str, str]]:
+    """The values by which a record names a person."""
     for key, value in record.items() if isinstance(record, dict) else ():
         name = ALIASES.get(key, key)
         if name in ERASABLE and isinstance(value, str):
@@ -206,15 +209,11 @@ def _digits(digits: str) -> str:
 
 
 def _values_of_text(raw: str) -> set[str]:
-    """All that might be a value in a text, whatever it is a text of."""
+    """Collect everything that may be a value in a text of any format."""
     found = {*_WORDS.split(raw), *_NARROW_WORDS.split(raw)}
-    raw_values = {raw_value for delimiter in _DELIMITERS for raw_value in raw.split(delimiter)}
-    found |= raw_values
-    found |= {
-        raw_value.strip().strip('"').replace('""', '"')
-        for raw_value in raw_values
-        if '"' in raw_value
-    }
+    pieces = {piece for delimiter in _DELIMITERS for piece in raw.split(delimiter)}
+    found |= pieces
+    found |= {piece.strip().strip('"').replace('""', '"') for piece in pieces if '"' in piece}
     for inner in _ESCAPED.findall(raw) if "\\" in raw else ():
         try:
             found.add(json.loads(f'"{inner}"', strict=False))

@@ -1,4 +1,4 @@
-"""Contract: what a file looks like whose records fail together, and what helps.
+"""Contract: hints for a file whose records fail together: its likely format, and the remedy.
 
 In: the quarantined records of one file, and how many records it has. Out: the name of a hint of a
 closed table, or none. A hint is a guess by characteristic keys; it never changes what is accepted.
@@ -16,7 +16,7 @@ import polars as pl
 from sequen_dagster.contract.validate import Split
 from sequen_dagster.fields import RESERVED_NAMES
 
-# Records that are looked at, the first of the file: a format shows in each of them.
+# Records that are examined, the first of the file: a format shows in each of them.
 _MAX_SAMPLES: Final = 200
 # "Together": at least this share of the records of a file, and of the samples, in percent.
 _MIN_SHARE_PERCENT: Final = 50
@@ -30,12 +30,12 @@ Record = dict[str, Any]  # Any: whatever a record that failed holds
 
 @dataclass(frozen=True)
 class Hint:
-    """What a file looks like, and what to do about it.
+    """The likely format of a file, and the remedy.
 
     Attributes:
         code: its name in commits and tables.
         looks_like: completes "These records look like ...".
-        remedy: one sentence that leads on.
+        remedy: one sentence that says what to do.
     """
 
     code: str
@@ -132,7 +132,7 @@ def hint_named(code: str) -> Hint:
 
 
 def describe_hint(text: str) -> str:
-    """What a file's hint says, as sentences.
+    """Describe the hint of a file in sentences.
 
     Args:
         text: as `HintFinder.hint` gave it: a code, or a code, a colon and the key it is about.
@@ -149,7 +149,7 @@ the source's `exclude`."
 
 
 class HintFinder:
-    """Looks at the quarantined records of one file as they pass.
+    """Examines the quarantined records of one file as they pass.
 
     Example:
         >>> finder = HintFinder()
@@ -164,12 +164,12 @@ class HintFinder:
     def add(self, split: Split) -> None:
         """Remember the first records that failed."""
         self._quarantined += len(split.quarantined)
-        # Of records whose text was dropped there is nothing to look at.
+        # Records whose text was dropped have nothing to examine.
         rows = split.quarantined.filter(pl.col("raw").is_not_null())
         self._texts.extend(rows["raw"].head(_MAX_SAMPLES - len(self._texts)))
 
     def hint(self, *, records_read: int) -> str:
-        """What the file looks like; empty where its records do not fail together.
+        """Choose the hint of the file; empty where its records do not fail together.
 
         Args:
             records_read: records of the whole file, accepted ones included.
@@ -193,7 +193,7 @@ def _most_common(texts: list[str]) -> str:
 
 
 def _hint_of(text: str) -> str:
-    """What one record looks like."""
+    """Choose the hint of one record."""
     if text.lstrip()[:1] == "<":
         return "web_page"
     if text.count("\t") >= _MIN_ENRICHED_TABS:
@@ -212,7 +212,7 @@ def _hint_of(text: str) -> str:
 
 
 def _hint_of_lines(texts: list[str]) -> str:
-    """Whether most of some lines that are no JSON hold the same number of one delimiter."""
+    """Recognize lines that are not JSON and mostly hold the same number of one delimiter."""
     for delimiter in _DELIMITERS:
         counts = Counter(text.count(delimiter) for text in texts if _is_plain_line(text))
         count, lines = counts.most_common(1)[0] if counts else (0, 0)
@@ -225,7 +225,7 @@ def _is_plain_line(text: str) -> bool:
     return not re.match(r'\s*[{\[<"]', text) and '\\"' not in text
 
 
-def _has(*names: str) -> Callable[[Record], bool]:
+def _has_keys(*names: str) -> Callable[[Record], bool]:
     wanted = frozenset(names)
     return lambda record: wanted <= record.keys()
 
@@ -309,20 +309,20 @@ _MONGODB_TYPES: Final = frozenset({"$date", "$oid", "$numberLong", "$numberDecim
 _ID_NAMES: Final = ("id", "uid", "sid", "cid", "item_id", "session_id", "client_id")
 # In order: the first that fits counts, so the general ones stand last.
 _LIKENESSES: Final[tuple[tuple[str, Callable[[Record], bool]], ...]] = (
-    ("ga4_export", _has("event_name", "event_timestamp", "event_params")),
-    ("airbyte_raw", _has("_airbyte_data")),
-    ("elasticsearch_dump", _has("_index", "_source")),
+    ("ga4_export", _has_keys("event_name", "event_timestamp", "event_params")),
+    ("airbyte_raw", _has_keys("_airbyte_data")),
+    ("elasticsearch_dump", _has_keys("_index", "_source")),
     ("dynamodb_export", _is_dynamodb),
     ("posthog_export", _is_posthog),
     ("mixpanel_export", _is_mixpanel),
     ("amplitude_export", _is_amplitude),
     ("segment_export", _is_segment),
-    ("snowplow_enriched", _has("event_id", "collector_tstamp")),
-    ("algolia_insights", _has("eventType", "userToken", "index")),
+    ("snowplow_enriched", _has_keys("event_id", "collector_tstamp")),
+    ("algolia_insights", _has_keys("eventType", "userToken", "index")),
     ("mparticle_batch", _is_mparticle),
     ("mongodb_export", _is_mongodb),
     ("change_stream", _is_change),
-    ("cloud_event", _has("specversion", "data")),
+    ("cloud_event", _has_keys("specversion", "data")),
     ("manifest", _is_manifest),
     ("json_schema", _is_schema),
     ("wrapped_event", lambda record: bool(_wrapping_key(record))),

@@ -40,17 +40,17 @@ class IdGenerator:
             known.add(key)
             text = f"{digest}:{ordinal}".encode()
             ids.append(f"evt_{hashlib.md5(text, usedforsecurity=False).hexdigest()}")
-        self._remember(np.unique(keys[~was_seen]))
+        self._remember_keys(np.unique(keys[~was_seen]))
         return ids
 
     def _was_seen(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         was_seen = np.zeros(len(keys), dtype=np.bool_)
         for run in self._runs:
-            places = np.minimum(np.searchsorted(run, keys), len(run) - 1)
-            was_seen |= run[places] == keys
+            positions = np.minimum(np.searchsorted(run, keys), len(run) - 1)
+            was_seen |= run[positions] == keys
         return was_seen
 
-    def _remember(self, fresh: npt.NDArray[np.uint64]) -> None:
+    def _remember_keys(self, fresh: npt.NDArray[np.uint64]) -> None:
         while self._runs and len(self._runs[-1]) <= len(fresh):
             fresh = np.union1d(self._runs.pop(), fresh)
         if len(fresh):

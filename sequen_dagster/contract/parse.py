@@ -1,10 +1,10 @@
 """Contract, first step: JSON texts are taken apart, one list of values a reserved field.
 
 No value is interpreted here; the converters decide. Custom fields go to `properties`, digits
-untouched.
+unchanged.
 
-Two lanes, one result: a record that is plainly clean is decoded by msgspec; whatever is not proven
-clean (duplicate keys, lone surrogates, deep nesting, broken JSON) goes through `slow_path`.
+Two paths, one result: a record that is proven clean is decoded by msgspec on the fast path; all
+others (duplicate keys, lone surrogates, deep nesting, broken JSON) go through `slow_path`.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import msgspec
 from sequen_dagster.contract.inherit import inherit
 from sequen_dagster.contract.placeholders import DEFAULT, Placeholders
 from sequen_dagster.contract.shapes import ShapeCache
-from sequen_dagster.contract.slow_path import RefusedError, sanitised
+from sequen_dagster.contract.slow_path import RefusedError, parse_slowly
 from sequen_dagster.exports.records import Giver, RecordChunk, Unreadable
 from sequen_dagster.fields import ALIASES, FIELD_NAMES
 from sequen_dagster.settings.absence import is_blank
@@ -40,18 +40,18 @@ Record = dict[str, Any]  # Any: a value is whatever JSON holds; numbers with a p
 
 @dataclass
 class ParsedChunk:
-    """The records of a chunk, taken apart.
+    """The records of a chunk, split into their fields.
 
     Attributes:
         values: reserved fields of all records, one after the other, in the order of `FIELD_NAMES`.
         properties: custom fields of each record, as JSON text.
         shapes: their shape (see `shapes`).
-        md5s: hash of each record's compact text and of what was given to it, as hex.
+        md5s: hash of each record's compact text and of the fields given to it, as hex.
         lines: physical line of each record.
-        items: place of each record among those that start on its line.
+        items: number of each record among those that start on its line.
         texts: original bytes of each record.
         warnings: warning codes of the records that have any, by row number.
-        unreadable: records that are no JSON object.
+        unreadable: records that are not a JSON object.
     """
 
     values: list[Any] = field(default_factory=list)
@@ -71,7 +71,7 @@ class ParsedChunk:
 
 
 class Parser:
-    """Takes the records of one file apart, chunk by chunk.
+    """Splits the records of one file into their fields, chunk by chunk.
 
     Args:
         placeholders: words that mean none in the fields that hold ids.
@@ -84,42 +84,42 @@ class Parser:
         self._shapes = ShapeCache(placeholders.ids)
 
     def parse(self, chunk: RecordChunk) -> ParsedChunk:
-        """Take every record of `chunk` apart.
+        """Split every record of a chunk into its fields.
 
         Args:
             chunk: records as a reader gave them.
 
         Returns:
-            Values of the reserved fields, and what could not be read as a JSON object.
+            Values of the reserved fields, and the records that are not a JSON object.
         """
         parsed = ParsedChunk(unreadable=list(chunk.unreadable))
         refused: list[int] = []
         for position, text in enumerate(chunk.texts):
             warnings: list[str] = []
             try:
-                compact, record = self._clean(text) or self._slow_path(text, warnings)
+                compact, record = self._parse_fast(text) or self._parse_slowly(text, warnings)
             except RefusedError as refusal:
                 refused.append(position)
-                parsed.unreadable.append(_unreadable(chunk, position, refusal))
+                parsed.unreadable.append(_refused_record(chunk, position, refusal))
                 continue
-            self._add(
+            self._add_record(
                 parsed, compact, record, warnings, chunk.givers.get(position, ()), chunk.folder
             )
             if warnings:
                 parsed.warnings[len(parsed.md5s) - 1] = warnings
-        parsed.texts = _without(chunk.texts, refused)
-        parsed.lines = _without(chunk.lines, refused)
-        parsed.items = _without(chunk.items, refused)
+        parsed.texts = _without_refused(chunk.texts, refused)
+        parsed.lines = _without_refused(chunk.lines, refused)
+        parsed.items = _without_refused(chunk.items, refused)
         return parsed
 
-    def _clean(self, text: bytes) -> tuple[bytes, Record] | None:
-        """Decode a record at speed, or return None where anything about it needs care."""
+    def _parse_fast(self, text: bytes) -> tuple[bytes, Record] | None:
+        """Decode a record on the fast path; None where it is not proven clean."""
         try:
             record = _decode(text)
             if type(record) is not dict:
                 return None
             compact = again = _encode(record)
-            # What is encoded has each key once. Where it equals what was sent, so had the text.
+            # Encoded text has each key once. Where it equals the text sent, that has, too.
             if again != text:
                 compact = _format(text, indent=-1)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -130,10 +130,10 @@ class Parser:
             return None
         return compact, record
 
-    def _slow_path(self, text: bytes, warnings: list[str]) -> tuple[bytes, Record]:
-        return sanitised(text, max_depth=self._max_depth, warnings=warnings)
+    def _parse_slowly(self, text: bytes, warnings: list[str]) -> tuple[bytes, Record]:
+        return parse_slowly(text, max_depth=self._max_depth, warnings=warnings)
 
-    def _add(
+    def _add_record(
         self,
         parsed: ParsedChunk,
         compact: bytes,
@@ -155,7 +155,7 @@ class Parser:
 
 def _says_the_same(compact: bytes, record: Record) -> bool:
     # In compact text every key is followed by `":`. If there are no more of these than keys, no
-    # key came twice (a string with `":` in it only sends us the slow way).
+    # key came twice (a string with `":` in it only takes the slow path).
     return compact.count(b'":') == _count_keys(record) and not _MINUS_ZERO.search(compact)
 
 
@@ -165,13 +165,13 @@ def _count_keys(value: Any) -> int:
     return sum(map(_count_keys, value)) if isinstance(value, list) else 0
 
 
-def _unreadable(chunk: RecordChunk, position: int, refusal: RefusedError) -> Unreadable:
+def _refused_record(chunk: RecordChunk, position: int, refusal: RefusedError) -> Unreadable:
     return Unreadable.of(
         refusal.rule, chunk.texts[position], line=chunk.lines[position], item=chunk.items[position]
     )
 
 
-def _without(entries: list[Any], refused: list[int]) -> list[Any]:
+def _without_refused(entries: list[Any], refused: list[int]) -> list[Any]:
     if not refused:
         return entries
     left_out = set(refused)
@@ -183,23 +183,23 @@ def _read_aliases(
 ) -> None:
     """Read the aliases of the last record in `values`.
 
-    One that loses stays in `record`, unless it says nothing.
+    An alias that loses stays in `record`, unless it is absent.
     """
     for alias, column in _ALIASES.items():
         if alias not in record:
             continue
         name = FIELD_NAMES[column]
-        place = len(values) - _FIELD_COUNT + column
-        own, other = values[place], record[alias]
+        index = len(values) - _FIELD_COUNT + column
+        own, other = values[index], record[alias]
         if _is_nothing(own):
-            values[place] = record.pop(alias)
+            values[index] = record.pop(alias)
         elif placeholders.has(name, own):
-            # The alias takes its place, so the converter will not see it.
+            # The alias replaces it, so the converter will not see it.
             warnings.append("placeholder_id")
-            values[place] = record.pop(alias)
+            values[index] = record.pop(alias)
         elif _is_nothing(other) or placeholders.has(name, other):
             del record[alias]
-        elif _text(own) != _text(other):
+        elif _comparable_text(own) != _comparable_text(other):
             warnings.append("alias_conflict")
 
 
@@ -209,8 +209,8 @@ def _is_nothing(value: Any) -> bool:
     return value is None or value == []
 
 
-def _text(value: Any) -> str | bytes:
-    """What a value reads as in a text field; bytes for what is none, so that it equals no text."""
+def _comparable_text(value: Any) -> str | bytes:
+    """A value as a text field reads it; bytes where it is not a text, so that it equals none."""
     if isinstance(value, str):
         return value
     encoded = _encode(value)

@@ -1,7 +1,7 @@
 """Contract: words that stand for no value at all, in the fields that hold ids.
 
-In: a value as parsed, or a column of cells. Out: whether it is such a word. Whole values only, in
-any case, never trimmed; a JSON number or boolean is compared as its text.
+In: a value as parsed, or a column of raw values. Out: whether it is such a word. Whole values only,
+in any case, never trimmed; a JSON number or boolean is compared as its text.
 """
 
 import re
@@ -57,15 +57,15 @@ class Placeholders:
         """Whether a value of a reserved field, as parsed, is a word that means none."""
         # Any: parsed JSON.
         words = self.of_kind(_KINDS[field])
-        return bool(words) and _word(value) in words
+        return bool(words) and _word_of(value) in words
 
     def among(self, raw_value: pl.Expr, kind: Kind, *, has_others: bool) -> pl.Expr:
-        """Whether the cells of a column are words that mean none.
+        """Whether the raw values of a column are words that mean none.
 
         Args:
-            raw_value: the cells (see `scalars`).
+            raw_value: the raw values (see `scalars`).
             kind: of the field.
-            has_others: whether any of them holds something else than text.
+            has_others: whether any of them is not text.
         """
         words = sorted(self.of_kind(kind))
         if not words:
@@ -81,8 +81,8 @@ class Placeholders:
 DEFAULT: Final = Placeholders.of()
 
 
-def _word(value: Any) -> str | None:
-    """What a value is compared as, in lower case; None for objects, arrays and null."""
+def _word_of(value: Any) -> str | None:
+    """The text by which a value is compared, in lower case; None for objects, arrays and null."""
     if isinstance(value, str):
         return value.lower()
     text = _encode(value).decode()

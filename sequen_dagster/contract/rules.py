@@ -1,6 +1,6 @@
 """Contract: the rules as one Pandera schema, built from the table of fields.
 
-Every rule is a named check on the field it is about; the name is the rule code. The gate runs on
+Every rule is a named check on the field it is about; the name is the rule code. Validation runs on
 Pandera's polars backend, eagerly: on a LazyFrame it would check types only, and report no bad row.
 """
 
@@ -27,7 +27,7 @@ from sequen_dagster.fields import FIELD_NAMES, FIELDS, IDENTITY_FIELDS, Field, K
 MIN_TIMESTAMP: Final = datetime(2000, 1, 1)
 MAX_AHEAD_HOURS: Final = 24
 
-# What a reader or the parser may find; with the checks below these are all error codes there are.
+# Rules of readers and the parser; with the checks below these are all error codes.
 RECORD_RULES: Final = (
     "malformed_json",
     "malformed_csv",
@@ -62,9 +62,9 @@ WARNINGS: Final = (
 
 @cache
 def event_schema() -> pa.DataFrameSchema:
-    """The Pandera schema of converted events: types, ranges, mandatory fields.
+    """Build the Pandera schema of converted events: types, ranges, mandatory fields.
 
-    It expects the columns that `convert` gives, with a state column a field, and `received_at`.
+    It expects the columns that `convert` gives, state columns included, and `received_at`.
 
     Example:
         >>> [check.name for check in event_schema().columns["rank"].checks]
@@ -72,7 +72,7 @@ def event_schema() -> pa.DataFrameSchema:
     """
     columns = {
         field.name: pa.Column(
-            TYPE_OF_KIND[field.kind], checks=_checks(field), nullable=True, required=True
+            TYPE_OF_KIND[field.kind], checks=_build_checks(field), nullable=True, required=True
         )
         for field in FIELDS
     }
@@ -99,22 +99,22 @@ def field_rules() -> list[str]:
     ]
 
 
-def _checks(field: Field) -> list[pa.Check]:
-    checks = [_check(f"invalid_{field.name}", _is_valid(field))]
+def _build_checks(field: Field) -> list[pa.Check]:
+    checks = [_build_check(f"invalid_{field.name}", _is_valid(field))]
     if field.name == IDENTITY_FIELDS[0]:
         anybody = pl.any_horizontal(_is_present(name) for name in IDENTITY_FIELDS)
-        checks.append(_check("missing_identity", anybody))
+        checks.append(_build_check("missing_identity", anybody))
     if field.mandatory:
-        checks.append(_check(f"missing_{field.name}", _is_present(field.name)))
+        checks.append(_build_check(f"missing_{field.name}", _is_present(field.name)))
     elif field.mandatory_for:
         is_demanded = (pl.col(state_of("type")) == GIVEN) & pl.col("type").is_in(
             field.mandatory_for
         )
-        checks.append(_check(f"missing_{field.name}", ~is_demanded | _is_present(field.name)))
+        checks.append(_build_check(f"missing_{field.name}", ~is_demanded | _is_present(field.name)))
     return checks
 
 
-def _check(rule: str, is_kept: pl.Expr) -> pa.Check:
+def _build_check(rule: str, is_kept: pl.Expr) -> pa.Check:
     def keeps(data: pa.PolarsData) -> pl.LazyFrame:
         return data.lazyframe.select(is_kept.fill_null(False).alias(rule))
 

@@ -1,10 +1,10 @@
-"""Contract: the one definition of how a raw value becomes a typed one, field kind by field kind.
+"""Contract: the one definition of how a raw value becomes a typed one, by kind of field.
 
 A raw value is a string as it is, or `NOT_TEXT` and the JSON text of any other value. NUL can mark
-these because a string that holds one is not acceptable anyway.
+these because a string that holds one is not accepted anyway.
 
-`convert` does the same for whole columns in the engine where a cell has a common form, and calls
-these for the rest; a property test holds the two together.
+`convert` does the same for whole columns in the engine where a raw value has a common form, and
+calls these functions for the rest; a property test shows that both agree.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Final
 
 from sequen_dagster.settings.absence import is_blank
 
-# First character of a cell whose value is no string.
+# First character of a raw value that is not a string.
 NOT_TEXT: Final = "\0"
 # Stands for a value that no converter takes.
 UNCONVERTIBLE: Final = NOT_TEXT + "{}"
@@ -29,7 +29,7 @@ _DATE_TIME: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     rf"(?:[Tt ]([0-9]{{2}}):([0-9]{{2}})(?::([0-9]{{2}})(?:\.([0-9]+))?)?{_ZONE}?)?"
 )
-# What programs write where a time was never set.
+# Times that programs write where a time was never set.
 _NEVER: Final = re.compile(
     rf"(?:0001-01-01|0000-00-00)(?:[Tt ]00:00(?::00(?:\.0+)?)?(?:{_ZONE})?)?"
 )
@@ -50,25 +50,26 @@ _MAX_DIGITS: Final = 300
 
 
 def text_of(raw_value: str) -> str | None:
-    """The text of a string cell, or None where the cell holds something else."""
+    """The text of a raw value; None where it is not a text."""
     return None if raw_value.startswith(NOT_TEXT) else raw_value
 
 
-def timestamp(raw_value: str) -> datetime | None:
+def read_timestamp(raw_value: str) -> datetime | None:
     """Read a point in time, as UTC without zone, fractions beyond microseconds cut.
 
     Args:
-        raw_value: a cell with an ISO date-time of the narrow form of the contract, or unix seconds,
-            milliseconds, microseconds or nanoseconds, told apart by magnitude.
+        raw_value: an ISO date-time of the narrow form of the contract, or unix seconds,
+            milliseconds, microseconds or nanoseconds, distinguished by magnitude.
 
     Returns:
-        The time, or None where the cell is nothing of that.
+        The time, or None where the raw value is neither.
 
     Example:
-        >>> timestamp("2025-07-14T09:15:22.401Z") == timestamp(OTHER + "1752484522.401")
+        >>> time = read_timestamp("2025-07-14T09:15:22.401Z")
+        >>> time == read_timestamp(NOT_TEXT + "1752484522.401")
         True
     """
-    number = _number(raw_value)
+    number = _read_number(raw_value)
     if number is not None:
         return _from_unix(number)
     parts = _DATE_TIME.fullmatch(raw_value)
@@ -80,14 +81,14 @@ def _from_parts(parts: re.Match[str]) -> datetime | None:
     fraction = int((parts[7] or "")[:6].ljust(6, "0"))
     try:
         local = datetime(year, month, day, hour, minute, second, fraction)
-        offset = _offset(parts)
+        offset = _zone_offset(parts)
         return None if offset is None else local - offset
     except (ValueError, OverflowError):
         return None
 
 
-def _offset(parts: re.Match[str]) -> timedelta | None:
-    """How far east of UTC the zone of a time is; None where no zone is that far."""
+def _zone_offset(parts: re.Match[str]) -> timedelta | None:
+    """Offset of a time from UTC, eastward; None where no zone is that far."""
     hours, minutes = int(parts[9] or 0), int(parts[10] or 0)
     if hours > 23 or minutes > 59:
         return None
@@ -96,7 +97,7 @@ def _offset(parts: re.Match[str]) -> timedelta | None:
 
 
 def is_zero_time(raw_value: str) -> bool:
-    """Whether a cell holds a time that programs write for none.
+    """Whether a raw value is a time that programs write for none.
 
     These are the first day of all without a time of day (or with one of zero, and a zone), the
     start of unix time in any spelling, and every time of the year 9999.
@@ -108,10 +109,10 @@ def is_zero_time(raw_value: str) -> bool:
     never = _NEVER.fullmatch(raw_value)
     if never is not None:
         return int(never[2] or 0) <= 23 and int(never[3] or 0) <= 59
-    time = timestamp(raw_value)
+    time = read_timestamp(raw_value)
     if time is None and raw_value.startswith("9999-"):
         # Its zone may carry it beyond the last year there is.
-        return timestamp(f"9995{raw_value[4:]}") is not None
+        return read_timestamp(f"9995{raw_value[4:]}") is not None
     return time is not None and (
         time == _EPOCH or time.year == 9999 or raw_value.startswith("9999-")
     )
@@ -128,40 +129,40 @@ def _from_unix(number: Decimal) -> datetime | None:
         return None
 
 
-def rank(raw_value: str) -> int | None:
-    """Read a whole number that fits 31 bits; `3.0` and `"3"` count as 3, `3.5` as nothing.
+def read_rank(raw_value: str) -> int | None:
+    """Read a whole number that fits 31 bits; `3.0` and `"3"` count as 3, `3.5` as none.
 
     Example:
-        >>> rank(OTHER + "3.0"), rank("3"), rank("3.5"), rank(OTHER + "true")
-        (3, 3, None, None)
+        >>> read_rank(NOT_TEXT + "3.0"), read_rank("3"), read_rank("3.5")
+        (3, 3, None)
     """
-    number = _number(raw_value)
+    number = _read_number(raw_value)
     if number is None or not 0 <= number <= MAX_RANK or number != number.to_integral_value():
         return None
     return int(number)
 
 
-def dwell(raw_value: str) -> Decimal | None:
+def read_dwell(raw_value: str) -> Decimal | None:
     """Read a number from 0 to below 1e15, rounded half up to six digits.
 
     The range is checked here, since rounding may carry a number over either end of it.
 
     Example:
-        >>> dwell(OTHER + "0.0000005")
+        >>> read_dwell(NOT_TEXT + "0.0000005")
         Decimal('0.000001')
     """
-    number = _number(raw_value)
+    number = _read_number(raw_value)
     if number is None or not 0 <= number < MAX_DWELL_MS:
         return None
     return number.quantize(_MILLIONTH, context=_WIDE)
 
 
-def string(raw_value: str) -> str | None:
-    """Read a text; a JSON integer becomes its exact decimal digits, all else is nothing.
+def read_string(raw_value: str) -> str | None:
+    """Read a text; a JSON integer becomes its exact decimal digits, all else None.
 
     Example:
-        >>> string("a"), string(OTHER + "9007199254740993"), string(OTHER + "1.0")
-        ('a', '9007199254740993', None)
+        >>> read_string(NOT_TEXT + "9007199254740993"), read_string(NOT_TEXT + "1.0")
+        ('9007199254740993', None)
     """
     text = text_of(raw_value)
     if text is not None:
@@ -171,7 +172,7 @@ def string(raw_value: str) -> str | None:
     return digits.replace("-0", "0", digits == "-0") if is_integer else None
 
 
-def item_ids(raw_value: str, *, is_text_format: bool = False) -> tuple[list[str], bool] | None:
+def read_item_ids(raw_value: str, *, is_text_format: bool = False) -> tuple[list[str], bool] | None:
     """Read an array of texts.
 
     Args:
@@ -205,16 +206,16 @@ class _Digits(str):
     __slots__ = ()
 
 
-def _number(raw_value: str) -> Decimal | None:
+def _read_number(raw_value: str) -> Decimal | None:
     text = text_of(raw_value)
     if text is None:
-        return _decimal(raw_value[1:])
+        return _read_decimal(raw_value[1:])
     is_plain = _PLAIN_NUMBER.fullmatch(text) is not None and len(text) <= _MAX_DIGITS
     return Decimal(text) if is_plain else None
 
 
-def _decimal(text: str) -> Decimal | None:
-    """A JSON number exactly, or None where it is none or absurdly long."""
+def _read_decimal(text: str) -> Decimal | None:
+    """Read a JSON number exactly; None where it is not a number or absurdly long."""
     if len(text) > _MAX_DIGITS or not _JSON_NUMBER.fullmatch(text):
         return None
     number = Decimal(text)

@@ -1,8 +1,8 @@
-"""Contract: the shape of a record's custom fields, which paths carry a value and of what kind.
+"""Contract: the shape of a record's custom fields: the paths that hold a value, and its kind.
 
-Completeness and the field catalogue need only that, and events have few distinct shapes: reports
-group by shape first and never look into millions of JSON texts. What a text says of itself is
-decided here: whether it is a word for none, says no, or is the JSON text of an object.
+Completeness and the field catalogue need only that. Events have few distinct shapes, so reports
+group by shape first and never parse millions of JSON texts. The kind of a text is decided here:
+whether it is a word for none, says no, or is the JSON text of an object.
 """
 
 import json
@@ -14,11 +14,11 @@ import msgspec
 
 from sequen_dagster.settings.absence import NONE_WORDS, WHITE_SPACE, is_blank
 
-# Where paths are looked for besides the top of the custom fields.
-PLACES: Final = ("properties", "context", "traits")
+# Objects in which paths are searched in addition to the top of the custom fields.
+SEARCHED_OBJECTS: Final = ("properties", "context", "traits")
 
 _MAX_LEVELS: Final = 4
-# JSON text that is nested deeper is a text: where Python gives up depends on who calls.
+# JSON text that is nested deeper is a text: where Python gives up depends on the caller.
 _MAX_TEXT_DEPTH: Final = 64
 _MAX_CACHED: Final = 50_000
 _ZEROS: Final = frozenset("-0.")
@@ -66,7 +66,7 @@ class ShapeCache:
         """
         # Any: parsed JSON.
         found: list[str] = []
-        self._add(found, "", custom, level=1)
+        self._add_fields(found, "", custom, level=1)
         signature = tuple(found)
         text = self._texts.get(signature)
         if text is None:
@@ -79,8 +79,10 @@ class ShapeCache:
             warnings.append("unsupported_field_type")
         return text
 
-    def _add(self, found: list[str], prefix: str, fields: dict[str, Any], *, level: int) -> None:
-        """Append path and kind of every field that holds something."""
+    def _add_fields(
+        self, found: list[str], prefix: str, fields: dict[str, Any], *, level: int
+    ) -> None:
+        """Append path and kind of every field that has a value."""
         # Any: parsed JSON of custom fields.
         plain_firsts = self._plain_firsts
         for key, value in fields.items():
@@ -101,10 +103,10 @@ class ShapeCache:
             elif value:
                 found += (prefix + key, "object" if kind is dict else _kind_of_list(value))
                 if kind is dict:
-                    self._descend(found, prefix + key, value, level=level)
+                    self._add_nested(found, prefix + key, value, level=level)
 
     def _add_text(self, found: list[str], path: str, text: str, *, level: int) -> None:
-        """Append path and kind of a text that may be more than a text, or nothing."""
+        """Append path and kind of a text that may be JSON, or a word for none."""
         if len(text) <= self._longest:
             if is_blank(text):
                 return
@@ -119,18 +121,20 @@ class ShapeCache:
         if container is not None:
             found += (path, "string" if container else "none_string")
             if container and type(container) is dict:
-                self._descend(found, path, container, level=level)
+                self._add_nested(found, path, container, level=level)
         elif _ZERO_TEXT.fullmatch(text):
             found += (path, "falsy_string")
         elif not is_blank(text):
             found += (path, "string")
 
-    def _descend(self, found: list[str], path: str, fields: dict[str, Any], *, level: int) -> None:
-        # What is looked up under a place may be nested as deeply as at the top.
-        if path not in PLACES:
+    def _add_nested(
+        self, found: list[str], path: str, fields: dict[str, Any], *, level: int
+    ) -> None:
+        # Fields of `SEARCHED_OBJECTS` may be nested as deeply as those at the top.
+        if path not in SEARCHED_OBJECTS:
             level += 1
         if level <= _MAX_LEVELS:
-            self._add(found, f"{path}.", fields, level=level)
+            self._add_fields(found, f"{path}.", fields, level=level)
 
 
 def is_zero(number: str) -> bool:
@@ -147,7 +151,7 @@ def is_zero(number: str) -> bool:
 
 
 def _container_of(text: str) -> dict[str, Any] | list[Any] | None:
-    """The object or array whose JSON text this is; None where it is that of neither."""
+    """Parse the JSON text of an object or array; None for other texts."""
     # Any: parsed JSON.
     start, end = text[:1], text[-1:]
     if start in WHITE_SPACE or end in WHITE_SPACE:

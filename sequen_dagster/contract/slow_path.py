@@ -1,7 +1,7 @@
-"""Contract: the careful lane of parsing, for records that are not plainly clean.
+"""Contract: the slow path of parsing, for records that are not proven clean.
 
-It is the definition of what a record says: RFC 8259 JSON, the last of duplicate keys, numbers to
-the digit. The fast lane in `parse` may only take records for which both give the same.
+It defines how a record is read: RFC 8259 JSON, the last of duplicate keys, numbers to the digit.
+The fast path in `parse` may only take records for which both give the same.
 """
 
 import json
@@ -24,7 +24,7 @@ _MAX_INT_DIGITS: Final = 4_000
 
 
 class RefusedError(Exception):
-    """A record that is no JSON object; never leaves the contract.
+    """A record that is not a JSON object; never leaves the contract.
 
     Attributes:
         rule: the rule code.
@@ -35,18 +35,20 @@ class RefusedError(Exception):
         self.rule = rule
 
 
-def compacted(text: bytes) -> bytes:
-    """`text` without insignificant white space.
+def compact_json(text: bytes) -> bytes:
+    """Remove insignificant white space from JSON text.
 
     Example:
-        >>> compacted(b'{ "a b" : [1, 2] }')
+        >>> compact_json(b'{ "a b" : [1, 2] }')
         b'{"a b":[1,2]}'
     """
     return _SPACE_OUTSIDE_STRINGS.sub(rb"\1", text)
 
 
-def sanitised(text: bytes, *, max_depth: int, warnings: list[str]) -> tuple[bytes, dict[str, Any]]:
-    """Read one record with care.
+def parse_slowly(
+    text: bytes, *, max_depth: int, warnings: list[str]
+) -> tuple[bytes, dict[str, Any]]:
+    """Parse one record, whatever is unusual about it.
 
     Args:
         text: the record.
@@ -65,15 +67,15 @@ def sanitised(text: bytes, *, max_depth: int, warnings: list[str]) -> tuple[byte
         decoded = text.decode()
     except UnicodeDecodeError:
         raise RefusedError("bad_encoding") from None
-    if _depth(text) > max_depth:
+    if _measure_depth(text) > max_depth:
         raise RefusedError("too_deep")
-    reader = _Reader()
+    reader = _PairReader()
     try:
         value = json.loads(
             decoded,
             object_pairs_hook=reader.object,
             parse_float=msgspec.Raw,
-            parse_int=_integer,
+            parse_int=_exact_integer,
             parse_constant=_refuse_constant,
         )
     except ValueError:
@@ -82,10 +84,10 @@ def sanitised(text: bytes, *, max_depth: int, warnings: list[str]) -> tuple[byte
         raise RefusedError("not_an_object")
     if reader.has_duplicates:
         warnings.append("duplicate_key")
-    return compacted(text), _without_surrogates(value, warnings)
+    return compact_json(text), _without_surrogates(value, warnings)
 
 
-class _Reader:
+class _PairReader:
     def __init__(self) -> None:
         self.has_duplicates = False
 
@@ -99,12 +101,12 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _integer(digits: str) -> int | msgspec.Raw:
+def _exact_integer(digits: str) -> int | msgspec.Raw:
     is_exact = digits != "-0" and len(digits) <= _MAX_INT_DIGITS
     return int(digits) if is_exact else msgspec.Raw(digits)
 
 
-def _depth(text: bytes) -> int:
+def _measure_depth(text: bytes) -> int:
     depth = deepest = 0
     for token in _TOKENS.finditer(text):
         if token.group() in (b"{", b"["):
@@ -125,31 +127,34 @@ def _without_surrogates(record: dict[str, Any], warnings: list[str]) -> dict[str
         elif key in RESERVED_NAMES:
             safe[key] = {}
         else:
-            safe[_SURROGATE.sub("\ufffd", key)] = _replaced(value)
+            safe[_SURROGATE.sub("\ufffd", key)] = _replace_surrogates(value)
             warnings.append("lone_surrogate")
     return safe
 
 
 def _has_surrogate(value: Any) -> bool:
-    return any(_SURROGATE.search(text) for text in _strings(value))
+    return any(_SURROGATE.search(text) for text in _strings_in(value))
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _strings_in(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield key
-            yield from _strings(inner)
+            yield from _strings_in(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _strings(inner)
+            yield from _strings_in(inner)
 
 
-def _replaced(value: Any) -> Any:
-    """`value` with U+FFFD in place of every lone surrogate in its keys and strings."""
+def _replace_surrogates(value: Any) -> Any:
+    """Replace every lone surrogate in the keys and strings of a value by U+FFFD."""
     if isinstance(value, str):
         return _SURROGATE.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {_SURROGATE.sub("\ufffd", key): _replaced(inner) for key, inner in value.items()}
-    return [_replaced(inner) for inner in value] if isinstance(value, list) else value
+        return {
+            _SURROGATE.sub("\ufffd", key): _replace_surrogates(inner)
+            for key, inner in value.items()
+        }
+    return [_replace_surrogates(inner) for inner in value] if isinstance(value, list) else value

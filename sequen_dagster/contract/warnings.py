@@ -1,4 +1,4 @@
-"""Contract: signs of trouble that do not keep a record out, counted by event type."""
+"""Contract: warnings: faults that do not keep a record out, counted by event type."""
 
 import re
 from collections import Counter
@@ -24,7 +24,7 @@ Counts = Counter[tuple[str, str]]
 # Clocks differ by a little; by more, and one of them is wrong.
 MAX_AHEAD_OF_INGEST_MINUTES: Final = 5
 _MIN_LIKENESS: Final = 0.85
-# Comparing is slow, and whoever sends very many types has not misspelt them: the frequent ones do.
+# Comparing is slow, and a sender of very many types has not misspelt them: the frequent ones do.
 _MAX_COMPARED_TYPES: Final = 1_000
 _MAX_COMPARED_LENGTH: Final = 64
 _EMAIL: Final = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"
@@ -37,7 +37,7 @@ def count_warnings(
     """Count the records that raise each warning.
 
     Args:
-        converted: what `convert` gave, all records of a chunk.
+        converted: the columns from `convert`, all records of a chunk.
         parse_warnings: codes that parsing found, by row number.
         is_text_format: whether numbers are text by nature, which makes `coerced` meaningless.
 
@@ -95,7 +95,7 @@ def is_near_standard(event_type: str) -> bool:
 
 
 def nearest_standard(event_type: str) -> str | None:
-    """The standard type that a custom one was probably meant to be; None where it is like none.
+    """Find the standard type that a custom one was probably meant to be, or None.
 
     Example:
         >>> nearest_standard("pageview"), nearest_standard("click"), nearest_standard("push_click")
@@ -125,8 +125,8 @@ def is_card_number(text: str) -> bool:
 
 
 def _is_ahead_of_ingest() -> pl.Expr:
-    # Before the receipt stands in for an ingest time that was not given. Times that are refused
-    # anyway say nothing of the other.
+    # Before the arrival time replaces an ingest time that was not given. Times that are refused
+    # anyway do not count.
     happened, given = pl.col("original_timestamp"), pl.col("ingest_timestamp")
     is_later = happened > given + pl.duration(minutes=MAX_AHEAD_OF_INGEST_MINUTES)
     return (is_later & is_plausible_time(happened) & is_plausible_time(given)).fill_null(False)

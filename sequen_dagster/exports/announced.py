@@ -1,7 +1,7 @@
 """Exports: files that their sender announces as whole, by a `_SUCCESS` file or a manifest.
 
 In: the listing of a source. Out: the files that may be taken in at once. A source whose files only
-settle announces nothing.
+have a quiet period announces nothing.
 """
 
 import json
@@ -16,12 +16,12 @@ from sequen_dagster.settings import Source
 _MAX_MANIFEST_BYTES: Final = 16 * 1024 * 1024
 
 
-def announced_files(source: Source, listing: Listing) -> tuple[set[ExportFile], list[str]]:
-    """Find the files that their sender says are whole.
+def find_announced_files(source: Source, listing: Listing) -> tuple[set[ExportFile], list[str]]:
+    """Find the files that their sender announces as whole.
 
     Args:
-        source: says by `complete_when` what to look for.
-        listing: what lies in its exports place.
+        source: its `complete_when` says how files are announced.
+        listing: the files at its location.
 
     Returns:
         The files, and a sentence for each manifest that cannot be read.
@@ -52,7 +52,7 @@ def _folder_of(file: ExportFile) -> str:
 
 
 def _folders_of(file: ExportFile) -> Iterator[str]:
-    """The folders on the way to a file: Spark marks the top of what it writes, not each part."""
+    """The folders above a file: Spark marks the topmost folder that it writes."""
     folder = _folder_of(file)
     while folder:
         yield folder
@@ -66,7 +66,7 @@ def _read_manifest(marker: ExportFile) -> list[tuple[str, int]]:
     if len(text) > _MAX_MANIFEST_BYTES:
         message = "larger than a manifest may be"
         raise ValueError(message)
-    content: dict[str, Any] = json.loads(text)  # Any: somebody else's JSON
+    content: dict[str, Any] = json.loads(text)  # Any: JSON of the sender
     folder = _folder_of(marker)
     prefix = f"{folder}/" if folder else ""
     return [(f"{prefix}{one['path']}", int(one["size_bytes"])) for one in content["files"]]

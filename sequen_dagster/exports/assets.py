@@ -1,4 +1,4 @@
-"""Exports: `raw_events`, the files as somebody else's asset that we only observe."""
+"""Exports: `raw_events`, the export files as an external asset, which is only observed."""
 
 from collections.abc import Sequence
 
@@ -8,17 +8,17 @@ from sequen_dagster.exports.files import Listing
 from sequen_dagster.settings import SequenSettings
 
 RAW_EVENTS = dg.AssetKey("raw_events")
-# Of the assets of every stage.
+# Owners of the assets of every stage.
 OWNERS = ["team:data-engineering"]
-# Metadata key: a sentence for each exports place where no file was found or some were passed over.
+# Metadata key: a sentence for each location where no file was found or some were passed over.
 EXPORTS_FOUND = "exports_found"
 
 
 def passed_over_metadata(listings: Sequence[Listing]) -> dict[str, dg.MetadataValue | int]:
-    """What was passed over in exports places, by pattern or reason; empty where nothing was.
+    """Count the files passed over at each location, by pattern or reason; empty where none were.
 
     Args:
-        listings: one a source.
+        listings: one for each source.
     """
     counts = {
         listing.source.name: {one.label: one.files for one in listing.passed_over}
@@ -34,7 +34,7 @@ def passed_over_metadata(listings: Sequence[Listing]) -> dict[str, dg.MetadataVa
 
 
 def exports_metadata(listings: Sequence[Listing]) -> dict[str, dg.MetadataValue | int]:
-    """The same, with how many files were found, and the sentences of `EXPORTS_FOUND`."""
+    """Count the files found and passed over, with the sentences of `EXPORTS_FOUND`."""
     found = [str(listing) for listing in listings if listing.is_reportable]
     return {
         **passed_over_metadata(listings),
@@ -44,11 +44,11 @@ def exports_metadata(listings: Sequence[Listing]) -> dict[str, dg.MetadataValue 
 
 
 def build_exports_assets(settings: SequenSettings) -> list[dg.AssetSpec]:
-    """The external asset that stands for the exports places.
+    """Build the external asset that stands for the locations of exports.
 
     Make your own asset that writes export files its upstream by depending on `raw_events`'s key.
     """
-    places = ", ".join(f"{source.name}: {source.exports}" for source in settings.sources)
+    locations = ", ".join(f"{source.name}: {source.exports}" for source in settings.sources)
     return [
         dg.AssetSpec(
             RAW_EVENTS,
@@ -59,6 +59,6 @@ def build_exports_assets(settings: SequenSettings) -> list[dg.AssetSpec]:
                 "Raw event exports as they arrive: JSON text, CSV, TSV or Parquet, plain or packed "
                 "with gzip, zstd, bzip2, xz or lz4. Nothing here is ever moved or deleted."
             ),
-            metadata={"exports": places},
+            metadata={"exports": locations},
         )
     ]

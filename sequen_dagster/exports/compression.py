@@ -3,7 +3,7 @@
 In: an open file. Out: a byte stream that fails with a rule code when it is corrupt or a bomb.
 
 Arrow reads zstd and lz4. gzip, bzip2 and xz are read by Python's own decompressors: Arrow fails on
-gzip with zeros behind it and on empty bzip2 streams, and does not know xz.
+gzip with zeros after it and on empty bzip2 streams, and does not know xz.
 """
 
 import bz2
@@ -36,7 +36,7 @@ PACKING_BY_MAGIC: Final[dict[bytes, Packing]] = {
 }
 # How files of these packings end in their names, in lower case.
 PACKED_ENDINGS: Final = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".bzip2", ".xz", ".lz4")
-# A ratio means nothing before some output has been seen.
+# A ratio means nothing for less output.
 RATIO_GRACE_BYTES: Final = 64 * 1024 * 1024
 PEEKED_BYTES: Final = 32
 
@@ -51,7 +51,7 @@ _MAX_XZ_BYTES: Final = 256 * 1024 * 1024
 
 
 class ByteStream(Protocol):
-    """What the readers need of a stream."""
+    """The part of a stream that the readers use."""
 
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes, empty at the end."""
@@ -80,8 +80,8 @@ class HashingReader(io.RawIOBase):
         return len(block)
 
     def finish(self) -> str:
-        """Read what nobody asked for, so that the hash covers the whole file; return it as hex."""
-        # Only once: whoever moves the file's position afterwards must not change the answer.
+        """Read the rest, so that the hash covers the whole file; return the hash as hex."""
+        # Only once: moving the file's position afterwards must not change the answer.
         if not self._digest:
             while self.read(1 << 20):
                 pass
@@ -94,7 +94,7 @@ class DecompressedStream:
 
     def __init__(self, packed: "_Counted", packing: Packing, *, max_ratio: int) -> None:
         self._packed = packed
-        self._plain = _opened(packed, packing)
+        self._plain = _open_packed(packed, packing)
         self._max_ratio = max_ratio
         self._bytes_out = 0
 
@@ -107,9 +107,9 @@ class DecompressedStream:
         try:
             block = self._plain.read(size)
         except lzma.LZMAError as error:
-            raise _too_large_window() if "limit" in str(error) else _corrupt() from error
+            raise _window_error() if "limit" in str(error) else _corrupt_error() from error
         except (OSError, EOFError, ValueError, zlib.error, pa.ArrowException) as error:
-            raise _corrupt() from error
+            raise _corrupt_error() from error
         self._bytes_out += len(block)
         allowed = max(self._max_ratio * self._packed.bytes_read, RATIO_GRACE_BYTES)
         if self._bytes_out > allowed:
@@ -127,7 +127,7 @@ def too_compressed(max_ratio: int) -> UnreadableFileError:
 
 
 def packing_of(head: bytes) -> Packing | None:
-    """The packing that the first bytes of a file are of.
+    """Recognize the packing of a file by its first bytes.
 
     A file that ends within the first bytes of a packing is of it, too, so that a cut one is seen
     to be cut.
@@ -156,12 +156,12 @@ def is_skippable(head: bytes) -> bool:
     return bool(head) and head[0] >> 4 == 5 and head[1:4] == _SKIPPABLE_MAGIC
 
 
-def plain_stream(
+def open_plain(
     packed: "io.BufferedReader[HashingReader]", *, max_ratio: int
 ) -> tuple[ByteStream, Packing | None]:
-    """The plain bytes of a file, decompressed where its first bytes say that it is packed.
+    """Open the plain bytes of a file, decompressed where its first bytes say that it is packed.
 
-    The name of the file is not asked: exporters name gzip files `.jsonl` and plain ones `.gz`.
+    The name of the file has no say: exporters name gzip files `.jsonl` and plain ones `.gz`.
 
     Args:
         packed: the file, at its beginning.
@@ -184,9 +184,9 @@ def plain_stream(
     if not head:
         return packed, "zstd"
     if packing is None or (is_framed and packing not in ("zstd", "lz4")):
-        raise _corrupt()
+        raise _corrupt_error()
     if packing == "zstd":
-        _refuse_odd_zstd(head)
+        _refuse_unreadable_zstd(head)
     return DecompressedStream(counted, packing, max_ratio=max_ratio), packing
 
 
@@ -194,7 +194,7 @@ def _begins_bzip2(head: bytes) -> bool:
     return head.startswith(b"BZh") and head[3:4] in b"123456789"
 
 
-def _refuse_odd_zstd(head: bytes) -> None:
+def _refuse_unreadable_zstd(head: bytes) -> None:
     try:
         frame = zstandard.get_frame_parameters(head)
     except zstandard.ZstdError:
@@ -206,15 +206,15 @@ def _refuse_odd_zstd(head: bytes) -> None:
         )
         raise UnreadableFileError("unsupported_format", message)
     if frame.window_size > _MAX_WINDOW_BYTES:
-        raise _too_large_window()
+        raise _window_error()
 
 
-def _corrupt() -> UnreadableFileError:
+def _corrupt_error() -> UnreadableFileError:
     message = "The compressed data is cut or damaged. Send the file again."
     return UnreadableFileError("corrupt_compression", message)
 
 
-def _too_large_window() -> UnreadableFileError:
+def _window_error() -> UnreadableFileError:
     message = (
         "The file is packed with a window that takes more than "
         f"{_MAX_WINDOW_BYTES >> 20} MiB of memory to unpack. Unpack it (`zstd -d --long=31`, "
@@ -223,7 +223,7 @@ def _too_large_window() -> UnreadableFileError:
     return UnreadableFileError("unsupported_format", message)
 
 
-def _opened(packed: io.RawIOBase, packing: Packing) -> ByteStream:
+def _open_packed(packed: io.RawIOBase, packing: Packing) -> ByteStream:
     match packing:
         case "gzip":
             return _Members(packed, _GzipMember, padding=1)
@@ -252,7 +252,7 @@ class _Decompressor(Protocol):
 
 
 class _GzipMember:
-    """zlib's decompressor with the manners of the others."""
+    """zlib's decompressor with the methods of those of `bz2` and `lzma`."""
 
     def __init__(self) -> None:
         # Header, checksum and length of gzip are read and checked as well.
@@ -275,12 +275,12 @@ class _GzipMember:
 
 
 class _Members:
-    """The plain bytes of members that stand one after another, as `cat` leaves them.
+    """The plain bytes of members one after another, as `cat` leaves them.
 
     Args:
-        packed: where they are read from.
-        member: gives a decompressor of one.
-        padding: zeros that may stand behind a member come in multiples of this; 0 for none.
+        packed: the stream of packed bytes.
+        member: makes the decompressor of one member.
+        padding: zeros after a member come in multiples of this; 0 for none.
     """
 
     def __init__(
@@ -322,14 +322,14 @@ class _Members:
                 break
             self._held = b""
         if self._padding and self._zeros % self._padding:
-            message = "zeros of a length that is no padding"
+            message = "zeros of a length that is not padding"
             raise ValueError(message)
         self._held, self._zeros = rest, 0
         return self._new_member() if rest else None
 
 
 class _Counted(io.RawIOBase):
-    """Counts what is read, and spares the file from being closed by Arrow."""
+    """Counts the bytes that are read, and keeps Arrow from closing the file."""
 
     def __init__(self, packed: io.BufferedIOBase) -> None:
         self._packed = packed
@@ -355,18 +355,18 @@ class _Counted(io.RawIOBase):
         return self._head
 
     def skip_frame(self) -> None:
-        """Pass over a frame that decoders skip, at whose beginning the stream stands.
+        """Pass over the frame that comes next and that decoders skip.
 
         Raises:
             UnreadableFileError: `corrupt_compression`: the file ends within it.
         """
         magic_and_length = struct.Struct("<4xI")
         if len(self._head) < magic_and_length.size:
-            raise _corrupt()
+            raise _corrupt_error()
         (left,) = magic_and_length.unpack_from(self._head)
         left += magic_and_length.size
         while left:
             block = self.read(min(left, _BLOCK_BYTES))
             if not block:
-                raise _corrupt()
+                raise _corrupt_error()
             left -= len(block)

@@ -1,4 +1,4 @@
-"""Exports: which JSON object is an envelope of events, and what it gives to them.
+"""Exports: which JSON object is an envelope of events, and which fields it gives to them.
 
 In: the members of an object, as far as they can be read. Out: the key that holds its events.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Literal
 
-from sequen_dagster.exports.json_grammar import decoded_text
+from sequen_dagster.exports.json_grammar import decode_string
 from sequen_dagster.fields import (
     ALIASES,
     FIELD_NAMES,
@@ -20,7 +20,7 @@ from sequen_dagster.fields import (
 from sequen_dagster.settings import EVENTS_KEYS
 from sequen_dagster.settings.absence import NONE_WORDS, is_blank
 
-# What an envelope gives to its events.
+# Fields that an envelope gives to its events.
 GIVEN_FIELDS: Final = (*TIMESTAMP_FIELDS, *IDENTITY_FIELDS)
 _GIVEN_NAMES: Final = frozenset((*GIVEN_FIELDS, *ALIASES))
 # Fields that only an event has.
@@ -51,7 +51,7 @@ class Members:
     Attributes:
         values: JSON texts by key.
         arrays: by key, those that may hold the events.
-        place: where reading stopped.
+        position: where reading stopped.
         has_repeats: whether a key came twice.
         outcome: whether the object is `closed` there, holds an `array` of events to be read one
             by one, is `bad`, or is `cut`, so that more bytes may decide.
@@ -59,42 +59,40 @@ class Members:
 
     values: dict[str, bytes] = field(default_factory=dict)
     arrays: dict[str, Array] = field(default_factory=dict)
-    place: int = 0
+    position: int = 0
     has_repeats: bool = False
     outcome: Literal["closed", "array", "bad", "cut"] = "cut"
 
-    def given(self, chosen: str) -> dict[str, bytes]:
-        """What the envelope gives, if `chosen` holds its events."""
+    def given(self, choose_key: str) -> dict[str, bytes]:
+        """What the envelope gives, if `choose_key` holds its events."""
         return {
             name: value
             for name, value in self.values.items()
-            if name in _GIVEN_NAMES and name != chosen
+            if name in _GIVEN_NAMES and name != choose_key
         }
 
-    def with_more(self, behind: "Members") -> "Members":
-        """These and the members behind them, of which the last of a name counts."""
-        arrays = {name: one for name, one in self.arrays.items() if name not in behind.values}
+    def with_more(self, rest: "Members") -> "Members":
+        """These and the members after them, of which the last of a name counts."""
+        arrays = {name: one for name, one in self.arrays.items() if name not in rest.values}
         names = self.values.keys() | self.arrays.keys()
         return Members(
-            {**self.values, **behind.values},
-            {**arrays, **behind.arrays},
-            has_repeats=self.has_repeats
-            or behind.has_repeats
-            or bool(names & behind.values.keys()),
+            {**self.values, **rest.values},
+            {**arrays, **rest.arrays},
+            has_repeats=self.has_repeats or rest.has_repeats or bool(names & rest.values.keys()),
         )
 
-    def has_others(self, chosen: str) -> bool:
-        """Whether there are keys besides the events and what is given to them."""
-        return any(name not in _GIVEN_NAMES and name != chosen for name in self.values)
+    def has_others(self, choose_key: str) -> bool:
+        """Whether there are keys other than the events and the fields given to them."""
+        return any(name not in _GIVEN_NAMES and name != choose_key for name in self.values)
 
 
 @dataclass(frozen=True)
 class EnvelopeRules:
-    """What decides whether an object is an envelope.
+    """The rules by which an object is an envelope.
 
     Attributes:
-        keys: under which it may hold its events, in order of preference.
-        folder: what the folders of the file give to its records, as JSON texts.
+        keys: the keys that may hold its events, in order of preference.
+        folder: the fields that the folders of the file give to its records, as JSON texts.
         none_words: whole values that mean none in id fields, in lower case.
     """
 
@@ -102,8 +100,8 @@ class EnvelopeRules:
     folder: Mapping[str, bytes] = field(default_factory=dict)
     none_words: frozenset[str] = frozenset(NONE_WORDS)
 
-    def chosen(self, members: Members) -> str | None:
-        """The key that holds the events of an object, or None where it is no envelope."""
+    def choose_key(self, members: Members) -> str | None:
+        """Choose the key that holds the events of an object; None where it is not an envelope."""
         if any(is_present(where.get("type", b"null")) for where in (self.folder, members.values)):
             return None
         names = [name for name in self.keys if name in members.arrays]
@@ -120,34 +118,34 @@ class EnvelopeRules:
     def _is_none(self, key: str, value: bytes) -> bool:
         if key not in ID_FIELDS:
             return False
-        text = decoded_text(value) if value.startswith(b'"') else value.decode()
+        text = decode_string(value) if value.startswith(b'"') else value.decode()
         return text is not None and text.lower() in self.none_words
 
-    def events_at(self, text: bytes) -> int | None:
-        """Where the first array may be that holds events, going by the name in front of it."""
+    def find_events(self, text: bytes) -> int | None:
+        """Find the first array that may hold events, by the name before it, or None."""
         if text.count(b"[") > len(text) >> 8 and not self._holds_name(text):
             return None
-        place = 0
-        # Brackets are few and names end in a quote, as everything does: this is the cheap way.
+        position = 0
+        # Cheap, since brackets are few and a name ends in a quote.
         for part in text.split(b"[")[:-1]:
             name = part.rstrip(b" \t\r\n:")
-            if name.endswith(self._names) or b"\\u00" in name[-self._longest :]:
-                return place + len(part)
-            place += len(part) + 1
+            if name.endswith(self._quoted_names) or b"\\u00" in name[-self._longest_name :]:
+                return position + len(part)
+            position += len(part) + 1
         return None
 
     def _holds_name(self, text: bytes) -> bool:
-        return any(name in text for name in self._names) or b"\\u00" in text
+        return any(name in text for name in self._quoted_names) or b"\\u00" in text
 
     @cached_property
-    def _names(self) -> tuple[bytes, ...]:
+    def _quoted_names(self) -> tuple[bytes, ...]:
         # A key with unusual letters may be spelled with escapes in many ways.
         are_plain = all(_PLAIN_KEY.fullmatch(key) for key in self.keys)
         return tuple(b'"' + key.encode() + b'"' for key in self.keys) if are_plain else (b'"',)
 
     @cached_property
-    def _longest(self) -> int:
-        """How long a name can be that is spelled with escapes."""
+    def _longest_name(self) -> int:
+        """Length of the longest name, spelled with escapes."""
         return max((6 * len(key) + 2 for key in self.keys), default=1)
 
 
@@ -162,7 +160,7 @@ def is_present(value: bytes) -> bool:
         (True, False, False)
     """
     if value.startswith(b'"'):
-        text = decoded_text(value)
+        text = decode_string(value)
         return text is None or not is_blank(text)
     if value.startswith(b"["):
         return bool(value[1:-1].strip(b" \t\r\n"))

@@ -35,17 +35,17 @@ _EPOCH: Final = datetime(1970, 1, 1)
 
 @dataclass(frozen=True, order=True)
 class ExportFile:
-    """One file in the exports place, as its store reports it.
+    """One file at the location of a source, as its store reports it.
 
     Attributes:
         source: name of the source.
-        path: path under the exports place, exactly as the store or file system has it; no two
-            files of a place have the same.
-        location: where to open it: a path of this machine, or an address in a store.
+        path: path under the location, exactly as the store or file system has it; no two files
+            of a source have the same.
+        location: the path on this machine, or the address in a store, at which it is opened.
         size_bytes: its size when it was listed.
         modified_at: its modified time, UTC without zone.
-        etag: what else tells two versions apart: the store's own tag, or the time of the last
-            change of the file's record, which nobody can set back as they can the modified time.
+        etag: what else distinguishes two versions: the store's own tag, or the time of the last
+            change of the file's record, which cannot be set back as the modified time can.
     """
 
     source: str
@@ -58,13 +58,13 @@ class ExportFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """What an exports place holds.
+    """The files found at the location of a source.
 
     Attributes:
-        source: whose place it is.
+        source: the source.
         files: the export files, in path order.
-        markers: files that say of others that they are whole, where the source works so.
-        passed_over: what else lies there, by the reason for which it is not read.
+        markers: files that announce others as whole, where `complete_when` asks for that.
+        passed_over: the other files, counted by the reason for which they are not read.
     """
 
     source: Source
@@ -73,7 +73,7 @@ class Listing:
     passed_over: tuple[PassedOver, ...] = ()
 
     def __str__(self) -> str:
-        """How many files were found where, and what was passed over."""
+        """Say how many files were found, and which were passed over."""
         source = self.source
         if self.files:
             found = f"{source.name}: {counted(len(self.files), 'file')}."
@@ -87,17 +87,17 @@ class Listing:
 
     @property
     def is_reportable(self) -> bool:
-        """Whether a user should know of it: nothing was found, or something passed over."""
+        """Whether a user should know of it: no file was found, or some were passed over."""
         return not self.files or bool(self.passed_over)
 
 
 def list_files(source: Source) -> list[ExportFile]:
-    """List the export files of a source, in path order: the files of `list_location`."""
+    """List the export files of a source, in path order."""
     return list_location(source).files
 
 
 def list_locations(sources: Iterable[Source]) -> list[Listing]:
-    """List the places of several sources, one after the other."""
+    """List the locations of several sources, one after the other."""
     return [list_location(source) for source in sources]
 
 
@@ -111,7 +111,7 @@ def list_location(source: Source) -> Listing:
 
     Links, pipes and devices are passed over and counted. `follow_links` has links followed, each
     real file once; without it, anyone who writes exports could have any file of this machine read.
-    The place itself may be a link.
+    The location itself may be a link.
 
     Args:
         source: the source to list.
@@ -120,7 +120,7 @@ def list_location(source: Source) -> Listing:
         The files that match `include` and not `exclude`, the markers, and what was passed over.
 
     Raises:
-        ExportsError: the exports place does not exist, is no folder, or cannot be listed.
+        ExportsError: the location does not exist, is not a folder, or cannot be listed.
     """
     root = source.exports
     marker = MARKERS.get(source.complete_when, "")
@@ -135,7 +135,7 @@ def list_location(source: Source) -> Listing:
         found = (_export_file(source, *one) for one in walk.files())
     else:
         message = (
-            f"Exports place {str(root)!r} of source {source.name!r} is no folder. "
+            f"Location {str(root)!r} of source {source.name!r} is not a folder. "
             "Create it, or point `exports` at the folder that holds the export files."
         )
         raise ExportsError(message)
@@ -153,7 +153,7 @@ def list_location(source: Source) -> Listing:
 
 
 def open_file(file: ExportFile) -> BinaryIO:
-    """Open an export for reading, refusing links and everything that is no regular file.
+    """Open an export for reading, refusing links and everything that is not a regular file.
 
     Args:
         file: the file as listed.
@@ -178,7 +178,7 @@ def open_file(file: ExportFile) -> BinaryIO:
         raise VanishedFileError(message) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        message = f"File {quoted(file.path)} is no regular file. Put the export itself there."
+        message = f"File {quoted(file.path)} is not a regular file. Put the export itself there."
         raise VanishedFileError(message)
     return os.fdopen(descriptor, "rb", buffering=0)
 
@@ -186,11 +186,11 @@ def open_file(file: ExportFile) -> BinaryIO:
 def check_unchanged(file: ExportFile, handle: BinaryIO, size_bytes: int) -> None:
     """Refuse a file that was written to while it was read: the listing no longer describes it.
 
-    A file that another has taken the place of is fine: what was read is the listed one, whole.
+    A file that was replaced by another is fine: the bytes read are those of the listed one, whole.
 
     Args:
         file: the file as listed.
-        handle: what it was read through, still open.
+        handle: the handle it was read by, still open.
         size_bytes: how many bytes were read.
 
     Raises:
@@ -205,7 +205,8 @@ def check_unchanged(file: ExportFile, handle: BinaryIO, size_bytes: int) -> None
         is_same = (status.st_size, _modified_at(status)) == (file.size_bytes, file.modified_at)
     if not is_same or size_bytes != file.size_bytes:
         message = (
-            f"File {quoted(file.path)} changed while it was read. It is read again when it rests."
+            f"File {quoted(file.path)} changed while it was read. "
+            "It is read again once it is stable."
         )
         raise VanishedFileError(message)
 
@@ -214,8 +215,8 @@ def _is_in_store(file: ExportFile) -> bool:
     return "://" in file.location
 
 
-def _list_store(source: Source, place: UPath, choice: Choice) -> Iterator[ExportFile]:
-    for one in list_objects(place):
+def _list_store(source: Source, location: UPath, choice: Choice) -> Iterator[ExportFile]:
+    for one in list_objects(location):
         name = one.path.rpartition("/")[2]
         if not name:
             choice.passed_over.add("folder_key", one.path)

@@ -1,6 +1,6 @@
-"""Exports: the files below a folder of this machine, links followed where that is asked for.
+"""Exports: the files below a folder of this machine, links followed where settings say so.
 
-In: a folder and the patterns of its source. Out: every file that is read, and counts of the others.
+In: a folder and the patterns of its source. Out: every file that is read, and counts of others.
 """
 
 import heapq
@@ -18,12 +18,12 @@ from sequen_dagster.exports.patterns import Exclusion, first_match
 from sequen_dagster.runtime.text import quoted
 from sequen_dagster.settings import Source
 
-# Entries looked at below excluded folders: one of them may be a snapshot of everything.
+# Entries counted below excluded folders: one of them may be a snapshot of everything.
 _MOST_COUNTED: Final = 10_000
 
 _logger = logging.getLogger(__name__)
 
-# Relative path as the file system has it, where to open it, and its status.
+# Relative path as the file system has it, the path at which it is opened, and its status.
 FoundFile = tuple[str, str, os.stat_result]
 
 
@@ -47,7 +47,7 @@ class Choice:
 
         Args:
             name: its name.
-            path: its path under the place, as the file system or store has it.
+            path: its path under the location, as the file system or store has it.
             pattern: the pattern of `exclude` that passes it over, if one does.
         """
         if self._marker and name == self._marker:
@@ -62,7 +62,7 @@ class Choice:
 
 
 def path_text(relative: str) -> str:
-    r"""A relative path of this machine as text that can be stored, no two paths as the same.
+    r"""Write a relative path of this machine as text that can be stored, no two as the same.
 
     A name is text as a rule and stays as it is. One that is not UTF-8 has its bytes spelled out,
     its backslashes doubled, and `./` in front, which no path that is text begins with.
@@ -98,7 +98,7 @@ class FolderWalk:
         # Only where links are followed: real paths of the files read and the folders entered.
         self._read: set[str] = set()
         self._entered: set[str] = set()
-        # What was found behind links and is still to be looked at, the smallest path first.
+        # Files and folders that links lead to, still to be read; the smallest path first.
         self._waiting: list[tuple[str, str, bool]] = []
 
     def files(self) -> Iterator[FoundFile]:
@@ -107,14 +107,14 @@ class FolderWalk:
         Raises:
             ExportsError: the folder itself may not be read.
         """
-        yield from self._without_links()
+        yield from self._files_without_links()
         if self._source.follow_links:
-            yield from self._behind_links()
+            yield from self._files_through_links()
         else:
             for relative, _ in self._links:
-                self._pass("link", relative)
+                self._pass_over("link", relative)
 
-    def _without_links(self) -> Iterator[FoundFile]:
+    def _files_without_links(self) -> Iterator[FoundFile]:
         follows = self._source.follow_links
         real_root = os.path.realpath(self._root)
         # No recursion: folders may lie deeper than Python's calls may.
@@ -123,7 +123,7 @@ class FolderWalk:
             folder, prefix = folders.pop()
             if follows:
                 self._entered.add(os.path.join(real_root, prefix).rstrip("/"))  # noqa: PTH118  # no Path a file
-            for entry in self._scan(folder, prefix):
+            for entry in self._scan_folder(folder, prefix):
                 relative = prefix + entry.name
                 pattern = self._choice.exclusion.of_entry(entry.name, relative)
                 if entry.is_dir(follow_symlinks=False):
@@ -133,57 +133,57 @@ class FolderWalk:
                         folders.append((entry.path, f"{relative}/"))
                 elif entry.is_file(follow_symlinks=False):
                     if self._choice.takes(entry.name, relative, pattern):
-                        yield from self._found(relative, entry.path, entry)
+                        yield from self._stat_file(relative, entry.path, entry)
                         if follows:
                             self._read.add(f"{real_root}/{relative}")
                 else:
                     self._note_special(entry, relative, pattern)
 
-    def _behind_links(self) -> Iterator[FoundFile]:
-        """Files behind links: each at its smallest path, each folder entered once, so no loop."""
+    def _files_through_links(self) -> Iterator[FoundFile]:
+        """Files that links lead to, each at its smallest path; each folder once, so no loop."""
         for relative, location in self._links:
-            self._follow(relative, location)
+            self._follow_link(relative, location)
         while self._waiting:
             path, real, is_folder = heapq.heappop(self._waiting)
             if is_folder:
-                self._enter(path, real)
+                self._enter_folder(path, real)
             elif self._takes(path):
                 if real in self._read:
-                    self._pass("repeated", path)
+                    self._pass_over("repeated", path)
                 else:
                     self._read.add(real)
-                    yield from self._found(path, real, None)
+                    yield from self._stat_file(path, real, None)
 
     def _takes(self, path: str) -> bool:
-        # The folders on the way were looked at when they were met.
+        # The folders above were matched when they were found.
         name = path.rpartition("/")[2]
         return self._choice.takes(name, path, self._choice.exclusion.of_entry(name, path))
 
-    def _follow(self, relative: str, location: str) -> None:
-        """Resolve a link and note what it leads to."""
+    def _follow_link(self, relative: str, location: str) -> None:
+        """Resolve a link and note the file or folder that it leads to."""
         try:
             real = os.path.realpath(location, strict=True)
             mode = os.stat(real, follow_symlinks=False).st_mode  # noqa: PTH116  # no Path a link
         except PermissionError:
-            self._pass("unreadable", relative)
+            self._pass_over("unreadable", relative)
         except OSError:
             # To nothing, or in a circle.
-            self._pass("broken_link", relative)
+            self._pass_over("broken_link", relative)
         else:
             if stat.S_ISDIR(mode):
                 heapq.heappush(self._waiting, (f"{relative}/", real, True))
             elif stat.S_ISREG(mode):
                 heapq.heappush(self._waiting, (relative, real, False))
             else:
-                self._pass("no_file", relative)
+                self._pass_over("no_file", relative)
 
-    def _enter(self, prefix: str, real: str) -> None:
+    def _enter_folder(self, prefix: str, real: str) -> None:
         if real in self._entered:
-            self._pass("repeated", prefix)
+            self._pass_over("repeated", prefix)
             return
         self._entered.add(real)
         base = "" if real == "/" else real
-        for entry in self._scan(real, prefix):
+        for entry in self._scan_folder(real, prefix):
             relative = prefix + entry.name
             below = f"{base}/{entry.name}"
             pattern = self._choice.exclusion.of_entry(entry.name, relative)
@@ -195,7 +195,7 @@ class FolderWalk:
             elif entry.is_file(follow_symlinks=False):
                 heapq.heappush(self._waiting, (relative, below, False))
             elif entry.is_symlink() and not pattern:
-                self._follow(relative, below)
+                self._follow_link(relative, below)
             else:
                 self._note_special(entry, relative, pattern)
 
@@ -205,9 +205,9 @@ class FolderWalk:
         elif entry.is_symlink():
             self._links.append((relative, entry.path))
         else:
-            self._pass("no_file", relative)
+            self._pass_over("no_file", relative)
 
-    def _found(
+    def _stat_file(
         self, relative: str, location: str, entry: os.DirEntry[str] | None
     ) -> Iterator[FoundFile]:
         try:
@@ -217,14 +217,14 @@ class FolderWalk:
                 else os.stat(location, follow_symlinks=False)  # noqa: PTH116  # no Path a file
             )
         except PermissionError:
-            self._pass("unreadable", relative)
+            self._pass_over("unreadable", relative)
         except OSError:
-            # A file that vanishes while we list is no file any more.
+            # The file vanished while the folder was listed.
             return
         else:
             yield relative, location, status
 
-    def _scan(self, folder: str, prefix: str) -> list[os.DirEntry[str]]:
+    def _scan_folder(self, folder: str, prefix: str) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(folder) as entries:
                 return list(entries)
@@ -233,15 +233,15 @@ class FolderWalk:
         except OSError as error:
             if not prefix:
                 message = (
-                    f"Exports place {folder!r} of source {self._source.name!r} cannot be listed: "
+                    f"Location {folder!r} of source {self._source.name!r} cannot be listed: "
                     f"{error.strerror}. Give this user the right to read it."
                 )
                 raise ExportsError(message) from error
             # One closed folder must not hold back the others.
             _logger.warning(
-                "folder %s in the exports place may not be read; passed over", quoted(prefix)
+                "folder %s of an exports location may not be read; passed over", quoted(prefix)
             )
-            self._pass("unreadable", prefix)
+            self._pass_over("unreadable", prefix)
             return []
 
     def _count_below(self, folder: str, relative: str, pattern: str) -> None:
@@ -267,5 +267,5 @@ class FolderWalk:
                 is_at_least=is_at_least,
             )
 
-    def _pass(self, reason: Reason, relative: str) -> None:
+    def _pass_over(self, reason: Reason, relative: str) -> None:
         self._choice.passed_over.add(reason, path_text(relative))

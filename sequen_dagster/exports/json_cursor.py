@@ -1,4 +1,4 @@
-"""Exports: a place in JSON text: its line, the gaps between values, how far to look ahead."""
+"""Exports: a position in JSON text: its line, the gaps between values, how far to read ahead."""
 
 from typing import Final
 
@@ -16,46 +16,46 @@ class Cursor:
     Args:
         window: the text.
         limit: longest record.
-        line: where all of it is said to be, for a text that stands in a string.
+        line: the line of every position, for a text that stands in a string; else 0.
     """
 
     def __init__(self, window: Window, limit: int, *, line: int = 0) -> None:
         self._window = window
         self._limit = limit
         self._is_inner = line > 0
-        self._place = 0
+        self._position = 0
         self._line = line or 1
         self._line_start = 0  # offset in the stream
         self._indent: int | None = None
-        self._has_text = False  # whether the line holds more than may stand between values
+        self._has_text = False  # whether the line holds more than a gap between values
         self._text_line = self._line
         self._has_comma = self._has_line_end = False  # since the last value
         self._last_stop = -1  # offset in the stream, once that is known
 
     def _count_blank_lines(self, count: int) -> None:
-        """Take note of lines that hold nothing."""
+        """Count lines that hold nothing; the cursor itself has no use for them."""
 
-    def _tentative(self) -> list[int]:
-        """Offsets to which the reader may go back."""
+    def _tentative_offsets(self) -> list[int]:
+        """Offsets in the stream to which the reader may go back; none for a plain cursor."""
         return []
 
     def _skip_between(self) -> bool:
-        """Move over what may stand between values; false at the end of the stream."""
+        """Move over the gap between values; false at the end of the stream."""
         while True:
             text = self._window.text
-            found = BETWEEN.match(text, self._place)
-            end = found.end() if found else self._place
-            if end > self._place:
+            found = BETWEEN.match(text, self._position)
+            end = found.end() if found else self._position
+            if end > self._position:
                 self._pass_gap(end)
             # A mark may be cut by the end of the text.
             if not self._window.is_at_end and MARK.startswith(text[end : end + 3]):
-                self._grow()
+                self._grow_window()
                 continue
             return end < len(text)
 
     def _pass_gap(self, end: int) -> None:
-        self._has_comma |= self._window.text.find(b",", self._place, end) >= 0
-        lines = self._move(end)
+        self._has_comma |= self._window.text.find(b",", self._position, end) >= 0
+        lines = self._move_to(end)
         if lines:
             self._has_line_end = True
             if not self._is_inner:
@@ -63,26 +63,31 @@ class Cursor:
             self._has_text = False
 
     def _pass_text(self, end: int) -> None:
-        """Move on behind a value or a bracket."""
-        self._move(end)
+        """Move on to the end of a value or a bracket."""
+        self._move_to(end)
         self._has_text = True
         self._text_line = self._line
 
-    def _move(self, place: int) -> int:
-        """Move on; return how many lines end on the way."""
+    def _move_to(self, position: int) -> int:
+        """Move to a position; return how many lines end on the way."""
         text = self._window.text
-        lines = 0 if self._is_inner else line_ends(text, self._place, place)
+        lines = 0 if self._is_inner else line_ends(text, self._position, position)
         if lines:
-            last = max(text.rfind(b"\n", self._place, place), text.rfind(b"\r", self._place, place))
+            last = max(
+                text.rfind(b"\n", self._position, position),
+                text.rfind(b"\r", self._position, position),
+            )
             self._line_start = self._window.offset + last + 1
             self._indent = None
             self._line += lines
-        self._place = place
+        self._position = position
         return lines
 
-    def _grow(self) -> None:
-        """Make more of the text known; what is no longer needed is forgotten."""
-        keep = min([self._place, *(start - self._window.offset for start in self._tentative())])
+    def _grow_window(self) -> None:
+        """Read more of the stream, and drop the text that is no longer needed."""
+        keep = min(
+            [self._position, *(start - self._window.offset for start in self._tentative_offsets())]
+        )
         if self._indent is None:
             line_at = self._line_start - self._window.offset
             indent = indent_of(self._window.text, line_at)
@@ -91,20 +96,20 @@ class Cursor:
             elif indent <= self._limit:
                 keep = min(keep, line_at)
         self._window.drop(keep)
-        self._place -= keep
+        self._position -= keep
         self._window.grow()
 
     def _may_grow(self) -> bool:
-        """Whether the value that is read may become longer, and is no record then."""
+        """Whether more bytes may be read for this value before it is too long for a record."""
         window = self._window
-        return not window.is_at_end and len(window.text) - self._place <= self._limit
+        return not window.is_at_end and len(window.text) - self._position <= self._limit
 
-    def _end(self) -> int:
-        """Where to stop looking: a longer value is no record."""
-        return min(self._stop(), self._place + self._limit + 1)
+    def _search_end(self) -> int:
+        """Position at which a search stops: a longer value is not a record."""
+        return min(self._text_end(), self._position + self._limit + 1)
 
-    def _stop(self) -> int:
-        """Where the text at hand ends, without what may stand behind the last value of all."""
+    def _text_end(self) -> int:
+        """Position at which the text ends, without the gap after the last value of the stream."""
         window = self._window
         if not window.is_at_end:
             return len(window.text)

@@ -1,6 +1,6 @@
 """Exports: where a JSON value (RFC 8259) ends, and whether a text is the beginning of one.
 
-In: bytes. Out: positions in them. What the bytes above 0x7F stand for is not looked at here.
+In: bytes. Out: positions in them. Bytes above 0x7F are not decoded here.
 """
 
 import json
@@ -22,13 +22,13 @@ _NUMBER: Final = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![0
 _SCALAR: Final = rb"(?:" + _STRING + rb"|" + _NUMBER + rb"|true|false|null)"
 STRING: Final = re.compile(_STRING)
 SCALAR: Final = re.compile(_SCALAR)
-# Simple members and elements with the comma behind them, as many as there are.
+# Simple members and elements with the comma after them, as many as there are.
 _GAP: Final = rb"[ \t\r\n]*+"
 _MEMBERS: Final = re.compile(
     b"(?:" + _GAP + _STRING + _GAP + b":" + _GAP + _SCALAR + _GAP + b",)*+"
 )
 _ELEMENTS: Final = re.compile(b"(?:" + _GAP + _SCALAR + _GAP + b",)*+")
-# What may be left of a scalar, an element and a member that lost their end.
+# The beginning of a scalar, an element and a member that lost their end.
 _BEGUN_STRING: Final = (
     rb'"' + _PLAIN + rb'(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})' + _PLAIN + rb")*+"
     rb"(?:\\(?:u[0-9a-fA-F]{0,3})?)?"
@@ -52,16 +52,16 @@ Probe = int | Literal["bad", "cut", "unsure"]
 
 
 def probe(text: bytes, start: int, end: int) -> Probe:
-    """Where the value that begins at `start` ends, found at the speed of C.
+    """Find where the value that begins at `start` ends, at the speed of C.
 
     Args:
-        text: bytes with more behind the value, or not.
+        text: bytes; more may follow the value.
         start: where its first byte is.
         end: where to stop.
 
     Returns:
-        The end; `bad` where there is no value; `cut` where it may go on behind the text; `unsure`
-        where only `Scout` can say, as with deep nesting.
+        The end; `bad` where there is no value; `cut` where the value may go on after the text;
+        `unsure` where only `Scout` can decide, as with deep nesting.
     """
     rest = memoryview(text)[start:end]
     try:
@@ -69,7 +69,7 @@ def probe(text: bytes, start: int, end: int) -> Probe:
     except msgspec.DecodeError as error:
         found = _TRAILING.search(str(error))
         if found is None:
-            # A lone surrogate is reported as a cut, though it is no fault of the text.
+            # A lone surrogate is reported as a cut, though it is valid JSON.
             return "cut" if "truncated" in str(error) else "bad"
         end = start + int(found[1]) - 1
     except RecursionError:
@@ -80,39 +80,39 @@ def probe(text: bytes, start: int, end: int) -> Probe:
 
 
 class Scout:
-    """Runs ahead through one object, token for token by the grammar, and never over one twice.
+    """Reads ahead through one object, token for token by the grammar, and no token twice.
 
     It remembers where the objects within end, and which are still open where it stopped: a reader
     that goes back into a text that turned out to be bad asks again for each of them.
 
     Attributes:
-        is_stuck: whether it stands before an error, or before the end of the stream.
+        is_stuck: whether it has come to an error, or to the end of the stream.
     """
 
     def __init__(self, start: int = -1) -> None:
         self.is_stuck = False
-        self._start = self._position = start
+        self._start = self._reached = start
         self._ends: dict[int, int] = {}
         self._opened = array("q")
         self._kinds = bytearray()
         self._is_noted = bytearray()
-        self._is_behind_value = False
+        self._is_after_value = False
         self._may_close = False
         self._text = b""
         self._end = 0
         self._asked = start
 
     def knows(self, start: int) -> bool:
-        """Whether it came by an object or member that begins at this offset, and remembers it."""
-        if start >= self._position:
+        """Whether it has passed an object or member that begins here, and remembers it."""
+        if start >= self._reached:
             return False
-        place = bisect_left(self._opened, start)
-        is_open = place < len(self._opened) and self._opened[place] == start
+        position = bisect_left(self._opened, start)
+        is_open = position < len(self._opened) and self._opened[position] == start
         return is_open or start in self._ends
 
     def has_passed(self, offset: int) -> bool:
-        """Whether it came by this offset."""
-        return self._start <= offset < self._position
+        """Whether it has passed this offset."""
+        return self._start <= offset < self._reached
 
     def run(self, text: bytes, offset: int, start: int, end: int) -> int | None:
         """Run on to the end of the object at `start`, to an error, or to the end of the text.
@@ -120,110 +120,112 @@ class Scout:
         Args:
             text: bytes of the stream from `offset` on.
             offset: of the text.
-            start: offset of an object it knows, or the one it begins with.
+            start: offset of an object that it knows, or of the first one.
             end: where in the text to stop.
 
         Returns:
-            The offset behind the object, or None.
+            The offset after the object, or None.
         """
         self._text, self._end, self._asked = text, end, start
-        place = self._position - offset
+        position = self._reached - offset
         if not self._kinds and not self._ends:
-            place = self._open(place, offset)
+            position = self._open_container(position, offset)
         while not self.is_stuck and start not in self._ends:
-            there = self._step(place, offset)
+            there = self._take_token(position, offset)
             if there is None:
-                self.is_stuck = not self._may_go_on(place)
+                self.is_stuck = not self._may_go_on(position)
                 break
-            place = there
-        self._position = place + offset
+            position = there
+        self._reached = position + offset
         self._text = b""
         return self._ends.get(start)
 
-    def _step(self, place: int, offset: int) -> int | None:
+    def _take_token(self, position: int, offset: int) -> int | None:
         """Take one token; None where there is none that fits, or not yet."""
         is_object = self._kinds[-1] == _BRACE
-        if not self._is_behind_value:
-            swallowed = (_MEMBERS if is_object else _ELEMENTS).match(self._text, place, self._end)
-            if swallowed is not None and swallowed.end() > place:
+        if not self._is_after_value:
+            swallowed = (_MEMBERS if is_object else _ELEMENTS).match(
+                self._text, position, self._end
+            )
+            if swallowed is not None and swallowed.end() > position:
                 self._may_close = False
                 return swallowed.end()
-        here = self._behind_space(place)
-        byte = self._byte(here)
-        if byte == (b"}" if is_object else b"]") and (self._is_behind_value or self._may_close):
-            self._close(here + 1 + offset)
+        here = self._skip_space(position)
+        byte = self._byte_at(here)
+        if byte == (b"}" if is_object else b"]") and (self._is_after_value or self._may_close):
+            self._close_container(here + 1 + offset)
             return here + 1
-        if not self._is_behind_value:
-            return self._value(here, offset, is_object=is_object)
+        if not self._is_after_value:
+            return self._take_value(here, offset, is_object=is_object)
         if byte != b",":
             return None
-        self._is_behind_value = self._may_close = False
+        self._is_after_value = self._may_close = False
         return here + 1
 
-    def _value(self, here: int, offset: int, *, is_object: bool) -> int | None:
+    def _take_value(self, here: int, offset: int, *, is_object: bool) -> int | None:
         """Take an element, or a key and the beginning of its value."""
         if is_object:
             key = STRING.match(self._text, here, self._end)
-            colon = key and self._behind_space(key.end())
-            if not colon or self._byte(colon) != b":":
+            colon = key and self._skip_space(key.end())
+            if not colon or self._byte_at(colon) != b":":
                 return None
-            here = self._behind_space(colon + 1)
-        if self._byte(here) in (b"{", b"["):
-            return self._open(here, offset)
+            here = self._skip_space(colon + 1)
+        if self._byte_at(here) in (b"{", b"["):
+            return self._open_container(here, offset)
         scalar = SCALAR.match(self._text, here, self._end)
         # A number at the end may go on.
         if scalar is None or scalar.end() == self._end:
             return None
-        self._is_behind_value = True
+        self._is_after_value = True
         return scalar.end()
 
-    def _open(self, here: int, offset: int) -> int:
+    def _open_container(self, here: int, offset: int) -> int:
         kind = self._text[here]
-        # Elements that are arrays are never asked for, and there may be millions of them.
+        # The ends of elements that are arrays are not needed, and there may be millions of them.
         is_noted = kind == _BRACE or self._kinds[-1:] != b"["
         if is_noted:
             self._opened.append(here + offset)
         self._is_noted.append(is_noted)
         self._kinds.append(kind)
-        self._is_behind_value, self._may_close = False, True
+        self._is_after_value, self._may_close = False, True
         return here + 1
 
-    def _close(self, end: int) -> None:
+    def _close_container(self, end: int) -> None:
         self._kinds.pop()
         if self._is_noted.pop():
             start = self._opened.pop()
             # Short ones are cheap to read again.
             if not self._kinds or start == self._asked or end - start > _SHORT:
                 self._ends[start] = end
-        self._is_behind_value = True
+        self._is_after_value = True
 
-    def _behind_space(self, place: int) -> int:
-        found = SPACE.match(self._text, place, self._end)
-        return found.end() if found else place
+    def _skip_space(self, position: int) -> int:
+        found = SPACE.match(self._text, position, self._end)
+        return found.end() if found else position
 
-    def _byte(self, here: int) -> bytes:
+    def _byte_at(self, here: int) -> bytes:
         return self._text[here : min(here + 1, self._end)]
 
-    def _may_go_on(self, place: int) -> bool:
-        """Whether the text only lacks its end, seen from the last place known to be right."""
-        if self._is_behind_value:
+    def _may_go_on(self, position: int) -> bool:
+        """Whether the text only lacks its end, from the last valid position on."""
+        if self._is_after_value:
             rest = SPACE
         else:
             rest = _BEGUN_MEMBER if self._kinds[-1] == _BRACE else _BEGUN_ELEMENT
-        return rest.fullmatch(self._text, place, self._end) is not None
+        return rest.fullmatch(self._text, position, self._end) is not None
 
 
-def may_go_on(text: bytes, place: int, end: int) -> bool:
-    """Whether what stands at `place` may be the beginning of a scalar that is cut at `end`."""
-    return _BEGUN_ELEMENT.fullmatch(text, place, end) is not None
+def may_go_on(text: bytes, position: int, end: int) -> bool:
+    """Whether a scalar may begin at `position` that is cut at `end`."""
+    return _BEGUN_ELEMENT.fullmatch(text, position, end) is not None
 
 
 def is_begun(text: bytes, *, is_open_object: bool = False) -> bool:
-    """Whether a text that is no whole value is the beginning of one.
+    """Whether a text that is not a whole value is the beginning of one.
 
     Args:
         text: the bytes.
-        is_open_object: whether they are the rest of an object, from behind a member on.
+        is_open_object: whether they are the rest of an object, from after a member on.
 
     Example:
         >>> is_begun(b'{"a": [1, tru'), is_begun(b'{"a" 1'), is_begun(b'"b":', is_open_object=True)
@@ -250,11 +252,11 @@ def is_json(text: bytes) -> bool:
     return found == len(text)
 
 
-def decoded_text(string: bytes) -> str | None:
-    """What a JSON string says, lone surrogates included; None where it is not UTF-8.
+def decode_string(string: bytes) -> str | None:
+    """Decode a JSON string, lone surrogates included; None where it is not UTF-8.
 
     Example:
-        >>> decoded_text(b'"ab"')
+        >>> decode_string(b'"ab"')
         'ab'
     """
     try:

@@ -1,4 +1,4 @@
-"""Exports: what the reader of JSON text keeps: the records so far, and the open envelopes."""
+"""Exports: the state of the reader of JSON text: records so far, and open envelopes."""
 
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +14,21 @@ class Limits:
     depth: int
 
 
+@dataclass(frozen=True)
+class Enclosure:
+    """What encloses a text that stands in a JSON string; nothing, for the text of a file.
+
+    Attributes:
+        line: where all of its records start; 0 for the text of a file.
+        depth: how many arrays are around it.
+        givers: the envelopes around it, the nearest first.
+    """
+
+    line: int = 0
+    depth: int = 0
+    givers: tuple[Giver, ...] = ()
+
+
 class Sink:
     """Takes records, and numbers those that start on one line."""
 
@@ -23,7 +38,7 @@ class Sink:
         self._item = 0
 
     def item(self, line: int, count: int = 1) -> int:
-        """The number of the next record of a line; others behind it are passed over."""
+        """Number the next record of a line; with a count, pass over so many lines."""
         self._item = self._item + 1 if line == self._line else 1
         self._line = line + count - 1
         return self._item if count == 1 else 1
@@ -48,7 +63,7 @@ class Sink:
         self.chunk.add_unreadable(replace(record, item=self.item(record.line)))
 
     def state(self) -> tuple[int, ...]:
-        """What `restore` needs to forget all that comes now."""
+        """The counts from which `restore` undoes everything that is added later."""
         chunk = self.chunk
         return (
             len(chunk.texts),
@@ -62,7 +77,7 @@ class Sink:
         )
 
     def restore(self, state: tuple[int, ...]) -> None:
-        """Forget what came since `state`."""
+        """Remove everything that was added since `state`."""
         chunk = self.chunk
         texts, unreadable, *counts, self._line, self._item = state
         (
@@ -84,7 +99,7 @@ class Sink:
         """The records so far; the next begin a chunk of their own.
 
         Args:
-            but_last: whether the last bad value stays, since its code is not settled.
+            but_last: whether the last bad value stays, since its rule is not decided yet.
         """
         chunk, self.chunk = self.chunk, RecordChunk()
         if but_last:
@@ -96,20 +111,20 @@ class Sink:
 
 @dataclass
 class Frame:
-    """An open envelope, or (the first) what is around all of them.
+    """An open envelope, or (the first frame) the text around all of them.
 
     Attributes:
         start: offset in the stream.
-        end: offset behind it, where it is known to be right as a whole.
+        end: offset after it, where it is known to be valid JSON as a whole.
         line: physical line where it starts.
         line_start: offset of that line.
-        indent: of that line.
-        key: that holds its events.
-        members: those in front of the events.
-        giver: what it gives.
+        indent: indentation of that line.
+        key: the key that holds its events.
+        members: the members before the events.
+        giver: the fields that it gives to its records.
         arrays: how many arrays are open in it.
-        is_trusted: whether it still gives.
-        sink_state: what the sink was like before it.
+        is_trusted: whether it still gives fields.
+        sink_state: state of the sink before it.
     """
 
     start: int = 0

@@ -1,6 +1,6 @@
-"""Exports: fields that the folders of a file say of its records, as `type=click/dt=2025-03-01/`.
+"""Exports: fields that the folders of a file give to its records: `type=click/dt=2025-03-01/`.
 
-In: the path of a file under the exports place. Out: JSON texts by name.
+In: the path of a file under the location of its source. Out: JSON texts by name.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ from sequen_dagster.fields import RESERVED_NAMES
 from sequen_dagster.settings import HivePartitions
 from sequen_dagster.settings.absence import is_blank
 
-# What is of one event only.
+# Fields that belong to one event only.
 _NEVER: Final = frozenset(("id", "item_id", "item_ids"))
 _ABSENT: Final = ("__HIVE_DEFAULT_PARTITION__", "\\N", "NULL")
 
@@ -20,7 +20,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def folder_fields(path: str, mode: HivePartitions) -> dict[str, bytes]:
-    """The fields that the `name=value` folders of a path give.
+    """Read the fields that the `name=value` folders of a path give.
 
     Args:
         path: of a file; its own name gives nothing.
@@ -38,7 +38,7 @@ def folder_fields(path: str, mode: HivePartitions) -> dict[str, bytes]:
         name, equals, value = folder.partition("=")
         name, value = unquote(name), unquote(value)
         is_read = bool(equals and name) and (name in RESERVED_NAMES or mode == "all")
-        # What is absent in a cell of CSV is so here.
+        # Absent by the same texts as a cell of CSV.
         is_absent = value in _ABSENT or is_blank(value)
         if is_read and name not in _NEVER and not is_absent:
             fields.pop(name, None)

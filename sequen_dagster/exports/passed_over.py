@@ -1,4 +1,4 @@
-"""Exports: what a look at an exports place passed over, and the sentences that say so.
+"""Exports: files that listing a location passed over, and the sentences that say so.
 
 In: paths with the reason for which they are not read. Out: counts by reason and pattern.
 """
@@ -30,8 +30,8 @@ class PassedOver:
     """Files that are not read for one reason.
 
     Attributes:
-        reason: why: a pattern of `exclude`; nothing of `include`; a link that is not followed, is
-            read under another path, or leads nowhere; no regular file; a key that ends in a slash;
+        reason: a pattern of `exclude`; nothing of `include`; a link that is not followed, is read
+            under another path, or leads nowhere; not a regular file; a key that ends in a slash;
             may not be read.
         pattern: the pattern of `exclude`; empty for the other reasons.
         files: how many; below excluded folders only the first ten thousand entries are counted.
@@ -47,7 +47,7 @@ class PassedOver:
 
     @property
     def label(self) -> str:
-        """What names the reason in a table: the pattern, or the reason itself."""
+        """Name of the reason in a table: the pattern, or the reason itself."""
         return self.pattern or self.reason
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ class PassedOver:
 
 @dataclass
 class PassedOverCounts:
-    """Counts what is passed over while a place is listed."""
+    """Counts the files that are passed over while a location is listed."""
 
     _found: dict[tuple[Reason, str], PassedOver] = field(default_factory=dict)
 
@@ -99,14 +99,14 @@ class PassedOverCounts:
         )
 
     def in_order(self) -> tuple[PassedOver, ...]:
-        """What was counted: first what a user may want to have read."""
+        """The counts; first those of files that a user may want to have read."""
         return tuple(
             sorted(self._found.values(), key=lambda one: (_IN_ORDER.index(one.reason), one.pattern))
         )
 
 
 def passed_over_text(passed_over: tuple[PassedOver, ...]) -> str:
-    """A sentence that counts what was passed over; empty where nothing was."""
+    """Write a sentence that counts the files passed over; empty where there are none."""
     if not passed_over:
         return ""
     files = counted(sum(one.files for one in passed_over), "file")

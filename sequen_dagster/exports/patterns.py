@@ -14,8 +14,8 @@ _SPECIAL: Final = re.compile(r"[*?[]")
 class Exclusion:
     """Says which pattern passes a path over.
 
-    A pattern counts on every name of a path, folders too; one that holds a `/` on the path from
-    its beginning, likewise of folders.
+    A pattern is matched against every name of a path, folders too. A pattern that holds a `/` is
+    matched against the path from its beginning, and against those of its folders.
 
     Args:
         patterns: the `exclude` of a source.
@@ -29,7 +29,7 @@ class Exclusion:
     def of_entry(self, name: str, path: str) -> str:
         """The pattern that matches a name or the path it ends; empty where none does.
 
-        For a walk that looks at the folders on the way by itself.
+        For a walk that matches the folders above by itself.
         """
         return self._of_name(name) or self._of_path(path)
 
@@ -49,7 +49,7 @@ class Exclusion:
 
 
 def first_match(patterns: Iterable[str]) -> Callable[[str], str]:
-    """What finds the first of some patterns that matches a text; it gives "" where none does.
+    """Make a function that finds the first pattern that matches a text; "" where none does.
 
     Patterns are those of `fnmatch`, and the case of letters counts on every machine.
     """
@@ -64,7 +64,7 @@ def first_match(patterns: Iterable[str]) -> Callable[[str], str]:
     each = [(one, re.compile(translate(one)).match) for one in given]
 
     def first(text: str) -> str:
-        # Asked for every name of every file: most patterns are no regular expressions.
+        # Called for every name of every file, and most patterns need no regular expression.
         if not (
             text in exact
             or text.startswith(prefixes)

@@ -1,6 +1,6 @@
-"""Exports: the fast way through JSON text of which every line is plainly one record.
+"""Exports: the fast path through JSON text of which every line is plainly one record.
 
-It takes only what the slow way would take in the same form, and proves it at the speed of C.
+It takes only lines that the slow path would take in the same form, and proves it at the speed of C.
 """
 
 import re
@@ -11,13 +11,13 @@ import msgspec
 from sequen_dagster.exports.envelopes import EnvelopeRules
 
 _AT_BYTE: Final = re.compile(r"\(byte ([0-9]+)\)")
-_ODD_LINE: Final = re.compile(rb"\n(?!\{)")
+_NOT_AN_OBJECT: Final = re.compile(rb"\n(?!\{)")
 
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def plain_lines(text: bytes, rules: EnvelopeRules, limit: int) -> tuple[list[bytes], int]:
-    r"""The lines with which a text begins, as long as each is one JSON object and no envelope.
+def take_plain_lines(text: bytes, rules: EnvelopeRules, limit: int) -> tuple[list[bytes], int]:
+    r"""Take lines from the beginning of a text while each is one JSON object and not an envelope.
 
     Args:
         text: whole lines, without the newline of the last.
@@ -28,7 +28,7 @@ def plain_lines(text: bytes, rules: EnvelopeRules, limit: int) -> tuple[list[byt
         The lines, and how far they reach in the text.
 
     Example:
-        >>> plain_lines(b'{"a":1}\n{"b":2}\n{"c":', EnvelopeRules(), 99)
+        >>> take_plain_lines(b'{"a":1}\n{"b":2}\n{"c":', EnvelopeRules(), 99)
         ([b'{"a":1}', b'{"b":2}'], 15)
     """
     plain = text
@@ -38,10 +38,10 @@ def plain_lines(text: bytes, rules: EnvelopeRules, limit: int) -> tuple[list[byt
             # It ends a line as well, even between the members of an object.
             plain = _lines_before(plain, alone)
     is_again = False
-    # Cut once: the lines are looked at, and handed on.
+    # Split once: the same lines are examined and handed on.
     lines = plain.split(b"\n")
-    while plain and (end := _plain_end(plain, lines, rules, limit)) is not None:
-        # What lacks its end is seen further on only, at worst behind the last line.
+    while plain and (end := _find_not_plain(plain, lines, rules, limit)) is not None:
+        # A missing end shows further on only, at worst after the last line.
         plain = _lines_before(plain, min(end, len(plain) // 2) if is_again else end)
         lines = plain.split(b"\n")
         is_again = True
@@ -53,21 +53,23 @@ def plain_lines(text: bytes, rules: EnvelopeRules, limit: int) -> tuple[list[byt
     return lines, len(text) - sum(len(part) + 1 for part in rest)
 
 
-def _lines_before(text: bytes, place: int) -> bytes:
-    return text[: max(text.rfind(b"\n", 0, place), 0)]
+def _lines_before(text: bytes, position: int) -> bytes:
+    return text[: max(text.rfind(b"\n", 0, position), 0)]
 
 
-def _plain_end(text: bytes, lines: list[bytes], rules: EnvelopeRules, limit: int) -> int | None:
-    """A place in the first line that is not plain, or behind it; None where all are."""
+def _find_not_plain(
+    text: bytes, lines: list[bytes], rules: EnvelopeRules, limit: int
+) -> int | None:
+    """Find a position in or after the first line that is not plain; None where all are plain."""
     if not text.startswith(b"{"):
         return 0
-    if text.count(b"\n{") != len(lines) - 1 and (odd := _ODD_LINE.search(text)):
-        return odd.end()
+    if text.count(b"\n{") != len(lines) - 1 and (other := _NOT_AN_OBJECT.search(text)):
+        return other.end()
     lengths = list(map(len, lines))
     if len(text) > limit and max(lengths) > limit:
-        return _start(lengths, [min(length, limit) for length in lengths])
-    if (events_at := rules.events_at(text)) is not None:
-        return events_at
+        return _differing_start(lengths, [min(length, limit) for length in lengths])
+    if (find_events := rules.find_events(text)) is not None:
+        return find_events
     try:
         if not text.isascii():
             text.decode()
@@ -81,14 +83,14 @@ def _plain_end(text: bytes, lines: list[bytes], rules: EnvelopeRules, limit: int
         return len(text) // 2
     # As many values as lines, each as long as its line: so each line is one value, no more.
     found = list(map(len, values))
-    return None if lengths == found else _start(lengths, found)
+    return None if lengths == found else _differing_start(lengths, found)
 
 
-def _start(lengths: list[int], found: list[int]) -> int:
-    """Where the first line begins whose length is not what was found."""
-    place = 0
+def _differing_start(lengths: list[int], found: list[int]) -> int:
+    """Position of the first line whose length differs from the length that was found."""
+    position = 0
     for length, other in zip(lengths, found, strict=False):
         if length != other:
             break
-        place += length + 1
-    return place
+        position += length + 1
+    return position

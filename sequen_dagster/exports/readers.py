@@ -1,4 +1,4 @@
-"""Exports: open a file, see by its content what it is, and read its records in bounded memory.
+"""Exports: open a file, recognize its format by content, and read its records in bounded memory.
 
 In: an `ExportFile`. Out: `RecordChunk`s, and the hash of the bytes that were really read.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from sequen_dagster.exports.compression import ByteStream, HashingReader, plain_stream
+from sequen_dagster.exports.compression import ByteStream, HashingReader, open_plain
 from sequen_dagster.exports.delimited import is_delimited, read_delimited
 from sequen_dagster.exports.envelopes import EnvelopeRules
 from sequen_dagster.exports.files import ExportFile, check_unchanged, open_file
@@ -27,12 +27,12 @@ _BLANK: Final = b" \t\r\n"
 
 @dataclass(frozen=True)
 class ReadLimits:
-    """How a reader reads, and how much it takes before it gives a record or a file up.
+    """Limits and options of reading: what a record or a file may be at most.
 
     Attributes:
         max_record_bytes: longest record.
         max_compression_ratio: how many times larger than the file its content may be.
-        events_keys: under which an envelope may hold its events, in order of preference.
+        events_keys: keys under which an envelope may hold its events, in order of preference.
         hive_partitions: which names of `name=value` folders are read as fields.
         max_depth: deepest nesting of arrays around records.
         none_words: whole values that mean none in id fields, in lower case.
@@ -62,8 +62,8 @@ class ExportReader:
     """One export, open for reading once; use it as a context manager.
 
     Attributes:
-        file: what is read.
-        file_format: what its content is; known once `chunks` has begun.
+        file: the export.
+        file_format: the format of its content; known once `chunks` has begun.
 
     Example:
         >>> with ExportReader(file, ReadLimits()) as export:      # doctest: +SKIP
@@ -99,12 +99,12 @@ class ExportReader:
             UnreadableFileError: the file as a whole cannot be read; nothing of it may be kept.
         """
         folder = folder_fields(self.file.path, self._limits.hive_partitions)
-        for chunk in self._chunks(folder):
+        for chunk in self._read_chunks(folder):
             chunk.folder = folder
             yield chunk
 
     def finish(self) -> tuple[str, int]:
-        """The sha256 (hex) and the number of the bytes that were read, to the end of the file."""
+        """Read to the end of the file; return the sha256 (hex) and the number of its bytes."""
         return self._raw.finish(), self._raw.bytes_read
 
     def check_unchanged(self) -> None:
@@ -115,13 +115,13 @@ class ExportReader:
         """
         check_unchanged(self.file, self._handle, self._raw.bytes_read)
 
-    def _chunks(self, folder: dict[str, bytes]) -> Chunks:
+    def _read_chunks(self, folder: dict[str, bytes]) -> Chunks:
         packed = io.BufferedReader(self._raw, buffer_size=1 << 20)
         if packed.peek(16).startswith(PARQUET_MAGIC):
             self.file_format = "parquet"
-            yield from self._parquet()
+            yield from self._read_parquet()
             return
-        stream, packing = plain_stream(packed, max_ratio=self._limits.max_compression_ratio)
+        stream, packing = open_plain(packed, max_ratio=self._limits.max_compression_ratio)
         limit = self._limits.max_record_bytes
         plain = _Peekable(stream, limit)
         refuse_unsupported(plain.peek(HEAD_BYTES), self.file.path, packing)
@@ -137,7 +137,7 @@ class ExportReader:
                 plain, max_record_bytes=limit, rules=rules, max_depth=self._limits.max_depth
             )
 
-    def _parquet(self) -> Chunks:
+    def _read_parquet(self) -> Chunks:
         # A Parquet file is read back to front, so its hash needs a pass of its own.
         self._handle.seek(0)
         again = HashingReader(self._handle)
@@ -152,7 +152,7 @@ class ExportReader:
 
 
 class _Peekable:
-    """A stream whose beginning can be looked at before it is read."""
+    """A stream whose beginning can be examined before it is read."""
 
     def __init__(self, stream: ByteStream, max_peek_bytes: int) -> None:
         self._stream = stream
@@ -166,18 +166,18 @@ class _Peekable:
         return self._stream.read(size)
 
     def peek(self, size: int) -> bytes:
-        while len(self._head) < size and self._fill():
+        while len(self._head) < size and self._fill_head():
             pass
         return self._head[:size]
 
     def peek_filled(self) -> bytes:
-        """The beginning, up to something that is no white space, if it is not too far."""
+        """The beginning, up to the first byte that is not white space, if it is not too far."""
         while not self._head.strip(_BLANK) and len(self._head) <= self._max_peek_bytes:
-            if not self._fill():
+            if not self._fill_head():
                 break
         return self._head
 
-    def _fill(self) -> bool:
+    def _fill_head(self) -> bool:
         # Growing steps, so that a long first line costs linear time.
         block = self._stream.read(max(1 << 16, len(self._head)))
         self._head += block

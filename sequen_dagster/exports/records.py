@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Final
 
-# Fixed costs of judging a chunk (some 40 checks) are spread over this many records.
+# Fixed costs of validating a chunk (some 40 checks) are spread over this many records.
 CHUNK_RECORDS: Final = 65_536
 CHUNK_BYTES: Final = 32 * 1024 * 1024
 # How much of a quarantined record's text is kept beside its length and hash.
@@ -15,15 +15,15 @@ RAW_KEPT_BYTES: Final = 64 * 1024
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A record that no reader could make sense of.
+    """A record that no reader can read.
 
     Attributes:
-        line: physical line where it starts, 1-based; 0 for a whole file.
-        item: its place among the records that start on its line, from 1.
+        line: physical line on which it starts, 1-based; 0 for a whole file.
+        item: its number among the records that start on its line, from 1.
         rule: the rule code.
         raw: the beginning of its bytes.
-        raw_bytes: how long the whole is.
-        raw_sha256: hash of the whole, as hex.
+        raw_bytes: length of the whole record.
+        raw_sha256: hash of the whole record, as hex.
     """
 
     line: int
@@ -35,7 +35,7 @@ class Unreadable:
 
     @classmethod
     def of(cls, rule: str, raw: bytes, *, line: int, item: int = 1) -> "Unreadable":
-        """An unreadable record whose bytes are at hand."""
+        """Make an unreadable record of its whole bytes."""
         digest = hashlib.sha256(raw).hexdigest()
         return cls(line, item, rule, raw[:RAW_KEPT_BYTES], len(raw), digest)
 
@@ -55,7 +55,7 @@ class HashedBytes:
         self._kept += part[: RAW_KEPT_BYTES - len(self._kept)]
 
     def unreadable(self, rule: str, *, line: int, item: int = 1) -> Unreadable:
-        """The bytes as an unreadable record."""
+        """Make an unreadable record of the bytes."""
         return Unreadable(line, item, rule, self._kept, self._length, self._hash.hexdigest())
 
 
@@ -64,8 +64,8 @@ class Giver:
     """An envelope that gives fields to its records.
 
     Attributes:
-        fields: what it may give: JSON texts by name as spelled there, the absent ones as well.
-        is_whole: whether these are all; if not, nothing comes from further out either.
+        fields: JSON texts of the fields, by name as spelled there, the absent ones as well.
+        is_whole: whether these are all; if not, no envelope further out gives a field either.
     """
 
     fields: dict[str, bytes] = field(default_factory=dict)
@@ -78,14 +78,14 @@ class RecordChunk:
 
     Attributes:
         texts: one JSON text a record, as bytes, not yet known to be valid.
-        lines: physical line where each starts, 1-based.
-        items: place of each among the records that start on its line, from 1.
+        lines: physical line on which each starts, 1-based.
+        items: number of each among the records that start on its line, from 1.
         unreadable: records that could not be cut out at all.
         blank_lines: lines that hold nothing.
         givers: by position in `texts`, the envelopes around a record that may give it fields, the
             nearest first.
-        folder: what the folders of the file give to all of its records, as JSON texts.
-        envelopes_with_fields: envelopes that carried more than their events and what they give.
+        folder: the fields that the folders of the file give to all of its records, as JSON texts.
+        envelopes_with_fields: envelopes that held more than their events and the fields they give.
         envelopes_with_repeats: envelopes in which a key came twice.
         is_text_format: whether the file is CSV, where numbers are text by nature.
         size_bytes: length of all texts.

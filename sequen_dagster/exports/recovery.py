@@ -1,6 +1,6 @@
-"""Exports: where a bad value ends, so that it costs itself and nothing behind it.
+"""Exports: the end of a bad value, so that it costs itself and no value after it.
 
-A value that is no JSON ends where its own brackets close; else where a `}` is followed by a `{`;
+A value that is not JSON ends where its own brackets close; else where a `}` is followed by a `{`;
 else with its line, or with the lines that are plainly its own by their indentation.
 """
 
@@ -21,23 +21,23 @@ _ENDS_STRING: Final = (b"", b"}", b"]", b",", b":")
 
 @dataclass(frozen=True)
 class BadValue:
-    """A value that is no JSON.
+    """A value that is not JSON.
 
     Attributes:
         end: where it ends in the text.
-        is_closed: whether what is around it goes on behind it.
-        has_odd_quote: whether a quote stands where no string can begin or end, so that nothing is
-            sure about the brackets.
+        is_closed: whether the array around it goes on after it.
+        has_stray_quote: whether a quote stands where no string can begin or end, so that the
+            brackets are uncertain.
     """
 
     end: int
     is_closed: bool
-    has_odd_quote: bool
+    has_stray_quote: bool
 
 
 @dataclass(frozen=True)
-class Setting:
-    """Where a bad value stands.
+class Surroundings:
+    """What is around a bad value.
 
     Attributes:
         indent: indentation of the line on which it starts, if following lines may belong to it.
@@ -51,7 +51,7 @@ class Setting:
 
 
 def indent_of(text: bytes, line_start: int) -> int:
-    r"""How far a line is indented.
+    r"""Count the bytes by which a line is indented.
 
     Example:
         >>> indent_of(b"{\n  1", 2)
@@ -61,76 +61,78 @@ def indent_of(text: bytes, line_start: int) -> int:
     return found.end() - line_start if found else 0
 
 
-def bad_value(
-    text: bytes, start: int, end: int, setting: Setting, *, is_at_end: bool
+def find_bad_value(
+    text: bytes, start: int, end: int, surroundings: Surroundings, *, is_at_end: bool
 ) -> BadValue | None:
-    """Find the end of a value that is no JSON.
+    """Find the end of a value that is not JSON.
 
     Args:
         text: bytes.
         start: where the value begins.
-        end: where to stop looking.
-        setting: what is around it.
+        end: where the search stops.
+        surroundings: what is around it.
         is_at_end: whether the stream ends at `end`.
 
     Returns:
         The value, or None where it does not end before `end`.
     """
-    return _Scan(text, end, setting, is_at_end=is_at_end).run(start)
+    return _Scan(text, end, surroundings, is_at_end=is_at_end).run(start)
 
 
 class _Scan:
-    def __init__(self, text: bytes, end: int, setting: Setting, *, is_at_end: bool) -> None:
+    def __init__(
+        self, text: bytes, end: int, surroundings: Surroundings, *, is_at_end: bool
+    ) -> None:
         self._text = text
         self._end = end
-        self._setting = setting
+        self._surroundings = surroundings
         self._is_at_end = is_at_end
-        self._open = {b"}": setting.braces, b"]": 0}
+        self._open = {b"}": surroundings.braces, b"]": 0}
         self._is_last_line = False
-        self._has_odd_quote = False
+        self._has_stray_quote = False
         self._is_in_doubt = False  # whether the last token is a string, which has to end well
 
     def run(self, start: int) -> BadValue | None:
         last = b""
-        brace_end = -1  # behind a `}` that is followed by what may stand before a `{`
-        is_bare = self._setting.is_element and self._text[start] not in b"{["
+        brace_end = -1  # after a `}` that only a gap may separate from a `{`
+        is_bare = self._surroundings.is_element and self._text[start] not in b"{["
         for token in _TOKEN.finditer(self._text, start, self._end):
             if token["end"] is not None:
                 if self._ends_with_line(token):
-                    return self._ended(token.start(), is_closed=is_bare)
+                    return self._end_value(token.start(), is_closed=is_bare)
                 if not self._is_at_end and token.end() == self._end:
                     return None
                 continue
             if token["separator"] is not None:
-                self._look(b"x", last)
+                self._note_quote(b"x", last)
                 last = b"x"
                 continue
             mark = token["mark"] or b""
             if is_bare and mark and mark != b":":
-                self._look(mark, last)
-                return self._ended(token.start(), is_closed=True)
+                self._note_quote(mark, last)
+                return self._end_value(token.start(), is_closed=True)
             if brace_end >= 0 and mark == b"{":
-                return self._ended(brace_end, is_closed=False)
-            self._look(b'"' if token["string"] is not None else mark or b"x", last)
+                return self._end_value(brace_end, is_closed=False)
+            self._note_quote(b'"' if token["string"] is not None else mark or b"x", last)
             if token["string"] is not None:
-                self._has_odd_quote |= token["quote"] is None
+                self._has_stray_quote |= token["quote"] is None
                 self._is_in_doubt = True
             last = mark or b"x"
             brace_end = token.end() if mark == b"}" else -1
-            if self._closes(mark):
-                return self._ended(token.end(), is_closed=True)
-        return self._ended(self._end, is_closed=is_bare) if self._is_at_end else None
+            if self._closes_last_bracket(mark):
+                return self._end_value(token.end(), is_closed=True)
+        return self._end_value(self._end, is_closed=is_bare) if self._is_at_end else None
 
-    def _look(self, now: bytes, last: bytes) -> None:
+    def _note_quote(self, now: bytes, last: bytes) -> None:
         """Note a quote where no string can begin or end."""
         if self._is_in_doubt and now not in _ENDS_STRING:
-            self._has_odd_quote = True
+            self._has_stray_quote = True
         if now == b'"' and last not in _OPENS_STRING:
-            self._has_odd_quote = True
+            self._has_stray_quote = True
         self._is_in_doubt = False
 
-    def _closes(self, mark: bytes) -> bool:
-        """Count a bracket; whether it closes the last that was open."""
+    def _closes_last_bracket(self, mark: bytes) -> bool:
+        """Count a bracket; return whether it closes the last open one."""
         if mark in (b"{", b"["):
             self._open[b"}" if mark == b"{" else b"]"] += 1
         elif self._open.get(mark):
@@ -139,8 +141,8 @@ class _Scan:
         return False
 
     def _ends_with_line(self, token: re.Match[bytes]) -> bool:
-        """Whether the value ends at this end of a line, going by the line behind it."""
-        if self._setting.indent is None or self._is_last_line:
+        """Whether the value ends at this end of a line, by the line that follows."""
+        if self._surroundings.indent is None or self._is_last_line:
             return True
         indent = indent_of(self._text, token.end())
         here = token.end() + indent
@@ -149,10 +151,10 @@ class _Scan:
         first = self._text[here : here + 1]
         if first in b"\r\n":
             return True
-        if indent > self._setting.indent:
+        if indent > self._surroundings.indent:
             return False
-        self._is_last_line = first in b"}]" and indent == self._setting.indent
+        self._is_last_line = first in b"}]" and indent == self._surroundings.indent
         return not self._is_last_line
 
-    def _ended(self, end: int, *, is_closed: bool) -> BadValue:
-        return BadValue(end, is_closed, self._has_odd_quote)
+    def _end_value(self, end: int, *, is_closed: bool) -> BadValue:
+        return BadValue(end, is_closed, self._has_stray_quote)

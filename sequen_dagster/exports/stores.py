@@ -25,19 +25,19 @@ from sequen_dagster.runtime.text import quoted
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # in collections.abc from Python 3.12 on
 
-# What the clients raise beside OSError, by scheme; their libraries are extras.
+# Errors that the clients raise in addition to OSError, by scheme; their libraries are extras.
 _CLIENT_ERRORS: Final = {
     "s3": ("botocore.exceptions.BotoCoreError", "botocore.exceptions.ClientError"),
     "gs": ("aiohttp.ClientError", "google.auth.exceptions.GoogleAuthError"),
     "abfs": ("azure.core.exceptions.AzureError",),
 }
-# One name a store for each fact.
+# The names that stores have for each fact.
 _MODIFIED: Final = ("LastModified", "last_modified", "updated", "mtime", "created")
 _ETAG: Final = ("ETag", "etag", "generation")
 _BLOCK_BYTES: Final = 8 * 1024 * 1024
 _IO_THREAD_SECONDS: Final = 5
 
-# Any: what a store says of an object, differently for each store.
+# Any: the description of an object, different for each store.
 Info = dict[str, Any]
 
 
@@ -46,10 +46,10 @@ class StoredObject:
     """An object as its store lists it.
 
     Attributes:
-        path: its key from behind the place's prefix and a `/` on; empty names and all.
+        path: its key without the location's prefix and the `/` after it, empty names included.
         address: scheme, bucket and key, unchanged.
-        info: what the store says of it.
-        is_location: whether the place is this very object.
+        info: the store's description of it.
+        is_location: whether the location is the address of this object.
     """
 
     path: str
@@ -58,11 +58,11 @@ class StoredObject:
     is_location: bool = False
 
 
-def list_objects(place: UPath) -> Iterator[StoredObject]:
-    """List every object under a place.
+def list_objects(location: UPath) -> Iterator[StoredObject]:
+    """List every object under an address.
 
     Args:
-        place: the address; or that of a single object.
+        location: an address, or that of a single object.
 
     Yields:
         The objects; but for the empty ones that consoles make for folders.
@@ -71,12 +71,12 @@ def list_objects(place: UPath) -> Iterator[StoredObject]:
         ExportsError: the store cannot be reached, or refuses.
     """
     _end_io_thread_at_exit()
-    root = place.path.rstrip("/")
+    root = location.path.rstrip("/")
     try:
-        found = _find(place, root)
-    except _client_errors(place.protocol) as error:
+        found = _find_objects(location, root)
+    except _client_errors(location.protocol) as error:
         message = (
-            f"Exports place {str(place)!r} cannot be listed: {type(error).__name__}. Check that "
+            f"Location {str(location)!r} cannot be listed: {type(error).__name__}. Check that "
             "the bucket exists and that this process has the store's credentials and endpoint."
         )
         raise ExportsError(message) from error
@@ -87,11 +87,11 @@ def list_objects(place: UPath) -> Iterator[StoredObject]:
             # Cut at exactly one slash: the key may go on with more, and two keys must not become
             # one path.
             path = name.rpartition("/")[2] if is_location else name[len(root) + 1 :]
-            yield StoredObject(path, f"{place.protocol}://{name}", info, is_location)
+            yield StoredObject(path, f"{location.protocol}://{name}", info, is_location)
 
 
-def _find(place: UPath, root: str) -> dict[str, Info]:
-    if place.protocol == "s3":
+def _find_objects(location: UPath, root: str) -> dict[str, Info]:
+    if location.protocol == "s3":
         store = _exact_s3()
         bucket, key, _ = store.split_path(root)
         # Not `find`: its bookkeeping of folders fails over keys with empty names.
@@ -102,8 +102,8 @@ def _find(place: UPath, root: str) -> dict[str, Info]:
             with suppress(FileNotFoundError):
                 found = {root: store.info(root)}
     else:
-        store = place.fs
-        # The clients remember listings; a file that came since would stay unseen.
+        store = location.fs
+        # The clients remember listings; a file that came later would be missed.
         store.invalidate_cache()
         found = store.find(root, detail=True)
     return cast("dict[str, Info]", found)
@@ -123,13 +123,13 @@ def _exact_s3() -> Any:  # Any: s3fs ships no types
     """A client that takes keys as they are, and remembers no listing.
 
     The one of s3fs cuts keys at `?versionId=` and slashes off their end, and takes an object for
-    a folder where other keys go on behind its own.
+    a folder where its own key is the beginning of others.
     """
     return _exact_s3_class()(use_listings_cache=False)
 
 
 @cache
-def _exact_s3_class() -> Any:  # Any: likewise
+def _exact_s3_class() -> Any:  # Any: s3fs ships no types
     parent: Any = fsspec.get_filesystem_class("s3")
 
     class ExactS3(parent):  # type: ignore[misc]  # ships no types
@@ -152,18 +152,18 @@ def size_of(info: Info) -> int:
 
 
 def modified_at(info: Info) -> datetime:
-    """Modified time of an object as the store tells it, UTC without zone."""
-    told = next(info[name] for name in _MODIFIED if info.get(name) is not None)
-    if isinstance(told, str):
-        told = datetime.fromisoformat(told)
-    if isinstance(told, int | float):
-        told = datetime.fromtimestamp(told, UTC)
-    moment = cast("datetime", told)
+    """Modified time of an object as the store reports it, UTC without zone."""
+    given = next(info[name] for name in _MODIFIED if info.get(name) is not None)
+    if isinstance(given, str):
+        given = datetime.fromisoformat(given)
+    if isinstance(given, int | float):
+        given = datetime.fromtimestamp(given, UTC)
+    moment = cast("datetime", given)
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def etag_of(info: Info) -> str:
-    """What the store says of an object's content; empty where it says nothing."""
+    """The store's own tag of an object's content; empty where it gives none."""
     return str(next((info[name] for name in _ETAG if info.get(name)), "")).strip('"')
 
 
@@ -171,28 +171,28 @@ def open_object(address: str, path: str) -> BinaryIO:
     """Open an object for reading; the caller closes it.
 
     Raises:
-        VanishedFileError: it is gone; reading may say so, too.
-        OSError: it cannot be read, likewise.
+        VanishedFileError: it is gone; reading may raise this, too.
+        OSError: it cannot be read; reading may raise this, too.
     """
-    return cast("BinaryIO", _Object(address, path))
+    return cast("BinaryIO", _ObjectFile(address, path))
 
 
 def info_of(address: str) -> Info:
-    """What the store says of an object now; empty where it is gone."""
+    """The store's current description of an object; empty where it is gone."""
     store, key = _store_of(address)
-    with suppress(VanishedFileError), _answering(address, address):
+    with suppress(VanishedFileError), _as_disk_errors(address, address):
         return cast("Info", store.info(key))
     return {}
 
 
-class _Object(io.RawIOBase):
-    """An object as a file, whose errors look like those of a disk."""
+class _ObjectFile(io.RawIOBase):
+    """An object as a file, whose errors are those of a disk."""
 
     def __init__(self, address: str, path: str) -> None:
         self._address = address
         self._path = path
         store, key = _store_of(address)
-        with self._answering():
+        with self._as_disk_errors():
             self._opened = store.open(key, "rb", block_size=_BLOCK_BYTES)
 
     def readable(self) -> bool:
@@ -203,7 +203,7 @@ class _Object(io.RawIOBase):
 
     def readinto(self, buffer: "Buffer", /) -> int:
         view = memoryview(buffer).cast("B")
-        with self._answering():
+        with self._as_disk_errors():
             block = self._opened.read(len(view))
         view[: len(block)] = block
         return len(block)
@@ -220,8 +220,8 @@ class _Object(io.RawIOBase):
             self._opened.close()
         super().close()
 
-    def _answering(self) -> AbstractContextManager[None]:
-        return _answering(self._address, self._path)
+    def _as_disk_errors(self) -> AbstractContextManager[None]:
+        return _as_disk_errors(self._address, self._path)
 
 
 @cache
@@ -241,18 +241,19 @@ def _end_io_thread() -> None:
 
 
 @contextmanager
-def _answering(address: str, path: str) -> Iterator[None]:
-    """Have a client's own errors look like those of a disk."""
+def _as_disk_errors(address: str, path: str) -> Iterator[None]:
+    """Raise a client's own errors as those of a disk."""
     try:
         yield
     except FileNotFoundError as error:
         message = f"File {quoted(path)} vanished before it was read. It is retried when it is back."
         raise VanishedFileError(message) from error
     except _client_errors(address.partition("://")[0]) as error:
-        # How s3fs tells that the object is no longer the one that was opened.
+        # How s3fs reports that the object is no longer the one that was opened.
         if isinstance(error, OSError) and error.errno == errno.EBUSY:
             message = (
-                f"File {quoted(path)} changed while it was read. It is read again when it rests."
+                f"File {quoted(path)} changed while it was read. "
+                "It is read again once it is stable."
             )
             raise VanishedFileError(message) from error
         # Not its text: clients put addresses and request ids into it.

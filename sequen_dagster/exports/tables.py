@@ -1,6 +1,6 @@
 """Exports: rows of Parquet files and of frames as JSON object texts in column order.
 
-In: a file, or a table at hand. Out: `RecordChunk`s. What a column holds is in `values`.
+In: a file, or a table at hand. Out: `RecordChunk`s. `values` converts the columns.
 """
 
 import json
@@ -55,7 +55,7 @@ def chunks_of_rows(rows: Iterable[Row]) -> Chunks:
     """Turn rows of a table into chunks of JSON object texts, in column order.
 
     Args:
-        rows: what `rows_of` or `rows_of_objects` gives.
+        rows: rows as `rows_of` or `rows_of_objects` gives them.
 
     Yields:
         Chunks, rows numbered from 1; a row whose text is not valid Unicode is `bad_encoding`.
@@ -74,18 +74,18 @@ def chunks_of_rows(rows: Iterable[Row]) -> Chunks:
 
 
 def rows_of(table: pa.Table) -> Iterator[Row]:
-    """The rows of an Arrow table."""
+    """Read the rows of an Arrow table."""
     for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
         yield from _rows_of(batch)
 
 
 def rows_of_objects(records: Iterable[dict[Any, Any]]) -> Iterator[Row]:
-    """Rows of a frame whose columns hold Python objects of mixed types.
+    """Read rows of a frame whose columns hold Python objects of mixed types.
 
     Args:
         records: cells by name of their column.
     """
-    # Any: whatever a foreign frame holds.
+    # Any: whatever the caller's frame holds.
     for record in records:
         row: Row = plain_object(record)
         yield row

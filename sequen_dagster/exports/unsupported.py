@@ -1,4 +1,4 @@
-"""Exports: content that is no text and that we do not read, by what it is and how to unpack it.
+"""Exports: content that is neither text nor Parquet, recognized to say how to convert it.
 
 In: the first bytes of a file, unpacked where it was packed. Out: `unsupported_format`, or nothing.
 Without this a file of another kind would be thousands of records that cannot be read.
@@ -13,12 +13,12 @@ from typing import Final
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.compression import Packing, is_skippable, packing_of
 
-# How much of a file is looked at.
+# How much of a file is examined.
 HEAD_BYTES: Final = 4096
 _MAX_UNREADABLE_PERCENT: Final = 30
 
 PARQUET_MAGIC: Final = b"PAR1"
-# Behind these a text in UTF-8 begins; they may stand in any order and number.
+# May precede a text in UTF-8, in any order and number.
 _MARKS_AND_BLANKS: Final = re.compile(rb"\A(?:[\x00\x1e \t\r\n\x0b\x0c]|\xef\xbb\xbf)*")
 # An object or array with something readable in it, or a string that holds one.
 _JSON_BEGIN: Final = re.compile(rb'[{\[]\s*(?:[\x21-\x7e]|\Z)|"\s*[{\[]')
@@ -36,21 +36,21 @@ _SEND_TEXT: Final = "Send JSON Lines, JSON, CSV or TSV in UTF-8, plain or packed
 
 @dataclass(frozen=True)
 class _Format:
-    """A kind of file that we do not read.
+    """A format that is not read.
 
     Attributes:
         name: what it is, with its article.
         remedy: what to do to it.
         magics: bytes that it begins with.
-        offset: where these stand.
-        is_told_by_magic: whether no text begins so; else something must be no text as well.
+        offset: position of these bytes.
+        is_certain: whether no text begins so; else the head must also hold bytes that are not text.
     """
 
     name: str
     remedy: str
     magics: tuple[bytes, ...]
     offset: int = 0
-    is_told_by_magic: bool = True
+    is_certain: bool = True
 
 
 _EXPORT_ROWS: Final = "Export its rows as Parquet or JSON Lines"
@@ -103,7 +103,7 @@ _FORMATS: Final = (
     _Format("an HDF5 file", _EXPORT_ROWS, (b"\x89HDF\r\n\x1a\n",)),
     _Format("an Excel workbook", "Save it as CSV in UTF-8", (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",)),
 )
-# Packings that no magic gives away, by the end of the name.
+# Packings without magic bytes, by the end of the name.
 _PACKED_BY_NAME: Final = {
     ".br": ("packed with brotli", "Unpack it (`brotli -d`)"),
     ".snappy": ("packed with snappy", "Unpack it, or have it written with gzip or zstd"),
@@ -111,17 +111,17 @@ _PACKED_BY_NAME: Final = {
 
 
 def refuse_unsupported(head: bytes, path: str, packing: Packing | None) -> None:
-    """Refuse a file whose content is no text.
+    """Refuse a file whose content is not text.
 
     Args:
         head: the first `HEAD_BYTES` of the content, unpacked; all of it where it is shorter.
         path: the name of the file.
-        packing: what the content was packed with.
+        packing: the packing that the content was in.
 
     Raises:
         UnreadableFileError: `unsupported_format`; the message says what it is and what to do.
     """
-    found = _unsupported(head, path, packing)
+    found = _find_unsupported(head, path, packing)
     if found:
         name, remedy = found
         within = f", packed with {packing}" if packing and packing not in name else ""
@@ -129,25 +129,25 @@ def refuse_unsupported(head: bytes, path: str, packing: Packing | None) -> None:
         raise UnreadableFileError("unsupported_format", message)
 
 
-def _unsupported(head: bytes, path: str, packing: Packing | None) -> tuple[str, str] | None:
+def _find_unsupported(head: bytes, path: str, packing: Packing | None) -> tuple[str, str] | None:
     if not head:
         return None
     if packing and (again := packing_of(head) or ("zstd" if is_skippable(head) else None)):
         return f"packed twice ({again} in {packing})", "Unpack it once"
     if packing and head.startswith(PARQUET_MAGIC):
         return "Parquet", "Unpack it; Parquet packs its columns itself"
-    text = _decoded(head)
+    text = _decode_head(head)
     is_text = not _BINARY.search(text)
     for one in _FORMATS:
-        if head.startswith(one.magics, one.offset) and (one.is_told_by_magic or not is_text):
+        if head.startswith(one.magics, one.offset) and (one.is_certain or not is_text):
             return one.name, one.remedy
     if _is_tar(head):
         return next((one.name, one.remedy) for one in _FORMATS if one.name == "a tar archive")
     return (
-        _wide_text(head)
-        or _zlib(head, is_text=is_text)
-        or _by_name(head, path)
-        or _binary(head, text)
+        _find_wide_text(head)
+        or _find_zlib(head, is_text=is_text)
+        or _find_by_name(head, path)
+        or _find_binary(head, text)
     )
 
 
@@ -156,8 +156,8 @@ def begins_with_bracket(head: bytes) -> bool:
     return _MARKS_AND_BLANKS.sub(b"", head, count=1).startswith((b"{", b"["))
 
 
-def _decoded(head: bytes) -> str:
-    """The head as text, each byte that is no UTF-8 as a lone surrogate."""
+def _decode_head(head: bytes) -> str:
+    """Decode the head, each byte that is not UTF-8 as a lone surrogate."""
     text = head.decode("utf-8", "surrogateescape")
     if len(head) < HEAD_BYTES:
         return text
@@ -180,7 +180,7 @@ def _is_tar(head: bytes) -> bool:
     return True
 
 
-def _wide_text(head: bytes) -> tuple[str, str] | None:
+def _find_wide_text(head: bytes) -> tuple[str, str] | None:
     name = ""
     if head.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
         name = "UTF-32"
@@ -196,7 +196,7 @@ def _wide_text(head: bytes) -> tuple[str, str] | None:
     return f"text in {name}", f"Write it in UTF-8 (`iconv -f {name} -t UTF-8`)"
 
 
-def _zlib(head: bytes, *, is_text: bool) -> tuple[str, str] | None:
+def _find_zlib(head: bytes, *, is_text: bool) -> tuple[str, str] | None:
     if head[:1] != b"\x78" or int.from_bytes(head[:2], "big") % 31 or is_text:
         return None
     try:
@@ -208,7 +208,7 @@ def _zlib(head: bytes, *, is_text: bool) -> tuple[str, str] | None:
     return "packed with zlib", "Unpack it (`zlib-flate -uncompress`, `pigz -dz`)"
 
 
-def _by_name(head: bytes, path: str) -> tuple[str, str] | None:
+def _find_by_name(head: bytes, path: str) -> tuple[str, str] | None:
     for ending, found in _PACKED_BY_NAME.items():
         begin = _MARKS_AND_BLANKS.sub(b"", head, count=1)
         if path.lower().endswith(ending) and begin and not _JSON_BEGIN.match(begin):
@@ -216,9 +216,9 @@ def _by_name(head: bytes, path: str) -> tuple[str, str] | None:
     return None
 
 
-def _binary(head: bytes, text: str) -> tuple[str, str] | None:
+def _find_binary(head: bytes, text: str) -> tuple[str, str] | None:
     unreadable = len(_BROKEN.findall(text)) + len(_CONTROL.findall(text))
     if unreadable * 100 <= len(head) * _MAX_UNREADABLE_PERCENT:
         return None
-    name = "no text in UTF-8, but binary, packed in another way, or text in another encoding"
+    name = "not text in UTF-8, but binary, packed in another way, or text in another encoding"
     return name, "Unpack it, or write it as text in UTF-8"

@@ -1,4 +1,4 @@
-"""Exports: a part of a byte stream that can be looked at ahead of the place that is read."""
+"""Exports: a part of a byte stream that can be examined ahead of the position that is read."""
 
 from typing import Final
 
@@ -13,12 +13,12 @@ class Window:
     A window never ends between the two bytes of a CRLF, so that lines can be counted in it.
 
     Args:
-        stream: where the bytes come from.
-        block_bytes: how many are asked for at a time.
+        stream: the source of the bytes.
+        block_bytes: how many bytes are read at a time.
 
     Attributes:
         text: the bytes at hand.
-        offset: where in the stream they begin.
+        offset: their position in the stream.
         is_at_end: whether the stream holds no more.
     """
 
@@ -30,7 +30,7 @@ class Window:
         self.is_at_end = False
 
     def grow(self, least: int = 0) -> None:
-        """Read on: at least as much again as is at hand, so that long values cost linear time."""
+        """Read at least as much again as is at hand, so that long values cost linear time."""
         wanted = max(self._block_bytes, len(self.text), least)
         parts = [self.text]
         while True:
@@ -45,18 +45,18 @@ class Window:
         self.text = b"".join(parts)
 
     def reach(self, end: int) -> None:
-        """Read on until there are bytes up to `end`, or the stream ends."""
+        """Read until there are bytes up to `end`, or the stream ends."""
         while len(self.text) < end and not self.is_at_end:
             self.grow(end - len(self.text))
 
     def drop(self, count: int) -> None:
-        """Forget the first bytes."""
+        """Drop the first bytes."""
         self.text = self.text[count:]
         self.offset += count
 
 
 def line_ends(text: bytes, start: int, end: int) -> int:
-    r"""How many lines end in a part of a text, by LF, CRLF or CR alone.
+    r"""Count the lines that end in a part of a text, by LF, CRLF or CR alone.
 
     Example:
         >>> line_ends(b"a\r\nb\rc\n", 0, 7)
@@ -65,6 +65,6 @@ def line_ends(text: bytes, start: int, end: int) -> int:
     count = text.count(b"\n", start, end)
     returns = text.count(b"\r", start, end)
     if returns:
-        # A CR whose LF lies behind the part is counted with it.
+        # A CR whose LF follows the part is counted with it.
         count += returns - text.count(b"\r\n", start, end + 1)
     return count

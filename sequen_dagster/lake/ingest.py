@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Protocol, Self
 
 from sequen_dagster.contract import EventContract, Origin, Split, unreadable_file
-from sequen_dagster.contract.erasures import NOBODY, Erasures, split_without_erased
+from sequen_dagster.contract.erasures import NO_ERASURES, Erasures, split_without_erased
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
@@ -140,7 +140,7 @@ def validate_file(
     origin: Origin,
     sink: Sink,
     *,
-    erasures: Erasures = NOBODY,
+    erasures: Erasures = NO_ERASURES,
 ) -> tuple[Tally, str, int]:
     """Validate every record of an open file, and hand what the contract says to a sink.
 

@@ -18,13 +18,13 @@ import pyarrow.parquet as pq
 
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA, Split
 from sequen_dagster.contract.erasures import (
-    NOBODY,
+    NO_ERASURES,
     Erasures,
     split_without_erased,
     without_text,
 )
+from sequen_dagster.contract.quarantine import count_errors
 from sequen_dagster.contract.scalars import utc_now
-from sequen_dagster.contract.validate import count_errors
 from sequen_dagster.contract.warnings import Counts
 from sequen_dagster.errors import LockTimeoutError
 from sequen_dagster.home.durable import UNFINISHED
@@ -90,7 +90,7 @@ class Removal:
         is_raw_due: whether all raw text of quarantined records goes, of every person.
     """
 
-    erasures: Erasures = NOBODY
+    erasures: Erasures = NO_ERASURES
     is_raw_due: bool = False
 
     def remove_from(self, split: Split) -> tuple[Split, Counts]:

@@ -198,7 +198,7 @@ def _examine_lake(settings: SequenSettings, home: Home) -> Iterator[Diagnosis]:
     stale = [batch.path for batch in batches if batch.contract_fingerprint != fingerprint]
     if stale:
         message = (
-            f"{counted(len(stale), 'batch')} validated by other rules ({_few(stale)}). "
+            f"{counted(len(stale), 'batch')} validated by another contract ({_few(stale)}). "
             "`sequen-dagster replay --stale` validates them again."
         )
         yield Diagnosis("lake", "warning", message)

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Final
 
-from sequen_dagster.contract.shapes import PLACES
+from sequen_dagster.contract.shapes import SEARCHED_OBJECTS
 from sequen_dagster.contract.warnings import nearest_standard
 from sequen_dagster.fields import ALIASES, FIELD_NAMES, STANDARD_TYPES
 from sequen_dagster.reports.document.completeness import NearMiss
@@ -171,7 +171,7 @@ def near_fields(
     found = []
     for event_type, field, count in counts:
         place, _, path = field.partition(".")
-        looked_up = path if place in PLACES and path else field
+        looked_up = path if place in SEARCHED_OBJECTS and path else field
         if not count or {field, looked_up} & set(detectors) or field in ALIASES:
             continue
         bare = _bare(looked_up)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import duckdb
 
-from sequen_dagster.contract.shapes import PLACES
+from sequen_dagster.contract.shapes import SEARCHED_OBJECTS
 from sequen_dagster.reports import queries
 from sequen_dagster.reports.near_misses import (
     near_fields,
@@ -106,7 +106,7 @@ def _media(
     """
     found = []
     for path in sorted(paths):
-        for field in (path, *(f"{place}.{path}" for place in PLACES)):
+        for field in (path, *(f"{place}.{path}" for place in SEARCHED_OBJECTS)):
             types = sorted({event_type for event_type, name, _ in custom if name == field})
             escaped = field.replace("~", "~0").replace("/", "~1")
             for pointer in dict.fromkeys((f"/{escaped}", "/" + escaped.replace(".", "/"))):

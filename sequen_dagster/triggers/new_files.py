@@ -11,7 +11,7 @@ import dagster as dg
 
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import ExportsError, HomeError
-from sequen_dagster.exports.announced import announced_files
+from sequen_dagster.exports.announced import find_announced_files
 from sequen_dagster.exports.assets import RAW_EVENTS, passed_over_metadata
 from sequen_dagster.exports.files import ExportFile, Listing, list_location
 from sequen_dagster.home.owner_only import owner_only_files
@@ -113,7 +113,7 @@ def _poll_locations(
             # One location that is gone must not hold back the others.
             problems.append(str(error))
             continue
-        whole, unread = announced_files(source, listing)
+        whole, unread = find_announced_files(source, listing)
         listings.append(listing)
         announced |= whole
         problems += unread

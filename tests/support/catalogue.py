@@ -367,7 +367,7 @@ THREATS: Final = (
         "path holds such signs is refused.",
         (
             "test_hostile_names.py::test_names_are_text_from_file_to_report",
-            "test_warehouse.py::test_home_with_glob_signs_is_refused",
+            "test_warehouse.py::test_home_with_glob_characters_is_refused",
         ),
     ),
     Threat(
@@ -399,13 +399,13 @@ THREATS: Final = (
     Threat(
         "Secrets in logs, event logs, artifacts",
         "A secret setting prints as stars, and is handed to nobody but its user.",
-        ("test_canary.py::test_no_secret_and_no_value_leaves_its_place",),
+        ("test_canary.py::test_no_secret_and_no_value_reaches_any_output",),
     ),
     Threat(
         "Personal data in logs, reports, exceptions",
         "Messages carry counts, rules and lines. Pandera's and DuckDB's own texts are kept in.",
         (
-            "test_canary.py::test_no_secret_and_no_value_leaves_its_place",
+            "test_canary.py::test_no_secret_and_no_value_reaches_any_output",
             "test_bad_inputs.py::test_own_fault_shows_no_value",
         ),
     ),
@@ -435,8 +435,8 @@ THREATS: Final = (
         "Names that forge log lines or command terminals",
         "Spelt out and cut to 200 characters wherever they are shown.",
         (
-            "test_text.py::test_nothing_in_a_name_is_obeyed_by_a_terminal",
-            "test_cli.py::test_nothing_in_names_and_types_is_obeyed_by_a_terminal",
+            "test_text.py::test_name_cannot_control_a_terminal",
+            "test_cli.py::test_names_and_types_cannot_control_a_terminal",
         ),
     ),
     Threat(
@@ -444,7 +444,7 @@ THREATS: Final = (
         "Caches are bounded; a batch tells 1,000 types apart, the report 50. Fields are rows of "
         "the catalogue, never columns.",
         (
-            "test_ingest.py::test_types_of_a_batch_are_told_apart_up_to_a_limit",
+            "test_ingest.py::test_types_of_a_batch_are_counted_apart_up_to_a_limit",
             "test_warnings.py::test_many_types_cost_no_more_than_the_frequent_ones",
         ),
     ),

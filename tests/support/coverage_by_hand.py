@@ -16,7 +16,7 @@ from typing import Any
 Record = dict[str, Any]  # Any: whatever JSON holds
 Counts = dict[str, tuple[int, int]]
 
-PLACES = ("properties", "context", "traits")
+SEARCHED_OBJECTS = ("properties", "context", "traits")
 WORDS = {
     "null", "undefined", "none", "nan", "nil", "(not set)", "[object object]", "\\n", "n/a",
     "unknown",
@@ -71,9 +71,9 @@ def within(holder: Any, path: str) -> Iterator[Any]:
 
 
 def values_at(record: Record, path: str) -> Iterator[Any]:
-    for place in ("", *(f"{place}." for place in PLACES)):
+    for place in ("", *(f"{place}." for place in SEARCHED_OBJECTS)):
         yield from within(record, f"{place}{path}")
-    for place in PLACES:
+    for place in SEARCHED_OBJECTS:
         yield from within(record.get(place), path)
 
 

@@ -23,7 +23,7 @@ class Row:
     """A row: its line, and its present cells by name, or why it cannot be read."""
 
     line: int
-    raw_values: dict[str, str] = field(default_factory=dict)
+    cells: dict[str, str] = field(default_factory=dict)
     problem: str | None = None
 
 
@@ -80,13 +80,13 @@ class Delimited:
             return table
         self.delimiter = self.delimiter or delimiter_of(self.lines[number])
         try:
-            header, _ = self.raw_values(number)
-            behind = [raw_value.text for raw_value in header[1:]]
+            header, _ = self.cells(number)
+            behind = [cell.text for cell in header[1:]]
             self.has_blanks = bool(behind) and all(name.startswith(" ") for name in behind)
-            header, number = self.raw_values(number)
+            header, number = self.cells(number)
         except UnreadableRowError:
             header = []
-        self.names = [raw_value.text.strip() for raw_value in header]
+        self.names = [cell.text.strip() for cell in header]
         if not any(name.lower().replace("_", "") in KNOWN for name in self.names):
             return Table([Row(0, problem="missing_header")])
         while number < len(self.lines):
@@ -96,34 +96,34 @@ class Delimited:
     def row(self, number: int, table: Table) -> int:
         """Add the row that starts on this line; return the line behind it."""
         try:
-            raw_values, end = self.raw_values(number)
+            cells, end = self.cells(number)
         except UnreadableRowError:
-            raw_values, end = [Cell("")] * len(self.names) + [Cell("x")], number + 1
+            cells, end = [Cell("")] * len(self.names) + [Cell("x")], number + 1
         text = "".join(self.lines[number:end])
-        if not any(raw_value.is_filled for raw_value in raw_values) or self.is_header(raw_values):
+        if not any(cell.is_filled for cell in cells) or self.is_header(cells):
             table.blank_lines += 1
-        elif any(raw_value.is_filled for raw_value in raw_values[len(self.names) :]):
+        elif any(cell.is_filled for cell in cells[len(self.names) :]):
             table.rows.append(Row(number + 1, problem="malformed_csv"))
             end = number + 1
         elif any("\udc80" <= character <= "\udcff" for character in text):
             table.rows.append(Row(number + 1, problem="bad_encoding"))
         else:
             present = {
-                name: raw_value.text
-                for name, raw_value in zip(self.names, raw_values, strict=False)
-                if not raw_value.is_absent
+                name: cell.text
+                for name, cell in zip(self.names, cells, strict=False)
+                if not cell.is_absent
             }
             table.rows.append(Row(number + 1, present))
         return end
 
-    def is_header(self, raw_values: list[Cell]) -> bool:
+    def is_header(self, cells: list[Cell]) -> bool:
         """Tell whether a row is the header again."""
-        return [raw_value.text.strip() for raw_value in raw_values] == self.names
+        return [cell.text.strip() for cell in cells] == self.names
 
-    def raw_values(self, number: int) -> tuple[list[Cell], int]:
+    def cells(self, number: int) -> tuple[list[Cell], int]:
         """Return the cells of the row that starts on this line, and the line behind it."""
         if self.is_tsv:
-            return [unquoted(raw_value) for raw_value in self.lines[number].split("\t")], number + 1
+            return [unquoted(cell) for cell in self.lines[number].split("\t")], number + 1
         # Quoted cells may reach over lines.
         for end in range(number + 1, len(self.lines) + 1):
             row = split_row("\n".join(self.lines[number:end]), self.delimiter, self.has_blanks)
@@ -143,11 +143,11 @@ def delimiter_of(header: str) -> str:
     return max(DELIMITERS, key=bare.count)
 
 
-def unquoted(raw_value: str) -> Cell:
+def unquoted(cell: str) -> Cell:
     """Read a cell of TSV."""
-    if len(raw_value) >= 2 and raw_value[0] == raw_value[-1] == '"':
-        return Cell(raw_value[1:-1].replace('""', '"'), is_quoted=True)
-    return Cell(raw_value)
+    if len(cell) >= 2 and cell[0] == cell[-1] == '"':
+        return Cell(cell[1:-1].replace('""', '"'), is_quoted=True)
+    return Cell(cell)
 
 
 def split_row(text: str, delimiter: str, has_blanks: bool) -> list[Cell] | None:
@@ -156,24 +156,24 @@ def split_row(text: str, delimiter: str, has_blanks: bool) -> list[Cell] | None:
     Raises:
         UnreadableRowError: Text stands behind a closing quote.
     """
-    raw_values: list[Cell] = []
+    cells: list[Cell] = []
     place = 0
     while True:
-        if has_blanks and raw_values and text[place : place + 1] == " ":
+        if has_blanks and cells and text[place : place + 1] == " ":
             place += 1
         if text[place : place + 1] == '"':
             match = re.compile(r'"((?:[^"]|"")*)"(?!")').match(text, place)
             if match is None:
                 return None
-            raw_values.append(Cell(match[1].replace('""', '"'), is_quoted=True))
+            cells.append(Cell(match[1].replace('""', '"'), is_quoted=True))
             place = match.end()
             if text[place : place + 1] not in ("", delimiter):
                 raise UnreadableRowError
         else:
             end = text.find(delimiter, place)
             end = len(text) if end < 0 else end
-            raw_values.append(Cell(text[place:end]))
+            cells.append(Cell(text[place:end]))
             place = end
         if place == len(text):
-            return raw_values
+            return cells
         place += 1

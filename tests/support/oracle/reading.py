@@ -73,9 +73,9 @@ def read(path: str, data: bytes, folder: tuple[tuple[str, str], ...] = ()) -> Re
         if row.problem is not None:
             reading.records.append(Record(row.line, 1, problem=row.problem))
             continue
-        row_text = json.dumps(row.raw_values, ensure_ascii=False, separators=(",", ":"))
+        row_text = json.dumps(row.cells, ensure_ascii=False, separators=(",", ":"))
         reading.records.append(
-            Record(row.line, 1, row_text, row.raw_values, folder=folder, is_text_only=True)
+            Record(row.line, 1, row_text, row.cells, folder=folder, is_text_only=True)
         )
     return reading
 
