@@ -164,7 +164,7 @@ def _calls(
     no_tests = ["--exclude-resource-type", "test"] if is_whole else []
     commands = [["build", *full_refresh, *no_tests], *([["test"]] if is_whole else [])]
     for command in commands:
-        yield dbt_of(settings).cli(
+        yield dbt_of(Home(settings.home)).cli(
             [*command, *vars_arguments(settings)],
             context=context,
             target_path=Home(settings.home).dbt.target,
