@@ -20,7 +20,7 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
 	--durations 25 $(PYTEST_ARGS)
 
-# Images of containers often tell Python to keep no byte code; dagster and dbt would then be compiled
+# Images of containers often have Python keep no byte code; dagster and dbt would then be compiled
 # again by every process, some ten seconds each.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.history import EVENTS_PER_DAY, add_bot, add_days
+from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.builds import begin_build, finish_build
 from sequen_dagster.marts.project import (
     dbt_command,
@@ -18,7 +19,6 @@ from sequen_dagster.marts.project import (
 )
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.settings import SequenSettings, load_settings
-from support.lake import home_of
 
 # The longest history; a shorter one is its last days.
 _DAYS = 100
@@ -33,7 +33,7 @@ class BatchMeasured:
     Attributes:
         case: what was measured.
         history: events that were there before.
-        full_seconds: wall time of the full refresh of that history, dbt started anew.
+        full_seconds: wall time of the full refresh of that history, dbt started again.
         seconds: wall time of the dbt step of a batch, median of the rounds.
         slowest: the slowest round.
         ratio: `seconds` over that of the shortest history of the case.
@@ -91,7 +91,7 @@ class _Home:
 
 def _history(home: Path, days: int, *, is_bot: bool) -> _Home:
     settings = load_settings(home, home=home, exports=home / "exports")
-    home_of(settings).make()
+    Home(settings.home).make()
     with connect(settings) as warehouse:
         add_days(warehouse, _DAYS - days, _DAYS)
         if is_bot:

@@ -15,10 +15,12 @@ from typing import Any
 import dagster as dg
 
 from sequen_dagster.exports.files import list_files
-from sequen_dagster.lake.ledger_file import connect
+from sequen_dagster.home.layout import Home
+from sequen_dagster.lake.drain import Intake
+from sequen_dagster.lake.ledger_file import connect_ledger
+from sequen_dagster.lake.requests import RequestRules
 from sequen_dagster.settings import SequenSettings, load_settings
 from sequen_dagster.triggers.new_files import build_new_files_sensor
-from support.lake import home_of
 
 _FOLDERS = 100
 _NEW = 1_000
@@ -45,7 +47,7 @@ class ListingMeasured:
 def bench_listing(folder: Path, files: int, rounds: int) -> list[ListingMeasured]:
     """Tick on a folder of many files: all new, none new, some new; then list a bucket."""
     settings = load_settings(folder, home="home", exports="exports", quiet_seconds=0)
-    root = home_of(settings).make().root.parent / "exports"
+    root = settings.home.parent / "exports"
     for number in range(files):
         path = root / f"day={number % _FOLDERS}" / f"{number:07}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,8 +64,10 @@ def bench_listing(folder: Path, files: int, rounds: int) -> list[ListingMeasured
         ListingMeasured(case, files, seconds, seconds / bare)
         for case, seconds in (("tick, all first seen", tick()), ("tick, all whole", tick()))
     ]
-    with connect(home_of(settings).ledger) as ledger:
-        ledger.execute("update file_versions set state = 'committed', version = 1, portion = null")
+    with connect_ledger(Home(settings.home).ledger) as ledger:
+        ledger.execute(
+            "update file_versions set state = 'committed', version = 1, file_group = null"
+        )
     rows.append(_against("tick, none new", files, lambda: _scan(root), tick, rounds))
     for number in range(_NEW):
         (root / f"new-{number}.jsonl").write_bytes(b"{}\n")
@@ -113,7 +117,12 @@ def _scan(folder: Path) -> None:
 
 
 def _tick(settings: SequenSettings, instance: dg.DagsterInstance) -> None:
-    sensor = build_new_files_sensor(settings, dg.DefaultSensorStatus.RUNNING)
+    sensor = build_new_files_sensor(
+        Intake.of(settings),
+        RequestRules.of(settings),
+        tick_seconds=settings.tick_seconds,
+        status=dg.DefaultSensorStatus.STOPPED,
+    )
     with dg.build_sensor_context(instance=instance) as context:
         sensor(context)
 

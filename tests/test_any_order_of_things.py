@@ -104,7 +104,7 @@ class Deployment(RuleBasedStateMachine):
             self.write(other)
 
     @rule(path=PATHS)
-    def touch(self, path: str) -> None:
+    def set_modified_at(self, path: str) -> None:
         if path in self.files:
             (self.exports / path).touch()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sequen_dagster.contract import EventContract, contract
+from sequen_dagster.contract import EventContract, validate
 from sequen_dagster.errors import SequenError
 from support.builders import event, good, validate_file
 
@@ -125,12 +125,12 @@ def test_many_bad_records_take_the_same_path(tmp_path: Path) -> None:
 def test_own_fault_shows_no_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # Where a converted column does not fit the schema, Pandera's report would hold records.
 
-    convert = contract.convert
+    convert = validate.convert
 
     def broken(*columns: Any, **options: Any) -> Any:
         return convert(*columns, **options).with_columns(rank="uid")
 
-    monkeypatch.setattr(contract, "convert", broken)
+    monkeypatch.setattr(validate, "convert", broken)
 
     with pytest.raises(SequenError) as caught:
         validate_file(tmp_path, json.dumps(event(uid=CANARY)))

@@ -1,4 +1,4 @@
-"""Pictures of what others have named: it is drawn as text, and nobody dies of it."""
+"""Pictures of untrusted text: it is drawn as text, and the process survives."""
 
 import pytest
 

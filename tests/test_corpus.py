@@ -28,7 +28,7 @@ from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
 from support.builders import event, good
-from support.homes import RECEIVED_AT, settings_of, touch
+from support.homes import RECEIVED_AT, set_modified_at, settings_of
 from support.lake import drain, lake_of
 
 # A small file takes some 40 ms; the machines that run this may be busy.
@@ -405,7 +405,7 @@ def inputs_of(cases: list[Any]) -> list[Input]:
 def write(settings: SequenSettings, name: str, content: bytes) -> Path:
     target = settings.sources[0].exports / name
     target.write_bytes(content)
-    touch(target, RECEIVED_AT)
+    set_modified_at(target, RECEIVED_AT)
     return target
 
 

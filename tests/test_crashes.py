@@ -28,7 +28,7 @@ from support.crashes import (
     wait_until,
     write_many,
 )
-from support.homes import RECEIVED_AT, Kept, event, settings_of, touch, write_events
+from support.homes import RECEIVED_AT, Kept, event, set_modified_at, settings_of, write_events
 from support.lake import drain, lake_of
 
 RANDOM_INGEST_KILLS: Final = 100
@@ -227,7 +227,7 @@ def drop_some_files(
         unfinished = f"{path}.tmp"
         write_many(settings, unfinished, events=choice.randint(1, 300), version=versions[path])
         target = settings.sources[0].exports / unfinished
-        touch(target, RECEIVED_AT + timedelta(seconds=sum(versions.values())))
+        set_modified_at(target, RECEIVED_AT + timedelta(seconds=sum(versions.values())))
         target.replace(target.with_suffix(""))
 
 

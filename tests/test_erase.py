@@ -187,7 +187,7 @@ def test_writer_in_the_way_is_exit_3(tmp_path: Path) -> None:
         holder.kill()
 
     assert result.exit_code == 3
-    assert "a build or a publication is at work" in told(result)
+    assert "a build, a publication or an erasure is at work" in told(result)
     assert not (lake_of(settings).erasures).exists()
 
 

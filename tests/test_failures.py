@@ -71,8 +71,12 @@ def tick(
     def job() -> None:
         lake()
 
+    given = settings_of(tmp_path, **settings)
     sensor = build_failure_sensor(
-        settings_of(tmp_path, **settings), dg.DefaultSensorStatus.RUNNING, hook=hook
+        given.failure_webhook,
+        tick_seconds=given.tick_seconds,
+        status=dg.DefaultSensorStatus.RUNNING,
+        hook=hook,
     )
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance, raise_on_error=False)

@@ -15,7 +15,7 @@ from sequen_dagster.lake.commits import RecordCounts
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, settings_of, touch, write_events, write_text
+from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
 from support.lake import drain, lake_of
 
 BAD_LINE = 700_001
@@ -31,7 +31,7 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
     write_text(settings, "newlines.jsonl", "\n\n\n")
     assert run_pipeline(settings).failures == ()
     copy = Path(shutil.copy(first, first.with_name("b.jsonl")))
-    touch(copy, RECEIVED_AT.replace(day=22))
+    set_modified_at(copy, RECEIVED_AT.replace(day=22))
     day = "2025-07-15T10:00:00Z"
     write_events(
         settings,

@@ -9,7 +9,7 @@ from sequen_dagster.errors import VanishedFileError
 from sequen_dagster.exports.files import ExportFile, list_files
 from sequen_dagster.lake.commits import Batch, FirstError, RecordCounts, RuleCount, batch_id_of
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, settings_of, touch, write_events, write_text
+from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
 from support.lake import ingest, lake_of
 
 
@@ -60,7 +60,7 @@ def test_arrival_time_is_the_modified_time(tmp_path: Path) -> None:
 
 def test_arrival_time_is_the_registration_where_that_is_earlier(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    touch(write_events(settings, "a.jsonl", event()), RECEIVED_AT.replace(year=2030))
+    set_modified_at(write_events(settings, "a.jsonl", event()), RECEIVED_AT.replace(year=2030))
 
     batch = ingest_only_file(settings)
 

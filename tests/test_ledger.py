@@ -11,7 +11,7 @@ from sequen_dagster.errors import HomeError
 from sequen_dagster.exports.files import list_files
 from sequen_dagster.lake.ledger_file import LEDGER_VERSION
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, settings_of, touch, write_events
+from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events
 from support.lake import drain, home_of, lake_of, ledger_of, pending_files
 
 
@@ -59,7 +59,9 @@ def test_file_that_appears_with_an_old_time_is_pending(tmp_path: Path) -> None:
     write_events(settings, "b.jsonl", event())
     drain(settings)
 
-    touch(write_events(settings, "a.jsonl", event(id="e2")), RECEIVED_AT - timedelta(days=2))
+    set_modified_at(
+        write_events(settings, "a.jsonl", event(id="e2")), RECEIVED_AT - timedelta(days=2)
+    )
 
     assert pending(settings) == ["a.jsonl"]
 
@@ -69,7 +71,7 @@ def test_file_with_a_new_time_only_is_read_once_and_stays_the_same_batch(tmp_pat
     target = write_events(settings, "a.jsonl", event())
     drain(settings)
 
-    touch(target, RECEIVED_AT + timedelta(hours=1))
+    set_modified_at(target, RECEIVED_AT + timedelta(hours=1))
     second = drain(settings)
 
     assert second.commits == ()
@@ -157,7 +159,7 @@ def test_other_content_of_same_size_and_time_is_pending(tmp_path: Path) -> None:
     drain(settings)
 
     target.write_text(target.read_text().replace('"u1"', '"u2"'))
-    touch(target, RECEIVED_AT)
+    set_modified_at(target, RECEIVED_AT)
 
     assert pending(settings) == ["a.jsonl"]
     (batch,) = drain(settings).batches

@@ -24,7 +24,7 @@ def named(found: list[NearMiss]) -> list[tuple[str, str]]:
     return [(one.name, one.meant) for one in found]
 
 
-def test_types_that_are_spelt_otherwise_are_named() -> None:
+def test_types_that_are_spelled_otherwise_are_named() -> None:
     counts = [("pageview", 9), ("Clicks", 3), ("page_view", 5), ("add_to_list", 2), ("scrol", 1)]
 
     assert named(near_types(counts)) == [
@@ -34,7 +34,7 @@ def test_types_that_are_spelt_otherwise_are_named() -> None:
     ]
 
 
-def test_fields_that_are_spelt_otherwise_are_named_unless_the_right_one_is_there() -> None:
+def test_fields_that_are_spelled_otherwise_are_named_unless_the_right_one_is_there() -> None:
     counts = [
         ("click", "itemId", 9),
         ("click", "ItemType", 9),
@@ -97,7 +97,7 @@ def test_values_that_come_near_are_named(value: str, meant: str | None) -> None:
     assert named(found) == ([(value, meant)] if meant else [])
 
 
-def test_fields_that_are_misspelt_or_nested_are_named() -> None:
+def test_fields_that_are_misspelled_or_nested_are_named() -> None:
     counts = [
         ("click", "contry", 9),
         ("click", "context.userAgent", 8),
@@ -137,7 +137,7 @@ def test_key_of_an_array_of_events_leads_to_the_setting() -> None:
     assert "events_keys" in miss.advice
 
 
-def test_object_with_an_id_and_a_type_of_its_own_is_no_event() -> None:
+def test_object_with_an_id_and_a_type_of_its_own_is_not_an_event() -> None:
     counts = [("(none)", "missing_type", f"device/{key}", 2) for key in ("type", "id")]
 
     assert [one.kind for one in near_fields_of_quarantined(counts)] == ["field"]

@@ -11,7 +11,7 @@ from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.lake.commits import current_batches
 from sequen_dagster.lake.ledger_file import connect_ledger
 from sequen_dagster.settings import SequenSettings, Source, load_settings
-from support.homes import RECEIVED_AT, event, settings_of, touch, write_events, write_text
+from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
 from support.lake import drain, home_of, lake_of, ledger_of, pending_files
 from support.sensing import Daemon
 
@@ -97,7 +97,7 @@ def test_file_that_grows_from_tick_to_tick_is_loaded_once_and_whole(tmp_path: Pa
     lines = ""
     for number in range(5):
         lines += json.dumps(event(id=f"e{number}")) + "\n"
-        touch(
+        set_modified_at(
             write_text(daemon.settings, "a.jsonl", lines), RECEIVED_AT + timedelta(seconds=number)
         )
         assert daemon.tick() == []
@@ -114,7 +114,7 @@ def test_time_of_a_file_does_not_shorten_its_quiet_period(
     tmp_path: Path, offset: timedelta
 ) -> None:
     daemon = daemon_of(tmp_path)
-    touch(write_events(daemon.settings, "a.jsonl", event()), utc_now() + offset)
+    set_modified_at(write_events(daemon.settings, "a.jsonl", event()), utc_now() + offset)
 
     assert daemon.work(started(daemon)).record_counts.records_read == 1
 

@@ -22,6 +22,7 @@ def numbers(reached: int = 1, **sections: Any) -> dict[str, Any]:
             "complete_attribute_count": 6 if place < reached else 5,
             "is_accepted_share_met": True,
             "accepted_share": 0.99,
+            "min_accepted_share": 0.95,
             "blocking_attributes": [] if place < reached else ["referral_source"],
             "unlocks": "provides additional data to enhance performance",
         }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.catalogue import BAD_INPUTS, FAULTS, PENDING, THREATS
+from support.catalog import BAD_INPUTS, FAULTS, PENDING, THREATS
 from support.reliability import (
     PAGE,
     MarkError,

@@ -20,7 +20,7 @@ from sequen_dagster.lake.replay import Choice, Replayed
 from sequen_dagster.marts.verify import verify
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, settings_of, touch, write_events
+from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events
 from support.lake import (
     dead_lettered_files,
     drain,
@@ -156,7 +156,7 @@ def test_file_with_a_new_time_only_keeps_its_arrival_time_and_is_not_read_again(
     tmp_path: Path,
 ) -> None:
     settings = stricter(taken_in(tmp_path))
-    touch(settings.sources[0].exports / "a.jsonl", RECEIVED_AT + timedelta(days=1))
+    set_modified_at(settings.sources[0].exports / "a.jsonl", RECEIVED_AT + timedelta(days=1))
 
     (batch,) = replay(settings, STALE).batches
 
@@ -373,7 +373,7 @@ def chosen(settings: SequenSettings, **choice: Any) -> list[str]:
 def test_batches_are_chosen_by_the_day_of_their_arrival_time(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, a={}, b={})
     late = write_events(settings, "c.jsonl", event(id="c"))
-    touch(late, RECEIVED_AT + timedelta(days=1))
+    set_modified_at(late, RECEIVED_AT + timedelta(days=1))
     drain(settings)
     day, next_day = RECEIVED_AT.date(), RECEIVED_AT.date() + timedelta(days=1)
 

@@ -293,7 +293,7 @@ def test_files_beside_the_report_are_listed_and_for_their_owner_only(
 def test_table_of_a_section_that_is_gone_is_removed(recording: Recording, tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     publish_rows(settings, recording, file_of(ROWS[:3]))
-    former = settings.home / "serving" / "csv" / "silences.csv"
+    former = settings.home / "serving" / "csv" / "former.csv"
     former.parent.mkdir()
     former.write_text("source\r\n")
 
@@ -352,7 +352,7 @@ def test_diff_compares_with_the_report_that_is_named(recording: Recording, tmp_p
     assert "report.html" in result.output
 
 
-def test_file_that_is_no_report_is_refused(settings: SequenSettings, tmp_path: Path) -> None:
+def test_file_that_is_not_a_report_is_refused(settings: SequenSettings, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     other.write_text("{}")
 
@@ -395,8 +395,8 @@ def test_asset_has_numbers_to_plot_and_checks_of_the_tiers(
         result = dg.materialize([asset], instance=instance)
         log = [str(entry) for entry in instance.all_logs(result.run_id)]
 
-    (told,) = result.asset_materializations_for_node("completeness_report")
-    found = {name: value.value for name, value in told.metadata.items()}
+    (materialized,) = result.asset_materializations_for_node("completeness_report")
+    found = {name: value.value for name, value in materialized.metadata.items()}
     assert found["dagster/uri"] == str(settings.home / "serving" / "report.html")
     assert found["tier_reached"] == "none"
     assert (found["accepted"], found["quarantined"]) == (len(ROWS) - 1, 1)

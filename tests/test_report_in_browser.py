@@ -41,15 +41,15 @@ PAYLOADS: Final = (
 # Text as WCAG counts it large needs 3, all other text 4.5.
 CONTRAST = """() => {
     const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
-    const rgba = colour => {
+    const rgba = color => {
         canvas.clearRect(0, 0, 1, 1);
-        canvas.fillStyle = colour;
+        canvas.fillStyle = color;
         canvas.fillRect(0, 0, 1, 1);
         return [...canvas.getImageData(0, 0, 1, 1).data].map(part => part / 255);
     };
     const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3]));
-    const light = colour => {
-        const [r, g, b] = colour.map(
+    const light = color => {
+        const [r, g, b] = color.map(
             part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
         return 0.2126 * r + 0.7152 * g + 0.0722 * b;
     };
@@ -114,7 +114,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_events(settings, "orders.jsonl", event(id="o1", **bought, **money))
     write_text(settings, "broken.jsonl", f"{PAYLOADS[0]}\n")
     run(settings)
-    # Judged by another contract from now on: the report lists stale batches by the names of files.
+    # Another contract from now on: the report lists stale batches by the names of files.
     run(settings, "--set", "max_depth=60")
     return Home(settings.home).serving.report_html
 
@@ -134,7 +134,7 @@ def run(settings: SequenSettings, *options: str) -> None:
 
 
 def check_is_quiet(look: Look, report: Path) -> None:
-    """Nothing was asked for but the file, and nobody complained."""
+    """Nothing was asked for but the file, and the page complained of nothing."""
     assert look.asked == [report.as_uri()]
     assert look.complaints == []
 
@@ -187,7 +187,7 @@ def test_dark_report_is_dark(browser: Browser, report: Path) -> None:
     grounds = []
     for scheme in SCHEMES:
         with looking_at(browser, report.as_uri(), scheme=scheme) as look:
-            # Of what is painted, whoever paints it.
+            # Of what is painted, by whatever element.
             look.page.set_viewport_size({"width": 40, "height": 40})
             look.page.add_style_tag(content="body > * { visibility: hidden }")
             grounds.append(look.page.screenshot())

@@ -24,7 +24,7 @@ from sequen_dagster.lake.commits import (
     read_commits,
     write_commit,
 )
-from sequen_dagster.lake.drain import commit_batches
+from sequen_dagster.lake.drain import Intake, commit_batches
 from sequen_dagster.lake.erasures import add_erasures, finish_erasures, read_erasures
 from sequen_dagster.lake.replay import Choice
 from sequen_dagster.lake.rewrites import Rewritten, count_erased, erase_rows
@@ -36,7 +36,7 @@ from sequen_dagster.marts.verify import verify
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
 from sequen_dagster.operations.doctor import examine_home
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, settings_of, touch, write_events, write_text
+from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
 from support.lake import (
     drain,
     drop_raw_text,
@@ -347,7 +347,7 @@ def test_file_validated_before_the_erasure_is_validated_again(
     ledger_of(settings).mark_begun([file])
 
     committed = commit_batches(
-        settings,
+        Intake.of(settings),
         ledger_of(settings),
         stale,
         number=lambda _, batch: replace(batch, version=1),
@@ -371,7 +371,7 @@ def test_stale_rows_that_a_commit_names_stay(tmp_path: Path) -> None:
     erase(settings)
 
     commit_batches(
-        settings,
+        Intake.of(settings),
         ledger_of(settings),
         commit.batches,
         number=lambda _, batch: batch,
@@ -447,7 +447,7 @@ def test_dropped_text_does_not_come_back_with_a_file_of_a_new_time(tmp_path: Pat
     settings = taken_in(tmp_path, quarantine_days=1)
     drop_raw_text(settings, now=batches(settings)["a.jsonl"].registered_at + timedelta(days=2))
     for path in settings.sources[0].exports.iterdir():
-        touch(path, RECEIVED_AT + timedelta(seconds=1))
+        set_modified_at(path, RECEIVED_AT + timedelta(seconds=1))
     assert len(pending_files(settings)) == 3
 
     assert drain(settings).commits == ()

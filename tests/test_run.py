@@ -57,11 +57,8 @@ def test_demo_finds_what_the_simulator_wrote(
     assert "records read from 6 files (6 new)" in " ".join(
         (demo_home / "said.txt").read_text().split()
     )
-    assert (
-        Home(demo.home)
-        .serving.report_markdown.read_text()
-        .startswith("# Event completeness report")
-    )
+    report = Home(demo.home).serving.report_markdown.read_text()
+    assert report.startswith("# Event completeness report")
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ def test_types_that_fit_are_all_shown() -> None:
     assert shown == [("b", 2), ("a", 1)]
 
 
-def test_what_is_no_code_of_a_currency_is_not_shown() -> None:
+def test_what_is_not_a_code_of_a_currency_is_not_shown() -> None:
     columns = "value decimal(38, 6), currency varchar, is_repeat boolean"
     values = [(1, "EUR"), (2, "EUR"), (3, None), (4, "jo@example.com"), (5, "EURO"), (None, "USD")]
     repeats = [(7, "EUR", True), (None, "EUR", True), (8, "EURO", True)]

@@ -15,7 +15,7 @@ from sequen_dagster.lake.assets import (
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.jobs import build_schedules, build_sensors
 from sequen_dagster.triggers.new_files import DRAIN_JOB
-from support.homes import event, settings_of, touch, write_events
+from support.homes import event, set_modified_at, settings_of, write_events
 from support.lake import pending_files
 
 
@@ -86,7 +86,7 @@ def test_exports_that_stop_arriving_are_reported(
     settings = settings_of(tmp_path, fresh_within_hours=26)
     assert freshness(settings, instance).passed
     export = write_events(settings, "a.jsonl", event())
-    touch(export, utc_now() - timedelta(hours=26, minutes=minutes))
+    set_modified_at(export, utc_now() - timedelta(hours=26, minutes=minutes))
 
     check = freshness(settings, instance)
 

@@ -104,8 +104,8 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
         kinds={"html", "json", "markdown"},
         owners=OWNERS,
         description=(
-            "`serving/report.html`, `report.json` and `report.md`: the tier of the data, what to "
-            "fix first, and how every event type, field and link is doing."
+            "`serving/report.html`, and beside it JSON, Markdown, CSV, a badge and a picture: the "
+            "tier of the data, what to fix first, what it is ready for, and the evidence."
         ),
         check_specs=[
             dg.AssetCheckSpec(
@@ -141,7 +141,7 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
                 "dagster/uri": dg.MetadataValue.path(str(written.page)),
                 "report": dg.MetadataValue.md(written.markdown),
                 "seconds": time.perf_counter() - started,
-                **_plotted(written.numbers),
+                **_collect_plotted_numbers(written.numbers),
             },
             check_results=[
                 *(_tier_check(written.numbers, tier) for tier in TIERS),
@@ -152,7 +152,9 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
     return completeness_report
 
 
-def _plotted(numbers: dict[str, Any]) -> dict[str, int | float | str]:  # Any: the report's JSON
+def _collect_plotted_numbers(
+    numbers: dict[str, Any],
+) -> dict[str, int | float | str]:  # Any: the report's JSON
     """Numbers that Dagster plots over time."""
     whole = overall(numbers)
     return {
@@ -171,7 +173,7 @@ def _tier_check(numbers: dict[str, Any], name: str) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=f"tier_{name}",
         passed=tier["is_reached"],
-        # What is not reached yet is no fault of a run.
+        # What is not reached yet is not a fault of a run.
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "score": tier["score"],
@@ -189,7 +191,7 @@ def _ids_check(numbers: dict[str, Any]) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name="ids_are_unique",
         passed=not lost,
-        # The producer has to mend it; the run did all it could.
+        # The producer has to fix it; the run did all it could.
         severity=dg.AssetCheckSeverity.WARN,
         description="; ".join(lost) or None,
         metadata={
@@ -210,7 +212,7 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         pool=POOL,
         description=(
             "`serving/docs/index.html`: dbt's docs of all tables, columns and rules, as one page "
-            "that needs no server; made anew where what it shows has changed."
+            "that needs no server; rebuilt where what it shows has changed."
         ),
         automation_condition=publication_condition(settings),
         retry_policy=retry_policy(settings),
@@ -222,7 +224,7 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         with locked, owner_only_files():
             docs = write_docs(settings)
         seconds = time.perf_counter() - started
-        done = "made anew" if docs.is_rebuilt else "left, since nothing they show has changed"
+        done = "rebuilt" if docs.is_rebuilt else "left, since nothing they show has changed"
         context.log.info("dbt docs %s, in %.1f s", done, seconds)
         emit("reports", "dbt docs")
         return dg.MaterializeResult(
@@ -249,7 +251,7 @@ def _training_set(settings: SequenSettings) -> dg.AssetsDefinition:
         group_name="reports",
         kinds={"parquet", "duckdb"},
         owners=OWNERS,
-        # Not for the warehouse, but for the lock that keeps it apart from somebody who erases.
+        # Not for the warehouse, but for the lock that keeps it apart from an erasure.
         pool=POOL,
         metadata={"dagster/column_schema": dg.TableSchema(columns=columns)},
         description=(

@@ -23,20 +23,20 @@ def changes_since(before: Report, after: Report) -> Changes:
     Returns:
         What changed; empty lists where nothing did.
     """
-    names_before, names_after = _names(before), _names(after)
+    names_before, names_after = _list_names(before), _list_names(after)
     return Changes(
         since=before.made.at,
         events_before=before.events.events,
         events_after=after.events.events,
-        tiers=_tiers(before.tiers, after.tiers),
-        attributes=_attributes(before.attributes, after.attributes),
-        rules=_rules(before, after),
+        tiers=_compare_tiers(before.tiers, after.tiers),
+        attributes=_compare_attributes(before.attributes, after.attributes),
+        rules=_compare_rules(before, after),
         new_names=sorted(names_after - names_before)[:_SHOWN_NAMES],
         gone_names=sorted(names_before - names_after)[:_SHOWN_NAMES],
     )
 
 
-def _tiers(before: Iterable[Tier], after: Iterable[Tier]) -> list[NumberChange]:
+def _compare_tiers(before: Iterable[Tier], after: Iterable[Tier]) -> list[NumberChange]:
     known = {(tier.source, tier.tier): tier for tier in before}
     changes = []
     for tier in after:
@@ -47,11 +47,13 @@ def _tiers(before: Iterable[Tier], after: Iterable[Tier]) -> list[NumberChange]:
             if tier.is_reached != bool(old and old.is_reached):
                 note = "reached" if tier.is_reached else "lost"
             score = old.score if old else None
-            changes.append(_change(tier.source, tier.tier, score, tier.score, note))
+            changes.append(_make_change(tier.source, tier.tier, score, tier.score, note))
     return changes
 
 
-def _attributes(before: Iterable[Attribute], after: Iterable[Attribute]) -> list[NumberChange]:
+def _compare_attributes(
+    before: Iterable[Attribute], after: Iterable[Attribute]
+) -> list[NumberChange]:
     known = {(one.source, one.attribute): one for one in before}
     changes = []
     for one in after:
@@ -61,27 +63,27 @@ def _attributes(before: Iterable[Attribute], after: Iterable[Attribute]) -> list
         moved = abs((one.coverage or 0.0) - (coverage or 0.0)) >= _LEAST_MOVE
         if one.status != status or moved:
             note = one.status if one.status != status else ""
-            changes.append(_change(one.source, one.attribute, coverage, one.coverage, note))
+            changes.append(_make_change(one.source, one.attribute, coverage, one.coverage, note))
     return changes
 
 
-def _rules(before: Report, after: Report) -> list[NumberChange]:
+def _compare_rules(before: Report, after: Report) -> list[NumberChange]:
     old = {row.rule: row.records for row in before.quarantined_by_rule}
     new = {row.rule: row.records for row in after.quarantined_by_rule}
     return [
-        _change("(all)", rule, old.get(rule, 0), new.get(rule, 0), "")
+        _make_change("(all)", rule, old.get(rule, 0), new.get(rule, 0), "")
         for rule in sorted(old.keys() | new.keys())
         if old.get(rule, 0) != new.get(rule, 0)
     ]
 
 
-def _change(
+def _make_change(
     source: str, name: str, before: float | None, after: float | None, note: str
 ) -> NumberChange:
     return NumberChange(source=source, name=name, before=before, after=after, note=note)
 
 
-def _names(report: Report) -> set[str]:
+def _list_names(report: Report) -> set[str]:
     """Event types and custom fields, as far as the reports show them."""
     types = {row.name for row in report.events_by_type}
     return types | {f"{row.type}.{row.field}" for row in report.catalog}

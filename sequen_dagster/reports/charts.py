@@ -25,6 +25,8 @@ _UNDRAWABLE: Final = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ud800-\\udfff\\ufffe\\uffff]"
 )
 _LONGEST_TEXT: Final = 120
+# Of more days the lines between the bars would hide them.
+_MOST_PARTED: Final = 45
 _FONT: Final = "system-ui, sans-serif"
 
 Rows = list[dict[str, Any]]  # Any: rows of the report
@@ -40,17 +42,17 @@ def draw_charts(report: dict[str, Any]) -> dict[str, str]:
         SVG by the name of the chart, safe to put into a page.
     """
     charts = {
-        "flow": _flow(report["flow"]),
-        "volumes": _volumes(report["volumes"], report["files_by_day"]),
-        "coverage": _coverage(report["coverage_by_day"]),
-        "rules": _counts(report["quarantined_by_rule"][:12], "rule", "records"),
-        "ranks": _ranks(report["ranks"]),
-        "funnel": _funnel(report["funnel"]),
+        "flow": _draw_flow(report["flow"]),
+        "volumes": _draw_volumes(report["volumes"], report["files_by_day"]),
+        "coverage": _draw_coverage(report["coverage_by_day"]),
+        "rules": _draw_counts(report["quarantined_by_rule"][:12], "rule", "records"),
+        "ranks": _draw_ranks(report["ranks"]),
+        "funnel": _draw_funnel(report["funnel"]),
     }
-    return {name: _svg(name, *chart) for name, chart in charts.items() if chart is not None}
+    return {name: _render_svg(name, *chart) for name, chart in charts.items() if chart is not None}
 
 
-def _flow(steps: Rows) -> "Drawn | None":
+def _draw_flow(steps: Rows) -> "Drawn | None":
     if not steps or not steps[0]["of"]:
         return None
     shown = [
@@ -61,10 +63,10 @@ def _flow(steps: Rows) -> "Drawn | None":
         }
         for step in steps
     ]
-    return _shares(shown), "What becomes of the records, step by step"
+    return _draw_shares(shown), "What becomes of the records, step by step"
 
 
-def _funnel(steps: Rows) -> "Drawn | None":
+def _draw_funnel(steps: Rows) -> "Drawn | None":
     if not steps or not steps[0]["session_count"]:
         return None
     shown = [
@@ -75,10 +77,10 @@ def _funnel(steps: Rows) -> "Drawn | None":
         }
         for step in steps
     ]
-    return _shares(shown), "Sessions that reach each step of the funnel"
+    return _draw_shares(shown), "Sessions that reach each step of the funnel"
 
 
-def _shares(shown: Rows) -> "altair.LayerChart | altair.FacetChart":
+def _draw_shares(shown: Rows) -> "altair.LayerChart | altair.FacetChart":
     """A bar for each step, over the whole that it is a share of, and what it says above it."""
     import altair as alt
 
@@ -98,7 +100,7 @@ def _shares(shown: Rows) -> "altair.LayerChart | altair.FacetChart":
     return alt.layer(whole, bars, labels).properties(width=_WIDTH - 100, height=40 * len(shown))
 
 
-def _volumes(volumes: Rows, files: Rows) -> "Drawn | None":
+def _draw_volumes(volumes: Rows, files: Rows) -> "Drawn | None":
     import altair as alt
 
     if not volumes:
@@ -111,7 +113,7 @@ def _volumes(volumes: Rows, files: Rows) -> "Drawn | None":
     types = sorted(counts, key=lambda name: (name == "(other)", -counts[name], name))
     bars = (
         alt.Chart(alt.InlineData(values=volumes))
-        .mark_bar(stroke="var(--paper)", strokeWidth=0.5)
+        .mark_bar(stroke="var(--paper)", strokeWidth=0.5 if len(days) <= _MOST_PARTED else 0)
         .encode(
             x=alt.X("yearmonthdate(day):T", axis=alt.Axis(title=None, format="%d %b", tickCount=6)),
             y=alt.Y("sum(events):Q", axis=alt.Axis(title="events a day", format="~s")),
@@ -131,7 +133,7 @@ def _volumes(volumes: Rows, files: Rows) -> "Drawn | None":
     return chart, "Events a day by type; a triangle marks a day on which files arrived"
 
 
-def _coverage(days: Rows) -> "Drawn | None":
+def _draw_coverage(days: Rows) -> "Drawn | None":
     import altair as alt
 
     if len({row["day"] for row in days}) < 2:
@@ -166,7 +168,7 @@ def _coverage(days: Rows) -> "Drawn | None":
     return chart, "Coverage of every attribute by day"
 
 
-def _counts(rows: Rows, name: str, count: str) -> "Drawn | None":
+def _draw_counts(rows: Rows, name: str, count: str) -> "Drawn | None":
     import altair as alt
 
     if not rows:
@@ -183,7 +185,7 @@ def _counts(rows: Rows, name: str, count: str) -> "Drawn | None":
     return chart.properties(width=_WIDTH - 230, height=height), "Quarantined records by broken rule"
 
 
-def _ranks(ranks: Rows) -> "Drawn | None":
+def _draw_ranks(ranks: Rows) -> "Drawn | None":
     import altair as alt
 
     if not ranks:
@@ -214,7 +216,7 @@ def _clean(spec: Any) -> Any:  # Any: JSON
     return remove_undrawable(spec)[:_LONGEST_TEXT] if isinstance(spec, str) else spec
 
 
-def _svg(name: str, chart: Any, title: str) -> str:  # Any: every kind of altair's charts
+def _render_svg(name: str, chart: Any, title: str) -> str:  # Any: every kind of altair's charts
     import vl_convert
 
     configured = chart.configure(

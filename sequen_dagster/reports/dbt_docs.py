@@ -48,7 +48,7 @@ class Docs:
 
     Attributes:
         path: the page.
-        is_rebuilt: whether it was made anew; else nothing that it shows has changed.
+        is_rebuilt: whether it was rebuilt; else nothing that it shows has changed.
     """
 
     path: Path
@@ -63,7 +63,7 @@ def docs_path(settings: SequenSettings) -> Path:
 def write_docs(settings: SequenSettings) -> Docs:
     """Write dbt's docs as one page, where what they show has changed.
 
-    Hold `writer_lock`: dbt opens the warehouse for its catalogue. The page says in its head what
+    Hold `writer_lock`: dbt opens the warehouse for its catalog. The page says in its head what
     it was made of, so it and its stamp cannot part; dbt takes seconds, and is spared mostly.
 
     Returns:
@@ -79,7 +79,7 @@ def write_docs(settings: SequenSettings) -> Docs:
     if _stamp_in(target) == stamp:
         return Docs(target, is_rebuilt=False)
     _generate(settings)
-    page = _one_page(settings, stamp)
+    page = _assemble_page(settings, stamp)
     write_report_file(target, page)
     return Docs(target, is_rebuilt=True)
 
@@ -115,7 +115,7 @@ def _stamp_in(page: Path) -> str:
 
 
 def _generate(settings: SequenSettings) -> None:
-    """Have dbt write the catalogue and its page, beside a manifest with all compiled SQL."""
+    """Have dbt write the catalog and its page, beside a manifest with all compiled SQL."""
     write_profile(settings)
     manifest = json.loads(manifest_path(settings).read_text(encoding="utf-8"))
     models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
@@ -133,18 +133,18 @@ def _generate(settings: SequenSettings) -> None:
         # What dbt has printed names places of this machine, and may quote more.
         message = (
             "dbt could not make its docs of the warehouse; dbt/target/dbt.log in the home says "
-            "why. Tables and reports are not touched by that. Mend the cause and run again."
+            "why. Tables and reports are not affected. Remove the cause and run again."
         )
         raise BuildError(message)
 
 
-def _one_page(settings: SequenSettings, stamp: str) -> str:
+def _assemble_page(settings: SequenSettings, stamp: str) -> str:
     """What `dbt docs generate --static` writes, without what is none of its readers' business."""
     folder = Home(settings.home).dbt.target
     page = (folder / "index.html").read_text(encoding="utf-8")
     for artifact, place in _PLACES.items():
         text = (folder / f"{artifact}.json").read_text(encoding="utf-8")
-        page = _replaced(page, place, _inlined(json.loads(text), settings))
+        page = _replace_text(page, place, _inline(json.loads(text), settings))
     head = (
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="referrer" content="no-referrer">'
@@ -158,11 +158,11 @@ def _one_page(settings: SequenSettings, stamp: str) -> str:
         ("${require('./assets/favicons/favicon.ico')}", "data:,", 1),
         ('<use xlink:href="{{', '<use ng-attr-href="{{', 4),
     ):
-        page = _replaced(page, old, new, times=times)
+        page = _replace_text(page, old, new, times=times)
     return page
 
 
-def _replaced(page: str, old: str, new: str, *, times: int = 1) -> str:
+def _replace_text(page: str, old: str, new: str, *, times: int = 1) -> str:
     if page.count(old) != times:
         message = (
             f"dbt's page of docs is another than the one known here: {old!r} is in it "
@@ -172,25 +172,25 @@ def _replaced(page: str, old: str, new: str, *, times: int = 1) -> str:
     return page.replace(old, new)
 
 
-def _inlined(artifact: dict[str, Any], settings: SequenSettings) -> str:
+def _inline(artifact: dict[str, Any], settings: SequenSettings) -> str:
     """An artifact of dbt as JSON within a script."""
-    # `env` holds variables of whoever ran dbt, and the ids tell installations apart.
+    # `env` holds variables of the process, and the ids name the installation.
     metadata = {
         name: value
         for name, value in artifact["metadata"].items()
         if name not in ("env", "user_id", "project_id", "invocation_id")
     }
-    told = _without_places(artifact | {"metadata": metadata | {"env": {}}}, settings.home)
+    cleaned = _remove_paths(artifact | {"metadata": metadata | {"env": {}}}, settings.home)
     # As in `</script>`, which would end the script.
-    return json.dumps(told, separators=(",", ":")).replace("<", "\\u003c")
+    return json.dumps(cleaned, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _without_places(value: Any, home: Path) -> Any:  # Any: JSON
+def _remove_paths(value: Any, home: Path) -> Any:  # Any: JSON
     """The same, without where on this machine the home and the project lie."""
     if isinstance(value, dict):
-        return {name: _without_places(one, home) for name, one in value.items()}
+        return {name: _remove_paths(one, home) for name, one in value.items()}
     if isinstance(value, list):
-        return [_without_places(one, home) for one in value]
+        return [_remove_paths(one, home) for one in value]
     if isinstance(value, str):
         for folder in (home, project_dir()):
             value = value.replace(f"{folder}/", "").replace(str(folder), "")

@@ -35,17 +35,17 @@ def escape_markdown(text: object) -> str:
         >>> escape_markdown("a|b<script>")
         'a\\|b\\<script\\>'
     """
-    return _escaped(name(text))
+    return _escape(name(text))
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     # What begins a link by itself is escaped as well.
     return re.sub(r"([\\`*_{}\[\]<>()#+\-!|~:@&$]|(?<=www)\.)", r"\\\1", text)
 
 
-def _prose(text: str) -> str:
+def _escape_prose(text: str) -> str:
     """Sentences of ours or of the user's settings, on one line, not cut."""
-    return _escaped(" ".join(text.split()))
+    return _escape(" ".join(text.split()))
 
 
 @functools.cache
@@ -58,7 +58,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         finalize=_finalize,
     )
-    environment.filters.update(FILTERS, text=escape_markdown, prose=_prose)
+    environment.filters.update(FILTERS, text=escape_markdown, prose=_escape_prose)
     return environment
 
 

@@ -15,7 +15,7 @@ from sequen_dagster.contract.warnings import nearest_standard
 from sequen_dagster.fields import ALIASES, FIELD_NAMES, STANDARD_TYPES
 from sequen_dagster.reports.document.completeness import NearMiss
 
-# What collectors of behavioural data call the reserved fields, without case and punctuation.
+# What collectors of behavioral data call the reserved fields, without case and punctuation.
 _SYNONYMS: Final = {
     "uid": ("userid", "customerid", "accountid", "memberid"),
     "sid": ("visitid",),
@@ -135,17 +135,17 @@ def nearest(name: str, expected: Collection[str]) -> str | None:
         >>> nearest("shopping_cart", ["cart"]), nearest("web push", ["push"])
         ('cart', 'push')
     """
-    if len(name) > _LONGEST_VALUE or any(compared(name) == compared(one) for one in expected):
+    if len(name) > _LONGEST_VALUE or any(normalize(name) == normalize(one) for one in expected):
         return None
     near = [(likeness, one) for one in sorted(expected) if (likeness := _likeness(name, one))]
     return max(near, key=lambda one: one[0])[1] if near else None
 
 
-def compared(name: str) -> str:
+def normalize(name: str) -> str:
     """A name as it is compared: without case, white space, `-` and `_`.
 
     Example:
-        >>> compared("Search-Results"), compared("e mail")
+        >>> normalize("Search-Results"), normalize("e mail")
         ('searchresults', 'email')
     """
     return re.sub(r"[\s_-]", "", name).lower()
@@ -157,7 +157,7 @@ def near_fields(
     detectors: Collection[str],
     carried: Collection[tuple[str, str]],
 ) -> list[NearMiss]:
-    """Custom fields of accepted events that are spelt almost like one that would be read.
+    """Custom fields of accepted events that are spelled almost like one that would be read.
 
     Args:
         counts: (event type, field, events).
@@ -212,7 +212,7 @@ def near_fields_of_quarantined(
         holder, _, inner = field.rpartition("/")
         if (event_type, holder.removesuffix("[]")) in unwrapped or holder.endswith("[]"):
             continue
-        wanted = _wanted(rule)
+        wanted = _wanted_fields(rule)
         name = inner or field
         meant = ALIASES.get(name) or _RESERVED.get(_bare(name))
         if holder and (meant not in wanted or _bare(name) in _LOOSE):
@@ -235,7 +235,7 @@ def _keys_that_hold_events(counts: Iterable[tuple[str, str, str, int]]) -> list[
             continue
         place = (event_type, holder)
         within.setdefault(place, set()).add(ALIASES.get(meant, meant))
-        missed.setdefault(place, set()).update(_wanted(rule))
+        missed.setdefault(place, set()).update(_wanted_fields(rule))
         records[place] = max(records[place], count)
     found = []
     for (event_type, holder), names in within.items():
@@ -256,7 +256,7 @@ def _keys_that_hold_events(counts: Iterable[tuple[str, str, str, int]]) -> list[
     return found
 
 
-def _wanted(rule: str) -> frozenset[str]:
+def _wanted_fields(rule: str) -> frozenset[str]:
     missing = rule.removeprefix("missing_")
     return _IDENTITY if missing == "identity" else frozenset({missing})
 
@@ -297,9 +297,9 @@ def _likely_field(field: str, detectors: tuple[str, ...]) -> str | None:
 
 def _likeness(name: str, one: str) -> float:
     """How near a name comes, 0 for not near: by its letters, or because it holds the other."""
-    if set(_words(one)) <= set(_words(name)) and len(compared(one)) >= _MIN_PART:
-        return len(compared(one)) / 100
-    ratio = SequenceMatcher(None, compared(name), compared(one)).ratio()
+    if set(_words(one)) <= set(_words(name)) and len(normalize(one)) >= _MIN_PART:
+        return len(normalize(one)) / 100
+    ratio = SequenceMatcher(None, normalize(name), normalize(one)).ratio()
     return ratio if ratio >= _MIN_LIKENESS else 0
 
 

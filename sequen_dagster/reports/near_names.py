@@ -39,7 +39,7 @@ def near_misses(snapshot: duckdb.DuckDBPyConnection, fields: Rows) -> Rows:
         Near misses, the most frequent of each kind.
     """
     rules = snapshot.execute(queries.DETECTORS).fetchall()
-    paths = {path for detectors, _ in rules for path in _paths(detectors)}
+    paths = {path for detectors, _ in rules for path in _list_paths(detectors)}
     expected = expected_names(rules)
     carried = {
         (field["type"], field["field"])
@@ -48,7 +48,7 @@ def near_misses(snapshot: duckdb.DuckDBPyConnection, fields: Rows) -> Rows:
     }
     custom = snapshot.execute(queries.NEAR_FIELDS).fetchall()
     values = snapshot.execute(queries.NEAR_VALUES).fetchall()
-    media = _media(snapshot, custom, expected.keys() - set(_NAME_FIELDS))
+    media = _count_media(snapshot, custom, expected.keys() - set(_NAME_FIELDS))
     found = [
         near_fields_of_quarantined(snapshot.execute(queries.NEAR_QUARANTINED).fetchall()),
         near_types(
@@ -87,7 +87,7 @@ def expected_names(rules: Iterable[tuple[str, str]]) -> Names:
     return found
 
 
-def _paths(detectors: str) -> list[str]:
+def _list_paths(detectors: str) -> list[str]:
     """The paths of custom fields among an attribute's detectors."""
     fields = [one for one in detectors.split("|") if one.startswith("field:")]
     return [
@@ -97,7 +97,7 @@ def _paths(detectors: str) -> list[str]:
     ]
 
 
-def _media(
+def _count_media(
     snapshot: duckdb.DuckDBPyConnection, custom: list[tuple[str, str, int]], paths: Iterable[str]
 ) -> list[tuple[str, str, int]]:
     """Values of the fields that are compared with a name, as (path, value, events).

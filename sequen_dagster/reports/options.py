@@ -12,6 +12,7 @@ class ReportOptions:
 
     Attributes:
         recent_days: length of the recent period, in days.
+        min_accepted_share: share of records that must be accepted, from 0 to 1.
         sample_count: masked values to show of each custom field.
         memory_limit: how much memory DuckDB may use, such as `2GB`.
         contract_fingerprint: hash of the contract; batches of another one are stale.
@@ -19,6 +20,7 @@ class ReportOptions:
     """
 
     recent_days: int
+    min_accepted_share: float
     sample_count: int
     memory_limit: str
     contract_fingerprint: str
@@ -29,6 +31,7 @@ def report_options(settings: SequenSettings) -> ReportOptions:
     """Pick from the settings what the report needs."""
     return ReportOptions(
         recent_days=settings.recent_days,
+        min_accepted_share=settings.min_accepted_percent / 100,
         sample_count=settings.report_samples,
         memory_limit=settings.memory_limit,
         contract_fingerprint=ValidationRules.of(settings).fingerprint,

@@ -90,7 +90,7 @@ def _describe_first_fix(fixes: list[dict[str, Any]]) -> str:  # Any: the report'
     events, verb = (
         (fix["fixable_events"], "fix") if fix["fixable_events"] else (fix["added_events"], "send")
     )
-    text = f"First: {name(fix['attribute'])}, {verb} {counted(events, 'event')}"
+    text = f"First to fix: {name(fix['attribute'])} ({verb} {counted(events, 'event')})"
     if fix["tier_reached_after"] != fix["tier_reached"]:
         text += f"; reaches {fix['tier_reached_after'].capitalize()}"
     return cut(text, _LONGEST_LINE)

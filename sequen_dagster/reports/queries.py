@@ -1,8 +1,8 @@
 """Reports: what is asked of the published snapshot, one query a section of the report.
 
 Columns bear the names of `document.py`. `(all)` stands for all sources together, `(other)` for
-types beyond the first of many and for what is no currency's code, since a field that somebody
-filled may hold anything. Every list is bounded, whatever is in the data.
+types beyond the first of many and for what is not a currency's code, since a free text field
+may hold anything. Every list is bounded, whatever is in the data.
 """
 
 from typing import Final
@@ -315,7 +315,7 @@ LATEST_FILES: Final = """
     from rpt_batches where is_current
     order by received_at desc, source, path limit 20
 """
-# Comparing longer names is slow, and they are no misspelling: the contract passes them over, too.
+# Comparing longer names is slow, and none is a misspelling: the contract passes them over, too.
 NEAR_TYPES: Final = """
     select type, sum(event_count)::bigint
     from rpt_volumes

@@ -61,6 +61,16 @@ def percent(value: float | None) -> str:
     return f"{min(max(100 * value, 0.1), 99.9):.1f} %"
 
 
+def whole_percent(value: float) -> str:
+    """A limit as percent, with as many digits as it was given.
+
+    Example:
+        >>> whole_percent(0.95), whole_percent(0.125)
+        ('95 %', '12.5 %')
+    """
+    return f"{100 * value:g} %"
+
+
 def exact_percent(value: float) -> str:
     """A share as percent with two digits, cut rather than rounded up to what it is not."""
     return f"{int(value * 10_000) / 100:.2f} %"
@@ -180,7 +190,7 @@ def describe_need(attribute: dict[str, Any]) -> str:  # Any: the report's JSON
     carrying, needed = attribute["carrying_events"], attribute["min_events"]
     if attribute["kind"] == "event":
         return f"{counted(carrying, 'such event')} came; needed: {count(needed)}"
-    needed_share = f"needed: {100 * (attribute['threshold'] or 0):g} %"
+    needed_share = f"needed: {whole_percent(attribute['threshold'])}"
     if attribute["status"] == "not_applicable":
         return "no event came that should carry it"
     if not carrying:
@@ -213,7 +223,7 @@ def describe_requirement(row: dict[str, Any]) -> str:  # Any: the report's JSON
     """
     return (
         f"{metric(row['metric'])}: {count(row['have_count'])} of {count(row['total_count'])} "
-        f"({percent(row['share'])}; needed: {100 * row['threshold']:g} % "
+        f"({percent(row['share'])}; needed: {whole_percent(row['threshold'])} "
         f"and at least {count(row['min_count'])})"
     )
 
@@ -225,6 +235,7 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "name": name,
     "percent": percent,
     "exact_percent": exact_percent,
+    "whole_percent": whole_percent,
     "score": score,
     "count": count,
     "moment": moment,

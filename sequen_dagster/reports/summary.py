@@ -102,6 +102,7 @@ def _read_sections(snapshot: duckdb.DuckDBPyConnection, options: ReportOptions) 
         one["is_too_many"] = is_too_many(one["conflicting_records"], one["accepted_records"])
     for tier in sections["tiers"]:
         tier["unlocks"] = UNLOCKS[tier["tier"]]
+        tier["min_accepted_share"] = options.min_accepted_share
     for fix in sections["fixes"]:
         fix["unlocks"] = UNLOCKS[fix["tier"]]
         fix["example"] = json.loads(fix["example"]) if fix["example"] else None

@@ -14,7 +14,7 @@ NUMBERS = [name.removeprefix("sequen_") for name in MARKS]
 OF_RULES = {one.name for one in fields(Rules)}
 FIRST = datetime.fromisoformat("2000-01-01T00:00:00")
 LONGEST = START - FIRST
-# Larger numbers of events, users or touches than this are not reached: nobody sends them.
+# Larger numbers of events, users or touches than this are not reached: no system sends them.
 MOST_ROWS = 1_010
 
 

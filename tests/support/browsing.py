@@ -28,7 +28,7 @@ Scheme = Literal["light", "dark"]
 DESK: Final = (1280, 800)
 PHONE: Final = (390, 844)
 _HERE: Final = ("127.0.0.1", "localhost")
-# Of these a page asks nobody.
+# These a page asks no server for.
 _INLINE: Final = ("about", "blob", "data")
 _ARGUMENTS: Final = (
     "--no-sandbox",
@@ -121,7 +121,7 @@ def looking_at(
         browser: from `launched`.
         address: `file://` (it may ask for nothing else) or `http://` of this machine.
         viewport: width and height of the window.
-        scheme: the colour scheme that the reader prefers.
+        scheme: the color scheme that the reader prefers.
         is_printed: whether it is laid out for paper.
     """
     width, height = viewport
@@ -173,9 +173,9 @@ def _watch(look: Look, address: str) -> None:
     page.on("dialog", lambda dialog: dialog.dismiss())
     page.on(
         "console",
-        lambda told: (
-            look.complaints.append(f"{told.type}: {told.text} ({told.location['url']})")
-            if told.type in ("error", "warning")
+        lambda said: (
+            look.complaints.append(f"{said.type}: {said.text} ({said.location['url']})")
+            if said.type in ("error", "warning")
             else None
         ),
     )

@@ -1,4 +1,4 @@
-"""Events, files and judgements for the tests of exports and contract."""
+"""Events, files and validations for the tests of exports and contract."""
 
 import json
 import os
@@ -107,7 +107,7 @@ def refused_as(tmp_path: Path, content: bytes, name: str = "a.jsonl", **limits: 
 
 
 def validate_chunks(chunks: list[RecordChunk], **origin: Any) -> Verdict:
-    """Judge chunks as one file received at `RECEIVED_AT`."""
+    """Validate chunks as one file received at `RECEIVED_AT`."""
     kept: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
     errors: Counter[tuple[str, str]] = Counter()
@@ -128,14 +128,14 @@ def validate_chunks(chunks: list[RecordChunk], **origin: Any) -> Verdict:
 def validate_file(
     tmp_path: Path, content: str | bytes, name: str = "a.jsonl", **limits: int
 ) -> Verdict:
-    """Read and judge an export."""
+    """Read and validate an export."""
     chunks, file_format = chunks_of(tmp_path, content, name, **limits)
     verdict = validate_chunks(chunks)
     return Verdict(**{**verdict.__dict__, "file_format": file_format})
 
 
 def validate_texts(*texts: str | bytes) -> Verdict:
-    """Judge records given as JSON texts, one a line."""
+    """Validate records given as JSON texts, one a line."""
     chunk = RecordChunk()
     for number, text in enumerate(texts, start=1):
         chunk.add(text if isinstance(text, bytes) else text.encode(), number)
@@ -143,7 +143,7 @@ def validate_texts(*texts: str | bytes) -> Verdict:
 
 
 def validate_event(event_type: str = "scroll", **fields: Any) -> Verdict:
-    """Judge one event (see `event`)."""
+    """Validate one event (see `event`)."""
     return validate_texts(json.dumps(event(event_type, **fields)))
 
 

@@ -32,7 +32,7 @@ def main() -> None:
         # The dbt that this stands for would end with its parent.
         if parent and os.getppid() != int(parent):
             os.kill(os.getpid(), signal.SIGKILL)
-    told = lines.readline()
+    code = lines.readline()
     # It has ended, and its files are closed, when the server has let it go.
     while True:
         try:
@@ -40,9 +40,9 @@ def main() -> None:
         except ProcessLookupError:
             break
         time.sleep(0.002)
-    if not told:
+    if not code:
         os.kill(os.getpid(), signal.SIGKILL)
-    sys.exit(int(told))
+    sys.exit(int(code))
 
 
 if __name__ == "__main__":

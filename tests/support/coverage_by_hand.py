@@ -94,7 +94,7 @@ def has(record: Record, paths: Iterable[str]) -> bool:
     return any(is_carried(value) for path in paths for value in values_at(record, path))
 
 
-def tells(record: Record, *paths: str) -> bool:
+def says(record: Record, *paths: str) -> bool:
     values = (value for path in paths for value in values_at(record, path))
     return any(is_carried(value) and not says_no(value) for value in values)
 
@@ -182,7 +182,7 @@ def by_hand(records: Iterable[Record]) -> Counts:
             ),
         ),
         "partial_form_fills": matching(
-            lambda one: is_named(one, "type", FORMS) or tells(one, "partial_form_fills")
+            lambda one: is_named(one, "type", FORMS) or says(one, "partial_form_fills")
         ),
         "review_click": matching(
             lambda one: (
@@ -196,14 +196,14 @@ def by_hand(records: Iterable[Record]) -> Counts:
         ),
         "email_campaign": matching(
             lambda one: (
-                tells(one, "email_campaign")
+                says(one, "email_campaign")
                 or is_medium(one, "email")
                 or is_named(one, "type", ["email_open", "email_click"])
             )
         ),
         "push_notifications": matching(
             lambda one: (
-                tells(one, "push_notification", "push_notifications")
+                says(one, "push_notification", "push_notifications")
                 or is_medium(one, "push")
                 or is_named(one, "type", PUSHES)
             )

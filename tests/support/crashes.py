@@ -81,7 +81,7 @@ def start_command(settings: SequenSettings, *, exports: Path) -> subprocess.Pope
 
 
 def children_of(parent: int) -> list[int]:
-    """Processes, dbt among them, that were told that `parent` is their parent."""
+    """Processes, dbt among them, that were given `parent` is their parent."""
     mark = f"SEQUEN_PARENT_PID={parent}".encode()
     found = []
     for entry in Path("/proc").iterdir():
@@ -113,7 +113,7 @@ def wait_until(is_so: Callable[[], bool], *, seconds: float) -> float:
 
 
 def is_free(settings: SequenSettings) -> bool:
-    """Whether nobody has the warehouse open."""
+    """Whether no process has the warehouse open."""
     try:
         duckdb.connect(home_of(settings).warehouse).close()
     except duckdb.IOException:
@@ -122,7 +122,7 @@ def is_free(settings: SequenSettings) -> bool:
 
 
 def check_lake(settings: SequenSettings, *, known: Iterable[str] = ()) -> list[str]:
-    """Every commit but the known ones is whole: its counts reconcile, its rows fit; their ids."""
+    """Every commit but the known ones is whole: counts reconcile, rows fit; their ids."""
     lake = lake_of(settings)
     commits = list(read_commits(lake, known=known))
     for commit in commits:
@@ -213,7 +213,7 @@ def write_many(settings: SequenSettings, path: str, *, events: int, version: int
 
 
 def record_counts_of(settings: SequenSettings) -> dict[str, int]:
-    """The books of the report that was published."""
+    """The record counts of the report that was published."""
     report = json.loads((settings.home / "serving" / "report.json").read_text())
     counts: dict[str, int] = report["record_counts"]
     return counts

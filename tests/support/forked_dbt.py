@@ -158,7 +158,7 @@ def received(call: socket.socket, size: int) -> bytes:
 
 
 def run_dbt(call: socket.socket, parses: "Parses") -> NoReturn:
-    """Run dbt, tell its exit code and end as Python does, which closes the database."""
+    """Run dbt, send its exit code and end as Python does, which closes the database."""
     from dbt.cli.main import cli
 
     code: str | int | None = 1

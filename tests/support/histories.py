@@ -51,9 +51,9 @@ def viewed(at: datetime, **fields: Any) -> Row:
 
 
 def ordered(at: datetime, order_id: Any, items: str = "a", **fields: Any) -> Row:
-    """A conversion that tells of an order."""
-    told = {"cid": "c", "order_id": order_id, "order_total": Number("5"), "currency": "EUR"}
-    return purchase(at, list(items), **told | fields)
+    """A conversion that names an order."""
+    order = {"cid": "c", "order_id": order_id, "order_total": Number("5"), "currency": "EUR"}
+    return purchase(at, list(items), **order | fields)
 
 
 HISTORIES: dict[str, list[Row]] = {
@@ -87,7 +87,7 @@ HISTORIES: dict[str, list[Row]] = {
         *[event(after(9), cid=cid) for cid in ("two", "three")],
         event(after(9), sid="one"),
     ],
-    "one order told again, by others and in other spellings": [
+    "one order sent again, by others and in other spellings": [
         clicked(after(-1), cid="c"),
         clicked(after(-1), cid="d", uid="u"),
         ordered(after(5), "1001", id="second"),
@@ -109,7 +109,7 @@ HISTORIES: dict[str, list[Row]] = {
         ordered(after(9), "o", "ab", order_total="y"),
         ordered(after(9), "o", "ab", order_total=None),
     ],
-    "what is no order": [
+    "what is not an order": [
         *[
             ordered(after(n), value, sid=sid)
             for sid in "st"

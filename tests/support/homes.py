@@ -68,11 +68,11 @@ def write_text(settings: SequenSettings, path: str, text: str) -> Path:
     target = settings.sources[0].exports / path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
-    touch(target, RECEIVED_AT)
+    set_modified_at(target, RECEIVED_AT)
     return target
 
 
-def touch(path: Path, modified_at: datetime) -> None:
+def set_modified_at(path: Path, modified_at: datetime) -> None:
     """Set a file's modified time."""
     seconds = modified_at.replace(tzinfo=UTC).timestamp()
     os.utime(path, (seconds, seconds))

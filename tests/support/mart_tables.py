@@ -75,7 +75,7 @@ def table_keys() -> dict[str, tuple[str, ...]]:
 
 
 def accepted_of(loads: list[Load]) -> list[Row]:
-    """The rows of the current versions, as the oracle judges them, each with its batch."""
+    """The rows of the current versions, as the oracle validates them, each with its batch."""
     current: dict[tuple[str, str], Load] = {}
     for load in sorted(loads, key=lambda load: load.version):
         current[load.source, load.path] = load

@@ -10,7 +10,7 @@ import pytest
 def made_once(
     factory: pytest.TempPathFactory, worker_id: str, name: str, make: Callable[[Path], None]
 ) -> Path:
-    """The folder that `make` has filled; whoever else wants it waits until it is whole."""
+    """The folder that `make` has filled; another worker that wants it waits until it is whole."""
     base = factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / name
     whole = folder.with_suffix(".whole")

@@ -18,7 +18,7 @@ PAGE = TESTS.parent / "docs" / "reliability.md"
 
 sys.path.insert(0, str(TESTS))
 
-from support.catalogue import (  # noqa: E402  # started as a script, or imported as a file of its own
+from support.catalog import (  # noqa: E402  # started as a script, or imported as a file of its own
     BAD_INPUTS,
     FAULTS,
     LISTED_FILES,
@@ -53,7 +53,7 @@ def proofs_of(sources: Mapping[str, str]) -> Proofs:
         sources: source text by file name.
 
     Raises:
-        MarkError: a mark of a number that is not in the catalogue, or that no test carries.
+        MarkError: a mark of a number that is not in the catalog, or that no test carries.
     """
     proofs: dict[str, dict[int, list[str]]] = {kind: defaultdict(list) for kind in KINDS}
     for name in sorted(sources):
@@ -229,7 +229,7 @@ def _threats() -> str:
     rows = ["| threat | what we do | shown by |", "|---|---|---|"]
     for threat in THREATS:
         shown = "<br>".join(f"`tests/{test}`" for test in threat.tests) or "nothing to attack"
-        rows.append(f"| {threat.what} | {threat.defence} | {shown} |")
+        rows.append(f"| {threat.what} | {threat.defense} | {shown} |")
     return "\n".join(rows)
 
 

@@ -187,12 +187,12 @@ def run_dbt(
         node = event["data"]["node_info"]
         sql = event["data"]["sql"].partition("*/")[2].strip().rstrip(";")
         # What dbt only looks up has no effect.
-        is_a_look = sql.lower().startswith(("select", "describe"))
+        is_query = sql.lower().startswith(("select", "describe"))
         # dbt's own scratch tables are named after the moment: this one is made again and again.
         sql = sql.replace("create temporary table", "create or replace temporary table")
         # Another one for each build, see `SmallWarehouse.build`.
         sql = sql.replace(event["info"]["invocation_id"], BUILD_ID)
-        if sql and not is_a_look and node["resource_type"] != "seed":
+        if sql and not is_query and node["resource_type"] != "seed":
             statements.append((node["node_name"], sql))
     return statements
 
@@ -339,7 +339,7 @@ class Validation:
 
 @lru_cache(maxsize=500)
 def validated(path: str, lines: tuple[str, ...], source: str) -> Validation:
-    """Judge a file of these lines."""
+    """Validate a file of these lines."""
     chunk = RecordChunk()
     for number, line in enumerate(lines, start=1):
         chunk.add(line.encode(), number)

@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/images anew: `make screenshots`, or `screenshots.py HOME` on a home.
+"""Takes the pictures of docs/images again: `make screenshots`, or `screenshots.py HOME` on a home.
 
 They show a simulated shop, so that they can be shown to anybody.
 """

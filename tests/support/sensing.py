@@ -43,7 +43,7 @@ class Daemon:
         return list(result.run_requests or ())
 
     def tick(self, cursor: str | None = None) -> list[str]:
-        """One evaluation and the start of what it asks for; names of the portions started."""
+        """One evaluation and the start of what it asks for; names of the file groups started."""
         started = []
         for request in self.evaluate(cursor):
             key = request.run_key or ""
@@ -54,7 +54,7 @@ class Daemon:
         return started
 
     def set_status(self, file_group: str, status: dg.DagsterRunStatus) -> None:
-        """Have the run of a portion be in a state."""
+        """Have the run of a file group be in a state."""
         for run in self.instance.get_runs(dg.RunsFilter(tags={FILE_GROUP: file_group})):
             self.instance.delete_run(run.run_id)
         self.instance.add_run(
@@ -67,7 +67,7 @@ class Daemon:
         )
 
     def work(self, file_group: str) -> Drained:
-        """What the run of a portion does, to its end."""
+        """What the run of a file group does, to its end."""
         drained = drain(self.settings, order=Order(file_group))
         self.set_status(file_group, dg.DagsterRunStatus.SUCCESS)
         return drained

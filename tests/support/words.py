@@ -36,7 +36,7 @@ _WITHIN_PHRASE: Final = re.compile(r"""(?:(?!\n\s*\n)[\s_#*`'">-]|\.\Z)+""")
 
 @dataclass(frozen=True)
 class Token:
-    """A word of a text, as it is spelt, with its line.
+    """A word of a text, as it is spelled, with its line.
 
     Attributes:
         start: its place in the text.
@@ -73,7 +73,7 @@ class FormerWord:
     """Words and phrases that one replacement has taken the place of.
 
     Attributes:
-        former: words and phrases; one with a capital counts only as it is spelt.
+        former: words and phrases; one with a capital counts only as it is spelled.
         use: the replacement.
         unless: longer phrases in which they are right.
         unless_code: patterns of text in which they are right, such as a method of Python's.
@@ -189,8 +189,8 @@ def _find_phrase(
     is_exact = phrase != phrase.lower()
     for place in places.get(sought[0].lower(), ()):
         found = tokens[place : place + len(sought)]
-        spelt = [token.text if is_exact else token.text.lower() for token in found]
-        if spelt == sought and all(token.follows for token in found[1:]):
+        spelled = [token.text if is_exact else token.text.lower() for token in found]
+        if spelled == sought and all(token.follows for token in found[1:]):
             yield place
 
 

@@ -42,6 +42,8 @@ class Tier(Section):
     """How near it is: the mean of its attributes, each the share of its threshold that is met."""
     accepted_share: Annotated[float | None, SHARE]
     """Accepted records of those read; null without records."""
+    min_accepted_share: Annotated[float, SHARE]
+    """Share that must be accepted, from the setting `min_accepted_percent`."""
     is_accepted_share_met: Annotated[bool, FLAG]
     """Whether enough records are accepted."""
     attribute_count: Annotated[int, ATTRIBUTES]

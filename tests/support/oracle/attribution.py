@@ -60,9 +60,9 @@ def conversions_of(history: History) -> list[Conversion]:
         named = carried(custom, rules.currency_field, rules)
         currency = named if isinstance(named, str) else None
         order_text = order_of(event, rules)
-        told = (event["conversion_type"], order_text, sorted(event["item_ids"]), value, currency)
-        is_repeat = order_text is not None and repr(told) in seen
-        seen.add(repr(told))
+        said = (event["conversion_type"], order_text, sorted(event["item_ids"]), value, currency)
+        is_repeat = order_text is not None and repr(said) in seen
+        seen.add(repr(said))
         quantities = {} if is_repeat else {item: counted[item] for item in items}
         visitor = history.visitor[event["id"]]
         conversions.append(Conversion(event, visitor, value, currency, quantities, is_repeat))
@@ -70,7 +70,7 @@ def conversions_of(history: History) -> list[Conversion]:
 
 
 def order_of(event: Row, rules: Rules) -> str | None:
-    """Return what names the order of a conversion, as text; None where it tells of no order."""
+    """Return what names the order of a conversion, as text; None where it names no order."""
     if rules.order_field is None:
         return None
     value = carried(event["properties"], rules.order_field, rules)
@@ -80,7 +80,7 @@ def order_of(event: Row, rules: Rules) -> str | None:
 
 
 def is_mixed(currencies: list[str | None]) -> bool:
-    """Tell whether values of these currencies must not be added; no currency is one too."""
+    """Return whether values of these currencies must not be added; no currency is one too."""
     return len(set(currencies)) > 1
 
 

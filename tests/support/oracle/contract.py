@@ -87,7 +87,7 @@ def gzipped_files(folder: Path) -> list[ExportFile]:
 
 @dataclass(frozen=True)
 class Validated:
-    """The judgement; warnings count records by (path, type or '(none)', rule)."""
+    """The validation; warnings count records by (path, type or '(none)', rule)."""
 
     accepted: list[Row]
     quarantined: list[Row]
@@ -100,7 +100,7 @@ class InvalidValueError(Exception):
 
 
 def validate(files: list[ExportFile], hive_partitions: str = "reserved") -> Validated:
-    """Judge every record of the files by the contract."""
+    """Validate every record of the files by the contract."""
     validated = Validated([], [], Counter())
     for file in files:
         folder = folder_fields(file.path, hive_partitions)
@@ -176,7 +176,7 @@ class Validation:
 
 
 def apply_contract(record: Record, received_at: datetime) -> Validation:
-    """Judge one record that can be read."""
+    """Validate one record that can be read."""
     validation = Validation(warnings={"duplicate_key"} if record.has_duplicate_key else set())
     sent, properties = split_fields(record.value, validation.warnings)
     from_text = set(FIELDS) if record.is_text_only else set()
@@ -284,7 +284,7 @@ def aliases_of(name: str) -> tuple[str, ...]:
 
 
 def gives_nothing(name: str, text: str) -> bool:
-    """Tell whether a giver's value is absent itself."""
+    """Return whether a giver's value is absent itself."""
     value, _ = parse(text)
     return is_absent_in(name, value) or is_zero_in(name, value)
 
@@ -321,7 +321,7 @@ def split_fields(value: Row, warnings: set[str]) -> tuple[Row, Row]:
 
 
 def differs(one: Any, other: Any) -> bool:  # any JSON value
-    """Tell whether two present values of a text field mean different texts."""
+    """Return whether two present values of a text field mean different texts."""
     try:
         return as_text(one)[0] != as_text(other)[0]
     except InvalidValueError:
@@ -329,13 +329,13 @@ def differs(one: Any, other: Any) -> bool:  # any JSON value
 
 
 def is_near_standard(event_type: str) -> bool:
-    """Tell whether a type is a standard one but for case and separators."""
+    """Return whether a type is a standard one but for case and separators."""
     letters = re.sub(r"[_\- ]", "", event_type).lower()
     return event_type not in MANDATORY and letters in {name.replace("_", "") for name in MANDATORY}
 
 
 def is_unsupported(value: Any) -> bool:  # any JSON value
-    """Tell whether a custom value is of no supported type: arrays neither of texts nor numbers."""
+    """Return whether a custom value is an array neither of texts nor of numbers."""
     if not isinstance(value, list):
         return False
     return not any(all(isinstance(item, kind) for item in value) for kind in (str, Number))
@@ -412,7 +412,7 @@ def as_dwell(value: Any) -> tuple[Decimal | None, bool]:  # any JSON value
 
 
 def as_time(value: Any, received_at: datetime) -> datetime:  # any JSON value
-    """Take a date, a time or a unix number between 2000 and a day after the receipt."""
+    """Take a date, a time or a unix number between 2000 and a day after the arrival time."""
     instant = instant_of(value)
     latest = microseconds(received_at + timedelta(hours=24) - EPOCH)
     if not EARLIEST <= instant <= latest:
@@ -427,7 +427,7 @@ def instant_of(value: Any) -> int:  # any JSON value
 
 
 def is_zero_in(name: str, value: Any) -> bool:  # any JSON value
-    """Tell whether a value is a time that means none, in a field that may have none."""
+    """Return whether a value is a time that means none, in a field that may have none."""
     if name not in OPTIONAL_TIMES or value is None:
         return False
     match = TIME_TEXT.fullmatch(value) if isinstance(value, str) else None
@@ -457,7 +457,7 @@ def calendar_time(match: re.Match[str]) -> int:
 
 
 def unix_time(number: Decimal) -> int:
-    """Return microseconds since 1970 of a unix number, its unit told by its size."""
+    """Return microseconds since 1970 of a unix number, its unit by its size."""
     if not 0 <= number < Decimal("1e30"):
         raise InvalidValueError
     places = next((places for limit, places in UNIX_UNITS if number < limit), -3)

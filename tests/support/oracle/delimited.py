@@ -117,7 +117,7 @@ class Delimited:
         return end
 
     def is_header(self, cells: list[Cell]) -> bool:
-        """Tell whether a row is the header again."""
+        """Return whether a row is the header again."""
         return [cell.text.strip() for cell in cells] == self.names
 
     def cells(self, number: int) -> tuple[list[Cell], int]:

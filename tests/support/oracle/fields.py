@@ -42,7 +42,7 @@ def as_object(value: Any) -> Row:  # any JSON value
 
 
 def says(value: Any, words: tuple[str, ...]) -> bool:  # any JSON value
-    """Tell whether a value counts as carried."""
+    """Return whether a value counts as carried."""
     if isinstance(value, str):
         return not is_blank(value) and value.strip() not in ("[]", "{}") and (
             value.lower() not in words

@@ -269,6 +269,6 @@ def match_of(history: History, click: Row, candidates: list[Row]) -> tuple[str |
 
 
 def relations_agree(one: Row, other: Row) -> bool:
-    """Tell whether two events of an item_id mean the same item."""
+    """Return whether two events of an item_id mean the same item."""
     relation, other_relation = one["item_id_relation"], other["item_id_relation"]
     return relation is None or other_relation is None or relation == other_relation

@@ -33,7 +33,7 @@ Members = dict[str, str]
 
 
 class NotJsonError(Exception):
-    """The text is no JSON from this position on."""
+    """The text is not JSON from this position on."""
 
     def __init__(self, position: int) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class Walk:
     broken: list[Broken] = field(default_factory=list)
     # The first comma too many, or the first place that lacks one.
     wrong_comma: int | None = None
-    # Where the object ends; or where it is no JSON any more.
+    # Where the object ends; or where it is not JSON any more.
     end: int | None = None
     wrong_at: int = 0
 
@@ -188,7 +188,7 @@ class Reader:
         self.add(position, end, "not_an_object")
 
     def is_one_value(self) -> bool:
-        """Tell whether the whole text is the JSON text of an object or an array."""
+        """Return whether the whole text is the JSON text of an object or an array."""
         start = self.after(0, SPACE)
         if self.text[start : start + 1] not in ("{", "["):
             return False
@@ -246,7 +246,7 @@ class Reader:
         return self.envelope(position, walk, array, others)
 
     def wrong_at(self, walk: Walk) -> int:
-        """Return the first place at which an object is no JSON."""
+        """Return the first place at which an object is not JSON."""
         places = [one.wrong_at for one in walk.broken]
         places += [] if walk.wrong_comma is None else [walk.wrong_comma]
         return min([*places, *([walk.wrong_at] if walk.end is None else [])])
@@ -510,7 +510,7 @@ class Reader:
         return limit, is_bare, is_odd
 
     def is_odd(self, start: int, match: re.Match[str], limit: int) -> bool:
-        """Tell whether a quote of this string stands where no string can begin or end."""
+        """Return whether a quote of this string stands where no string can begin or end."""
         before = self.text[start : match.start()].rstrip(SPACE)[-1:]
         behind = self.text[match.end() : limit].lstrip(SPACE)[:1]
         return before not in ("", *"{[,:") or behind not in ("", *"}],:") or not match[1]
@@ -575,7 +575,7 @@ class Reader:
     def count_blank_lines(self) -> None:
         """Count the lines that hold nothing, outside of all values."""
         for start, end in zip(self.line_starts, self.line_ends, strict=True):
-            # After the last line end nothing is left: that is no line.
+            # After the last line end nothing is left: that is not a line.
             if start == len(self.text) or self.text[start:end].strip(BETWEEN_VALUES):
                 continue
             if not any(first < start and end < last for first, last in self.sequence.extents):

@@ -122,7 +122,7 @@ def array_of_envelope(
 
 
 def has_type(text: str) -> bool:
-    """Tell whether the text of an object has a type."""
+    """Return whether the text of an object has a type."""
     try:
         value, _ = parse(text)
     except ValueError:
@@ -176,7 +176,7 @@ def folder_fields(path: str, mode: str = "reserved") -> tuple[tuple[str, str], .
 
 
 def is_absent_raw_value(raw_value: str) -> bool:
-    """Tell whether the text of an unquoted cell is absent."""
+    """Return whether the text of an unquoted cell is absent."""
     return is_blank(raw_value) or raw_value in ("\\N", "NULL")
 
 

@@ -32,14 +32,14 @@ WHITE_SPACE = frozenset(
 
 
 def is_blank(value: Any) -> bool:  # any JSON value
-    """Tell whether a value counts as absent in every field."""
+    """Return whether a value counts as absent in every field."""
     if isinstance(value, str):
         return all(character in WHITE_SPACE for character in value)
     return value is None or value == []
 
 
 def is_placeholder(name: str, value: Any) -> bool:  # any JSON value
-    """Tell whether a value is a word that means no value in this field."""
+    """Return whether a value is a word that means no value in this field."""
     if name not in ID_FIELDS:
         return False
     words = NONE_WORDS + (ANONYMOUS_WORDS if name in IDENTITY else ())
@@ -55,5 +55,5 @@ def is_placeholder(name: str, value: Any) -> bool:  # any JSON value
 
 
 def is_absent_in(name: str, value: Any) -> bool:  # any JSON value
-    """Tell whether a value counts as absent in this field."""
+    """Return whether a value counts as absent in this field."""
     return is_blank(value) or is_placeholder(name, value)

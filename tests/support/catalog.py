@@ -28,16 +28,16 @@ class Threat:
 
     Attributes:
         what: how it is tried.
-        defence: what we do about it.
+        defense: what we do about it.
         tests: the tests that show it; none where there is nothing to attack.
     """
 
     what: str
-    defence: str
+    defense: str
     tests: tuple[str, ...] = ()
 
 
-# A look in which none is new; measured by `make bench BENCH_ARGS="--only listing"`.
+# A poll in which none is new; measured by `make bench BENCH_ARGS="--only listing"`.
 LISTED_FILES: Final = 100_000
 LISTING_SECONDS: Final[float | None] = 3.1
 
@@ -47,11 +47,11 @@ PENDING: Final[frozenset[int]] = frozenset()
 PROMISES: Final = (
     (
         "**Conservation.** Of every file `records read = accepted + quarantined + skipped`, blank "
-        "lines apart. A batch whose books do not balance is not committed; the report shows the "
-        "sum."
+        "lines apart. A batch whose record counts do not reconcile is not committed; the report "
+        "shows the sum."
     ),
     (
-        "**No loss.** Nothing in the exports place is ever moved, changed or deleted, and a commit "
+        "**No loss.** Nothing in a location is ever moved, changed or deleted, and a commit "
         "names the hash of the very bytes that it was made from."
     ),
     (
@@ -71,7 +71,7 @@ DELIVERY: Final = "Out of scope: nothing is sent anywhere yet."
 FAULTS: Final = {
     1: Entry(
         "A file is listed while its exporter still writes it.",
-        "It is left until it has rested, or its marker or manifest says that it is whole.",
+        "It is left until it is stable, or its marker or manifest says that it is whole.",
     ),
     2: Entry(
         "A file that was taken in grows.",
@@ -88,15 +88,16 @@ FAULTS: Final = {
     ),
     5: Entry(
         "Other content, but the same name, size and modified time.",
-        "Told by the time of the record's last change, or the store's tag, which nobody sets back.",
+        "Recognized by the time of the record's last change, or the store's tag, which no program "
+        "sets back.",
     ),
     6: Entry(
         "A file becomes visible late, with an old modified time.",
-        "Taken in: what is new is told by set difference, never by a watermark.",
+        "Taken in: what is new is found by set difference, never by a watermark.",
     ),
     7: Entry(
         "A modified time in the future, or a clock that goes back.",
-        "Nothing waits for the time to come; rest is told by looking twice.",
+        "Nothing waits for the time to come; a quiet period is seen by polling twice.",
     ),
     8: Entry("A name that sorts before those taken in arrives later.", "Taken in."),
     9: Entry(
@@ -156,7 +157,7 @@ FAULTS: Final = {
         "The next run gives the tables that an unbroken one gives.",
     ),
     23: Entry(
-        "A commit was written, but its writer was told otherwise.",
+        "A commit was written, but its writer got another answer.",
         "The next try finds it and counts it as done.",
     ),
     24: Entry(
@@ -170,7 +171,7 @@ FAULTS: Final = {
     ),
     26: Entry(
         "Two sensors, daemons or runs work on one home.",
-        "One writes; the others wait, and are told who holds the lock.",
+        "One writes; the others wait, and learn who holds the lock.",
     ),
     27: Entry(
         "A run is paused, others go on, it wakes up and commits.",
@@ -190,7 +191,7 @@ FAULTS: Final = {
     ),
     31: Entry(
         "The ledger is lost or damaged.",
-        "It is made again from the commits; it is never empty in silence.",
+        "It is made again from the commits; it is never silently empty.",
     ),
     32: Entry(
         "Two sources hold files of one name.", "They are two batches: the source names them too."
@@ -212,7 +213,7 @@ FAULTS: Final = {
         "The published snapshot stays as it was; the next run goes on without reading files again.",
     ),
     37: Entry(
-        "A run of dbt is cancelled.", "Its process ends with it, and the database is free again."
+        "A run of dbt is canceled.", "Its process ends with it, and the database is free again."
     ),
     38: Entry("A receiver stores what it got, and then times out.", "", DELIVERY),
     39: Entry("A receiver refuses, throttles or redirects.", "", DELIVERY),
@@ -255,7 +256,7 @@ BAD_INPUTS: Final = {
     14: Entry("zip with a link", "`unsupported_format`; nothing is unpacked"),
     15: Entry("cut Parquet", "`corrupt_parquet`"),
     16: Entry(
-        "Parquet of other types, of many row groups", "judged row by row, all groups are read"
+        "Parquet of other types, of many row groups", "validated row by row, all groups are read"
     ),
     17: Entry("UTF-8 with a byte order mark", "the mark is passed over"),
     18: Entry("UTF-16", "`unsupported_format`, with or without its mark"),
@@ -279,7 +280,7 @@ BAD_INPUTS: Final = {
     33: Entry(
         "names with newlines, terminal commands, turned writing, 255 bytes, composed and "
         "decomposed letters",
-        "text in tables, byte for byte; spelt out in logs and escaped in reports",
+        "text in tables, byte for byte; spelled out in logs and escaped in reports",
     ),
     34: Entry(
         "a link to `/etc/passwd`", "counted, not opened unless `follow_links` is set; no loops then"
@@ -304,7 +305,7 @@ BAD_INPUTS: Final = {
     46: Entry("ids 9007199254740993 and 10^22 as numbers", "exact text, with a warning"),
     47: Entry(
         "ids such as `00123`, `1e5`, `true`, `null`, `NaN`, blank, `undefined`",
-        "text as sent; words that mean nothing identify nobody",
+        "text as sent; words that mean nothing identify no person",
     ),
     48: Entry("an id whose type changes within a file", "each by its own type"),
     49: Entry("an id of 1 MB", "kept"),
@@ -314,7 +315,7 @@ BAD_INPUTS: Final = {
     ),
     51: Entry(
         "prices `1,99`, `$5`, negative, 1e308",
-        "kept as sent; a value that is no number is none, with a warning",
+        "kept as sent; a value that is not a number is none, with a warning",
     ),
     52: Entry("quantities 0, -1, 1.5", "kept as sent"),
     53: Entry("10,000 more fields", "kept"),
@@ -323,8 +324,8 @@ BAD_INPUTS: Final = {
     56: Entry(
         "texts that a spreadsheet takes for a formula",
         "kept as sent",
-        "No CSV and no spreadsheet is written, so no formula can run. Whoever exports the tables "
-        "to one has to quote them.",
+        "No CSV and no spreadsheet is written, so no formula can run. A program that exports the "
+        "tables to one has to quote them.",
     ),
     57: Entry(
         "texts that a browser takes for markup",
@@ -341,7 +342,7 @@ BAD_INPUTS: Final = {
     ),
     60: Entry(
         "addresses within the private network, of other schemes, with credentials",
-        "an exports place is a folder or a store's address, without credentials",
+        "a location is a folder or a store's address, without credentials",
         "No more of it can arise before something is sent.",
     ),
     61: Entry(
@@ -364,7 +365,7 @@ THREATS: Final = (
     Threat(
         "Names that an engine expands to other files",
         "Exports are opened by us; the engine reads Parquet files that we named. A home whose own "
-        "path holds such signs is refused.",
+        "path holds such characters is refused.",
         (
             "test_hostile_names.py::test_names_are_text_from_file_to_report",
             "test_warehouse.py::test_home_with_glob_characters_is_refused",
@@ -376,7 +377,7 @@ THREATS: Final = (
         ("test_corpus.py::test_bad_input_has_exact_counts_and_reasons",),
     ),
     Threat(
-        "Links and paths that lead out of the exports place",
+        "Links and paths that lead out of the location",
         "Links are counted, and followed only by `follow_links`; archives are not unpacked.",
         ("test_files.py::test_what_became_a_link_or_a_pipe_is_not_opened",),
     ),
@@ -398,7 +399,7 @@ THREATS: Final = (
     ),
     Threat(
         "Secrets in logs, event logs, artifacts",
-        "A secret setting prints as stars, and is handed to nobody but its user.",
+        "A secret setting prints as stars, and is handed to its user alone.",
         ("test_canary.py::test_no_secret_and_no_value_reaches_any_output",),
     ),
     Threat(
@@ -433,7 +434,7 @@ THREATS: Final = (
     ),
     Threat(
         "Names that forge log lines or command terminals",
-        "Spelt out and cut to 200 characters wherever they are shown.",
+        "Spelled out and cut to 200 characters wherever they are shown.",
         (
             "test_text.py::test_name_cannot_control_a_terminal",
             "test_cli.py::test_names_and_types_cannot_control_a_terminal",
@@ -441,8 +442,8 @@ THREATS: Final = (
     ),
     Threat(
         "A million distinct types or fields",
-        "Caches are bounded; a batch tells 1,000 types apart, the report 50. Fields are rows of "
-        "the catalogue, never columns.",
+        "Caches are bounded; a batch distinguishes 1,000 types, the report 50. Fields are rows of "
+        "the catalog, never columns.",
         (
             "test_ingest.py::test_types_of_a_batch_are_counted_apart_up_to_a_limit",
             "test_warnings.py::test_many_types_cost_no_more_than_the_frequent_ones",
@@ -455,7 +456,7 @@ OUT_OF_SCOPE: Final = (
         "Sending events to an address, and with it retries, redirects and requests to private "
         "networks."
     ),
-    "Who may write into the exports place: whoever may, writes events. Batches are not signed.",
+    "Who may write into the location: a program that may, writes events. Batches are not signed.",
     (
         "Names: types of events, names of fields and paths of files are shown in reports and logs. "
         "Put no personal data there."
