@@ -43,7 +43,7 @@ def build_definitions(
         settings, tables=[*public.values(), *private]
     )
     lake = build_lake_assets(settings)
-    reports = build_reports_assets(settings, tables=public)
+    reports = build_reports_assets(settings, catalog, keys=public.values())
     built = dg.AssetSelection.assets(lake, marts, *reports)
     return dg.Definitions(
         assets=[

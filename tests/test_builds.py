@@ -8,6 +8,7 @@ from sequen_dagster.marts.assets import build_marts_assets
 from sequen_dagster.marts.builds import Build, begin_build, drop_former_tables, finish_build
 from sequen_dagster.marts.project import tables_fingerprint
 from sequen_dagster.marts.warehouse import connect, create_raw_tables
+from sequen_dagster.names import NAMES
 from support.homes import event, settings_of, write_events
 from support.lake import drain, home_of
 
@@ -152,7 +153,7 @@ def test_build_of_some_tables_leaves_the_others_their_notes(tmp_path: Path) -> N
     assert whole.success
     (events,) = [
         one
-        for one in whole.asset_materializations_for_node("marts")
+        for one in whole.asset_materializations_for_node(NAMES.marts_op)
         if one.asset_key == dg.AssetKey("fct_events")
     ]
     assert events.metadata["dagster/uri"].value == str(home_of(settings).warehouse)

@@ -10,9 +10,9 @@ import duckdb
 import pytest
 
 from sequen_dagster.definitions import build_definitions
-from sequen_dagster.marts.assets import AUTOMATION
+from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.triggers.jobs import FULL_JOB, build_schedules
+from sequen_dagster.triggers.jobs import build_schedules
 from support.homes import event, settings_of, write_events
 from support.lake import home_of
 
@@ -33,7 +33,9 @@ class FirstBuild:
         return {
             event.asset_key.path[-1]: timestamp
             for event, timestamp in events
-            if event.event_type == event_type and event.step_key == "marts" and event.asset_key
+            if event.event_type == event_type
+            and event.step_key == NAMES.marts_op
+            and event.asset_key
         }
 
 
@@ -61,7 +63,7 @@ def run(
     instance: dg.DagsterInstance | None = None,
     **tags: str,
 ) -> dg.ExecuteInProcessResult:
-    job = build_definitions(settings).resolve_job_def(FULL_JOB)
+    job = build_definitions(settings).resolve_job_def(NAMES.run_job)
     given = nullcontext(instance) if instance else dg.DagsterInstance.ephemeral()
     with given as instance:
         return job.execute_in_process(
@@ -121,7 +123,7 @@ def test_daily_run_tests_whole_tables(settings: SequenSettings) -> None:
 def test_automation_builds_nothing_where_a_person_was_faster(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
-    assert AUTOMATION == "sequen/automation"
+    assert NAMES.automation_tag == "sequen/automation"
     first = run(settings, sequen_automation="true")
     second = run(settings, sequen_automation="true")
     write_events(settings, "b.jsonl", event(id="e2"))

@@ -3,7 +3,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from sequen_dagster.marts.catalog import TableCatalog
+from sequen_dagster.marts.catalog import TableCatalog, TableColumn
 from sequen_dagster.marts.compare import Difference, compare
 from sequen_dagster.marts.copies import attach_copy, copy_tables
 
@@ -92,11 +92,24 @@ def test_catalog_is_what_the_manifest_says(tmp_path: Path) -> None:
     manifest.write_text(
         """{"nodes": {
             "model.sequen.fct_a": {"name": "fct_a", "resource_type": "model",
-                "config": {"schema": null, "access": "public", "meta": {}}},
+                "columns": {"id": {"data_type": "varchar", "description": "Id. ",
+                    "config": {"meta": {"sequen": {"role": "key"}}}}},
+                "config": {"schema": null, "access": "public", "meta": {},
+                    "materialized": "exact"}},
             "model.sequen.rpt_b": {"name": "rpt_b", "resource_type": "model",
-                "config": {"access": "public", "meta": {"sequen": {"is_history": true}}}},
+                "columns": {}, "config": {"access": "public", "materialized": "table",
+                    "meta": {"sequen": {"is_history": true}}}},
+            "model.sequen.a": {"name": "a", "resource_type": "model", "columns": {},
+                "depends_on": {"nodes": ["model.sequen.fct_a", "model.sequen.z"]},
+                "config": {"access": "public", "meta": {}, "materialized": "view"}},
+            "model.sequen.z": {"name": "z", "resource_type": "model", "columns": {},
+                "depends_on": {"nodes": ["model.sequen.fct_a"]},
+                "config": {"access": "public", "meta": {}, "materialized": "view"}},
+            "model.sequen.part": {"name": "part", "resource_type": "model",
+                "config": {"access": "protected", "materialized": "ephemeral"}},
             "model.sequen.rows": {"name": "rows", "resource_type": "model",
-                "config": {"access": "protected", "meta": {}}},
+                "columns": {},
+                "config": {"access": "protected", "meta": {}, "materialized": "view"}},
             "model.sequen.fct_step": {"name": "fct_step", "resource_type": "model",
                 "config": {"schema": "intermediate", "access": "protected", "meta": {}}},
             "seed.sequen.fct_list": {"name": "fct_list", "resource_type": "seed",
@@ -111,6 +124,8 @@ def test_catalog_is_what_the_manifest_says(tmp_path: Path) -> None:
 
     catalog = TableCatalog.load(manifest)
 
-    assert (catalog.public, catalog.private) == (("fct_a", "rpt_b"), ("rows",))
+    assert (catalog.tables, catalog.views) == (("fct_a", "rpt_b"), ("z", "a"))
+    assert catalog.private == ("rows",)
     assert catalog.compared == ("fct_a", "rows")
     assert catalog.keys == {"fct_a": ("id",), "rpt_b": ("x", "y")}
+    assert catalog.columns["fct_a"] == (TableColumn("id", "VARCHAR", "key", "Id."),)

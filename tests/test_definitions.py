@@ -11,6 +11,7 @@ from sequen_dagster.marts.catalog import TableCatalog
 from sequen_dagster.marts.project import manifest_path, project_dir
 from sequen_dagster.reports.assets import DBT_DOCS, PUBLISHED_SNAPSHOT, build_reports_assets
 from sequen_dagster.settings import SequenSettings
+from support.compiled import NO_TABLES
 from support.homes import settings_of
 
 STAGE_GROUPS = {"exports", "lake", "marts", "reports"}
@@ -65,7 +66,7 @@ def test_docs_follow_the_snapshot_unless_they_are_switched_off(
     defs: dg.Definitions, tmp_path: Path
 ) -> None:
     graph = defs.resolve_asset_graph()
-    without = build_reports_assets(settings_of(tmp_path, dbt_docs=False), tables={})
+    without = build_reports_assets(settings_of(tmp_path, dbt_docs=False), NO_TABLES, keys=[])
 
     assert graph.get(DBT_DOCS).parent_keys == {PUBLISHED_SNAPSHOT}
     assert DBT_DOCS not in {asset.key for asset in without}

@@ -22,6 +22,7 @@ from sequen_dagster.reports.publish import publish, snapshot_path
 from sequen_dagster.reports.training import write_training_set
 from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.settings import SequenSettings
+from support.compiled import create_views, training_columns
 from support.homes import event, settings_of, write_events
 from support.lake import drain, home_of, lake_of
 from support.snapshots import START, Snapshot
@@ -54,6 +55,7 @@ def write_snapshot(settings: SequenSettings) -> None:
     path.parent.mkdir(parents=True)
     with duckdb.connect(path) as connection:
         snapshot.write(connection)
+        create_views(connection)
 
 
 def write_noise(settings: SequenSettings, path: str, *, events: int) -> Path:
@@ -202,15 +204,15 @@ def test_report_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
 def test_training_set_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_snapshot(settings)
-    path = write_training_set(settings).path
+    path = write_training_set(settings, training_columns()).path
     before = path.read_bytes()
 
     with files_of_at_most(1_000), pytest.raises(StorageError, match="training set: File too large"):
-        write_training_set(settings)
+        write_training_set(settings, training_columns())
 
     assert path.read_bytes() == before
     assert sorted(part.name for part in path.parent.iterdir()) == [path.name, "manifest.json"]
-    assert write_training_set(settings).path.read_bytes() == before
+    assert write_training_set(settings, training_columns()).path.read_bytes() == before
 
 
 @pytest.fixture
@@ -299,7 +301,7 @@ def test_training_set_is_flushed_before_it_takes_its_name(
     settings = settings_of(tmp_path)
     write_snapshot(settings)
 
-    write_training_set(settings)
+    write_training_set(settings, training_columns())
 
     folder = "serving/training"
     assert order == [

@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 
 from sequen_dagster.errors import AlertError, SettingsError, StorageError
+from sequen_dagster.names import NAMES
 from sequen_dagster.settings import load_settings
 from sequen_dagster.triggers.failures import FailedRun, Hook, build_failure_sensor
 from support.homes import settings_of
@@ -57,7 +58,7 @@ def tick(
     tmp_path: Path,
     *,
     failure: Exception = FULL,
-    job_name: str = "sequen_run",
+    job_name: str = NAMES.run_job,
     hook: Hook | None = None,
     **settings: Any,
 ) -> object:
@@ -95,7 +96,7 @@ def test_function_of_the_user_gets_the_facts(tmp_path: Path) -> None:
     assert tick(tmp_path, hook=told.append) is None
 
     (failed,) = told
-    assert (failed.job, failed.step, failed.error) == ("sequen_run", "lake", "StorageError")
+    assert (failed.job, failed.step, failed.error) == (NAMES.run_job, "lake", "StorageError")
     assert "StorageError: disk full xxx" in failed.message
     assert len(failed.message) == 500
     assert failed.link == f"/runs/{failed.run_id}"

@@ -69,7 +69,7 @@ def test_files_are_requested_once_they_are_stable(tmp_path: Path) -> None:
 
     file_group = request.run_key
     assert request.tags == {"sequen/file_group": file_group}
-    assert request.run_config == {"ops": {"lake": {"config": {"file_group": file_group}}}}
+    assert request.run_config == {"ops": {"sequen_lake": {"config": {"file_group": file_group}}}}
     assert len(file_group or "") == 32
 
 

@@ -76,3 +76,26 @@ def test_snapshot_is_complete_after_a_writer_was_killed(tmp_path: Path) -> None:
     assert (settings.home / "warehouse.duckdb.wal").exists()
 
     assert publish(settings, ["fct_events", "fct_hidden"]).row_counts == {"fct_events": 502}
+
+
+def test_public_views_stay_views_and_read_the_tables_published(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    fill(settings, 3)
+    with connect(settings) as warehouse:
+        warehouse.execute(
+            "create view main.events_counted as select count(*) as rows from main.fct_events"
+        )
+        warehouse.execute(
+            "create view main.counted_twice as select rows * 2 as rows from main.events_counted"
+        )
+
+    published = publish(settings, ["fct_events"], ["events_counted", "counted_twice", "not_built"])
+    fill(settings, 5)
+
+    assert published.row_counts == {"fct_events": 3}
+    with duckdb.connect(published.path, read_only=True) as snapshot:
+        assert snapshot.execute("from counted_twice").fetchall() == [(6,)]
+    # Under whatever name it is attached.
+    with duckdb.connect() as reader:
+        reader.execute(f"attach '{published.path}' as other (read_only)")
+        assert reader.execute("from other.counted_twice").fetchall() == [(6,)]

@@ -19,6 +19,7 @@ from sequen_dagster.reports.document.report import Report, report_schema
 from sequen_dagster.reports.files import WrittenReport, make_report, read_report
 from sequen_dagster.reports.options import report_options
 from sequen_dagster.settings import SequenSettings
+from support.compiled import NO_TABLES
 from support.histories import Row, after
 from support.homes import settings_of
 from support.published import file_of, publish_rows
@@ -388,7 +389,7 @@ def test_asset_has_numbers_to_plot_and_checks_of_the_tiers(
 ) -> None:
     settings = settings_of(tmp_path)
     publish_rows(settings, recording, file_of(ROWS))
-    assets = build_reports_assets(settings, tables={})
+    assets = build_reports_assets(settings, NO_TABLES, keys=[])
     (asset,) = [one for one in assets if one.key == COMPLETENESS_REPORT]
 
     with dg.DagsterInstance.ephemeral() as instance:

@@ -23,22 +23,18 @@ from sequen_dagster.cli.main import main
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.assets import TRAINING_SET, build_reports_assets
 from sequen_dagster.reports.publish import snapshot_path
-from sequen_dagster.reports.training import (
-    find_cuts,
-    training_dir,
-    training_rows,
-    write_training_set,
-)
-from sequen_dagster.reports.training_columns import COLUMNS
-from sequen_dagster.reports.training_manifest import SPLITS, Cuts
+from sequen_dagster.reports.training import TrainingSet, training_dir, training_rows
+from sequen_dagster.reports.training import write_training_set as write_columns_of
+from sequen_dagster.reports.training_manifest import SPLITS
 from sequen_dagster.settings import SequenSettings, load_settings
+from support.compiled import compiled_views, create_views, training_columns
 from support.homes import event, settings_of, write_events
 from support.snapshots import START, Snapshot, at, bucket_of, labels_of, split_of, visitors
 
 (TRAIN,), (VALIDATION,), (TEST,) = (visitors(split) for split in ("train", "validation", "test"))
-FEATURES = [column.name for column in COLUMNS if column.role in ("key", "feature")]
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "training.md"
 Row = dict[str, Any]
+Cuts = tuple[datetime, datetime, datetime]
 
 
 @cache
@@ -47,9 +43,34 @@ def engine() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": 1})
 
 
+@cache
+def features() -> list[str]:
+    return [column.name for column in training_columns() if column.role in ("key", "feature")]
+
+
+def write_training_set(home: SequenSettings) -> TrainingSet:
+    return write_columns_of(home, training_columns())
+
+
+def _quoted(instant: datetime | str) -> str:
+    return instant if isinstance(instant, str) else f"'{instant}'"
+
+
 def rows_of(snapshot: Snapshot, cuts: Cuts | None = None) -> list[Row]:
     snapshot.write(engine())
-    found = training_rows(engine(), cuts or find_cuts(engine()))
+    create_views(engine())
+    if cuts:
+        periods = zip(SPLITS, (70, 15, 15), ("null", *cuts[:2]), cuts, strict=False)
+        engine().execute(
+            "create or replace view training_periods as select * from (values "
+            + ", ".join(
+                f"('{period}', {percent}, cast({_quoted(starts_at)} as timestamp),"
+                f" cast({_quoted(ends_at)} as timestamp))"
+                for period, percent, starts_at, ends_at in periods
+            )
+            + ") as periods (period, share_percent, starts_at, ends_at)"
+        )
+    found = training_rows(engine())
     return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
 
@@ -59,7 +80,7 @@ def row_of(snapshot: Snapshot, name: str, cuts: Cuts | None = None) -> Row:
 
 
 def cut_at(validation: float, test: float, until: float) -> Cuts:
-    return Cuts(at(validation), at(test), at(until))
+    return at(validation), at(test), at(until)
 
 
 def write(folder: Path, snapshot: Snapshot) -> SequenSettings:
@@ -69,6 +90,7 @@ def write(folder: Path, snapshot: Snapshot) -> SequenSettings:
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(path) as connection:
         snapshot.write(connection)
+        create_views(connection)
     return home
 
 
@@ -400,7 +422,9 @@ def test_without_the_future_the_rows_are_the_same(seed: int, minute: int) -> Non
     for number, row in enumerate(rows):
         assert cut_off[row["labels_until"]][number] == row
         if row["original_timestamp"] == at(minute):
-            assert [at_once[number][name] for name in FEATURES] == [row[name] for name in FEATURES]
+            assert [at_once[number][name] for name in features()] == [
+                row[name] for name in features()
+            ]
 
 
 @settings(max_examples=6, deadline=None)
@@ -476,7 +500,9 @@ def test_columns_are_those_that_are_described(tmp_path: Path) -> None:
 
     with duckdb.connect() as connection:
         found = connection.execute("describe from read_parquet(?)", [str(written.path)]).fetchall()
-    assert [row[:2] for row in found] == [(column.name, column.type) for column in COLUMNS]
+    assert [row[:2] for row in found] == [
+        (column.name, column.type) for column in training_columns()
+    ]
 
 
 def test_no_impressions_give_an_empty_file_of_the_same_columns(tmp_path: Path) -> None:
@@ -490,7 +516,9 @@ def test_no_impressions_give_an_empty_file_of_the_same_columns(tmp_path: Path) -
     )
     with duckdb.connect() as connection:
         found = connection.execute("describe from read_parquet(?)", [str(written.path)]).fetchall()
-    assert [row[:2] for row in found] == [(column.name, column.type) for column in COLUMNS]
+    assert [row[:2] for row in found] == [
+        (column.name, column.type) for column in training_columns()
+    ]
 
 
 def test_one_impression_is_no_crash() -> None:
@@ -504,7 +532,7 @@ def test_one_impression_is_no_crash() -> None:
 
 def test_asset_reports_rows_by_split_and_no_value(tmp_path: Path) -> None:
     home = write(tmp_path, ten_of_each())
-    assets = build_reports_assets(home, tables={})
+    assets = build_reports_assets(home, compiled_views()[0], keys=[])
     (asset,) = [one for one in assets if one.key == TRAINING_SET]
 
     with dg.DagsterInstance.ephemeral() as instance:
@@ -536,7 +564,11 @@ def loose_umask() -> Iterator[None]:
 @pytest.mark.usefixtures("loose_umask")
 def test_files_are_their_owners_alone(tmp_path: Path) -> None:
     home = write(tmp_path, ten_of_each())
-    (asset,) = [one for one in build_reports_assets(home, tables={}) if one.key == TRAINING_SET]
+    (asset,) = [
+        one
+        for one in build_reports_assets(home, compiled_views()[0], keys=[])
+        if one.key == TRAINING_SET
+    ]
 
     with dg.DagsterInstance.ephemeral() as instance:
         dg.materialize([asset], instance=instance)
@@ -591,7 +623,8 @@ def test_page_describes_every_column() -> None:
     rows = [line for line in text.splitlines() if re.match(r"\| `\w+` \| [A-Z]+ \|", line)]
 
     assert rows == [
-        f"| `{one.name}` | {one.type} | {one.role} | {one.description} |" for one in COLUMNS
+        f"| `{one.name}` | {one.type} | {one.role} | {one.description} |"
+        for one in training_columns()
     ]
 
 

@@ -12,9 +12,9 @@ from sequen_dagster.lake.assets import (
     build_lake_assets,
     retry_policy,
 )
+from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.jobs import build_schedules, build_sensors
-from sequen_dagster.triggers.new_files import DRAIN_JOB
 from support.homes import event, set_modified_at, settings_of, write_events
 from support.lake import pending_files
 
@@ -32,15 +32,15 @@ def test_the_requested_job_drains(tmp_path: Path, instance: dg.DagsterInstance) 
         assets=[build_lake_assets(settings)],
         jobs=[
             dg.define_asset_job(
-                DRAIN_JOB,
+                NAMES.drain_job,
                 selection=dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_RECORDS),
             )
         ],
     )
 
-    result = defs.resolve_job_def(DRAIN_JOB).execute_in_process(instance=instance)
+    result = defs.resolve_job_def(NAMES.drain_job).execute_in_process(instance=instance)
 
-    (accepted,) = result.asset_materializations_for_node("lake")[:1]
+    (accepted,) = result.asset_materializations_for_node(NAMES.lake_op)[:1]
     assert accepted.metadata["accepted"].value == 1
     assert accepted.metadata["quarantined"].value == 1
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}

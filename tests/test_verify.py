@@ -16,9 +16,9 @@ from sequen_dagster.marts.compare import Difference
 from sequen_dagster.marts.project import manifest_path, tables_fingerprint
 from sequen_dagster.marts.verify import Verification, verify
 from sequen_dagster.marts.warehouse import connect, load_commits
+from sequen_dagster.names import NAMES
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.triggers.jobs import FULL_JOB, VERIFY_JOB
 from support.homes import event, settings_of, write_events, write_text
 from support.lake import drain, home_of, lake_of
 
@@ -96,7 +96,7 @@ def test_damaged_rows_are_found(damaged: SequenSettings) -> None:
 
 @pytest.mark.slow
 def test_check_reports_counts_and_no_keys(damaged: SequenSettings) -> None:
-    job = build_definitions(damaged).resolve_job_def(VERIFY_JOB)
+    job = build_definitions(damaged).resolve_job_def(NAMES.verify_job)
 
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance)
@@ -118,17 +118,17 @@ def test_check_is_no_part_of_the_full_run(demo: SequenSettings) -> None:
     defs = build_definitions(demo)
     steps = {
         name: {node.name for node in defs.resolve_job_def(name).nodes}
-        for name in (FULL_JOB, VERIFY_JOB)
+        for name in (NAMES.run_job, NAMES.verify_job)
     }
 
-    assert steps[FULL_JOB] == {
-        "lake",
-        "marts",
+    assert steps[NAMES.run_job] == {
+        NAMES.lake_op,
+        NAMES.marts_op,
         "published_snapshot",
         "completeness_report",
         "training_set",
     }
-    assert steps[VERIFY_JOB] == {"warehouse_equals_a_full_refresh"}
+    assert steps[NAMES.verify_job] == {"warehouse_equals_a_full_refresh"}
 
 
 def test_every_table_that_is_compared_has_a_key(demo: SequenSettings) -> None:

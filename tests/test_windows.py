@@ -23,6 +23,8 @@ UNIQUE = {
     ("rpt_fixes", "attribute"): "an attribute has one fix for a source and period",
     ("rpt_late_events", "lateness_seconds"): "the rows before are grouped by it",
     ("rpt_restatements", "build_number"): "builds are counted",
+    ("training_impressions", "basis"): "an impression has one dwell time of each basis",
+    ("training_impressions", "page_view_id"): "a page view has one click before it",
 }
 # These give the same for a whole partition, in whatever order it is read.
 ORDERLESS = (exp.Count, exp.Max, exp.Min, exp.Sum)

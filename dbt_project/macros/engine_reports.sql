@@ -202,3 +202,13 @@
         )
     end
 {%- endmacro %}
+
+{# Aggregate: the value below which some percent of all stand, the sum of `percents`; one that occurs. #}
+{% macro value_at_percent(column, percents) -%}
+    {{ return(adapter.dispatch('value_at_percent', 'sequen')(column, percents)) }}
+{%- endmacro %}
+
+{# Spark: percentile_disc(share) within group (order by column). #}
+{% macro duckdb__value_at_percent(column, percents) -%}
+    quantile_disc({{ column }}, {{ (percents | sum) / 100 }})
+{%- endmacro %}

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import dagster as dg
 
 from sequen_dagster.exports.files import Listing
+from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 
-RAW_EVENTS = dg.AssetKey("raw_events")
+RAW_EVENTS = dg.AssetKey(NAMES.raw_events)
 # Owners of the assets of every stage.
 OWNERS = ["team:data-engineering"]
 # Metadata key: a sentence for each location where no file was found or some were passed over.

@@ -21,12 +21,13 @@ from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_rows import UnreadFile
 from sequen_dagster.lake.replay import Choice, Replayed, replay_batches, retry_dead_lettered
 from sequen_dagster.lake.rewrites import drop_old_raw_text
+from sequen_dagster.names import NAMES
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.runtime.text import printable, quoted
 from sequen_dagster.settings import SequenSettings
 
-VALIDATED_EVENTS = dg.AssetKey("validated_events")
-QUARANTINED_RECORDS = dg.AssetKey("quarantined_records")
+VALIDATED_EVENTS = dg.AssetKey(NAMES.validated_events)
+QUARANTINED_RECORDS = dg.AssetKey(NAMES.quarantined_records)
 _RETRY_DELAY_SECONDS = 30
 DAY_PATTERN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
 # Metadata of a run that was asked to validate batches again.
@@ -121,7 +122,7 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
     lake_folder = intake.home.lake
 
     @dg.multi_asset(
-        name="lake",
+        name=NAMES.lake_op,
         specs=[
             _spec(VALIDATED_EVENTS, "Events that honor the contract, as Parquet.", "pandera"),
             _spec(

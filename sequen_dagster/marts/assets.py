@@ -42,15 +42,10 @@ from sequen_dagster.marts.warehouse import (
     load_commits,
     row_counts,
 )
+from sequen_dagster.names import NAMES
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.settings import SequenSettings
-
-# Tag of a run that only the automation has asked for.
-AUTOMATION = "sequen/automation"
-POOL = "sequen_warehouse_writer"
-# Metadata of every table: how the build that made it went about it.
-BUILD = "sequen/build"
 
 
 class MartsConfig(dg.Config):
@@ -112,8 +107,8 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
     @dbt_assets(
         manifest=manifest_path(settings),
         dagster_dbt_translator=SequenTranslator(),
-        name="marts",
-        pool=POOL,
+        name=NAMES.marts_op,
+        pool=NAMES.writer_pool,
         exclude="resource_type:unit_test",
         retry_policy=retry_policy(settings),
     )
@@ -127,7 +122,9 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
             _load(context, settings)
             fingerprint = tables_fingerprint(settings)
             with connect(settings) as warehouse:
-                if AUTOMATION in context.run.tags and not why_stale(warehouse, fingerprint):
+                if NAMES.automation_tag in context.run.tags and not why_stale(
+                    warehouse, fingerprint
+                ):
                     # Another run was faster, one that a person has started or the daily one.
                     context.log.info("the tables are those of all commits; nothing to build")
                     return
@@ -225,7 +222,9 @@ def _stream_events(
     for event in (event for call in calls for event in call.stream()):
         if isinstance(event, dg.Output):
             emit("marts", event.output_name)
-            yield event.with_metadata({**event.metadata, "dagster/uri": uri, BUILD: build.kind})
+            yield event.with_metadata(
+                {**event.metadata, "dagster/uri": uri, NAMES.build_metadata: build.kind}
+            )
         else:
             yield event
 

@@ -6,10 +6,11 @@ import dagster as dg
 
 from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.marts.verify import Verification, verify
+from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 
 # No run materializes the asset, so none of Dagster's own runs takes the check along.
-WAREHOUSE = dg.AssetKey("warehouse")
+WAREHOUSE = dg.AssetKey(NAMES.warehouse)
 EQUALS_A_FULL_REFRESH = dg.AssetCheckKey(WAREHOUSE, "equals_a_full_refresh")
 
 

@@ -6,10 +6,11 @@ made by one step, so one new commit has to ask for all of them in one tick, and 
 
 import dagster as dg
 
+from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 
-LAKE = dg.AssetKey("validated_events")
-SNAPSHOT = dg.AssetKey("published_snapshot")
+LAKE = dg.AssetKey(NAMES.validated_events)
+SNAPSHOT = dg.AssetKey(NAMES.published_snapshot)
 # A table that every build rebuilds, and whose events the build gives last.
 TABLES = dg.AssetKey("rpt_batches")
 # How long a build waits for drains to end, in minutes. A stream that never pauses would starve it.

@@ -1,6 +1,6 @@
 """Marts: tables of the warehouse, copied into a database file of their own."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,11 @@ _STORAGE_VERSION: Final = "v1.4.0"
 
 
 def copy_tables(
-    warehouse: duckdb.DuckDBPyConnection, target: Path, *, names: Collection[str]
+    warehouse: duckdb.DuckDBPyConnection,
+    target: Path,
+    *,
+    names: Collection[str],
+    views: Iterable[str] = (),
 ) -> dict[str, int]:
     """Copy tables that people read into a new database file, each under its own name.
 
@@ -25,6 +29,8 @@ def copy_tables(
         warehouse: from `connect`, with the folder of the target among its `folders`.
         target: the file; it is not there yet.
         names: tables of schema `main`; one that has not been built is left out.
+        views: views of schema `main` that stay views, each after those that it reads. In the copy
+            they read the tables copied.
 
     Returns:
         Rows by table.
@@ -42,8 +48,29 @@ def copy_tables(
                 f'create table copy.main."{name}" as select * from main."{name}"'  # noqa: S608
             ).fetchone()
             row_counts[name] = copied[0] if copied else 0
+    _copy_views(warehouse, views)
     warehouse.execute("detach copy")
     return row_counts
+
+
+def _copy_views(warehouse: duckdb.DuckDBPyConnection, views: Iterable[str]) -> None:
+    """Make the views in the database `copy`.
+
+    The engine keeps the text of a view without the name of its database, so that the same text
+    reads the tables of whichever database holds it.
+    """
+    own = warehouse.execute("select current_database()").fetchone()
+    texts = dict(
+        warehouse.execute(
+            "select view_name, sql from duckdb_views()"
+            " where database_name = current_database() and schema_name = 'main'"
+        ).fetchall()
+    )
+    warehouse.execute("use copy")
+    for name in views:
+        if name in texts:
+            warehouse.execute(texts[name])
+    warehouse.execute(f'use "{own[0] if own else ""}"')
 
 
 def attach_copy(warehouse: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:

@@ -21,12 +21,11 @@ from sequen_dagster.lake.assets import (
     LakeConfig,
 )
 from sequen_dagster.lake.replay import Choice
-from sequen_dagster.marts.assets import BUILD
+from sequen_dagster.names import NAMES
 from sequen_dagster.reports.files import read_report
 from sequen_dagster.runtime.progress import listening
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import root_cause
-from sequen_dagster.triggers.jobs import FULL_JOB
 
 
 @dataclass(frozen=True)
@@ -90,13 +89,13 @@ def run_pipeline(
     """
     # Whoever waits at a terminal is told at once, and tries again.
     at_once = settings.model_copy(update={"step_retries": 0})
-    job = build_definitions(at_once).resolve_job_def(FULL_JOB)
+    job = build_definitions(at_once).resolve_job_def(NAMES.run_job)
     again = LakeConfig.asking(replay or Choice(), retry_dead_lettered=retry_dead_lettered)
     asked = {
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         "ops": {
-            "lake": {"config": again.model_dump()},
-            "marts": {"config": {"full_refresh": full_refresh}},
+            NAMES.lake_op: {"config": again.model_dump()},
+            NAMES.marts_op: {"config": {"full_refresh": full_refresh}},
         },
     }
     log = Home(settings.home).dbt.run_log
@@ -111,7 +110,7 @@ def run_pipeline(
     told = _told(result)
     steps = [event for event in result.all_events if event.is_step_success]
     failed = [event for event in result.all_events if event.is_step_failure]
-    errors = [(event.step_key, *_root_cause(event)) for event in failed]
+    errors = [(NAMES.stage_of(str(event.step_key)), *_root_cause(event)) for event in failed]
     checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
     return RunOutcome(
         is_success=result.success,
@@ -121,7 +120,8 @@ def run_pipeline(
             _described(check) for check in checks if check.severity == dg.AssetCheckSeverity.ERROR
         ),
         seconds_by_stage={
-            str(event.step_key): event.step_success_data.duration_ms / 1000 for event in steps
+            NAMES.stage_of(str(event.step_key)): event.step_success_data.duration_ms / 1000
+            for event in steps
         },
         new_files=int(told.get("files", 0)),
         revalidated=int(told.get(REVALIDATED, 0)),
@@ -129,7 +129,7 @@ def run_pipeline(
         left_paths=tuple(told.get(LEFT_PATHS, ())),
         unread_files=tuple(told.get(UNREAD, ())),
         exports_found=tuple(told.get(EXPORTS_FOUND, ())),
-        build=str(told.get(BUILD, "")),
+        build=str(told.get(NAMES.build_metadata, "")),
         is_lock_timeout=any(name == LockTimeoutError.__name__ for _, name, _ in errors),
     )
 

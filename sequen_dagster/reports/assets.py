@@ -1,7 +1,7 @@
 """Reports: the snapshot, the report, dbt's docs and the training set as Dagster assets."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +13,9 @@ from sequen_dagster.home.layout import Home
 from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import retry_policy
-from sequen_dagster.marts.assets import POOL
+from sequen_dagster.marts.catalog import TableCatalog, TableColumn
 from sequen_dagster.marts.conditions import publication_condition
+from sequen_dagster.names import NAMES
 from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
 from sequen_dagster.reports.document.completeness import UNLOCKS
 from sequen_dagster.reports.files import make_report
@@ -22,47 +23,47 @@ from sequen_dagster.reports.options import report_options
 from sequen_dagster.reports.publish import publish
 from sequen_dagster.reports.rendering import describe_conflict, overall
 from sequen_dagster.reports.training import write_training_set
-from sequen_dagster.reports.training_columns import COLUMNS
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.settings.completeness import TIERS
 
-PUBLISHED_SNAPSHOT = dg.AssetKey("published_snapshot")
-COMPLETENESS_REPORT = dg.AssetKey("completeness_report")
-DBT_DOCS = dg.AssetKey("dbt_docs")
-TRAINING_SET = dg.AssetKey("training_set")
+PUBLISHED_SNAPSHOT = dg.AssetKey(NAMES.published_snapshot)
+COMPLETENESS_REPORT = dg.AssetKey(NAMES.completeness_report)
+DBT_DOCS = dg.AssetKey(NAMES.dbt_docs)
+TRAINING_SET = dg.AssetKey(NAMES.training_set)
 
 
 def build_reports_assets(
-    settings: SequenSettings, *, tables: Mapping[str, dg.AssetKey]
+    settings: SequenSettings, catalog: TableCatalog, *, keys: Iterable[dg.AssetKey]
 ) -> list[dg.AssetsDefinition]:
     """The assets that people open.
 
     Args:
         settings: the home.
-        tables: the public tables, which the snapshot holds: name to key.
+        catalog: the tables of the dbt project.
+        keys: keys of the public ones, which the snapshot holds.
 
     Returns:
         The snapshot, and what is made from it.
     """
     return [
-        _published_snapshot(settings, tables),
+        _published_snapshot(settings, catalog, keys),
         _completeness_report(settings),
-        _training_set(settings),
+        _training_set(settings, catalog.columns["training_impressions"]),
         *([_dbt_docs(settings)] if settings.dbt_docs else []),
     ]
 
 
 def _published_snapshot(
-    settings: SequenSettings, tables: Mapping[str, dg.AssetKey]
+    settings: SequenSettings, catalog: TableCatalog, keys: Iterable[dg.AssetKey]
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=PUBLISHED_SNAPSHOT,
-        deps=sorted(tables.values()),
+        deps=sorted(keys),
         group_name="reports",
         kinds={"duckdb"},
         owners=OWNERS,
-        pool=POOL,
+        pool=NAMES.writer_pool,
         freshness_policy=dg.FreshnessPolicy.time_window(
             # Half a policy is none: Dagster asks for a window in which it fails.
             warn_window=timedelta(hours=settings.fresh_within_hours),
@@ -80,7 +81,7 @@ def _published_snapshot(
         home = Home(settings.home)
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
         with locked, owner_only_files():
-            published = publish(settings, tables.keys())
+            published = publish(settings, catalog.tables, catalog.views)
             copy_readme(settings)
         emit("reports", "published snapshot")
         return dg.MaterializeResult(
@@ -209,7 +210,7 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         group_name="reports",
         kinds={"dbt"},
         owners=OWNERS,
-        pool=POOL,
+        pool=NAMES.writer_pool,
         description=(
             "`serving/docs/index.html`: dbt's docs of all tables, columns and rules, as one page "
             "that needs no server; rebuilt where what it shows has changed."
@@ -239,11 +240,13 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
     return dbt_docs
 
 
-def _training_set(settings: SequenSettings) -> dg.AssetsDefinition:
-    columns = [
-        dg.TableColumn(column.name, column.type, description=column.description)
-        for column in COLUMNS
-    ]
+def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> dg.AssetsDefinition:
+    schema = dg.TableSchema(
+        columns=[
+            dg.TableColumn(column.name, column.type, description=column.description)
+            for column in columns
+        ]
+    )
 
     @dg.asset(
         key=TRAINING_SET,
@@ -252,8 +255,8 @@ def _training_set(settings: SequenSettings) -> dg.AssetsDefinition:
         kinds={"parquet", "duckdb"},
         owners=OWNERS,
         # Not for the warehouse, but for the lock that keeps it apart from an erasure.
-        pool=POOL,
-        metadata={"dagster/column_schema": dg.TableSchema(columns=columns)},
+        pool=NAMES.writer_pool,
+        metadata={"dagster/column_schema": schema},
         description=(
             "`serving/training/impressions.parquet`: every impression with what was known when it "
             "was shown, what followed, and a split that leaks neither visitors nor time."
@@ -266,7 +269,7 @@ def _training_set(settings: SequenSettings) -> dg.AssetsDefinition:
         home = Home(settings.home)
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
         with locked, owner_only_files():
-            written = write_training_set(settings)
+            written = write_training_set(settings, columns)
         emit("reports", "training set")
         return dg.MaterializeResult(
             metadata={

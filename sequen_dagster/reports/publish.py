@@ -3,7 +3,7 @@
 In: the public tables of the warehouse. Out: `serving/sequen.duckdb`, replaced in one step.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,7 +46,9 @@ def read_rows(
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def publish(settings: SequenSettings, tables: Collection[str]) -> Published:
+def publish(
+    settings: SequenSettings, tables: Collection[str], views: Iterable[str] = ()
+) -> Published:
     """Copy the public tables into a new database file and put it in place of the old one.
 
     Hold `writer_lock`. Readers that have the old file open keep it until they open again.
@@ -54,6 +56,7 @@ def publish(settings: SequenSettings, tables: Collection[str]) -> Published:
     Args:
         settings: the home.
         tables: names of the public tables, from `TableCatalog`.
+        views: names of the public views, each after those that it reads.
 
     Returns:
         The path and the row counts.
@@ -67,5 +70,5 @@ def publish(settings: SequenSettings, tables: Collection[str]) -> Published:
         replace_database(target, "the snapshot", fail_points=_FAIL_POINTS) as unfinished,
         connect(settings, folders=[target.parent]) as warehouse,
     ):
-        row_counts = copy_tables(warehouse, unfinished, names=tables)
+        row_counts = copy_tables(warehouse, unfinished, names=tables, views=views)
     return Published(target, row_counts)

@@ -1,19 +1,17 @@
 """Reports: the training set, every impression with its labels and its split (`training_set`).
 
-In: the published snapshot. Out: `serving/training/impressions.parquet`, replaced in one step, and
-`manifest.json`, which says what is in it.
+In: the view `training_impressions` of the published snapshot. Out:
+`serving/training/impressions.parquet`, replaced in one step, and `manifest.json`, which says what
+is in it.
 """
 
-import functools
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import Final
 
 import duckdb
 
@@ -25,12 +23,10 @@ from sequen_dagster.home.durable import (
     writing,
 )
 from sequen_dagster.home.layout import Home
+from sequen_dagster.marts.catalog import TableColumn
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.reports.training_manifest import (
     SPLITS,
-    TRAIN_PERCENT,
-    VALIDATION_PERCENT,
-    Cuts,
     Manifest,
     describe,
 )
@@ -38,14 +34,6 @@ from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.redaction import without_values
 from sequen_dagster.settings import SequenSettings
-
-_CUTS: Final = f"""
-    select
-        quantile_disc(original_timestamp, {TRAIN_PERCENT / 100}),
-        quantile_disc(original_timestamp, {(TRAIN_PERCENT + VALIDATION_PERCENT) / 100}),
-        (select max(original_timestamp) + interval 1 microsecond from fct_events)
-    from fct_impressions
-"""  # noqa: S608  # our own numbers
 
 
 @dataclass(frozen=True)
@@ -71,39 +59,29 @@ def training_dir(settings: SequenSettings) -> Path:
     return Home(settings.home).serving.training
 
 
-def find_cuts(snapshot: duckdb.DuckDBPyConnection) -> Cuts:
-    """Where the impressions of a snapshot are cut in time; exact, and the same for any order."""
-    found = snapshot.execute(_CUTS).fetchone()
-    return Cuts(*found) if found else Cuts(None, None, None)
-
-
-def training_rows(snapshot: duckdb.DuckDBPyConnection, cuts: Cuts) -> duckdb.DuckDBPyRelation:
+def training_rows(snapshot: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
     """Every impression with its features, labels and split, ordered by time and id.
 
     Args:
-        snapshot: a connection to the published tables.
-        cuts: from `find_cuts`, or those of an earlier set that this one is to be compared with.
+        snapshot: a connection to the published tables and views.
 
     Returns:
-        The rows, not sorted yet; the columns are those of `training_columns`.
+        The rows of the view `training_impressions`, not sorted yet.
     """
-    variables = {
-        "train_percent": TRAIN_PERCENT,
-        "validation_percent": VALIDATION_PERCENT,
-        "validation_from": cuts.validation_from,
-        "test_from": cuts.test_from,
-        "known_until": cuts.known_until,
-    }
-    for name, value in variables.items():
-        snapshot.execute(f"set variable {name} = ?", [value])
-    snapshot.execute(_query())
+    # A table first: joins and a sort of wide rows in one query hold more in memory than both, one
+    # after the other, and none of it can be put on the disk meanwhile.
+    snapshot.execute("create or replace temporary table training_rows as from training_impressions")
     return snapshot.sql("from training_rows order by original_timestamp, impression_id")
 
 
-def write_training_set(settings: SequenSettings) -> TrainingSet:
+def write_training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> TrainingSet:
     """Write the training set of the published snapshot in place of the old one.
 
     Hold `writer_lock`: a set that began before somebody was erased would bring the person back.
+
+    Args:
+        settings: the home.
+        columns: those of the view `training_impressions`, from `TableCatalog`.
 
     Returns:
         The path and the manifest.
@@ -117,9 +95,8 @@ def write_training_set(settings: SequenSettings) -> TrainingSet:
         make_folder(target.parent)
     try:
         with _opened(settings) as snapshot:
-            cuts = find_cuts(snapshot)
-            training_rows(snapshot, cuts).write_parquet(str(unfinished), compression="zstd")
-            manifest = describe(settings, snapshot, cuts, unfinished)
+            training_rows(snapshot).write_parquet(str(unfinished), compression="zstd")
+            manifest = describe(settings, snapshot, columns, unfinished)
         with writing("the training set", settings.home):
             with unfinished.open("rb") as handle:
                 os.fsync(handle.fileno())
@@ -132,11 +109,6 @@ def write_training_set(settings: SequenSettings) -> TrainingSet:
         unfinished.unlink(missing_ok=True)
     write_report_file(target.with_name("manifest.json"), json.dumps(manifest, indent=2) + "\n")
     return TrainingSet(target, manifest)
-
-
-@functools.cache
-def _query() -> str:
-    return resources.files(__package__).joinpath("training.sql").read_text(encoding="utf-8")
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Reports: what the training set holds, counted: `serving/training/manifest.json`."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -9,15 +10,12 @@ from typing import Any, Final
 
 import duckdb
 
+from sequen_dagster.marts.catalog import TableColumn
 from sequen_dagster.reports.publish import read_rows
-from sequen_dagster.reports.training_columns import COLUMNS
 from sequen_dagster.settings import RULES_VERSION, SequenSettings
 
 TRAINING_VERSION: Final = 1
 SPLITS: Final = ("train", "validation", "test", "unused")
-# Of visitors by their hash, and of impressions by their time; the test set gets the rest.
-TRAIN_PERCENT: Final = 70
-VALIDATION_PERCENT: Final = 15
 
 _COUNTS: Final = """
     select visitor_split, time_split, split, count(*) as rows,
@@ -31,36 +29,25 @@ _COUNTS: Final = """
 Manifest = dict[str, Any]  # Any: JSON; `describe` says what is where
 
 
-@dataclass(frozen=True)
-class Cuts:
-    """The instants that cut time; each period ends before the instant at which the next begins.
-
-    Attributes:
-        validation_from: the 70 % quantile of the impressions' times; None where there are none.
-        test_from: the 85 % quantile.
-        known_until: just after the last event of any type.
-    """
-
-    validation_from: datetime | None
-    test_from: datetime | None
-    known_until: datetime | None
-
-
 def describe(
-    settings: SequenSettings, snapshot: duckdb.DuckDBPyConnection, cuts: Cuts, file: Path
+    settings: SequenSettings,
+    snapshot: duckdb.DuckDBPyConnection,
+    columns: Sequence[TableColumn],
+    file: Path,
 ) -> Manifest:
     """Say what a training set holds: counts and columns, no value of an event.
 
     Args:
         settings: the home.
-        snapshot: a connection that may read the file.
-        cuts: those by which it was made.
+        snapshot: a connection to the published tables that may read the file.
+        columns: those of the view.
         file: the Parquet file, wherever it lies for now.
 
     Returns:
         The manifest, the same for the same snapshot.
     """
     cells = _cells(snapshot, file)
+    periods = {row["period"]: row for row in read_rows(snapshot, "from training_periods")}
     counted = ("rows", "clicked", "converted", "with_dwell")
     with file.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
@@ -79,13 +66,14 @@ def describe(
             "sha256": digest,
         },
         "parameters": {
-            "train_percent": TRAIN_PERCENT,
-            "validation_percent": VALIDATION_PERCENT,
+            "train_percent": periods["train"]["share_percent"],
+            "validation_percent": periods["validation"]["share_percent"],
             "visitor_bucket": "first 15 hex digits of md5(visitor_key), modulo 100",
         },
         "cuts": {
-            name: at.isoformat(timespec="microseconds") + "Z" if at else None
-            for name, at in asdict(cuts).items()
+            "validation_from": _instant(periods["validation"]["starts_at"]),
+            "test_from": _instant(periods["test"]["starts_at"]),
+            "known_until": _instant(periods["test"]["ends_at"]),
         },
         "splits": {
             split: {
@@ -95,8 +83,12 @@ def describe(
             for split in SPLITS
         },
         "cells": cells,
-        "columns": [asdict(column) for column in COLUMNS],
+        "columns": [asdict(column) for column in columns],
     }
+
+
+def _instant(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="microseconds") + "Z" if at else None
 
 
 def _cells(

@@ -12,7 +12,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from sequen_dagster import errors
 from sequen_dagster.errors import AlertError
-from sequen_dagster.marts.assets import AUTOMATION
+from sequen_dagster.names import NAMES
 
 _TIMEOUT_SECONDS = 10.0
 _MOST_CHARACTERS = 500
@@ -50,7 +50,7 @@ def build_failure_sensor(
     status: dg.DefaultSensorStatus,
     hook: Hook | None = None,
 ) -> dg.SensorDefinition:
-    """The sensor `sequen_run_failures`.
+    """The sensor that reports runs which have failed.
 
     Args:
         webhook: the address that gets a JSON object with the fields of `FailedRun`.
@@ -60,14 +60,14 @@ def build_failure_sensor(
     """
 
     @dg.run_failure_sensor(
-        name="sequen_run_failures",
+        name=NAMES.run_failures_sensor,
         default_status=status,
         minimum_interval_seconds=tick_seconds,
         description="Reports runs that failed: to a webhook, and to a function of yours.",
     )
-    def sequen_run_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+    def run_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         run = context.dagster_run
-        if not (run.job_name.startswith("sequen_") or AUTOMATION in run.tags):
+        if not (run.job_name in NAMES.jobs or NAMES.automation_tag in run.tags):
             return dg.SkipReason(f"run {run.run_id} belongs to other definitions")
         if hook is None and webhook is None:
             return dg.SkipReason(
@@ -81,7 +81,7 @@ def build_failure_sensor(
             _post_failure(webhook.get_secret_value(), failed)
         return None
 
-    return sequen_run_failures
+    return run_failures
 
 
 def root_cause(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:

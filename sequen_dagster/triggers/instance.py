@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from sequen_dagster.marts.assets import POOL
+from sequen_dagster.names import NAMES
 
-_SENSORS = ("sequen_new_exports", "sequen_automation")
+_SENSORS = (NAMES.new_exports_sensor, NAMES.automation_sensor)
 
 
 def instance_warnings(instance: dg.DagsterInstance) -> list[str]:
@@ -17,19 +17,20 @@ def instance_warnings(instance: dg.DagsterInstance) -> list[str]:
         A sentence for each finding, with what to do.
     """
     found = []
-    limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
+    pool = NAMES.writer_pool
+    limits = {one.name: one.limit for one in instance.event_log_storage.get_pool_limits()}
     default = instance.get_concurrency_config().pool_config.default_pool_limit
-    limit = limits.get(POOL, default)
+    limit = limits.get(pool, default)
     if limit is None:
         found.append(
-            f"pool {POOL} has no limit, so runs wait for the file lock while they hold a worker. "
-            f"Run `dagster instance concurrency set {POOL} 1`, or set "
+            f"pool {pool} has no limit, so runs wait for the file lock while they hold a worker. "
+            f"Run `dagster instance concurrency set {pool} 1`, or set "
             "`concurrency.pools.default_limit: 1` in dagster.yaml."
         )
     elif limit > 1:
         found.append(
-            f"pool {POOL} admits {limit} writers, but the warehouse has room for one. "
-            f"Run `dagster instance concurrency set {POOL} 1`."
+            f"pool {pool} admits {limit} writers, but the warehouse has room for one. "
+            f"Run `dagster instance concurrency set {pool} 1`."
         )
     stopped = {
         state.instigator_name

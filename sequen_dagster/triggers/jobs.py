@@ -1,20 +1,17 @@
 """Triggers: new export files start a drain, a drain starts the marts, a day starts everything."""
 
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 
 from sequen_dagster.lake.assets import QUARANTINED_RECORDS, VALIDATED_EVENTS
 from sequen_dagster.lake.drain import Intake
 from sequen_dagster.lake.requests import RequestRules
-from sequen_dagster.marts.assets import AUTOMATION
 from sequen_dagster.marts.checks import EQUALS_A_FULL_REFRESH
+from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import Hook, build_failure_sensor
-from sequen_dagster.triggers.new_files import DRAIN_JOB, build_new_files_sensor
-
-FULL_JOB: Final = "sequen_run"
-VERIFY_JOB: Final = "sequen_verify"
+from sequen_dagster.triggers.new_files import build_new_files_sensor
 
 
 def build_jobs(assets: dg.AssetSelection) -> list[Any]:
@@ -26,17 +23,17 @@ def build_jobs(assets: dg.AssetSelection) -> list[Any]:
     # Any: Dagster has no public name for an asset job.
     return [
         dg.define_asset_job(
-            DRAIN_JOB,
+            NAMES.drain_job,
             selection=dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_RECORDS),
             description="Validate every pending export file and commit what it holds.",
         ),
         dg.define_asset_job(
-            FULL_JOB,
+            NAMES.run_job,
             selection=assets,
             description="The whole pipeline: exports to tables, report and published snapshot.",
         ),
         dg.define_asset_job(
-            VERIFY_JOB,
+            NAMES.verify_job,
             selection=dg.AssetSelection.checks(EQUALS_A_FULL_REFRESH),
             description="Rebuild all tables elsewhere and compare them with the actual ones.",
         ),
@@ -58,11 +55,11 @@ def build_sensors(
     """
     status = dg.DefaultSensorStatus.RUNNING if settings.sensors else dg.DefaultSensorStatus.STOPPED
     automation = dg.AutomationConditionSensorDefinition(
-        name="sequen_automation",
+        name=NAMES.automation_sensor,
         target=assets,
         minimum_interval_seconds=settings.tick_seconds,
         default_status=status,
-        run_tags={AUTOMATION: "true"},
+        run_tags={NAMES.automation_tag: "true"},
         description="Builds the tables after new commits in the lake, and publishes them.",
     )
     return [
@@ -88,14 +85,14 @@ def build_schedules(settings: SequenSettings) -> list[dg.ScheduleDefinition]:
     is_on = settings.sensors
     return [
         dg.ScheduleDefinition(
-            name="sequen_daily",
-            job_name=FULL_JOB,
+            name=NAMES.daily_schedule,
+            job_name=NAMES.run_job,
             cron_schedule=f"{int(minute)} {int(hour)} * * *",
             execution_timezone="UTC",
             run_config={
                 "ops": {
-                    "lake": {"config": {"only_stable": True}},
-                    "marts": {"config": {"test_whole_tables": True}},
+                    NAMES.lake_op: {"config": {"only_stable": True}},
+                    NAMES.marts_op: {"config": {"test_whole_tables": True}},
                 }
             },
             default_status=dg.DefaultScheduleStatus.RUNNING

@@ -19,12 +19,10 @@ from sequen_dagster.lake.drain import Intake
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_rows import FileStatus
 from sequen_dagster.lake.requests import FileGroup, RequestPlan, RequestRules, plan_requests
+from sequen_dagster.names import NAMES
 from sequen_dagster.runtime.text import counted, quoted
 from sequen_dagster.settings import Source
 
-DRAIN_JOB: Final = "sequen_drain"
-# Tag of a run: the group of files that it was asked to take in.
-FILE_GROUP: Final = "sequen/file_group"
 _MAX_NAMED: Final = 3
 _MAX_RUNS: Final = 1_000
 _UNDER_WAY: Final = [
@@ -39,7 +37,7 @@ _UNDER_WAY: Final = [
 def build_new_files_sensor(
     intake: Intake, rules: RequestRules, *, tick_seconds: int, status: dg.DefaultSensorStatus
 ) -> dg.SensorDefinition:
-    """The sensor `sequen_new_exports`.
+    """The sensor that starts runs for files which have arrived.
 
     Args:
         intake: the home and its sources.
@@ -48,8 +46,8 @@ def build_new_files_sensor(
         status: whether it starts switched on.
     """
     return dg.SensorDefinition(
-        name="sequen_new_exports",
-        job_name=DRAIN_JOB,
+        name=NAMES.new_exports_sensor,
+        job_name=NAMES.drain_job,
         evaluation_fn=_evaluate_tick(intake, rules),
         minimum_interval_seconds=tick_seconds,
         default_status=status,
@@ -129,15 +127,16 @@ def _conclude_ended(
 ) -> tuple[set[str], bool]:
     """Conclude the groups whose run has ended; return those under way, and whether any ended."""
     under_way = instance.get_runs(
-        dg.RunsFilter(job_name=DRAIN_JOB, statuses=_UNDER_WAY), limit=_MAX_RUNS
+        dg.RunsFilter(job_name=NAMES.drain_job, statuses=_UNDER_WAY), limit=_MAX_RUNS
     )
-    running = {run.tags[FILE_GROUP] for run in under_way if FILE_GROUP in run.tags}
+    tag = NAMES.file_group_tag
+    running = {run.tags[tag] for run in under_way if tag in run.tags}
     asked = {status.file_group for status in statuses if status.file_group}
     # Without any run, Dagster has not got to it: the same request is made again.
     ended = [
         file_group
         for file_group in sorted(asked - running)
-        if instance.get_runs(dg.RunsFilter(tags={FILE_GROUP: file_group}), limit=1)
+        if instance.get_runs(dg.RunsFilter(tags={tag: file_group}), limit=1)
     ]
     for file_group in ended:
         ledger.conclude_group(file_group, retry_seconds=retry_seconds)
@@ -147,8 +146,8 @@ def _conclude_ended(
 def _request_run(file_group: FileGroup) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=file_group.name,
-        run_config={"ops": {"lake": {"config": {"file_group": file_group.name}}}},
-        tags={FILE_GROUP: file_group.name},
+        run_config={"ops": {NAMES.lake_op: {"config": {"file_group": file_group.name}}}},
+        tags={NAMES.file_group_tag: file_group.name},
     )
 
 

@@ -7,8 +7,9 @@ import dagster as dg
 
 from sequen_dagster.lake.drain import Drained, Intake, Order
 from sequen_dagster.lake.requests import RequestRules
+from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.triggers.new_files import DRAIN_JOB, FILE_GROUP, build_new_files_sensor
+from sequen_dagster.triggers.new_files import build_new_files_sensor
 from support.lake import drain
 
 
@@ -55,14 +56,14 @@ class Daemon:
 
     def set_status(self, file_group: str, status: dg.DagsterRunStatus) -> None:
         """Have the run of a file group be in a state."""
-        for run in self.instance.get_runs(dg.RunsFilter(tags={FILE_GROUP: file_group})):
+        for run in self.instance.get_runs(dg.RunsFilter(tags={NAMES.file_group_tag: file_group})):
             self.instance.delete_run(run.run_id)
         self.instance.add_run(
             dg.DagsterRun(
-                job_name=DRAIN_JOB,
+                job_name=NAMES.drain_job,
                 run_id=str(uuid.uuid4()),
                 status=status,
-                tags={FILE_GROUP: file_group, "dagster/run_key": file_group},
+                tags={NAMES.file_group_tag: file_group, "dagster/run_key": file_group},
             )
         )
 

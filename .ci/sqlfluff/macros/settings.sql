@@ -8,4 +8,6 @@
 
 {% macro words_for_no_order() %}'null'{% endmacro %}
 
+{% macro value_at_percent(column, percents) %}max({{ column }}){% endmacro %}
+
 {% macro carried_value(path, is_as_written=false) %}cast(document as varchar){% endmacro %}

@@ -1,0 +1,110 @@
+"""Names of the Dagster objects, declared once and built from one name.
+
+A code location may hold several pipelines: objects whose names have to be unique in it begin with
+the name of theirs.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the Dagster objects of one pipeline are called.
+
+    Attributes:
+        name: of the pipeline; letters, digits and `_`.
+
+    Example:
+        >>> Names("shop").run_job
+        'shop_run'
+    """
+
+    name: str = "sequen"
+
+    # Assets; a table's asset is called as its dbt model.
+    raw_events = "raw_events"
+    validated_events = "validated_events"
+    quarantined_records = "quarantined_records"
+    warehouse = "warehouse"
+    published_snapshot = "published_snapshot"
+    completeness_report = "completeness_report"
+    dbt_docs = "dbt_docs"
+    training_set = "training_set"
+
+    @property
+    def lake_op(self) -> str:
+        """The step that takes in files."""
+        return f"{self.name}_lake"
+
+    @property
+    def marts_op(self) -> str:
+        """The step that builds the tables."""
+        return f"{self.name}_marts"
+
+    def stage_of(self, step: str) -> str:
+        """What a person calls a step: `lake` of `sequen_lake`, and an asset's step by its name."""
+        return step.removeprefix(f"{self.name}_")
+
+    @property
+    def drain_job(self) -> str:
+        """Takes in files."""
+        return f"{self.name}_drain"
+
+    @property
+    def run_job(self) -> str:
+        """Does everything from files to reports."""
+        return f"{self.name}_run"
+
+    @property
+    def verify_job(self) -> str:
+        """Proves that the tables are right."""
+        return f"{self.name}_verify"
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """All jobs."""
+        return (self.drain_job, self.run_job, self.verify_job)
+
+    @property
+    def new_exports_sensor(self) -> str:
+        """Starts runs for files that have arrived."""
+        return f"{self.name}_new_exports"
+
+    @property
+    def automation_sensor(self) -> str:
+        """Builds and publishes after new commits."""
+        return f"{self.name}_automation"
+
+    @property
+    def run_failures_sensor(self) -> str:
+        """Reports runs that failed."""
+        return f"{self.name}_run_failures"
+
+    @property
+    def daily_schedule(self) -> str:
+        """Starts a run of everything once a day."""
+        return f"{self.name}_daily"
+
+    @property
+    def writer_pool(self) -> str:
+        """Steps that write the warehouse."""
+        return f"{self.name}_warehouse_writer"
+
+    @property
+    def automation_tag(self) -> str:
+        """Tag of a run that only the automation has asked for."""
+        return f"{self.name}/automation"
+
+    @property
+    def file_group_tag(self) -> str:
+        """Tag of a run: the group of files that it was asked to take in."""
+        return f"{self.name}/file_group"
+
+    @property
+    def build_metadata(self) -> str:
+        """Metadata of every table: how the build that made it went about it."""
+        return f"{self.name}/build"
+
+
+NAMES: Final = Names()
