@@ -1,24 +1,27 @@
 {#
-  Tables that follow their batches and always equal a full refresh: docs/exactness.md says why.
+  The materialization `exact`: incremental view maintenance with a change log. docs/exactness.md says
+  why its tables always equal a full refresh.
 
-  A model names its key and what affects it. An incremental build recomputes the affected rows by the
-  very SELECT of a full one, compares them with those that stand there, and writes only the rows that
-  differ. What differed goes into a table of the same name in schema `changes`, before and after,
-  where the next models look up what they have to recompute. The changes stay until a build has run
-  through (sequen_dagster empties them), so an interrupted build leaves nothing forgotten.
+  A model names the key of its rows, and by `affected_by` where an incremental build finds the affected
+  keys. The build reruns the model's own SELECT for these keys, compares the result with the rows that
+  the table holds under them (before image, after image), writes what differs, and appends both images
+  to the change log: the table of the same name in schema `changes`. There the next models find the
+  keys that are affected in turn. The log is emptied when a build has run through (marts/builds.py), so
+  a build that broke off leaves nothing forgotten.
 #}
 
 {#
-  Makes the model exact. `key`: columns that identify a row. `scope`: columns that rows are recomputed
-  by, the key where left out. `affected_by`: texts '<model>.<expressions>', one expression a scope
-  column: of an exact model the changes are meant, of any other its rows. `unlogged`: columns too wide
-  for the changes, which no later model looks at. `is_hashed`: the table stores `id_hash`, by which its
-  rows are found.
+  Makes the model exact. An entry of `affected_by` has two fields: `columns`, a list with an expression
+  for each column of the scope, and where they are read: `changes_of`, an exact model, of which both
+  images in the change log count; or `rows_of`, any other model, of which every row counts.
 #}
 {% macro exact(key, affected_by, scope=none, unlogged=(), is_hashed=false) -%}
     {#- While parsing only: a unit test gives the inputs of the SELECT, not what affects it. -#}
     {%- if not execute -%}
-        {%- for entry in affected_by %}{% do ref(entry.split('.')[0]) %}{% endfor -%}
+        {%- for entry in affected_by -%}
+            {%- do sequen.check_affected_by(entry, scope or key) -%}
+            {%- do ref(entry.changes_of or entry.rows_of) -%}
+        {%- endfor -%}
     {%- endif -%}
     {{ config(
         materialized='exact',
@@ -30,6 +33,19 @@
             'is_hashed': is_hashed,
         },
     ) }}
+{%- endmacro %}
+
+{% macro check_affected_by(entry, scope) -%}
+    {%- set fields = (entry | sort) if entry is mapping else [] -%}
+    {%- set is_whole = fields in (['changes_of', 'columns'], ['columns', 'rows_of']) -%}
+    {%- if not is_whole or entry['columns'] is string
+        or (entry['columns'] | length) != (scope | length) -%}
+        {{ exceptions.raise_compiler_error(
+            'affected_by of ' ~ model.name ~ ' holds ' ~ entry ~ '. An entry has the fields '
+            ~ "`changes_of` (an exact model) or `rows_of` (any other), and `columns`, a list with an "
+            ~ 'expression for each of: ' ~ (scope | join(', ')) ~ '.'
+        ) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {# True for the rows that this build recomputes: all of them in a full one. One column a scope column. #}
@@ -59,18 +75,19 @@
 {%- endmacro %}
 
 {#
-  Whether the model is built from nothing: it was asked for, or there is nothing to build on. While
-  parsing it is not, so that dbt gets to know all that a model may read.
+  Whether the model is built from nothing: it was asked for, or there is nothing to build on, as in a
+  unit test, which gives all rows. While parsing it is not, so that dbt gets to know all that a model
+  may read.
 #}
 {% macro is_full_build() -%}
-    {%- if not execute or flags.FULL_REFRESH -%}
+    {%- if not execute or flags.FULL_REFRESH or model.resource_type == 'unit_test' -%}
         {{ return(execute) }}
     {%- endif -%}
     {%- set existing = load_relation(this) -%}
     {{ return(existing is none or not existing.is_table) }}
 {%- endmacro %}
 
-{# The rows of an exact model before (is_new false) and after (true) this build, where they differ. #}
+{# The change log of an exact model: before images (is_new false) and after images (true). #}
 {% macro changes(name) -%}
     {%- do ref(name) -%}
     {{ sequen.changes_relation(name) }}

@@ -45,9 +45,11 @@
         {%- endif %}
     from (
         {%- for entry in settings.affected_by %}
-            {%- set name = entry.split('.')[0] %}
-            select {{ sequen.scope_expressions(entry[(name | length) + 1:], settings.scope) }}
-            from {{ sequen.affecting_rows(name) }}
+            select
+                {%- for column in entry['columns'] %}
+                    {{ column }} as {{ settings.scope[loop.index0] }}{{ ',' if not loop.last }}
+                {%- endfor %}
+            from {{ sequen.affecting_rows(entry) }}
             {{ 'union all' if not loop.last }}
         {%- endfor %}
     ) as affecting_rows
@@ -55,13 +57,6 @@
         {%- for column in settings.scope %}
             {{ column }} is not null {{ 'and' if not loop.last }}
         {%- endfor %}
-{%- endmacro %}
-
-{# 'a; b' as the scope columns. #}
-{% macro scope_expressions(expressions, scope) -%}
-    {%- for expression in expressions.split(';') -%}
-        {{ expression | trim }} as {{ scope[loop.index0] }}{{ ', ' if not loop.last }}
-    {%- endfor -%}
 {%- endmacro %}
 
 {% macro logged_columns(unlogged) -%}
@@ -115,13 +110,35 @@
     drop table {{ come }}
 {%- endmacro %}
 
-{# Where a `affected_by` text looks. #}
-{% macro affecting_rows(name) -%}
-    {%- for node in graph.nodes.values()
-        if node.resource_type == 'model' and node.name == name -%}
-        {%- if node.config.materialized == 'exact' -%}
-            {{ return(sequen.changes_relation(name)) }}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(ref(name)) }}
+{# Where an entry of `affected_by` looks. #}
+{% macro affecting_rows(entry) -%}
+    {%- set name = entry.changes_of or entry.rows_of -%}
+    {%- set is_exact = sequen.exact_models() | selectattr('name', 'equalto', name) | list -%}
+    {%- if entry.changes_of and not is_exact or entry.rows_of and is_exact -%}
+        {{ exceptions.raise_compiler_error(
+            'affected_by of ' ~ model.name ~ ' holds ' ~ entry ~ '. `changes_of` is for models that '
+            ~ 'are exact, `rows_of` for those that are not.'
+        ) }}
+    {%- endif -%}
+    {{ return(sequen.changes_relation(name) if entry.changes_of else ref(name)) }}
+{%- endmacro %}
+
+{% macro exact_models() -%}
+    {{ return(
+        graph.nodes.values()
+        | selectattr('resource_type', 'equalto', 'model')
+        | selectattr('config.materialized', 'equalto', 'exact')
+        | list
+    ) }}
+{%- endmacro %}
+
+{#
+  dbt that a person calls may build with other vars than those of the home's settings. Without the
+  fingerprint of the last build, the next run of sequen_dagster refreshes all tables in full.
+#}
+{% macro note_build_by_hand() -%}
+    {%- if execute and target.name == 'by_hand'
+        and flags.WHICH in ('build', 'retry', 'run', 'seed') -%}
+        update {{ source('raw', 'builds') }} set fingerprint = ''
+    {%- endif -%}
 {%- endmacro %}

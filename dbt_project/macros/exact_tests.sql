@@ -31,9 +31,8 @@
                 {{ return('(select * from ' ~ relation ~ ' where false) as no_rows') }}
             {%- endif -%}
         {%- endfor -%}
-        {%- for node in graph.nodes.values()
-            if node.resource_type == 'model' and node.name == relation.identifier
-            and node.config.materialized == 'exact' -%}
+        {%- for node in sequen.exact_models()
+            | selectattr('name', 'equalto', relation.identifier) -%}
             {%- set scope = node.config.exact.scope | join(', ') -%}
             {{ return(
                 '(select * from ' ~ relation ~ ' where (' ~ scope ~ ') in (select ' ~ scope

@@ -9,7 +9,8 @@ fails. A block that shows instead of running carries a comment on the line befor
     <!-- shows: example -->    what the package says in one case, or another program
     <!-- shows: drawing -->    a picture in characters
 
-    <!-- not run: reason -->   a block that cannot run in a test
+    <!-- run by: tests/... -->   a block that a test of its own runs
+    <!-- not run: reason -->     a block that cannot run in a test
 """
 
 import ast
@@ -52,7 +53,7 @@ PAGES: Final = sorted(
 SLOW_COMMANDS: Final = ("run", "replay", "erase", "verify", "demo")
 
 _FENCE: Final = re.compile(
-    r"(?:^ *<!-- (?P<mark>shows|not run): (?P<note>[^\n]*?) -->\n)?"
+    r"(?:^ *<!-- (?P<mark>shows|run by|not run): (?P<note>[^\n]*?) -->\n)?"
     r"^(?P<indent> *)```(?P<language>[^\n]*)\n(?P<text>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -70,6 +71,7 @@ class Block:
         language: what the fence names; empty where it names none.
         text: what it holds.
         shows: what it shows instead of running; empty where it runs.
+        run_by: the test of its own that runs it; empty where there is none.
         not_run: why it cannot run; empty where it can.
     """
 
@@ -78,6 +80,7 @@ class Block:
     language: str
     text: str
     shows: str = ""
+    run_by: str = ""
     not_run: str = ""
 
     def __str__(self) -> str:
@@ -110,6 +113,7 @@ def read_blocks(page: Path, root: Path = ROOT) -> list[Block]:
             language=match["language"].strip(),
             text=_without_indent(match["text"], len(match["indent"])),
             shows=match["note"] if match["mark"] == "shows" else "",
+            run_by=match["note"] if match["mark"] == "run by" else "",
             not_run=match["note"] if match["mark"] == "not run" else "",
         )
         for match in _FENCE.finditer(text)
@@ -158,7 +162,7 @@ def is_slow(block: Block) -> bool:
 
 def run_block(block: Block, workspace: Workspace) -> None:
     """Run a block, or check what it shows."""
-    if block.not_run:
+    if block.not_run or block.run_by:
         return
     run = SHOWN[block.shows] if block.shows else RUNNERS[block.language]
     with chdir(workspace.folder):

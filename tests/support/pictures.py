@@ -19,9 +19,11 @@ RECORD: Final = IMAGES / "shown.json"
 _PACKAGE: Final = "sequen_dagster"
 _REPORT: Final = (
     f"{_PACKAGE}/reports/templates/**/*.*",
-    f"{_PACKAGE}/reports/charts.py",
-    f"{_PACKAGE}/reports/page.py",
-    f"{_PACKAGE}/reports/rendering.py",
+    f"{_PACKAGE}/reports/report.css",
+    *(
+        f"{_PACKAGE}/reports/{module}.py"
+        for module in ("charts", "page", "readiness", "releases", "rendering", "trends")
+    ),
     "dbt_project/seeds/*.csv",
 )
 _TABLE: Final = (

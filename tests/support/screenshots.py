@@ -3,6 +3,7 @@
 They show a simulated shop, so that they can be shown to anybody.
 """
 
+import io
 import os
 import subprocess
 import sys
@@ -12,15 +13,24 @@ from typing import Final
 from urllib.parse import quote
 
 from playwright.sync_api import Browser, expect
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
 
-from support.browsing import DESK, PHONE, ROOT, Look, launched, looking_at, served
+from support.browsing import DESK, PHONE, Look, launched, looking_at, served
+from support.pictures import IMAGES, record_shown
 
-IMAGES: Final = ROOT / "docs" / "images"
 EVENTS: Final = 40_000
 MOST_BYTES: Final = 400_000
 MOST_BYTES_OF_REPORT: Final = 600_000
 # Width and height of a picture of the report: its beginning, or from one section on.
 PAPER: Final = (1120, 1500)
+TERMINAL_COLUMNS: Final = 100
+TERMINAL_PAGE: Final = """<!doctype html><meta charset="utf-8"><style>{stylesheet}
+body {{ margin: 0 }}
+pre {{ display: inline-block; margin: 0; padding: 16px; font: 15px/1.25 monospace }}
+pre {{ color: {foreground}; background: {background} }}
+</style><pre>{code}</pre>"""
 STAGES: Final = ("exports", "lake", "marts", "reports")
 # The graph has more assets than a picture has room for; these show every stage.
 SHOWN: Final = (
@@ -53,26 +63,47 @@ def main() -> None:
     """Make a home if none is named, and take all pictures."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else Path(folder) / "shop"
-        if not (home / "serving").exists():
-            _run_demo(home)
+        printed = _run_demo(home)
         with launched() as browser:
+            _shoot_terminal(browser, printed)
             _shoot_files(browser, home / "serving")
             log = home / "webserver.log"
             with served(home, home / "exports", home / "dagster", log) as address:
                 _shoot_dagster(browser, address)
     _check_sizes()
+    record_shown()
 
 
-def _run_demo(home: Path) -> None:
+def _run_demo(home: Path) -> str:
+    """Run the demo into a home, again where it is one; return what the run has printed."""
     dagster_home = home / "dagster"
-    dagster_home.mkdir(parents=True)
+    dagster_home.mkdir(parents=True, exist_ok=True)
     (dagster_home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     command = ["demo", "--home", str(home), "--events", str(EVENTS)]
-    subprocess.run(
+    finished = subprocess.run(
         [sys.executable, "-m", "sequen_dagster.cli.main", *command],
-        env={**os.environ, "DAGSTER_HOME": str(dagster_home)},
+        env={
+            **os.environ,
+            "DAGSTER_HOME": str(dagster_home),
+            "FORCE_COLOR": "1",
+            "COLUMNS": str(TERMINAL_COLUMNS),
+        },
+        stdout=subprocess.PIPE,
+        text=True,
         check=True,
     )
+    return finished.stdout.replace(str(home), ".demo")
+
+
+def _shoot_terminal(browser: Browser, printed: str) -> None:
+    """Show what a command has printed as a terminal does."""
+    console = Console(record=True, width=TERMINAL_COLUMNS, file=io.StringIO())
+    console.print(Text.from_ansi(f"$ sequen-dagster demo\n{printed}"))
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "terminal.html"
+        page.write_text(console.export_html(theme=MONOKAI, code_format=TERMINAL_PAGE), "utf-8")
+        with looking_at(browser, page.as_uri(), viewport=(1000, 800)) as look:
+            look.page.locator("pre").screenshot(path=IMAGES / "demo.png")
 
 
 def _shoot_files(browser: Browser, serving: Path) -> None:

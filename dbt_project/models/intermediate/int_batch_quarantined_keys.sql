@@ -1,7 +1,7 @@
 {{ exact(
     key=['batch_id', 'type', 'rule', 'field'],
     scope=['batch_id'],
-    affected_by=['stg_affected_batches.batch_id'],
+    affected_by=[{'rows_of': 'stg_affected_batches', 'columns': ['batch_id']}],
 ) }}
 
 {%- set id_keys = [

@@ -1,4 +1,7 @@
-{{ exact(key=['id'], affected_by=['int_affected_matches.id']) }}
+{{ exact(
+    key=['id'],
+    affected_by=[{'rows_of': 'int_affected_matches', 'columns': ['id']}],
+) }}
 
 {%- set keys_by_method = {
     'rec_id': 'rec_id', 'page_view_id': 'page_view_id', 'window': "''"

@@ -2,9 +2,9 @@
     key=['source', 'attribute', 'day'],
     scope=['day'],
     affected_by=[
-        'int_affected_event_days.day',
-        'int_affected_session_days.day',
-        'int_completeness_matches.event_date',
+        {'rows_of': 'int_affected_event_days', 'columns': ['day']},
+        {'rows_of': 'int_affected_session_days', 'columns': ['day']},
+        {'changes_of': 'int_completeness_matches', 'columns': ['event_date']},
     ],
 ) }}
 

@@ -1,7 +1,10 @@
 {{ exact(
     key=['id', 'attribute'],
     scope=['id'],
-    affected_by=['fct_events.id', 'int_event_keys.id'],
+    affected_by=[
+        {'changes_of': 'fct_events', 'columns': ['id']},
+        {'changes_of': 'int_event_keys', 'columns': ['id']},
+    ],
 ) }}
 
 {#

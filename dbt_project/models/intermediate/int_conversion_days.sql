@@ -1,7 +1,9 @@
 {{ exact(
     key=['source', 'day'],
     scope=['day'],
-    affected_by=['fct_conversions.cast(original_timestamp as date)'],
+    affected_by=[
+        {'changes_of': 'fct_conversions', 'columns': ['cast(original_timestamp as date)']},
+    ],
 ) }}
 
 with

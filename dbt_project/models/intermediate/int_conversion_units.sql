@@ -1,7 +1,10 @@
 {{ exact(
     key=['conversion_id', 'item_id'],
     scope=['conversion_id'],
-    affected_by=['fct_events.id', 'int_orders_repeated.id'],
+    affected_by=[
+        {'changes_of': 'fct_events', 'columns': ['id']},
+        {'changes_of': 'int_orders_repeated', 'columns': ['id']},
+    ],
 ) }}
 
 with

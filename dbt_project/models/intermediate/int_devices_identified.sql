@@ -1,6 +1,6 @@
 {{ exact(
     key=['cid', 'original_timestamp'],
-    affected_by=['int_affected_devices.cid; original_timestamp'],
+    affected_by=[{'rows_of': 'int_affected_devices', 'columns': ['cid', 'original_timestamp']}],
 ) }}
 
 with

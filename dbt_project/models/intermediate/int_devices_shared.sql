@@ -1,6 +1,8 @@
 {{ exact(
     key=['cid'],
-    affected_by=['int_event_keys.case when uid is not null then cid end'],
+    affected_by=[
+        {'changes_of': 'int_event_keys', 'columns': ['case when uid is not null then cid end']},
+    ],
 ) }}
 
 with

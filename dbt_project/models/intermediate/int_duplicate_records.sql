@@ -1,7 +1,7 @@
 {{ exact(
     key=['batch_id', 'source_line', 'source_item'],
     scope=['id'],
-    affected_by=['stg_affected_ids.id'],
+    affected_by=[{'rows_of': 'stg_affected_ids', 'columns': ['id']}],
 ) }}
 
 with

@@ -1,7 +1,7 @@
 {{ exact(
     key=['group_key', 'source', 'event_date'],
     scope=['event_date'],
-    affected_by=['int_affected_event_days.day'],
+    affected_by=[{'rows_of': 'int_affected_event_days', 'columns': ['day']}],
 ) }}
 
 {%- set breakdowns = var('sequen_breakdowns') %}

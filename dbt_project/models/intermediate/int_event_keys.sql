@@ -1,5 +1,9 @@
 {# What stitching, sessions and links look at, stored apart: they search the whole history by it. #}
-{{ exact(key=['id'], affected_by=['stg_affected_ids.id'], is_hashed=true) }}
+{{ exact(
+    key=['id'],
+    affected_by=[{'rows_of': 'stg_affected_ids', 'columns': ['id']}],
+    is_hashed=true,
+) }}
 
 with
 

@@ -1,4 +1,8 @@
-{{ exact(key=['id'], affected_by=['int_affected_stitches.id'], is_hashed=true) }}
+{{ exact(
+    key=['id'],
+    affected_by=[{'rows_of': 'int_affected_stitches', 'columns': ['id']}],
+    is_hashed=true,
+) }}
 
 with
 

@@ -1,7 +1,7 @@
 {{ exact(
     key=['source', 'day'],
     scope=['day'],
-    affected_by=['int_affected_session_days.day'],
+    affected_by=[{'rows_of': 'int_affected_session_days', 'columns': ['day']}],
 ) }}
 
 with

@@ -1,7 +1,7 @@
 {{ exact(
     key=['source', 'link', 'status', 'day'],
     scope=['day'],
-    affected_by=['int_affected_event_days.day'],
+    affected_by=[{'rows_of': 'int_affected_event_days', 'columns': ['day']}],
 ) }}
 
 with

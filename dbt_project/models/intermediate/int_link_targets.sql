@@ -1,4 +1,7 @@
-{{ exact(key=['kind', 'value'], affected_by=['int_affected_targets.kind; value']) }}
+{{ exact(
+    key=['kind', 'value'],
+    affected_by=[{'rows_of': 'int_affected_targets', 'columns': ['kind', 'value']}],
+) }}
 
 {%- set kinds = ['page_view', 'module_view', 'impression'] -%}
 

@@ -1,7 +1,7 @@
 {{ exact(
     key=['id'],
     scope=['order_key'],
-    affected_by=['int_property_values.order_key'],
+    affected_by=[{'changes_of': 'int_property_values', 'columns': ['order_key']}],
 ) }}
 
 with

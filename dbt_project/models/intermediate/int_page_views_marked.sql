@@ -2,7 +2,10 @@
 {{ exact(
     key=['id'],
     scope=['session_key'],
-    affected_by=['fct_page_views.session_key', 'int_affected_page_shapes.session_key'],
+    affected_by=[
+        {'changes_of': 'fct_page_views', 'columns': ['session_key']},
+        {'rows_of': 'int_affected_page_shapes', 'columns': ['session_key']},
+    ],
 ) }}
 
 with

@@ -1,4 +1,7 @@
-{{ exact(key=['id'], affected_by=['fct_events.id']) }}
+{{ exact(
+    key=['id'],
+    affected_by=[{'changes_of': 'fct_events', 'columns': ['id']}],
+) }}
 
 {%- set scroll_depths = [
     'scroll_depth', 'depth', 'scroll_pct', 'scroll_percentage', 'max_scroll'

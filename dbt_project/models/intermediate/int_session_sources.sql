@@ -2,7 +2,9 @@
     key=['session_key', 'source'],
     scope=['session_key'],
     affected_by=[
-        'fct_events.session_key', 'fct_sessions.session_key', 'fct_conversions.session_key',
+        {'changes_of': 'fct_events', 'columns': ['session_key']},
+        {'changes_of': 'fct_sessions', 'columns': ['session_key']},
+        {'changes_of': 'fct_conversions', 'columns': ['session_key']},
     ],
 ) }}
 

@@ -1,4 +1,8 @@
-{{ exact(key=['sid', 'cid'], scope=['sid'], affected_by=['int_event_keys.sid']) }}
+{{ exact(
+    key=['sid', 'cid'],
+    scope=['sid'],
+    affected_by=[{'changes_of': 'int_event_keys', 'columns': ['sid']}],
+) }}
 
 with
 

@@ -1,7 +1,7 @@
 {{ exact(
     key=['conversion_id', 'item_id', 'touch_id'],
     scope=['conversion_id'],
-    affected_by=['int_affected_conversions.id'],
+    affected_by=[{'rows_of': 'int_affected_conversions', 'columns': ['id']}],
 ) }}
 
 with

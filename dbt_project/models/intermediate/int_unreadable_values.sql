@@ -1,5 +1,11 @@
 {# Which field holds the value is a setting of the marts, so only they can warn. #}
-{{ exact(key=['id'], affected_by=['fct_events.id', 'int_property_values.id']) }}
+{{ exact(
+    key=['id'],
+    affected_by=[
+        {'changes_of': 'fct_events', 'columns': ['id']},
+        {'changes_of': 'int_property_values', 'columns': ['id']},
+    ],
+) }}
 
 with
 

@@ -1,4 +1,10 @@
-{{ exact(key=['visitor_key'], affected_by=['fct_events.visitor_key', 'fct_sessions.visitor_key']) }}
+{{ exact(
+    key=['visitor_key'],
+    affected_by=[
+        {'changes_of': 'fct_events', 'columns': ['visitor_key']},
+        {'changes_of': 'fct_sessions', 'columns': ['visitor_key']},
+    ],
+) }}
 
 with
 

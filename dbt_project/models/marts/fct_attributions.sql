@@ -2,10 +2,10 @@
     key=['conversion_id', 'item_id', 'touch_id'],
     scope=['conversion_id'],
     affected_by=[
-        'int_conversion_units.conversion_id',
-        'int_touches.conversion_id',
-        'fct_conversions.id',
-        'int_affected_attributions.conversion_id',
+        {'changes_of': 'int_conversion_units', 'columns': ['conversion_id']},
+        {'changes_of': 'int_touches', 'columns': ['conversion_id']},
+        {'changes_of': 'fct_conversions', 'columns': ['id']},
+        {'rows_of': 'int_affected_attributions', 'columns': ['conversion_id']},
     ],
 ) }}
 

@@ -1,6 +1,10 @@
 {{ exact(
     key=['id'],
-    affected_by=['fct_events.id', 'int_touches.conversion_id', 'int_orders_repeated.id'],
+    affected_by=[
+        {'changes_of': 'fct_events', 'columns': ['id']},
+        {'changes_of': 'int_touches', 'columns': ['conversion_id']},
+        {'changes_of': 'int_orders_repeated', 'columns': ['id']},
+    ],
 ) }}
 
 with

@@ -1,10 +1,10 @@
 {{ exact(
     key=['id'],
     affected_by=[
-        'stg_affected_ids.id',
-        'int_events_stitched.id',
-        'int_events_sessionized.id',
-        'int_affected_links.id',
+        {'rows_of': 'stg_affected_ids', 'columns': ['id']},
+        {'changes_of': 'int_events_stitched', 'columns': ['id']},
+        {'changes_of': 'int_events_sessionized', 'columns': ['id']},
+        {'rows_of': 'int_affected_links', 'columns': ['id']},
     ],
     unlogged=['properties'],
     is_hashed=true,

@@ -1,4 +1,7 @@
-{{ exact(key=['id'], affected_by=['int_affected_impressions.id']) }}
+{{ exact(
+    key=['id'],
+    affected_by=[{'rows_of': 'int_affected_impressions', 'columns': ['id']}],
+) }}
 
 with
 

@@ -1,6 +1,9 @@
 {{ exact(
     key=['id'],
-    affected_by=['fct_events.id', 'fct_impressions.linked_module_view_id'],
+    affected_by=[
+        {'changes_of': 'fct_events', 'columns': ['id']},
+        {'changes_of': 'fct_impressions', 'columns': ['linked_module_view_id']},
+    ],
 ) }}
 
 with

@@ -1,10 +1,10 @@
 {{ exact(
     key=['id'],
     affected_by=[
-        'fct_events.id',
-        'fct_events.linked_page_view_id',
-        'fct_impressions.linked_page_view_id',
-        'fct_clicks.linked_page_view_id',
+        {'changes_of': 'fct_events', 'columns': ['id']},
+        {'changes_of': 'fct_events', 'columns': ['linked_page_view_id']},
+        {'changes_of': 'fct_impressions', 'columns': ['linked_page_view_id']},
+        {'changes_of': 'fct_clicks', 'columns': ['linked_page_view_id']},
     ],
 ) }}
 

@@ -1,6 +1,10 @@
 {{ exact(
     key=['rec_id'],
-    affected_by=['fct_events.rec_id', 'fct_impressions.rec_id', 'fct_attributions.rec_id'],
+    affected_by=[
+        {'changes_of': 'fct_events', 'columns': ['rec_id']},
+        {'changes_of': 'fct_impressions', 'columns': ['rec_id']},
+        {'changes_of': 'fct_attributions', 'columns': ['rec_id']},
+    ],
 ) }}
 
 with

@@ -1,6 +1,9 @@
 {{ exact(
     key=['session_key'],
-    affected_by=['fct_events.session_key', 'fct_conversions.session_key'],
+    affected_by=[
+        {'changes_of': 'fct_events', 'columns': ['session_key']},
+        {'changes_of': 'fct_conversions', 'columns': ['session_key']},
+    ],
 ) }}
 
 with
