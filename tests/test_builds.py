@@ -9,7 +9,8 @@ from sequen_dagster.marts.builds import Build, begin_build, drop_former_tables, 
 from sequen_dagster.marts.project import tables_fingerprint
 from sequen_dagster.marts.warehouse import connect, create_raw_tables
 from sequen_dagster.names import NAMES
-from support.homes import event, settings_of, write_events
+from support.builders import event
+from support.homes import settings_of, write_events
 from support.lake import drain, home_of
 
 

@@ -13,7 +13,8 @@ from sequen_dagster.definitions import build_definitions
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.jobs import build_schedules
-from support.homes import event, settings_of, write_events
+from support.builders import event
+from support.homes import settings_of, write_events
 from support.lake import home_of
 
 TABLE = dg.AssetKey("rpt_batches")

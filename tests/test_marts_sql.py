@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 
 def accepted_rows(files: list[ExportFile]) -> list[Row]:
-    """Judge the files and give every accepted row its batch."""
+    """Validate the files and give every accepted row its batch."""
     rows = validate(files).accepted
     for row in rows:
         row["batch_id"] = f"batch of {row['source']}/{row['source_file']}"
@@ -46,8 +46,8 @@ def fill_warehouse(path: Path, rows: list[Row]) -> None:
         lines = path.with_suffix(".jsonl")
         with lines.open("w", encoding="utf-8") as file:
             for row in rows:
-                told = row | {"properties": as_json(row["properties"]), "property_shape": "[]"}
-                print(json.dumps([told[name] for name in names], default=str), file=file)
+                written = row | {"properties": as_json(row["properties"]), "property_shape": "[]"}
+                print(json.dumps([written[name] for name in names], default=str), file=file)
         connection.execute(
             f"insert into raw.events ({', '.join(names)}, id_hash) select "
             + ", ".join(f"(line ->> {n}){cast_of(name)} as {name}" for n, name in enumerate(names))

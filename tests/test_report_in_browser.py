@@ -4,6 +4,7 @@ What exports name and say is put through a real run, and must end up as text.
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,9 @@ from playwright.sync_api import Browser
 
 from sequen_dagster.home.layout import Home
 from sequen_dagster.settings import SequenSettings
-from support.browsing import DESK, PHONE, Look, Scheme, looking_at
-from support.homes import event, settings_of, write_events, write_text
+from support.browsing import DESK, PHONE, TABLET, Look, Scheme, looking_at
+from support.builders import event
+from support.homes import settings_of, write_events, write_text
 
 SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
 PAYLOADS: Final = (
@@ -95,6 +97,17 @@ ACTIVE = """() => [...document.querySelectorAll("*")].filter(one =>
     .map(one => one.outerHTML.slice(0, 120))"""
 HEADINGS = """() => [...document.querySelectorAll("h1, h2")].map(
     one => [one.textContent.trim(), one.checkVisibility({opacityProperty: true})])"""
+# Words of a table that are broken inside, where no break was offered.
+BROKEN: Final = """() => [...document.querySelectorAll("td code")].filter(one => {
+    const words = document.createTreeWalker(one, NodeFilter.SHOW_TEXT);
+    while (words.nextNode()) {
+        const range = document.createRange();
+        range.selectNodeContents(words.currentNode);
+        const text = words.currentNode.textContent;
+        if (/^[\\w./-]+$/.test(text) && range.getClientRects().length > 1) return true;
+    }
+    return false;
+}).map(one => one.textContent)"""
 # Not `innerWidth`: a phone zooms out until what is too wide fits.
 WIDTHS = "() => [document.scrollingElement.scrollWidth, document.documentElement.clientWidth]"
 
@@ -108,7 +121,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fields |= {"page_type": None, "referrer": payload, "sid": payload}
         name = f"{payload.replace('/', '_')}.jsonl"
         write_events(settings, name, event(id=f"e{number}", **fields), event(id=f"v{number}"))
-        write_events(settings, f"{number}/{name}", event(id=None, type=None, **{payload: 1}))
+        write_events(settings, f"{number}/{name}", event(id=..., type=..., **{payload: 1}))
     bought = {"type": "conversion", "page_type": None, "conversion_type": PAYLOADS[1]}
     money = {"order_total": "9.99", "currency": PAYLOADS[0], "item_ids": [PAYLOADS[3]]}
     write_events(settings, "orders.jsonl", event(id="o1", **bought, **money))
@@ -165,7 +178,7 @@ def test_checks_of_the_page_find_planted_faults(browser: Browser, tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("viewport", [DESK, TABLET, PHONE], ids=["desk", "tablet", "phone"])
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_report_is_one_quiet_file_that_fits_and_can_be_read(
     browser: Browser, report: Path, viewport: tuple[int, int], scheme: Scheme
@@ -180,6 +193,16 @@ def test_report_is_one_quiet_file_that_fits_and_can_be_read(
     assert [one for one, is_visible in headings if not (one and is_visible)] == []
     assert width <= room
     assert faint == []
+
+
+@pytest.mark.slow
+def test_no_word_of_a_table_is_broken_on_a_phone(browser: Browser, report: Path) -> None:
+    with looking_at(browser, report.as_uri(), viewport=PHONE) as look:
+        codes = look.page.locator("td code").count()
+        broken = look.page.evaluate(BROKEN)
+
+    assert codes > 20
+    assert broken == []
 
 
 @pytest.mark.slow
@@ -220,6 +243,8 @@ def test_report_is_printed_in_full_on_white_paper(
     assert pages.startswith(b"%PDF-")
     # A page that shows nothing takes 1 kB.
     assert len(pages) > 5_000
+    # Long lists stay folded.
+    assert len(re.findall(rb"/Type\s*/Page\b", pages)) <= 8
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ class Split(Generic[Frame]):
     """Records that were validated: accepted and quarantined rows, and counts.
 
     Attributes:
-        accepted: rows that honour the contract, in the columns of `ACCEPTED_SCHEMA`.
+        accepted: rows that honor the contract, in the columns of `ACCEPTED_SCHEMA`.
         quarantined: rows that break it, with `rules` and `fields`.
         errors: records by (event type, rule code); a record counts once for each of its rules.
         warnings: records by (event type, warning code).

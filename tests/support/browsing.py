@@ -26,6 +26,7 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 ROOT: Final = Path(__file__).resolve().parents[2]
 Scheme = Literal["light", "dark"]
 DESK: Final = (1280, 800)
+TABLET: Final = (768, 1024)
 PHONE: Final = (390, 844)
 _HERE: Final = ("127.0.0.1", "localhost")
 # These a page asks no server for.
