@@ -1,4 +1,4 @@
-{# A detector that no rule reads would never match, and the attribute would be missing permanently. #}
+{# A detector that no rule reads would never match, and its attribute would always be missing. #}
 with
 
 int_completeness_detectors as (

@@ -1,4 +1,4 @@
-{# A field attribute without a threshold between 0 and 1 could never be decided. #}
+{# A field attribute without a threshold between 0 and 1 could never be measured. #}
 select
     attribute,
     kind,

@@ -41,7 +41,7 @@ usual_days as (
     group by 1
 ),
 
-{# A clock that runs ahead must not move the period: a day of hardly any events is none. #}
+{# A clock that runs ahead must not move the period: a day with hardly any events is none. #}
 latest_days as (
     select
         days_counted.source,

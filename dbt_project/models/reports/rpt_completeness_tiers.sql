@@ -93,14 +93,14 @@ attributes_summed as (
     group by 1, 2, 3, 4, 5, 6
 ),
 
-accepted_share_compared as (
+accepted_share_checked as (
     select
         *,
         {{ is_accepted_share_met('accepted', 'validated') }} as is_accepted_share_met
     from attributes_summed
 ),
 
-tiers_decided as (
+tiers_checked as (
     select
         source,
         period,
@@ -112,7 +112,7 @@ tiers_decided as (
         cast(accepted as double) / nullif(validated, 0) as accepted_share,
         complete_attribute_count = attribute_count and is_accepted_share_met as is_reached,
         is_accepted_share_met
-    from accepted_share_compared
+    from accepted_share_checked
 )
 
-select * from tiers_decided
+select * from tiers_checked
