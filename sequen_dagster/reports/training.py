@@ -77,7 +77,7 @@ def training_rows(snapshot: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelatio
 def write_training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> TrainingSet:
     """Write the training set of the published snapshot in place of the old one.
 
-    Hold `writer_lock`: a set that began before somebody was erased would bring the person back.
+    Hold `writer_lock`: a set that began before a person was erased would bring the person back.
 
     Args:
         settings: the home.
@@ -105,7 +105,7 @@ def write_training_set(settings: SequenSettings, columns: Sequence[TableColumn])
             fsync_folder(target.parent)
         fail_point("reports.training_replaced")
     finally:
-        # Half a set is of no use, and may hold somebody who is to be erased.
+        # Half a set is of no use, and may hold a person who is to be erased.
         unfinished.unlink(missing_ok=True)
     write_report_file(target.with_name("manifest.json"), json.dumps(manifest, indent=2) + "\n")
     return TrainingSet(target, manifest)
@@ -115,8 +115,8 @@ def write_training_set(settings: SequenSettings, columns: Sequence[TableColumn])
 def _opened(settings: SequenSettings) -> Iterator[duckdb.DuckDBPyConnection]:
     """The snapshot for reading; no file but those of the training set can be reached from it."""
     folder = training_dir(settings)
-    # A place of its own: what a killed run leaves may hold somebody who is to be erased, and the
-    # engine's own place beside the snapshot is that of whoever reads the snapshot, too.
+    # A place of its own: what a killed run leaves may hold a person who is to be erased, and the
+    # engine's own place beside the snapshot is that of programs that read the snapshot, too.
     spilled = folder / ".spilled.tmp"
     options: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,

@@ -14,7 +14,7 @@ from pandera.errors import SchemaError, SchemaErrors
 from sequen_dagster.errors import FaultError
 
 _PACKAGE: Final = Path(__file__).parents[1]
-# What DuckDB says about the values it met. Files, locks, names and SQL it tells by other classes.
+# What DuckDB says about the values it met. Files, locks, names and SQL have other classes.
 _ENGINE: Final = (
     duckdb.DataError,
     duckdb.IntegrityError,
@@ -48,7 +48,7 @@ def without_values() -> Iterator[None]:
 
     Raises:
         duckdb.Error: of the class that the engine raised, with the place in the code for a text.
-        FaultError: likewise, of whatever else was raised.
+        FaultError: of whatever else was raised, without its text.
     """
     try:
         yield

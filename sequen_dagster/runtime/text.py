@@ -17,10 +17,10 @@ def counted(number: int, noun: str) -> str:
 
 
 def quoted(name: str) -> str:
-    r"""A name that somebody else chose, in quotes, for a log line or a message.
+    r"""A name that others chose, in quotes, for a log line or a message.
 
-    A file name may hold a newline that begins a forged log line, or signs that a terminal obeys;
-    here they are spelt out. Cut to 200 characters.
+    A file name may hold a newline that begins a forged log line, or characters that a
+    terminal obeys; here they are spelled out. Cut to 200 characters.
 
     Example:
         >>> print(quoted("a\n\x1b[31m.jsonl"))

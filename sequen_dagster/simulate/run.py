@@ -158,9 +158,9 @@ class _Exporter:
         same_from = odd_from + simulation.warning_rate
         conflict_from = same_from + simulation.duplicate_rate
         if roll < odd_from:
-            record.fate = "broken"
+            record.defect = "broken"
         elif roll < same_from:
-            record.fate = "odd"
+            record.defect = "odd"
         elif roll < conflict_from + simulation.conflict_rate and "id" in record.event:
             self._copy(record, "same" if roll < conflict_from else "conflict", number, records)
 
@@ -206,7 +206,7 @@ class _Exporter:
         received_at_ms: int,
         file_day: int,
     ) -> files.Sheet:
-        """Put records into a sheet, hurt those that are to be, and keep the books."""
+        """Put records into a sheet, hurt those that are to be, and count them."""
         sheet, quarantined, last = files.Sheet(family), 0, len(records) - 1
         name = path.relative_to(self._exports).as_posix()
         for position, record in enumerate(records):
@@ -216,7 +216,7 @@ class _Exporter:
             if family == "lines" and is_inside and self._draw() < _BLANK_LINE_RATE:
                 sheet.add_blank_line()
             sheet.add(event, flaw=flaw, turn=turn)
-            if flaw and record.fate == "broken":
+            if flaw and record.defect == "broken":
                 quarantined += 1
                 self.record_counts.quarantine(flaw.kind, flaw.codes)
                 self._label(name, sheet.last_place(), flaw)
@@ -243,9 +243,9 @@ class _Exporter:
     def _hurt(
         self, record: Record, event: Event, family: Family, *, is_inside: bool
     ) -> tuple[Flaw | None, int]:
-        if record.fate is None:
+        if record.defect is None:
             return None, 0
-        injected_defects = self._broken if record.fate == "broken" else self._odd
+        injected_defects = self._broken if record.defect == "broken" else self._odd
         flaw = injected_defects.choose(event, family, may_be_unreadable=is_inside)
         return flaw, injected_defects.inflict(flaw, event) if flaw else 0
 
