@@ -124,7 +124,7 @@ DEMO_FORMATS = ("jsonl.gz", "jsonl", "json", "csv", "parquet", "jsonl.zst")
 @set_option
 @strict_option
 def validate(path: Path, form: str, overrides: tuple[str, ...], strict: bool) -> None:
-    """Judge export files by the contract alone; nothing is written.
+    """Validate export files by the contract alone; nothing is written.
 
     Exit 1 if a file could not be read as a whole.
     """

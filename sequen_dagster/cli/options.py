@@ -48,7 +48,7 @@ def settings_of(
 
     Args:
         overrides: what `--set` gave.
-        needs_exports: whether every exports place has to be there.
+        needs_exports: whether every location has to be there.
         **given: settings by name; `None` means "not given".
     """
     # Any: settings of all types; load_settings checks them.
@@ -66,7 +66,7 @@ def settings_of(
     missing = [place for place in places if isinstance(place, Path) and not place.exists()]
     for place in missing if needs_exports else []:
         fail(
-            f"Exports place {str(place)!r} does not exist. Name the folder that holds "
+            f"Location {str(place)!r} does not exist. Name the folder that holds "
             "your export files with --exports.",
             EXIT_USAGE,
         )
@@ -74,7 +74,7 @@ def settings_of(
 
 
 def progress_of(stage: str, message: str) -> Text:
-    """What a run tells of itself, for the status line: names of files are no markup there."""
+    """What a run says of itself, for the status line; names of files are not markup there."""
     return Text(printable(f"{stage}: {message}"))
 
 

@@ -1,4 +1,4 @@
-"""The part that `run`, `demo`, `replay` and others share: run everything once and tell of it."""
+"""The part that `run`, `demo`, `replay` and others share: run everything once and report it."""
 
 from typing import TYPE_CHECKING
 

@@ -186,7 +186,7 @@ def _with_row_counts(
                 emit("marts", event.output_name)
             events.append(event)
     except DagsterDbtCliRuntimeError as error:
-        # What was built before the failure is told all the same.
+        # What was built before the failure is reported all the same.
         failure = error
     fail_point("marts.built")
     with connect(settings) as warehouse:

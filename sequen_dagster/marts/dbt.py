@@ -16,7 +16,7 @@ from sequen_dagster.settings import SequenSettings
 
 
 class HomeDbt(DbtCliResource):
-    """The dbt resource without what it does on every call and nobody here needs.
+    """The dbt resource without what it does on every call and is not needed here.
 
     The original starts `dbt --version` in a process of its own and builds an adapter in this one,
     for row counts that we take ourselves: 11 of the 33 s that a small run takes. If dagster_dbt
@@ -33,7 +33,7 @@ class HomeDbt(DbtCliResource):
 
 def dbt_of(settings: SequenSettings) -> HomeDbt:
     """Dbt with the package's project and the home's profile; it ends when this process is gone."""
-    # dagster_dbt hands on the environment as it is, and takes nothing besides.
+    # dagster_dbt hands on the environment as it is, and takes nothing else.
     os.environ.update(parent_in_environment())
     return HomeDbt(
         project_dir=str(project_dir()),

@@ -1,6 +1,6 @@
 """Marts: what runs inside the dbt process: it ends when the run that has started it is gone.
 
-The home's profile names this module as a plugin of dbt-duckdb. A dbt that somebody calls by hand
+The home's profile names this module as a plugin of dbt-duckdb. A dbt that a person calls by hand
 is left alone.
 """
 

@@ -1,4 +1,4 @@
-"""`sequen-dagster validate`: judge files by the contract alone, without home, lake or Dagster."""
+"""`sequen-dagster validate`: validate files by the contract, without home or Dagster."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -50,13 +50,13 @@ class Validation:
     """What the contract says of some files.
 
     Attributes:
-        books: records read, accepted, quarantined.
+        record_counts: records read, accepted, quarantined.
         errors: records by (type, rule).
         warnings: records by (type, warning).
         findings: the first quarantined records of each file.
         files: how many files were read.
         hints: by path, what a file looks like whose records fail together.
-        listings: what lay at the exports places, one a source.
+        listings: what lay at the locations, one a source.
         conflicts: by source, ids that stand for different events.
         failed: by path, why a file could not be opened or read to its end; nothing of it counts.
     """
@@ -102,13 +102,13 @@ class Validation:
 
 
 def validate_path(settings: SequenSettings) -> Validation:
-    """Judge every file of the settings' sources.
+    """Validate every file of the settings' sources.
 
     Returns:
         Counts and the first findings; nothing is written anywhere.
 
     Raises:
-        ExportsError: an exports place cannot be listed.
+        ExportsError: a location cannot be listed.
     """
     contract = EventContract.of(settings)
     listings = list_locations(settings.sources)
