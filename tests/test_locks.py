@@ -59,10 +59,12 @@ def test_warehouse_that_another_keeps_open_is_reported_and_not_loaded(
     with opened_elsewhere(ready, how) as holder, pytest.raises(LockTimeoutError) as caught:
         load_commits(ready)
 
-    told = str(caught.value)
-    assert told.startswith(f"The warehouse {str(home_of(ready).warehouse)!r} is open in process ")
-    assert f"is open in process {holder.pid}. Close it there" in told
-    assert "python" not in told
+    message = str(caught.value)
+    assert message.startswith(
+        f"The warehouse {str(home_of(ready).warehouse)!r} is open in process "
+    )
+    assert f"is open in process {holder.pid}. Close it there" in message
+    assert "python" not in message
     with connect(ready) as warehouse:
         assert warehouse.execute("select count(*) from raw.commits").fetchone() == (0,)
     assert load_commits(ready) == Loaded(commits=1, batches=1, events=1)

@@ -21,8 +21,8 @@ def tables_condition() -> dg.AutomationCondition[dg.AssetKey]:
     """Build once the lake has new data, no build is under way, and drains are idle.
 
     New data is remembered from the request of a build on, not from its end: what lands while a
-    build is at work, and is not loaded by it, asks for the next one. (`since_last_handled` forgets it
-    when the build's tables arrive.)
+    build is at work, and is not loaded by it, asks for the next one. (`since_last_handled` forgets
+    it when the build's tables arrive.)
     """
     new_data = _new_data_of(LAKE)
     # Under a steady stream there is always new data: the last request begins the wait as well.
