@@ -525,7 +525,7 @@ def test_quiet_home_waits_for_everybody(tmp_path: Path, name: str) -> None:
         quiet_home(home_of(settings), timeout_seconds=0),
     ):
         pass
-    # None is kept by the caller that gave up.
+    # No lock is kept by the process that gave up.
     with quiet_home(home_of(settings), timeout_seconds=0):
         pass
 

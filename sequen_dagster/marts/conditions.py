@@ -31,7 +31,7 @@ def tables_condition() -> dg.AutomationCondition[dg.AssetKey]:
     ).since(new_data.newly_true() | dg.AutomationCondition.newly_requested())
     return (
         new_data & ~_in_progress(TABLES) & (~_in_progress(LAKE) | is_at_maximum_wait)
-    ).with_label("the lake has new data, and drains are idle or at their maximum wait")
+    ).with_label("the lake has new data, and drains are idle or the maximum wait is over")
 
 
 def publication_condition(settings: SequenSettings) -> dg.AutomationCondition[dg.AssetKey]:

@@ -63,11 +63,11 @@ def _wait_for(
             if "Could not set lock" not in str(error):
                 raise
             if time.monotonic() >= deadline:
-                raise LockTimeoutError(_who_has(path, str(error))) from None
+                raise LockTimeoutError(_describe_holder(path, str(error))) from None
         time.sleep(_RETRY_SECONDS)
 
 
-def _who_has(path: Path, message: str) -> str:
+def _describe_holder(path: Path, message: str) -> str:
     found = re.search(r"PID (\d+)", message)
     who = f"process {found[1]}" if found else "another process"
     return (
