@@ -25,7 +25,7 @@ PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-l
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-slow test-all lint format docs screenshots bench build lock clean
+.PHONY: help setup demo dev test test-slow test-all lint format generate docs screenshots bench build lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ format: setup ## apply what a machine can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --processes 0 dbt_project/models dbt_project/tests
+
+generate: setup docs ## regenerate what the table of fields decides, in the dbt project and the docs
+	PYTHONPATH=tests $(BIN)/python -m support.generated_dbt
 
 docs: setup ## regenerate what the code and the tests decide of the docs
 	PYTHONPATH=tests $(BIN)/python -m support.reliability

@@ -1,8 +1,8 @@
 """The one table of fields: what the event document reserves and what each event type demands.
 
-The Pandera schemas, the Parquet schema of the lake, the asset checks and the documentation are all
-derived from `FIELDS`. Source: the event document ("Reserved Fields", "Standard Event Type fields",
-"Mandatory Fields By Event Type").
+The Pandera schemas, the Parquet schema of the lake and the asset checks are derived from `FIELDS`;
+`make generate` writes what the dbt project and the documentation say of it. Source: the event
+document ("Reserved Fields", "Standard Event Type fields", "Mandatory Fields By Event Type").
 """
 
 from dataclasses import dataclass
@@ -32,6 +32,8 @@ class Field:
         mandatory: whether every event must carry it.
         mandatory_for: the event types that must carry it.
         alias: another spelling that is read where the field itself is absent.
+        is_link: whether it holds the id of another event.
+        is_filled_in: whether the pipeline gives a value where none is sent.
     """
 
     name: str
@@ -40,10 +42,17 @@ class Field:
     mandatory: bool = False
     mandatory_for: tuple[str, ...] = ()
     alias: str | None = None
+    is_link: bool = False
+    is_filled_in: bool = False
 
 
 FIELDS: Final = (
-    Field("id", "id", "Unique id of the event; generated from its content where none is sent."),
+    Field(
+        "id",
+        "id",
+        "Unique id of the event; generated from its content where none is sent.",
+        is_filled_in=True,
+    ),
     Field("type", "type", "Standard event type, or the name of a custom one.", mandatory=True),
     Field(
         "original_timestamp",
@@ -60,14 +69,24 @@ FIELDS: Final = (
         "ingest_timestamp",
         "timestamp",
         "When the event was received: as sent, else the receipt of its file (UTC).",
+        is_filled_in=True,
     ),
     Field("uid", "identity", "Id of the user."),
     Field("sid", "identity", "Id of the user's session.", alias="session_id"),
     Field("cid", "identity", "Id of the client: device, browser, app.", alias="client_id"),
     Field("rec_id", "id", "Recommendation that the event traces back to."),
-    Field("page_view_id", "id", "Id of the page_view event that this event belongs to."),
-    Field("module_view_id", "id", "Id of the module_view event that this event belongs to."),
-    Field("impression_id", "id", "Id of the impression event that this event follows."),
+    Field(
+        "page_view_id", "id", "Id of the page_view event that this event belongs to.", is_link=True
+    ),
+    Field(
+        "module_view_id",
+        "id",
+        "Id of the module_view event that this event belongs to.",
+        is_link=True,
+    ),
+    Field(
+        "impression_id", "id", "Id of the impression event that this event follows.", is_link=True
+    ),
     Field(
         "rank",
         "rank",
@@ -117,6 +136,9 @@ FIELD_NAMES: Final = tuple(field.name for field in FIELDS)
 IDENTITY_FIELDS: Final = tuple(field.name for field in FIELDS if field.kind == "identity")
 # Fields of which a whole value may be a word that means none.
 ID_FIELDS: Final = tuple(field.name for field in FIELDS if field.kind in ("id", "identity"))
+LINK_FIELDS: Final = tuple(field.name for field in FIELDS if field.is_link)
+# Fields whose presence says something of the sender, in the order in which the marts count them.
+COUNTED_FIELDS: Final = tuple(field.name for field in FIELDS if not field.is_filled_in)
 TIMESTAMP_FIELDS: Final = tuple(field.name for field in FIELDS if field.kind == "timestamp")
 ALIASES: Final = {field.alias: field.name for field in FIELDS if field.alias is not None}
 RESERVED_NAMES: Final = frozenset((*FIELD_NAMES, *ALIASES))

@@ -1,19 +1,8 @@
-{#
-  The reserved and type fields whose presence the reports count, in the order of the spec. `id` and
-  `ingest_timestamp` are left out: the pipeline fills both in, so their presence says nothing.
-  int_event_groups keeps the presence of field n as bit n of one number; append only.
-#}
-{% macro reserved_fields() -%}
-    {{ return([
-        'type', 'original_timestamp', 'server_timestamp', 'uid', 'sid', 'cid', 'rec_id',
-        'page_view_id', 'module_view_id', 'impression_id', 'rank', 'item_id', 'item_ids',
-        'item_id_relation', 'page_type', 'click_type', 'conversion_type', 'dwell_ms',
-    ]) }}
-{%- endmacro %}
+{# int_event_groups keeps the presence of field n of reserved_fields() as bit n of one number. #}
 
 {# The bit of each of these fields, one row a field. #}
 {% macro reserved_bits() -%}
-    {%- for field in reserved_fields() %}
+    {%- for field in sequen.reserved_fields() %}
         select
             '{{ field }}' as field,
             {{ 2 ** loop.index0 }} as field_bit
@@ -36,16 +25,4 @@
 {# Whether a field names another event. #}
 {% macro is_link_field(field) -%}
     {{ field }} in ({% for link in sequen.link_fields() %}'{{ link }}'{{ ', ' if not loop.last }}{% endfor %})
-{%- endmacro %}
-
-{% macro link_fields() -%}
-    {{ return(['page_view_id', 'module_view_id', 'impression_id']) }}
-{%- endmacro %}
-
-{# The event types of the spec. #}
-{% macro standard_types() -%}
-    {{ return([
-        'page_view', 'module_view', 'impression', 'click', 'conversion', 'dwell_time',
-        'scroll',
-    ]) }}
 {%- endmacro %}

@@ -5,37 +5,39 @@ from typing import Final
 import polars as pl
 
 from sequen_dagster.contract.convert import DWELL, MICROS
+from sequen_dagster.fields import FIELDS, Kind
 
 _Columns = dict[str, pl.DataType | type[pl.DataType]]
 
-_ACCEPTED: Final[_Columns] = {
+_TYPES: Final[dict[Kind, pl.DataType | type[pl.DataType]]] = {
     "id": pl.String,
     "type": pl.String,
-    "uid": pl.String,
-    "sid": pl.String,
-    "cid": pl.String,
-    "rec_id": pl.String,
-    "page_view_id": pl.String,
-    "module_view_id": pl.String,
-    "impression_id": pl.String,
-    "item_id": pl.String,
+    "identity": pl.String,
+    "string": pl.String,
     "item_ids": pl.List(pl.String),
-    "item_id_relation": pl.String,
-    "page_type": pl.String,
-    "click_type": pl.String,
-    "conversion_type": pl.String,
+    "rank": pl.Int32,
+    "dwell": DWELL,
+    "timestamp": MICROS,
+}
+_TEXTS: Final[tuple[Kind, ...]] = ("id", "type", "identity", "item_ids", "string")
+
+
+def _columns_of(*kinds: Kind) -> _Columns:
+    """The reserved fields of these kinds, in the order of the table of fields."""
+    return {field.name: _TYPES[field.kind] for field in FIELDS if field.kind in kinds}
+
+
+_ACCEPTED: Final[_Columns] = {
+    **_columns_of(*_TEXTS),
     "properties": pl.String,
     "property_shape": pl.String,
     "record_md5": pl.String,
     "source": pl.String,
     "source_file": pl.String,
-    "rank": pl.Int32,
-    "dwell_ms": DWELL,
+    **_columns_of("rank", "dwell"),
     "source_line": pl.Int64,
     "source_item": pl.Int64,
-    "original_timestamp": MICROS,
-    "server_timestamp": MICROS,
-    "ingest_timestamp": MICROS,
+    **_columns_of("timestamp"),
     "given_ingest_timestamp": MICROS,
     "received_at": MICROS,
 }

@@ -7,8 +7,12 @@ may hold anything. Every list is bounded, whatever is in the data.
 
 from typing import Final
 
+from sequen_dagster.fields import FIELDS, ID_FIELDS, LINK_FIELDS
+
 _SHOWN_TYPES: Final = 50
 _SHOWN_DAYS: Final = 92
+_LINKS: Final = ", ".join(f"'{name}'" for name in LINK_FIELDS)
+_MANDATORY_ALWAYS: Final = ", ".join(f"'{field.name}'" for field in FIELDS if field.mandatory)
 
 # Sections with one row.
 SINGLE: Final = {
@@ -221,7 +225,7 @@ LISTS: Final = {
         where place <= 12
         order by source, place, field
     """,
-    "breakdowns": """
+    "breakdowns": f"""
         select source, breakdown, breakdown_value as value, null as type, attribute as name,
             applicable_events as event_count, carrying_events, coverage, first_seen_date,
             last_seen_date
@@ -234,8 +238,7 @@ LISTS: Final = {
         inner join (
             select type, field from rpt_field_coverage
             where source = '(all)'
-                and (is_mandatory and field not in ('type', 'original_timestamp')
-                    or field in ('page_view_id', 'module_view_id', 'impression_id'))
+                and (is_mandatory and field not in ({_MANDATORY_ALWAYS}) or field in ({_LINKS}))
             order by event_count desc, type, field limit 40
         ) as shown using (type, field)
         where source = '(all)'
@@ -374,12 +377,10 @@ NEAR_IDS: Final = """
     columns=", ".join(
         f"count(*) filter (where suffix({field}, '.0')"
         f" and regexp_full_match({field}, '-?[0-9]+[.]0')) as {field}"
-        for field in (
-            "uid", "sid", "cid", "rec_id", "page_view_id", "module_view_id", "impression_id",
-            "item_id",
-        )
+        for field in ID_FIELDS
+        if field != "id"
     )
-)  # fmt: skip
+)
 DETECTORS: Final = """
     select distinct detectors, applies_to
     from rpt_completeness_attributes where source = '(all)' and period = 'recent'
