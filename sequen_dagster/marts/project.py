@@ -68,7 +68,7 @@ def write_profile(settings: SequenSettings) -> Path:
 
 
 def manifest_path(settings: SequenSettings) -> Path:
-    """The project's manifest, parsed anew only when its sources, vars or dbt have changed.
+    """The project's manifest, parsed again only when its sources, vars or dbt have changed.
 
     Raises:
         BuildError: dbt cannot parse the project.
