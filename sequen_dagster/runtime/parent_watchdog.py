@@ -13,9 +13,9 @@ _LOOK_SECONDS: Final = 0.5
 def die_with_parent(parent: int) -> None:
     """Kill this process soon after its parent has died, or at once if that has happened already.
 
-    A parent that is killed takes no child with it: a worker would wait for work for ever, and dbt
-    would go on writing to a database that the next run believes to be its own. Call it in the
-    child, once; a thread looks twice a second.
+    A parent that is killed takes no child with it: a worker would wait for work without end,
+    and dbt would go on writing to a database that the next run believes to be its own. Call it in
+    the child, once; a thread looks twice a second.
 
     Args:
         parent: id of the process that has started this one. Not looked up here, since a parent
