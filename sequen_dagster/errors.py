@@ -6,7 +6,7 @@ An error says what, where, and what to do next, and never carries a value of an 
 
 
 class SequenError(Exception):
-    """Root of the tree; catch it to separate the package's errors from all others."""
+    """Root of the tree; catch it to handle every error that is raised on purpose."""
 
 
 class SettingsError(SequenError):
@@ -14,7 +14,7 @@ class SettingsError(SequenError):
 
 
 class ExportsError(SequenError):
-    """A location cannot be listed (it does not exist, or is not a folder)."""
+    """A location cannot be listed: it does not exist, or is not a folder."""
 
 
 class UnreadableFileError(SequenError):
@@ -58,7 +58,7 @@ class ParserCrashError(SequenError):
 
 
 class ReconciliationError(SequenError):
-    """The counts of a batch do not reconcile; the file fails and nothing of it is committed."""
+    """The counts of a batch do not reconcile; the file fails, and nothing of it is committed."""
 
 
 class FaultError(SequenError):
@@ -78,4 +78,4 @@ class ReportError(SequenError):
 
 
 class AlertError(SequenError):
-    """The webhook could not be notified of a failure; the sensor's tick fails and says why."""
+    """A failure could not be sent to the webhook; the sensor's tick fails and says why."""

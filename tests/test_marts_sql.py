@@ -6,6 +6,7 @@ hundreds of them: starting dbt costs seconds, a history costs nothing.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -162,3 +163,25 @@ def test_real_data_equals_the_oracle(name: str, test_data: Path, tmp_path: Path)
     warehouse = build(tmp_path, rows, Rules())
 
     assert differences_in(warehouse, marts(rows)) == []
+
+
+def test_every_macro_is_described_with_its_arguments() -> None:
+    described = yaml.safe_load((PROJECT / "macros/_macros.yml").read_text(encoding="utf-8"))
+    written = {
+        name: re.findall(r"(?:^|, *)(\w+)", arguments)
+        for file in sorted((PROJECT / "macros").glob("*.sql"))
+        for name, arguments in re.findall(
+            r"\{% macro (\w+)\((.*?)\)+ -?%\}", file.read_text(encoding="utf-8"), re.DOTALL
+        )
+        if "__" not in name
+    }
+
+    assert written == {
+        macro["name"]: [argument["name"] for argument in macro.get("arguments", ())]
+        for macro in described["macros"]
+    }
+    assert all(
+        each["description"].strip()
+        for macro in described["macros"]
+        for each in (macro, *macro.get("arguments", ()))
+    )

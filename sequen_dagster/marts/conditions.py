@@ -20,18 +20,18 @@ PATIENCE_MINUTES = 5
 def tables_condition() -> dg.AutomationCondition[dg.AssetKey]:
     """Build once the lake has new data, no build is under way, and drains are idle.
 
-    New data counts from the request of a build on, not from its end: what lands while a build
-    is at work, and is not loaded by it, asks for the next one. (`since_last_handled` forgets it
-    when the build's tables arrive.)
+    New data is remembered from the request of a build on, not from its end: what lands while a
+    build is at work, and is not loaded by it, asks for the next one. (`since_last_handled` forgets
+    it when the build's tables arrive.)
     """
     new_data = _new_data_of(LAKE)
-    # A steady stream brings new data all the time: the last request begins the wait as well.
+    # Under a steady stream there is always new data: the last request begins the wait as well.
     is_at_maximum_wait = dg.AutomationCondition.cron_tick_passed(
         f"*/{PATIENCE_MINUTES} * * * *"
     ).since(new_data.newly_true() | dg.AutomationCondition.newly_requested())
     return (
         new_data & ~_in_progress(TABLES) & (~_in_progress(LAKE) | is_at_maximum_wait)
-    ).with_label("the lake has new data, and drains are idle or at their maximum wait")
+    ).with_label("the lake has new data, and drains are idle or the maximum wait is over")
 
 
 def publication_condition(settings: RunningSettings) -> dg.AutomationCondition[dg.AssetKey]:

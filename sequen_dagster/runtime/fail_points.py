@@ -28,7 +28,7 @@ FAIL_POINTS: Final = (
     "reports.training_written",
     "reports.training_replaced",
 )
-# Those that only an erasure comes by, or a run that follows.
+# Those that only an erasure passes, or the run that follows it.
 ERASE_FAIL_POINTS: Final = (
     "erase.noted",
     "erase.rows_rewritten",

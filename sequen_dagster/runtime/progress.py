@@ -1,4 +1,4 @@
-"""A line of progress from where work is done to a listener; there is none by default."""
+"""Lines of progress, from the code that does the work to a function that shows them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ _on_progress: ContextVar[OnProgress | None] = ContextVar("sequen_progress", defa
 
 
 def emit(stage: str, message: str) -> None:
-    """Pass to the listener, if there is one, what `stage` has just done."""
+    """Pass on what `stage` has just done, if a function listens."""
     on_progress = _on_progress.get()
     if on_progress is not None:
         on_progress(stage, message)

@@ -14,7 +14,8 @@ from pandera.errors import SchemaError, SchemaErrors
 from sequen_dagster.errors import FaultError
 
 _PACKAGE: Final = Path(__file__).parents[1]
-# What DuckDB says about the values it met. Files, locks, names and SQL have other classes.
+# What DuckDB says about the values it met. Errors of files, locks, names and SQL are of other
+# classes.
 _ENGINE: Final = (
     duckdb.DataError,
     duckdb.IntegrityError,
@@ -48,7 +49,7 @@ def without_values() -> Iterator[None]:
 
     Raises:
         duckdb.Error: of the class that the engine raised, with the place in the code for a text.
-        FaultError: with the same text, of any other exception that was raised.
+        FaultError: with the place in the code, of whatever else was raised.
     """
     try:
         yield

@@ -17,7 +17,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def quoted(name: str) -> str:
-    r"""An untrusted name, in quotes, for a log line or a message.
+    r"""A name that another person chose, in quotes, for a log line or a message.
 
     A file name may hold a newline that begins a forged log line, or characters that a terminal
     obeys; here they are spelled out. Cut to 200 characters.
