@@ -120,7 +120,7 @@ def _generate(settings: SequenSettings) -> None:
         dbt_command(
             settings, "--quiet", "docs", "generate", *(["--no-compile"] if is_compiled else [])
         ),
-        env=dbt_environment(settings),
+        env=dbt_environment(Home(settings.home)),
         capture_output=True,
         check=False,
     )
