@@ -155,7 +155,7 @@ class MartsSettings(PlaceholderSettings):
     )
     breakdowns: Breakdowns = pydantic.Field(
         (),
-        description="Custom fields, such as app.version, that the report is broken down by.",
+        description="Custom fields, such as app.version, whose values the report separates.",
     )
     completeness: Annotated[Overrides, *FROM_TEXT] = pydantic.Field(
         default_factory=dict, description="What is changed of the attributes of completeness."
