@@ -156,6 +156,15 @@ def test_every_setting_is_in_its_page() -> None:
     assert all(name.upper() == variable for name, variable in rows)
 
 
+def test_architecture_names_every_room() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?`) \| .* \| .* \|$", page, re.MULTILINE)
+    named = {name.rstrip("/") for row in rows for name in re.findall(r"`([a-z]+/?)`", row)}
+    rooms = {path.stem for path in (ROOT / "sequen_dagster").iterdir() if path.suffix != ".typed"}
+
+    assert rooms - {"__init__", "__pycache__"} <= named
+
+
 def test_attributes_are_the_same_by_settings_and_by_file(tmp_path: Path) -> None:
     blocks = read_blocks(ROOT / "docs" / "report.md")
     (python,) = [block for block in blocks if block.language == "python"]

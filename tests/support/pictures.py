@@ -34,7 +34,7 @@ _TABLE: Final = (
 SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "asset.png": (*_TABLE, f"{_PACKAGE}/marts/assets.py"),
     "dbt-docs.png": (*_TABLE, f"{_PACKAGE}/reports/dbt_docs.py"),
-    "demo.png": (f"{_PACKAGE}/cli/rendering.py", f"{_PACKAGE}/simulate/*.py"),
+    "demo.png": (f"{_PACKAGE}/cli/run_summary.py", f"{_PACKAGE}/simulate/*.py"),
     "graph.png": (f"{_PACKAGE}/*/assets.py",),
     "report-dark.png": _REPORT,
     "report-light.png": _REPORT,
