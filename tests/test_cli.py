@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sequen_dagster.cli.main import main
-from sequen_dagster.cli.options import progress_of
+from sequen_dagster.cli.options import describe_progress
 from support.builders import event
 from support.homes import settings_of, write_events, write_text
 
@@ -191,7 +191,7 @@ def test_names_and_types_cannot_control_a_terminal(tmp_path: Path, form: str) ->
 
 @pytest.mark.bad_input(33)
 def test_progress_of_a_run_is_not_markup() -> None:
-    assert progress_of("lake", "1/2 [/b]\x1b[2J\n.jsonl").plain == (
+    assert describe_progress("lake", "1/2 [/b]\x1b[2J\n.jsonl").plain == (
         "lake: 1/2 [/b]\\x1b[2J\\n.jsonl"
     )
 

@@ -9,10 +9,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from sequen_dagster.cli.validate import render_annotations
 from sequen_dagster.contract import EventContract, Origin
 from sequen_dagster.contract.conflicts import ConflictCounter, SourceConflicts, is_too_many
 from sequen_dagster.exports.records import RecordChunk
-from sequen_dagster.operations.validate import render_github, validate_path
+from sequen_dagster.operations.validate import validate_sources
 from support.builders import RECEIVED_AT, event
 from support.homes import settings_of, write_text
 
@@ -131,24 +132,24 @@ def test_validate_reports_conflicting_ids_over_all_files(tmp_path: Path) -> None
     settings = settings_of(tmp_path)
     for name, part in (("a", COUNTER[:4]), ("b", COUNTER[4:8]), ("c", COUNTER[8:])):
         write_text(settings, f"{name}.jsonl", "".join(f"{json.dumps(one)}\n" for one in part))
-    outcome = validate_path(settings)
+    outcome = validate_sources(settings)
 
     assert outcome.as_json()["ids_are_unique"] is False
     assert outcome.as_json()["conflicts"] == [
         {"source": "default", "accepted": 12, "conflicting_records": 8, "conflicting_ids": 4,
          "types": {"scroll": 8}, "is_estimate": False}
     ]  # fmt: skip
-    assert [line for line in render_github(outcome) if "ids are not unique" in line]
+    assert [line for line in render_annotations(outcome) if "ids are not unique" in line]
 
 
 def test_unreadable_file_has_no_part_in_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     text = "".join(f"{json.dumps(one)}\n" for one in COUNTER)
     write_text(settings, "a.jsonl", text)
-    before = validate_path(settings)
+    before = validate_sources(settings)
     broken = settings.sources[0].exports / "b.jsonl.gz"
     broken.write_bytes(gzip.compress((text * 50_000).encode(), 1)[:-9])
-    after = validate_path(settings)
+    after = validate_sources(settings)
 
     assert after.record_counts.quarantined == 1
     assert after.conflicts == before.conflicts

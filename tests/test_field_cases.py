@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from sequen_dagster.cli.main import main
 from sequen_dagster.exports.files import list_sources
 from sequen_dagster.operations.run import run_pipeline
-from sequen_dagster.operations.validate import Validation, validate_path
+from sequen_dagster.operations.validate import Validation, validate_sources
 from sequen_dagster.settings import SequenSettings, Source, load_settings
 from support.lake import drain, lake_of
 from support.once import made_once
@@ -84,7 +84,7 @@ def settings_of(home: Path, **sources: Path) -> SequenSettings:
 
 
 def validated(tmp_path: Path, case: str) -> Validation:
-    return validate_path(settings_of(tmp_path, default=CASES / case))
+    return validate_sources(settings_of(tmp_path, default=CASES / case))
 
 
 def by_rule(counts: Counter[tuple[str, str]]) -> dict[str, int]:

@@ -12,7 +12,7 @@ import pytest
 
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA, Split
 from sequen_dagster.contract.hints import HINTS, HintFinder, describe_hint
-from sequen_dagster.operations.validate import validate_path
+from sequen_dagster.operations.validate import validate_sources
 from support.builders import event
 from support.homes import settings_of, write_text
 from support.lake import drain
@@ -81,7 +81,7 @@ def hint_of(tmp_path: Path, name: str, text: str) -> str:
     settings = settings_of(tmp_path)
     write_text(settings, name, text)
 
-    return validate_path(settings).hints.get(name, "")
+    return validate_sources(settings).hints.get(name, "")
 
 
 @pytest.mark.parametrize("code", RECORDS)
@@ -135,7 +135,7 @@ def test_validate_names_the_file_and_what_helps(tmp_path: Path) -> None:
     folder = settings.sources[0].exports
     (folder / "ga4.json.gz").write_bytes(gzip.compress(json.dumps(GA4).encode()))
 
-    outcome = validate_path(settings)
+    outcome = validate_sources(settings)
 
     assert outcome.as_json()["hints"] == [
         {"path": "ga4.json.gz", "hint": "ga4_export", "text": describe_hint("ga4_export")}

@@ -108,13 +108,13 @@ def test_dbt_model_reaches_nothing_outside(
         check=False,
     )
 
-    told = json.loads((home_of(settings).dbt.target / "run_results.json").read_text())
-    models = [one for one in told["results"] if one["unique_id"].startswith("model.")]
+    run_results = json.loads((home_of(settings).dbt.target / "run_results.json").read_text())
+    models = [one for one in run_results["results"] if one["unique_id"].startswith("model.")]
     failed = {one["unique_id"].split(".")[-1]: one["message"] for one in models}
     assert failed.pop("harmless") == "OK"
     assert sorted(failed) == sorted(f"hostile_{number}" for number in range(len(hostile)))
     # Some refusals come as an exception whose text may show values, and is kept in.
-    refused = rf"{REFUSED}|InvalidInputException in marts/dbt_errors"
+    refused = rf"{REFUSED}|InvalidInputException in compat/dbt_duckdb_errors"
     assert [one for one in failed.values() if not re.search(refused, one)] == []
     assert sorted(path.name for path in outside.iterdir()) == ["old.duckdb", "secret.txt"]
 

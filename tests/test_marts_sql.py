@@ -7,6 +7,7 @@ are built by what it sends, see `support.replay`.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -190,3 +191,25 @@ def test_real_data_equals_the_oracle(
     recording = shared_recording(tmp_path_factory, worker_id)
 
     assert differences_by_replay(recording, tmp_path, rows, Rules()) == []
+
+
+def test_every_macro_is_described_with_its_arguments() -> None:
+    described = yaml.safe_load((PROJECT / "macros/_macros.yml").read_text(encoding="utf-8"))
+    written = {
+        name: re.findall(r"(?:^|, *)(\w+)", arguments)
+        for file in sorted((PROJECT / "macros").glob("*.sql"))
+        for name, arguments in re.findall(
+            r"\{% macro (\w+)\((.*?)\)+ -?%\}", file.read_text(encoding="utf-8"), re.DOTALL
+        )
+        if "__" not in name
+    }
+
+    assert written == {
+        macro["name"]: [argument["name"] for argument in macro.get("arguments", ())]
+        for macro in described["macros"]
+    }
+    assert all(
+        each["description"].strip()
+        for macro in described["macros"]
+        for each in (macro, *macro.get("arguments", ()))
+    )

@@ -24,7 +24,10 @@ from sequen_dagster.settings import SequenSettings
 
 # Doc blocks lie in Markdown.
 _SOURCES: Final = ("*.sql", "*.yml", "*.csv", "*.md")
-_PLUGINS: Final = ("sequen_dagster.marts.dbt_plugin", "sequen_dagster.marts.dbt_errors")
+_PLUGINS: Final = (
+    "sequen_dagster.compat.dbt_duckdb_parent",
+    "sequen_dagster.compat.dbt_duckdb_errors",
+)
 
 
 @cache
@@ -65,7 +68,7 @@ def write_profile(settings: SequenSettings) -> Path:
 
 
 def manifest_path(settings: SequenSettings) -> Path:
-    """The project's manifest, parsed anew only when its sources, vars or dbt have changed.
+    """The project's manifest, parsed again only when its sources, vars or dbt have changed.
 
     Raises:
         BuildError: dbt cannot parse the project.

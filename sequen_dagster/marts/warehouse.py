@@ -150,9 +150,9 @@ def load_commits(
     """Load every commit that the warehouse does not hold yet, one transaction a commit.
 
     A batch that two commits hold counts as of its latest version (a file that came back, or was
-    judged again), and of one version from the commit with the smaller name, as everywhere. What a
-    load changes is noted in the same transaction, for the next build to look at. A commit that was
-    rewritten takes the place of what is held of it.
+    validated again), and of one version from the commit with the smaller name, as everywhere. What
+    a load changes is noted in the same transaction, for the next build to look at. A commit that
+    was rewritten takes the place of what is held of it.
 
     Args:
         settings: the home of the warehouse.

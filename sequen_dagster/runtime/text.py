@@ -17,10 +17,10 @@ def counted(number: int, noun: str) -> str:
 
 
 def quoted(name: str) -> str:
-    r"""A name that somebody else chose, in quotes, for a log line or a message.
+    r"""A name that another person chose, in quotes, for a log line or a message.
 
-    A file name may hold a newline that begins a forged log line, or signs that a terminal obeys;
-    here they are spelt out. Cut to 200 characters.
+    A file name may hold a newline that begins a forged log line, or characters that a terminal
+    obeys; here they are escaped. Cut to 200 characters.
 
     Example:
         >>> print(quoted("a\n\x1b[31m.jsonl"))
@@ -37,8 +37,8 @@ def printable(text: str) -> str:
         1/2 a\n\x1b[31m.jsonl
     """
     return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode()
-        for sign in _cut(text)
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in _cut(text)
     )
 
 
