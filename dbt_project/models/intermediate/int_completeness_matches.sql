@@ -90,7 +90,7 @@ names_detected as (
 value_detectors as (
     select
         attribute,
-        paths as path,
+        path,
         compared_value
     from event_detectors
     where detector = 'field' and expected_value is not null
@@ -258,7 +258,7 @@ looks_distinct as (
     from events_detected
 ),
 
-{# An attribute may have several clauses; one that applies is enough, so a semi-join. #}
+{# An attribute may have several scopes; one that applies is enough, so a semi-join. #}
 looks_in_scope as (
     select
         attribute,
