@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from sequen_dagster.cli.main import DEMO_BREAKDOWNS, main
+from sequen_dagster.cli.demo import DEMO_BREAKDOWNS
+from sequen_dagster.cli.main import main
 from sequen_dagster.settings import SequenSettings, load_settings
 from sequen_dagster.simulate import Truth
 from support.forked_dbt import fork_dbt

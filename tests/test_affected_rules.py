@@ -56,7 +56,7 @@ def load(path: str, rows: list[Row], version: int) -> Load:
 
 
 PAGE = viewed(after(0), id="p", uid="u")
-# Given, so that the receipt of a file changes nothing.
+# Given, so that the arrival time of a file changes nothing.
 ARRIVED = {"ingest_timestamp": after(5).isoformat()}
 SHOWN = shown(after(1), id="i", uid="u")
 CLICK = clicked(after(2), id="k", uid="u")
@@ -101,7 +101,7 @@ EXAMPLES = {
             "quarantined_events",
         ),
     ),
-    "somebody logs in within a session": Example(
+    "a person logs in within a session": Example(
         {"a": [event(after(0), id="e", sid="s", cid="c")]},
         {"b": [event(after(1), id="f", sid="s", cid="c", uid="u")]},
         shows=(
@@ -111,7 +111,7 @@ EXAMPLES = {
             "int_affected_stitches: inner join sessions_affected",
         ),
     ),
-    "somebody logs in on a device, later in another session": Example(
+    "a person logs in on a device, later in another session": Example(
         {"a": [event(after(0), id="e", sid="s", cid="c")]},
         {"b": [event(after(1), id="f", sid="t", cid="c", uid="u")]},
         shows=(
@@ -119,7 +119,7 @@ EXAMPLES = {
             "int_affected_stitches: from int_sessions_identified",
         ),
     ),
-    "somebody logs in on a device without sessions": Example(
+    "a person logs in on a device without sessions": Example(
         {"a": [event(after(0), id="e", cid="c")]},
         {"b": [event(after(1), id="f", cid="c", uid="u")]},
         shows=(
@@ -398,7 +398,7 @@ EXAMPLES = {
             "fct_page_views: fct_clicks",
         ),
     ),
-    "somebody dwells on a page on another day": Example(
+    "a person dwells on a page on another day": Example(
         {"a": [PAGE]},
         {
             "b": [

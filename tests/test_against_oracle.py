@@ -34,7 +34,7 @@ def parsed(properties: str) -> Any:
     return json.loads(properties, parse_int=number, parse_float=number)
 
 
-def told_type(event_type: str | None) -> str | None:
+def stored_type(event_type: str | None) -> str | None:
     """The type as the tables show it: the oracle shows what was sent, even a blank one."""
     is_type = event_type and event_type.strip(WHITE_SPACE) and "\0" not in event_type
     return event_type if is_type else None
@@ -51,8 +51,8 @@ def is_compared(warning: tuple[str, str]) -> bool:
 def warnings_of(result: Validated) -> dict[tuple[str, str], int]:
     counted: Counter[tuple[str, str]] = Counter()
     for (_, event_type, code), count in result.warnings.items():
-        if is_compared((told_type(event_type) or "(none)", code)):
-            counted[told_type(event_type) or "(none)", code] += count
+        if is_compared((stored_type(event_type) or "(none)", code)):
+            counted[stored_type(event_type) or "(none)", code] += count
     return dict(counted)
 
 
@@ -73,13 +73,13 @@ def compare(folder: Path, content: bytes, name: str = "a.jsonl") -> None:
     assert {where: row["rules"] for where, row in quarantined.items()} == unread
     assert verdict.places == [place(row) for row in expected.accepted]
     for row, other in zip(verdict.accepted, expected.accepted, strict=True):
-        told = {name: row[name] for name in other} | {"properties": parsed(row["properties"])}
-        told["source_file"] = name
-        assert told == other | {"properties": exact(other["properties"])}
+        found = {name: row[name] for name in other} | {"properties": parsed(row["properties"])}
+        found["source_file"] = name
+        assert found == other | {"properties": exact(other["properties"])}
     for other in expected.quarantined:
         row = quarantined[place(other)]
         assert sorted(row["fields"]) == other["fields"]
-        assert row["type"] == told_type(other["type"])
+        assert row["type"] == stored_type(other["type"])
     compared = {key: count for key, count in verdict.warnings.items() if is_compared(key)}
     assert compared == warnings_of(expected)
     assert verdict.blank_lines == sum(expected.blank_lines.values())

@@ -1,4 +1,4 @@
-"""What analysts are told is true: queries run, measures are right, every table is named."""
+"""What analysts read is true: queries run, measures are right, every table is named."""
 
 import json
 import re

@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 )
 
 from sequen_dagster.lake.commits import current_batches
-from support.homes import event, settings_of
+from support.builders import event
+from support.homes import settings_of
 from support.lake import drain, lake_of
 from support.sensing import Daemon
 
@@ -52,7 +53,7 @@ class Deployment(RuleBasedStateMachine):
         self.bad = 0
 
     def teardown(self) -> None:
-        """Let everything come to rest; then every file is in the lake as it lies there, once."""
+        """Finish everything; then every file is in the lake as it lies there, once."""
         for _ in range(8):
             for file_group in self.daemon.tick():
                 self.daemon.work(file_group)

@@ -18,6 +18,7 @@ ROOMS = [
     ["settings"],
     ["runtime"],
     ["home"],
+    ["compat"],
     *([stage] for stage in STAGES),
     ["definitions"],
     ["simulate"],
@@ -25,7 +26,7 @@ ROOMS = [
     ["cli"],
 ]
 # The thin shell: these may import Dagster.
-SHELL = {"definitions", "triggers"}
+SHELL = {"compat", "definitions", "triggers"}
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))
 
 

@@ -47,10 +47,10 @@ def test_file_gives_what_is_not_empty(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("name,tier\nx,good\n", "must have a column attribute"),
-        ("attribute,colour\nx,red\n", "must have a column attribute"),
+        ("attribute,shade\nx,red\n", "must have a column attribute"),
         ("attribute,tier\nx,gold\n", "line 2, tier: Input should be 'good', 'better' or 'best'"),
         ("attribute,tier\nx,good\nx,best\n", "line 3: x is there twice"),
         ("attribute,tier\nx\n", "line 2: it has more or fewer cells"),
@@ -67,13 +67,13 @@ def test_file_gives_what_is_not_empty(tmp_path: Path) -> None:
         ("attribute,example\nx,{}\n", "must be an event as JSON"),
     ],
 )
-def test_bad_file_is_refused_with_its_line(tmp_path: Path, text: str, told: str) -> None:
+def test_bad_file_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     path = written(tmp_path, text)
 
     with pytest.raises(SettingsError, match=r"completeness_file") as caught:
         load_settings(tmp_path, completeness_file=path)
 
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_threshold_of_one_is_legal() -> None:
@@ -108,7 +108,7 @@ def overridden(tmp_path: Path, **attributes: dict[str, Any]) -> SequenSettings:
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ({"tier": "good", "kind": "event"}, "detectors"),
         ({"tier": "good", "aliases": ["x"]}, "kind"),
@@ -117,9 +117,9 @@ def overridden(tmp_path: Path, **attributes: dict[str, Any]) -> SequenSettings:
     ],
 )
 def test_attribute_of_ones_own_has_to_be_whole(
-    tmp_path: Path, override: dict[str, Any], told: str
+    tmp_path: Path, override: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(SettingsError, match=rf"completeness.mine: it needs .*{told}"):
+    with pytest.raises(SettingsError, match=rf"completeness.mine: it needs .*{message}"):
         check_overrides(overridden(tmp_path, mine=override))
 
 
@@ -225,14 +225,14 @@ def test_changed_attributes_are_measured_as_changed(
             "tier": "good",
             "kind": "field",
             "applies_to": [{"type": "click", "click_type": ["like"]}],
-            "aliases": ["colour"],
+            "aliases": ["shade"],
             "threshold": "1",
         },
     )
     rows = [
         event(after(0), id="a", cid="c", zip=1, member=True),
         event(after(1), id="b", cid="c", logged_in=True),
-        clicked(after(2), id="d", cid="c", colour="red"),
+        clicked(after(2), id="d", cid="c", shade="red"),
         clicked(after(3), id="e", cid="c"),
     ]
     with SmallWarehouse(shared_recording(tmp_path_factory, worker_id)) as warehouse:

@@ -16,11 +16,11 @@ from sequen_dagster.errors import SequenError
 from support.builders import event, good, validate_file
 
 CANARY = "canary.person@example.com"
-EXACT = json.dumps(event(id="e3"))
+EXACT = json.dumps(event("scroll", id="e3"))
 
 
 def line(**fields: Any) -> bytes:
-    return json.dumps(event(id="bad", **fields)).encode()
+    return json.dumps(event("scroll", id="bad", **fields)).encode()
 
 
 CASES: dict[str, tuple[bytes, list[str]]] = {
@@ -115,7 +115,7 @@ def test_line_ends_of_every_kind(tmp_path: Path) -> None:
 
 
 def test_many_bad_records_take_the_same_path(tmp_path: Path) -> None:
-    bad = "\n".join(json.dumps(event(uid=[CANARY], rank="x")) for _ in range(3000))
+    bad = "\n".join(json.dumps(event("scroll", uid=[CANARY], rank="x")) for _ in range(3000))
     verdict = validate_file(tmp_path, bad)
 
     assert verdict.errors == {("scroll", "invalid_uid"): 3000, ("scroll", "invalid_rank"): 3000}
@@ -133,7 +133,7 @@ def test_own_fault_shows_no_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr(validate, "convert", broken)
 
     with pytest.raises(SequenError) as caught:
-        validate_file(tmp_path, json.dumps(event(uid=CANARY)))
+        validate_file(tmp_path, json.dumps(event("scroll", uid=CANARY)))
     assert CANARY not in str(caught.value) + repr(caught.value.__cause__)
     assert caught.value.__suppress_context__
 

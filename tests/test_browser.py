@@ -82,8 +82,8 @@ def test_errors_and_dialogs_of_a_page_are_noticed(browser: Browser, tmp_path: Pa
     with looking_at(browser, page.as_uri()) as look:
         look.page.wait_for_timeout(100)
 
-    told = " ".join(look.complaints)
-    assert [word in told for word in ("one", "two", "three")] == [True] * 3
+    outcome = " ".join(look.complaints)
+    assert [word in outcome for word in ("one", "two", "three")] == [True] * 3
 
 
 @pytest.mark.slow
@@ -145,10 +145,10 @@ def test_policy_of_the_docs_lets_nothing_in_or_out(browser: Browser, docs: str) 
         const script = document.createElement("script");
         script.src = "https://example.com/a.js";
         document.head.append(script);
-        const told = await fetch("https://example.com/").then(() => "out", () => "refused");
+        const outcome = await fetch("https://example.com/").then(() => "out", () => "refused");
         setTimeout("window.pwned = 1", 0);
         await new Promise(done => setTimeout(done, 100));
-        return [told, window.pwned ?? "refused"];
+        return [outcome, window.pwned ?? "refused"];
     }"""
     with looking_at(browser, docs) as look:
         assert look.page.evaluate(tries) == ["refused", "refused"]

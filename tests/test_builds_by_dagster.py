@@ -1,5 +1,7 @@
 """The step of dbt as Dagster's own runs call it: by the daily schedule, and by the automation."""
 
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +13,60 @@ from sequen_dagster.definitions import build_definitions
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.jobs import build_schedules
-from support.homes import event, settings_of, write_events
+from support.builders import event
+from support.homes import settings_of, write_events
+from support.lake import home_of
 
 TABLE = dg.AssetKey("rpt_batches")
 
 
+@dataclass(frozen=True)
+class FirstBuild:
+    """A home whose tables are built, and what Dagster was told meanwhile."""
+
+    settings: SequenSettings
+    log: list[dg.EventLogEntry]
+    dbt_ended_at: float
+
+    def times(self, event_type: dg.DagsterEventType) -> dict[str, float]:
+        """When an event of a table was stored, by table."""
+        events = [(one.get_dagster_event(), one.timestamp) for one in self.log if one.dagster_event]
+        return {
+            event.asset_key.path[-1]: timestamp
+            for event, timestamp in events
+            if event.event_type == event_type
+            and event.step_key == NAMES.marts_op
+            and event.asset_key
+        }
+
+
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
-    """A home whose tables are built."""
+def first_build(tmp_path_factory: pytest.TempPathFactory) -> FirstBuild:
     settings = settings_of(tmp_path_factory.mktemp("built"), quiet_seconds=0)
     write_events(settings, "a.jsonl", event(), event(id="e2", uid="u2"))
-    assert run(settings).success
-    return settings
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = run(settings, instance=instance)
+        log = instance.all_logs(result.run_id)
+    assert result.success
+    return FirstBuild(settings, log, home_of(settings).dbt.run_results.stat().st_mtime)
+
+
+@pytest.fixture
+def settings(first_build: FirstBuild) -> SequenSettings:
+    """A home whose tables are built."""
+    return first_build.settings
 
 
 def run(
-    settings: SequenSettings, config: dict[str, Any] | None = None, **tags: str
+    settings: SequenSettings,
+    config: dict[str, Any] | None = None,
+    *,
+    instance: dg.DagsterInstance | None = None,
+    **tags: str,
 ) -> dg.ExecuteInProcessResult:
     job = build_definitions(settings).resolve_job_def(NAMES.run_job)
-    with dg.DagsterInstance.ephemeral() as instance:
+    given = nullcontext(instance) if instance else dg.DagsterInstance.ephemeral()
+    with given as instance:
         return job.execute_in_process(
             instance=instance,
             run_config=config,
@@ -45,13 +82,28 @@ def is_built(result: dg.ExecuteInProcessResult) -> bool:
 
 
 @pytest.mark.slow
+def test_tables_are_reported_as_dbt_makes_them_and_their_rows_at_the_end(
+    first_build: FirstBuild,
+) -> None:
+    made = first_build.times(dg.DagsterEventType.ASSET_MATERIALIZATION)
+    counted = first_build.times(dg.DagsterEventType.ASSET_OBSERVATION)
+    early = [table for table, stored_at in made.items() if stored_at < first_build.dbt_ended_at]
+
+    assert len(early) > len(made) / 2
+    # What automation looks at says that the build has ended.
+    assert max(made, key=made.__getitem__) == TABLE.path[-1]
+    assert min(counted.values()) > first_build.dbt_ended_at
+    assert {"fct_events", "int_events_stitched", "rpt_batches"} <= set(counted)
+
+
+@pytest.mark.slow
 def test_daily_run_tests_whole_tables(settings: SequenSettings) -> None:
     (schedule,) = build_schedules(settings)
     with dg.build_schedule_context() as context:
         (request,) = schedule.evaluate_tick(context).run_requests or ()
     config = dict(request.run_config)
     good = run(settings, config)
-    # An old row is spoilt; no batch touches it.
+    # An old row is spoilt; no batch affects it.
     with duckdb.connect(str(settings.home / "warehouse.duckdb")) as warehouse:
         warehouse.execute("update main.fct_sessions set event_count = 99")
 

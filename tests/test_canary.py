@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from sequen_dagster.settings import SequenSettings
-from support.homes import event, settings_of, write_events, write_text
+from support.builders import event
+from support.homes import settings_of, write_events, write_text
 
 SECRETS = {
     "SEQUEN_FAILURE_WEBHOOK": "https://hooks.invalid/T0/canary-of-a-webhook",
@@ -28,7 +29,7 @@ PHONE = "+49 151 5550 1234"
 CARD = "4111 1111 1111 1111"
 TEXT = "canary-of-a-value"
 VALUES = (EMAIL, PHONE, CARD, TEXT)
-# Where events live. Whoever may open these may see them.
+# Where events live. Who may open these may see them.
 DATA_FILES = (
     "lake/events/",
     "lake/quarantine/",
@@ -49,7 +50,7 @@ EVENTS = [
 BROKEN = [
     event(id="b1", uid=[EMAIL], note=TEXT),
     event(id="b2", uid=EMAIL, rank=TEXT, original_timestamp=PHONE, dwell_ms=CARD),
-    event(id="b3", uid=EMAIL, page_type=None, note=CARD),
+    event(id="b3", uid=EMAIL, page_type=..., note=CARD),
 ]
 
 

@@ -6,8 +6,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sequen_dagster.cli.main import main
-from sequen_dagster.cli.options import progress_of
-from support.homes import event, settings_of, write_events, write_text
+from sequen_dagster.cli.options import describe_progress
+from support.builders import event
+from support.homes import settings_of, write_events, write_text
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -17,8 +18,8 @@ def invoke(*arguments: str | Path) -> Result:
 @pytest.fixture
 def exports(tmp_path: Path) -> Path:
     settings = settings_of(tmp_path)
-    write_events(settings, "a.jsonl", event(), event(id="e2", page_type=None))
-    write_events(settings, "b.jsonl", event(id="e3", type="pageview", page_type=None))
+    write_events(settings, "a.jsonl", event(), event(id="e2", page_type=...))
+    write_events(settings, "b.jsonl", event(id="e3", type="pageview", page_type=...))
     return settings.sources[0].exports
 
 
@@ -42,16 +43,16 @@ def test_validate_writes_nothing(exports: Path, tmp_path: Path) -> None:
 def test_validate_json_is_complete(exports: Path) -> None:
     result = invoke("validate", exports, "--format", "json")
 
-    told = json.loads(result.output)
-    assert told["record_counts"] == {
+    printed = json.loads(result.output)
+    assert printed["record_counts"] == {
         "records_read": 3,
         "accepted": 2,
         "quarantined": 1,
         "skipped": 0,
         "blank_lines": 0,
     }
-    assert told["errors"] == [{"type": "page_view", "rule": "missing_page_type", "records": 1}]
-    assert told["findings"] == [
+    assert printed["errors"] == [{"type": "page_view", "rule": "missing_page_type", "records": 1}]
+    assert printed["findings"] == [
         {"path": "a.jsonl", "line": 2, "item": 1, "rules": ["missing_page_type"]}
     ]
 
@@ -92,10 +93,10 @@ def test_validate_of_an_unreadable_file_counts_one_record(tmp_path: Path) -> Non
 
     result = invoke("validate", target, "--format", "json")
 
-    told = json.loads(result.output)
+    printed = json.loads(result.output)
     assert result.exit_code == 1
-    assert told["errors"] == [{"type": "(none)", "rule": "unsupported_format", "records": 1}]
-    assert told["findings"][0]["line"] == 0
+    assert printed["errors"] == [{"type": "(none)", "rule": "unsupported_format", "records": 1}]
+    assert printed["findings"][0]["line"] == 0
 
 
 def test_validate_counts_a_file_that_ends_damaged_as_the_lake_does(tmp_path: Path) -> None:
@@ -104,26 +105,29 @@ def test_validate_counts_a_file_that_ends_damaged_as_the_lake_does(tmp_path: Pat
     lines = "".join(f'{{"type":"x","n":{number}}}\n' for number in range(150_000))
     target.write_bytes(gzip.compress(lines.encode(), mtime=0)[:-8])
 
-    told = json.loads(invoke("validate", target, "--format", "json").output)
+    printed = json.loads(invoke("validate", target, "--format", "json").output)
 
-    # Whole chunks had been judged before the damage showed; nothing of the file counts.
-    assert (told["record_counts"]["records_read"], told["record_counts"]["quarantined"]) == (1, 1)
-    assert told["errors"] == [{"type": "(none)", "rule": "corrupt_compression", "records": 1}]
-    assert [finding["line"] for finding in told["findings"]] == [0]
+    # Whole chunks had been validated before the damage showed; nothing of the file counts.
+    assert (printed["record_counts"]["records_read"], printed["record_counts"]["quarantined"]) == (
+        1,
+        1,
+    )
+    assert printed["errors"] == [{"type": "(none)", "rule": "corrupt_compression", "records": 1}]
+    assert [finding["line"] for finding in printed["findings"]] == [0]
 
 
 def test_validate_says_what_is_passed_over(exports: Path) -> None:
     (exports / "notes.md").touch()
     (exports / "c.jsonl").symlink_to(exports / "a.jsonl")
     (exports / "d.jsonl").symlink_to(exports / "nothing")
-    told = "Passed over 3 files: 2 symbolic links ('c.jsonl'; `follow_links` reads them), "
+    printed = "Passed over 3 files: 2 symbolic links ('c.jsonl'; `follow_links` reads them), "
 
     human = " ".join(invoke("validate", exports).output.split())
     github = invoke("validate", exports, "--format", "github").output.splitlines()
     found = json.loads(invoke("validate", exports, "--format", "json").output)["passed_over"]
 
-    assert human.endswith(f"exports default: 2 files. {told}1 by *.md ('notes.md').")
-    assert github[-1] == f"::notice::default: 2 files. {told}1 by *.md ('notes.md')."
+    assert human.endswith(f"exports default: 2 files. {printed}1 by *.md ('notes.md').")
+    assert github[-1] == f"::notice::default: 2 files. {printed}1 by *.md ('notes.md')."
     assert [(one["reason"], one["pattern"], one["files"], one["first"]) for one in found] == [
         ("link", "", 2, "c.jsonl"),
         ("excluded", "*.md", 1, "notes.md"),
@@ -135,7 +139,7 @@ def test_validate_says_what_is_passed_over(exports: Path) -> None:
     )
 
 
-@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file that nobody can read")
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file that cannot be read")
 def test_validate_goes_on_after_a_file_that_cannot_be_opened(exports: Path) -> None:
     (exports / "c.jsonl").symlink_to("/proc/self/mem")
     follow = ("--set", "follow_links=true")
@@ -162,7 +166,7 @@ def test_validate_says_that_it_found_no_file(tmp_path: Path) -> None:
     assert github.startswith("::warning::default: no export file was found in ")
 
 
-def test_names_of_files_are_no_markup(tmp_path: Path) -> None:
+def test_names_of_files_are_not_markup(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_text(settings, "[red]x.jsonl", "nonsense\n")
 
@@ -175,7 +179,7 @@ def test_names_of_files_are_no_markup(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["human", "github", "json"])
 def test_names_and_types_cannot_control_a_terminal(tmp_path: Path, form: str) -> None:
     settings = settings_of(tmp_path)
-    red = event(type="\x1b[31m\u202ered", uid=None)
+    red = event(type="\x1b[31m\u202ered", uid=...)
     write_events(settings, "two\n::error::\x1b[2J\u202e.jsonl", red)
 
     result = invoke("validate", settings.sources[0].exports, "--format", form)
@@ -186,14 +190,14 @@ def test_names_and_types_cannot_control_a_terminal(tmp_path: Path, form: str) ->
 
 
 @pytest.mark.bad_input(33)
-def test_progress_of_a_run_is_no_markup() -> None:
-    assert progress_of("lake", "1/2 [/b]\x1b[2J\n.jsonl").plain == (
+def test_progress_of_a_run_is_not_markup() -> None:
+    assert describe_progress("lake", "1/2 [/b]\x1b[2J\n.jsonl").plain == (
         "lake: 1/2 [/b]\\x1b[2J\\n.jsonl"
     )
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "printed"),
     [
         (["run", "--exports", "nowhere"], "does not exist"),
         (["run", "--set", "session_timeout_minutes=0"], "session_timeout_minutes"),
@@ -203,14 +207,14 @@ def test_progress_of_a_run_is_no_markup() -> None:
     ],
 )
 def test_bad_arguments_are_explained_and_exit_2(
-    arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], printed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
     result = invoke(*arguments)
 
     assert result.exit_code == 2
-    assert told in " ".join(result.output.split())
+    assert printed in " ".join(result.output.split())
 
 
 def test_simulate_says_what_it_wrote(tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def test_page_type_is_compared_without_case_and_punctuation(found: Found, name: 
 
 
 @pytest.mark.parametrize("name", NO_SEARCHES)
-def test_other_page_types_are_no_search(found: Found, name: str) -> None:
+def test_other_page_types_are_not_a_search(found: Found, name: str) -> None:
     assert found[name]["search_query"] == Coverage(0, 0, "not_applicable")
 
 
@@ -224,7 +224,7 @@ def test_medium_and_type_are_compared_without_case_and_punctuation(found: Found,
 
 
 @pytest.mark.parametrize("name", NO_MAILS)
-def test_other_media_are_no_mail(found: Found, name: str) -> None:
+def test_other_media_are_not_mail(found: Found, name: str) -> None:
     assert found[name]["email_campaign"] == Coverage(0, 0, "missing")
 
 
@@ -260,7 +260,7 @@ def test_every_case_counts_as_by_hand(found: Found) -> None:
         assert tables == counts, source
 
 
-def test_words_for_none_are_in_the_catalogue_all_the_same(recording: Recording) -> None:
+def test_words_for_none_are_in_the_catalog_all_the_same(recording: Recording) -> None:
     with SmallWarehouse(recording) as warehouse:
         warehouse.load(Load("a", (page_view(0, country="n/a"), page_view(1, country="CH"))))
         warehouse.load(Load("b", (page_view(2, city="unknown"),)))
@@ -273,7 +273,7 @@ def test_words_for_none_are_in_the_catalogue_all_the_same(recording: Recording) 
     assert rows == [("city", ["string"], 0, 0.0), ("country", ["string"], 1, 1 / 3)]
 
 
-# All days lie before the receipt.
+# All days are before the arrival time.
 FIRST_DAY = after(0) - timedelta(days=400)
 
 

@@ -222,7 +222,7 @@ def test_cut_anywhere_gives_whole_members_or_an_error(
     if cut in ends and cut:
         assert found == b"".join(parts[: ends.index(cut)])
     else:
-        # A letter or two tell no packing; as a text they are one record that cannot be read.
+        # A letter or two show no packing; as a text they are one record that cannot be read.
         assert found in ("corrupt_compression", b"plain: " + packed[:cut][:2])
 
 

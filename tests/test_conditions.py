@@ -192,7 +192,7 @@ def test_tables_are_asked_for_all_or_none(clockwork: Clockwork) -> None:
     build = clockwork.begin(BUILD)
     clockwork.run([LAKE])
     clockwork.tick()
-    # The first of its tables is told; the build has not ended.
+    # The first of its tables is reported; the build has not ended.
     made = StepMaterializationData(dg.AssetMaterialization(EVENTS))
     kind = DagsterEventType.ASSET_MATERIALIZATION.value
     clockwork._log(build, DagsterEvent(kind, "job", event_specific_data=made))

@@ -9,15 +9,17 @@ from typing import Any
 import polars as pl
 import pytest
 
+from sequen_dagster.cli.validate import render_annotations
 from sequen_dagster.contract import EventContract, Origin
 from sequen_dagster.contract.conflicts import ConflictCounter, SourceConflicts, is_too_many
 from sequen_dagster.exports.records import RecordChunk
-from sequen_dagster.operations.validate import render_github, validate_path
+from sequen_dagster.operations.validate import validate_sources
 from support.builders import RECEIVED_AT, event
 from support.homes import settings_of, write_text
 
 COUNTER = [
     event(
+        "scroll",
         id=str(number % 4),
         uid=f"u{number // 4}",
         original_timestamp=f"2025-03-01T10:00:{number:02}",
@@ -46,7 +48,7 @@ def conflicts_of(*frames: pl.DataFrame, max_kept: int = 1_000) -> list[SourceCon
 
 
 def texts(*customs: str) -> list[str]:
-    return [json.dumps(event())[:-1] + f", {custom}}}" for custom in customs]
+    return [json.dumps(event("scroll"))[:-1] + f", {custom}}}" for custom in customs]
 
 
 def test_ids_with_different_content_are_reported_with_share_types_and_ids() -> None:
@@ -70,7 +72,7 @@ def test_ids_with_different_content_are_reported_with_share_types_and_ids() -> N
         (f'"a":{"9" * 5000},"b":1', f'"b":1,"a":{"9" * 5000}'),
     ],
 )  # fmt: skip
-def test_record_that_says_the_same_is_no_conflict(one: str, other: str) -> None:
+def test_record_that_says_the_same_is_not_a_conflict(one: str, other: str) -> None:
     assert conflicts_of(rows_of(*texts(one, other))) == []
 
 
@@ -97,13 +99,13 @@ def test_record_that_says_something_else_is_a_conflict(one: str, other: str) -> 
 
 
 def test_losers_differ_from_the_winner_wherever_it_comes() -> None:
-    same, other = event(a=1), event(a=2, original_timestamp="2025-07-13")
+    same, other = event("scroll", a=1), event("scroll", a=2, original_timestamp="2025-07-13")
     first = conflicts_of(rows_of(same, source="a"), rows_of(same, other, source="b"))
 
     # The earliest wins, so that both of the others lose to it, one of each source.
     assert [(one.source, one.accepted, one.conflicting_records) for one in first] == [
         ("a", 1, 1), ("b", 2, 1)]  # fmt: skip
-    given = event(a=3, ingest_timestamp="2025-07-14T12:00:00Z")
+    given = event("scroll", a=3, ingest_timestamp="2025-07-14T12:00:00Z")
     (second,) = conflicts_of(rows_of(same, given), rows_of(other))
     assert second.conflicting_records == 2
 
@@ -114,7 +116,9 @@ def test_limit_is_one_percent() -> None:
 
 
 def test_conflicts_of_many_records_are_estimated_by_a_sample_of_ids() -> None:
-    events = [event(id=f"e{number}", a=copy) for copy in range(2) for number in range(4_000)]
+    events = [
+        event("scroll", id=f"e{number}", a=copy) for copy in range(2) for number in range(4_000)
+    ]
     (exact,) = conflicts_of(rows_of(*events), max_kept=8_000)
     (about,) = conflicts_of(*(rows_of(*events[at : at + 500]) for at in range(0, 8_000, 500)))
 
@@ -128,24 +132,24 @@ def test_validate_reports_conflicting_ids_over_all_files(tmp_path: Path) -> None
     settings = settings_of(tmp_path)
     for name, part in (("a", COUNTER[:4]), ("b", COUNTER[4:8]), ("c", COUNTER[8:])):
         write_text(settings, f"{name}.jsonl", "".join(f"{json.dumps(one)}\n" for one in part))
-    outcome = validate_path(settings)
+    outcome = validate_sources(settings)
 
     assert outcome.as_json()["ids_are_unique"] is False
     assert outcome.as_json()["conflicts"] == [
         {"source": "default", "accepted": 12, "conflicting_records": 8, "conflicting_ids": 4,
          "types": {"scroll": 8}, "is_estimate": False}
     ]  # fmt: skip
-    assert [line for line in render_github(outcome) if "ids are not unique" in line]
+    assert [line for line in render_annotations(outcome) if "ids are not unique" in line]
 
 
 def test_unreadable_file_has_no_part_in_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     text = "".join(f"{json.dumps(one)}\n" for one in COUNTER)
     write_text(settings, "a.jsonl", text)
-    before = validate_path(settings)
+    before = validate_sources(settings)
     broken = settings.sources[0].exports / "b.jsonl.gz"
     broken.write_bytes(gzip.compress((text * 50_000).encode(), 1)[:-9])
-    after = validate_path(settings)
+    after = validate_sources(settings)
 
     assert after.record_counts.quarantined == 1
     assert after.conflicts == before.conflicts

@@ -1,4 +1,4 @@
-"""The contract: rules, values, identity of events, books; each by exact values."""
+"""The contract: rules, values, identity of events, record counts; each by exact values."""
 
 import json
 from datetime import datetime, timedelta
@@ -184,7 +184,7 @@ def test_every_violation_is_reported_with_its_fields() -> None:
     ids=repr,
 )  # fmt: skip
 @pytest.mark.parametrize("field", IDENTITY_FIELDS)
-def test_word_for_none_is_no_identity(field: str, value: Any) -> None:
+def test_word_for_none_is_not_an_identity(field: str, value: Any) -> None:
     assert rules_of(**{"uid": ..., field: value}) == ["missing_identity"]
     others = {name: "x" for name in IDENTITY_FIELDS if name != field}
     verdict = validate_event(**others, **{field: value})
@@ -212,7 +212,7 @@ def test_person_of_nothing_but_words_is_missing() -> None:
 @pytest.mark.parametrize(
     "field", ["rec_id", "page_view_id", "module_view_id", "impression_id", "item_id"]
 )
-def test_word_for_none_is_no_link(field: str, value: str) -> None:
+def test_word_for_none_is_not_a_link(field: str, value: str) -> None:
     verdict = validate_event(**{field: value})
 
     assert (verdict.accepted[0][field], verdict.warned) == (None, {"placeholder_id"})
@@ -231,7 +231,9 @@ def test_mandatory_word_for_none_is_missing() -> None:
 
 @pytest.mark.parametrize("value", ["undefined", "(not set)", "NULL"])
 def test_event_whose_id_means_none_gets_one(value: str) -> None:
-    verdict = validate_texts(*[json.dumps(event(id=value, uid=f"u{n // 2}")) for n in range(8)])
+    verdict = validate_texts(
+        *[json.dumps(event("scroll", id=value, uid=f"u{n // 2}")) for n in range(8)]
+    )
 
     ids = [row["id"] for row in verdict.accepted]
     assert len(set(ids)) == 8
@@ -282,7 +284,7 @@ def test_text_is_never_changed(value: str) -> None:
      ("-7", "-7"), ("0", "0"), ("9" * 5000, "9" * 5000)],
 )  # fmt: skip
 def test_integer_id_is_its_digits_and_warns(number: str, text: str) -> None:
-    verdict = validate_texts(json.dumps(event(item_id="#")).replace('"#"', number))
+    verdict = validate_texts(json.dumps(event("scroll", item_id="#")).replace('"#"', number))
 
     assert verdict.accepted[0]["item_id"] == text
     assert verdict.warnings == {("scroll", "coerced"): 1}
@@ -291,7 +293,9 @@ def test_integer_id_is_its_digits_and_warns(number: str, text: str) -> None:
 @pytest.mark.fault(21)
 @pytest.mark.bad_input(48)
 def test_id_type_may_change_within_a_file() -> None:
-    verdict = validate_texts(*(json.dumps(event(uid=uid)) for uid in ("u", 7, 10**22, None, 1.5)))
+    verdict = validate_texts(
+        *(json.dumps(event("scroll", uid=uid)) for uid in ("u", 7, 10**22, None, 1.5))
+    )
 
     assert [row["uid"] for row in verdict.accepted] == ["u", "7", str(10**22)]
     assert verdict.rules == [["missing_identity"], ["invalid_uid"]]
@@ -303,7 +307,7 @@ def test_id_type_may_change_within_a_file() -> None:
      ("2147483647", 2_147_483_647, False), ('"2147483647.0"', 2_147_483_647, True)],
 )  # fmt: skip
 def test_rank_is_a_whole_number(text: str, value: int, warned: bool) -> None:
-    verdict = validate_texts(json.dumps(event(rank="#")).replace('"#"', text))
+    verdict = validate_texts(json.dumps(event("scroll", rank="#")).replace('"#"', text))
 
     assert verdict.accepted[0]["rank"] == value
     assert verdict.warned == ({"coerced"} if warned else set())
@@ -315,7 +319,7 @@ def test_rank_is_a_whole_number(text: str, value: int, warned: bool) -> None:
      ("999999999999999.9999994", "999999999999999.999999"), ("1e3", "1000"), ("1e-400", "0")],
 )  # fmt: skip
 def test_dwell_is_exact_to_six_digits(text: str, value: str) -> None:
-    verdict = validate_texts(json.dumps(event(dwell_ms="#")).replace('"#"', text))
+    verdict = validate_texts(json.dumps(event("scroll", dwell_ms="#")).replace('"#"', text))
 
     assert verdict.accepted[0]["dwell_ms"] == Decimal(value)
     assert verdict.warned == ({"coerced"} if '"' in text else set())
@@ -360,7 +364,7 @@ def test_time_ahead_of_its_ingest_raises_a_warning() -> None:
     late = RECEIVED_AT + timedelta(hours=23)
 
     assert (at_limit.warned, beyond.warned) == (set(), {"ahead_of_ingest"})
-    # Neither the receipt nor a time that is none was given for the record.
+    # Neither the arrival time nor a time that is none was given for the record.
     assert validate_event(original_timestamp=late.isoformat()).warned == set()
     assert validate_event(original_timestamp=late.isoformat(), ingest_timestamp=0).warned == {
         "zero_time"
@@ -409,7 +413,7 @@ def test_alias_is_read_where_its_field_is_absent(
 
 @pytest.mark.bad_input(41)
 def test_last_of_duplicate_keys_counts() -> None:
-    text = json.dumps(event())
+    text = json.dumps(event("scroll"))
     verdict = validate_texts(text[:-1] + ', "uid": "u2", "a": {"b": 1, "b": 2}}')
 
     row = verdict.accepted[0]
@@ -423,7 +427,7 @@ def test_custom_fields_keep_their_digits_and_their_names() -> None:
         '"price":1.10,"big":100000000000000000000.10,"exp":1E5,"zero":-0,"__proto__":1,"":2,'
         '"select":3,"_batch_id":4,"UID":5,"constructor":{"a":[1.0]}'
     )
-    verdict = validate_texts(f"{json.dumps(event())[:-1]}, {custom}}}")
+    verdict = validate_texts(f"{json.dumps(event('scroll'))[:-1]}, {custom}}}")
 
     assert verdict.accepted[0]["properties"] == f"{{{custom}}}"
 
@@ -465,21 +469,21 @@ def test_many_and_large_custom_fields_are_kept() -> None:
     ],
 )  # fmt: skip
 def test_unreadable_record_has_its_rule(text: str | bytes, rule: str) -> None:
-    verdict = validate_texts(json.dumps(event()), text, json.dumps(event()))
+    verdict = validate_texts(json.dumps(event("scroll")), text, json.dumps(event("scroll")))
 
     assert (verdict.places, verdict.bad_places) == ([(1, 1), (3, 1)], [(2, 1, rule)])
     assert verdict.errors == {("(none)", rule): 1}
 
 
 def test_depth_64_is_read() -> None:
-    text = json.dumps(event())[:-1] + ', "a":' + "[" * 63 + "]" * 63 + ', "b": "[[[["}'
+    text = json.dumps(event("scroll"))[:-1] + ', "a":' + "[" * 63 + "]" * 63 + ', "b": "[[[["}'
 
     assert validate_texts(text).rules == []
 
 
 def test_generated_id_is_the_same_on_every_delivery_and_differs_among_copies() -> None:
-    text = json.dumps(event(id=...))
-    spaced = json.dumps(event(id=...), indent=2)
+    text = json.dumps(event("scroll", id=...))
+    spaced = json.dumps(event("scroll", id=...), indent=2)
     first = validate_texts(text, spaced, text.replace("u1", "u2"), text)
     again = validate_texts(text, spaced, text.replace("u1", "u2"), text)
 
@@ -492,7 +496,7 @@ def test_generated_id_is_the_same_on_every_delivery_and_differs_among_copies() -
 
 
 def test_ordinals_go_on_across_chunks() -> None:
-    texts = [json.dumps(event(id=..., uid=f"u{number % 3}")) for number in range(12)]
+    texts = [json.dumps(event("scroll", id=..., uid=f"u{number % 3}")) for number in range(12)]
     parts = [RecordChunk(), RecordChunk(), RecordChunk()]
     for number, text in enumerate(texts):
         parts[number // 4].add(text.encode(), number + 1)

@@ -1,4 +1,4 @@
-"""Columns of cells become typed columns, the same as `scalars` makes of each cell."""
+"""Columns of raw values become typed columns, as `scalars` converts each raw value."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -41,7 +41,7 @@ TIMES = st.builds("{}{}{}".format, DAYS, CLOCKS, ZONES)
 OTHERS = st.sampled_from(["null", "[]", "{}", "true", '["a"]', '["a",7]', "[null]", "[1.5]"])
 ANYTHING = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
 BLANK = st.sampled_from(["", " ", "\t\u3000", "\x1f", "\u200b"])
-CELLS = (
+RAW_VALUES = (
     DIGITS | TIMES | ANYTHING | BLANK | (DIGITS | OTHERS).map(lambda json: NOT_TEXT + json)
 ) | st.none()  # fmt: skip
 
@@ -54,7 +54,7 @@ WORDS = st.sampled_from(
 
 
 def as_parsed(raw_value: str) -> object:
-    """The value that a cell was made of."""
+    """The value that a raw value was made of."""
     return DECODER.decode(raw_value[1:]) if raw_value[0] == NOT_TEXT else raw_value
 
 
@@ -72,7 +72,7 @@ def is_absent(raw_value: str | None) -> bool:
 
 
 @settings(deadline=None)
-@given(values=st.lists(CELLS, min_size=1, max_size=8))
+@given(values=st.lists(RAW_VALUES, min_size=1, max_size=8))
 @pytest.mark.parametrize(
     ("field", "scalar"),
     [
@@ -93,7 +93,7 @@ def test_columns_convert_as_single_raw_values_do(
 
 
 @settings(deadline=None)
-@given(values=st.lists(CELLS, min_size=1, max_size=8))
+@given(values=st.lists(RAW_VALUES, min_size=1, max_size=8))
 def test_columns_of_optional_times_convert_as_single_raw_values_do(
     values: list[str | None],
 ) -> None:
@@ -108,7 +108,7 @@ def test_columns_of_optional_times_convert_as_single_raw_values_do(
 
 
 @settings(deadline=None)
-@given(values=st.lists(CELLS | WORDS, min_size=1, max_size=8))
+@given(values=st.lists(RAW_VALUES | WORDS, min_size=1, max_size=8))
 @pytest.mark.parametrize("field", ["uid", "rec_id"])
 def test_columns_of_ids_convert_as_single_raw_values_do(
     field: str, values: list[str | None]
@@ -245,7 +245,7 @@ def test_zero_time_is_distinguished_from_a_wrong_one(raw_value: str) -> None:
      "0.000001", "1969-12-31T23:59:59.999999Z", "9998-12-31T23:59:59.999999Z", "9999-02-29",
      "9999-12-31T24:00:00", "9999-99-99", "9999", "zero", NOT_TEXT + "false", NOT_TEXT + "-1"],
 )  # fmt: skip
-def test_other_time_is_no_zero_time(raw_value: str) -> None:
+def test_other_time_is_not_a_zero_time(raw_value: str) -> None:
     assert not scalars.is_zero_time(raw_value)
     assert converted("server_timestamp", [raw_value])[0][1] in (GIVEN, UNREADABLE)
 

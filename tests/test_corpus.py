@@ -1,7 +1,7 @@
-"""The corpus of bad inputs as files on disk, taken in by the lake: exact books, a reason by type,
-no file that fails, none that takes long, and not a row of a neighbour lost.
+"""The corpus of bad inputs as files on disk, taken in by the lake: exact counts, a reason by type,
+no file that fails, none that takes long, and not a row of a neighbor lost.
 
-What the values become is told by the tests of the readers and the contract.
+The tests of the readers and the contract show the values.
 """
 
 import gzip
@@ -27,8 +27,8 @@ from sequen_dagster.lake.drain import FileFailure
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
-from support.builders import event, good
-from support.homes import RECEIVED_AT, set_modified_at, settings_of
+from support.builders import RECEIVED_AT, event, good
+from support.homes import set_modified_at, settings_of
 from support.lake import drain, lake_of
 
 # A small file takes some 40 ms; the machines that run this may be busy.
@@ -41,7 +41,7 @@ class Input:
     """One bad file.
 
     Attributes:
-        name: its name in the exports place.
+        name: its path under the location.
         content: its bytes, or what makes them where they are many.
         accepted: how many records of it are good.
         rules: records by rule broken.
@@ -60,7 +60,7 @@ class Input:
 
     @property
     def record_counts(self) -> RecordCounts:
-        """The books that the file must have."""
+        """The record counts that the file must have."""
         bad = sum(self.rules.values()) if self.quarantined is None else self.quarantined
         return RecordCounts(
             records_read=self.accepted + bad,

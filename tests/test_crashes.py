@@ -15,6 +15,7 @@ from sequen_dagster.lake.commits import read_commits
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.runtime.fail_points import FAIL_POINTS
 from sequen_dagster.settings import SequenSettings
+from support.builders import RECEIVED_AT, event
 from support.crashes import (
     Child,
     check_lake,
@@ -28,7 +29,7 @@ from support.crashes import (
     wait_until,
     write_many,
 )
-from support.homes import RECEIVED_AT, Kept, event, set_modified_at, settings_of, write_events
+from support.homes import Kept, set_modified_at, settings_of, write_events
 from support.lake import drain, lake_of
 
 RANDOM_INGEST_KILLS: Final = 100
@@ -41,7 +42,7 @@ CLICK = {"type": "click", "page_type": None, "item_id": "s", "click_type": "open
 
 
 def drop_first_files(settings: SequenSettings) -> None:
-    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", uid=None))
+    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", uid=...))
     write_events(settings, "b.jsonl", event(id="o1", **ORDER, order_total="9.99"), event(id="e3"))
 
 
@@ -50,7 +51,7 @@ def drop_later_files(settings: SequenSettings) -> None:
     write_events(settings, "b.jsonl", event(id="o1", **ORDER, order_total="5"))
     earlier = "2025-07-14T08:00:00Z"
     write_events(settings, "c.jsonl", event(id="c1", **CLICK, original_timestamp=earlier))
-    write_events(settings, "d.jsonl", event(id="e1"), event(id="e9", type=None))
+    write_events(settings, "d.jsonl", event(id="e1"), event(id="e9", type=...))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
 
 @pytest.fixture(scope="module")
 def undisturbed(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
-    """The same home after one more run, on more files, that nobody disturbed."""
+    """The same home after one more run, on more files, undisturbed."""
     settings = kept.put_back()
     drop_later_files(settings)
     assert run_pipeline(settings).build == "incremental build"
@@ -190,7 +191,7 @@ def is_running(process: str) -> bool:
 def seconds_of_a_drain(
     settings: SequenSettings, versions: dict[str, int], choice: random.Random
 ) -> float:
-    """How long one takes that nobody disturbs; the first one also starts the server of forks."""
+    """How long an undisturbed one takes; the first one also starts the server of forks."""
     for _ in range(2):
         for _ in range(3):
             drop_some_files(settings, versions, choice)
@@ -232,7 +233,7 @@ def drop_some_files(
 
 
 def drained_alone(settings: SequenSettings, home: Path) -> dict[str, object]:
-    """What a drain makes of the same files that nobody disturbs."""
+    """What an undisturbed drain makes of the same files."""
     alone = settings.model_copy(update={"home": home})
     drain(alone)
     return contents_of(alone)

@@ -1,4 +1,4 @@
-"""The real daemon, on a home of its own: files are dropped, nobody does anything, tables change."""
+"""The real daemon, on a home of its own: files are dropped, no person acts, tables change."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from support.homes import event
+from support.builders import event
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 420
@@ -53,9 +53,9 @@ class Deployment:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not is_true():
             if time.monotonic() > deadline or self.process.poll() is not None:
-                told = [(run.job_name, run.status.value, run.tags) for run in self.runs()]
+                states = [(run.job_name, run.status.value, run.tags) for run in self.runs()]
                 tail = self.log.read_text(errors="replace")[-6_000:]
-                pytest.fail(f"waited in vain for {what}; runs: {told}; log: {tail}")
+                pytest.fail(f"waited in vain for {what}; runs: {states}; log: {tail}")
             time.sleep(1)
 
     def is_idle(self) -> bool:

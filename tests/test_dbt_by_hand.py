@@ -12,7 +12,8 @@ from sequen_dagster.marts.builds import begin_build, finish_build
 from sequen_dagster.marts.project import project_dir, tables_fingerprint
 from sequen_dagster.marts.warehouse import connect, load_commits
 from sequen_dagster.settings import SequenSettings
-from support.homes import event, settings_of, write_events
+from support.builders import event
+from support.homes import settings_of, write_events
 from support.lake import drain
 
 SECTION = "## Call dbt yourself\n"

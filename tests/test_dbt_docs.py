@@ -17,7 +17,8 @@ from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports import dbt_docs
 from sequen_dagster.reports.dbt_docs import Docs, copy_readme, docs_path, write_docs
 from sequen_dagster.settings import SequenSettings
-from support.homes import event, settings_of, write_events
+from support.builders import event
+from support.homes import settings_of, write_events
 from support.lake import home_of
 
 CANARY = "canary-of-the-environment"

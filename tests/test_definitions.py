@@ -39,18 +39,18 @@ def test_every_asset_has_group_owner_kinds_and_description(defs: dg.Definitions)
 
 def test_graph_is_one_piece(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
-    neighbours = {
+    neighbors = {
         key: graph.get(key).parent_keys | graph.get(key).child_keys
         for key in graph.get_all_asset_keys()
     }
     reached = {dg.AssetKey("raw_events")}
     edge = list(reached)
     while edge:
-        edge = [key for one in edge for key in neighbours[one] if key not in reached]
+        edge = [key for one in edge for key in neighbors[one] if key not in reached]
         reached |= set(edge)
 
     # A seed has no upstream, but a model behind it: it hangs on the graph all the same.
-    assert reached == set(neighbours)
+    assert reached == set(neighbors)
 
 
 def test_marts_hang_on_the_lake(defs: dg.Definitions) -> None:

@@ -19,7 +19,8 @@ from sequen_dagster.lake.tidying import (
 from sequen_dagster.operations.doctor import Diagnosis, examine_home, rebuild_ledger
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.instance import instance_warnings
-from support.homes import event, settings_of, write_events
+from support.builders import event
+from support.homes import settings_of, write_events
 from support.lake import drain, home_of, lake_of, ledger_of, pending_files
 
 
@@ -27,7 +28,7 @@ from support.lake import drain, home_of, lake_of, ledger_of, pending_files
 def settings(tmp_path: Path) -> SequenSettings:
     """A home that has taken in one file."""
     settings = settings_of(tmp_path)
-    write_events(settings, "a.jsonl", event(), event(id="e2", uid=None))
+    write_events(settings, "a.jsonl", event(), event(id="e2", uid=...))
     drain(settings)
     return settings
 

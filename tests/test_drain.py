@@ -15,7 +15,8 @@ from sequen_dagster.lake import workers
 from sequen_dagster.lake.commits import Batch, RecordCounts, read_commits
 from sequen_dagster.lake.drain import Order
 from sequen_dagster.settings import Source, load_settings
-from support.homes import event, settings_of, write_events, write_text
+from support.builders import event
+from support.homes import settings_of, write_events, write_text
 from support.lake import drain, lake_of, ledger_of, pending_files
 
 NO_ERASURES = 65534
@@ -154,8 +155,8 @@ def test_file_written_to_while_it_is_read_is_left(
 
 
 @pytest.fixture
-def folder_of_nobody() -> Iterator[Path]:
-    """A folder, and within the test a process, of somebody whom permissions bind."""
+def unprivileged_folder() -> Iterator[Path]:
+    """A folder, and within the test a process, of a user whom permissions bind."""
     root = os.geteuid() == 0
     with tempfile.TemporaryDirectory(dir=tempfile.gettempdir()) as name:
         if root:
@@ -170,9 +171,9 @@ def folder_of_nobody() -> Iterator[Path]:
 
 @pytest.mark.fault(12)
 def test_file_without_permission_fails_and_loads_once_it_may_be_read(
-    folder_of_nobody: Path,
+    unprivileged_folder: Path,
 ) -> None:
-    settings = settings_of(folder_of_nobody, max_attempts=1)
+    settings = settings_of(unprivileged_folder, max_attempts=1)
     closed = write_events(settings, "a.jsonl", event())
     closed.chmod(0)
     (failure,) = drain(settings).failures
@@ -236,11 +237,11 @@ def test_progress_is_reported_file_by_file(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     write_events(settings, "b.jsonl", event(id="e2"))
-    told: list[tuple[int, int, str]] = []
+    reported: list[tuple[int, int, str]] = []
 
-    drain(settings, on_file=lambda *facts: told.append(facts))
+    drain(settings, on_file=lambda *facts: reported.append(facts))
 
-    assert told == [(1, 2, "a.jsonl"), (2, 2, "b.jsonl")]
+    assert reported == [(1, 2, "a.jsonl"), (2, 2, "b.jsonl")]
 
 
 def test_counts_that_do_not_reconcile_fail_that_file_alone(

@@ -22,8 +22,9 @@ from sequen_dagster.reports.publish import publish, snapshot_path
 from sequen_dagster.reports.training import write_training_set
 from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.settings import SequenSettings
+from support.builders import event
 from support.compiled import create_views, training_columns
-from support.homes import event, settings_of, write_events
+from support.homes import settings_of, write_events
 from support.lake import drain, home_of, lake_of
 from support.snapshots import START, Snapshot
 
@@ -85,16 +86,16 @@ def test_storage_error_says_what_why_and_how_much(tmp_path: Path, number: int, r
     ):
         raise OSError(number, "whatever the library says", str(tmp_path / "secret.parquet"))
 
-    told = str(caught.value)
-    assert told.startswith(f"Cannot write the rows of 'a.jsonl': {reason}; ")
-    assert " bytes are free, about 12,345 are needed. " in told
-    assert str(tmp_path) not in told
+    message = str(caught.value)
+    assert message.startswith(f"Cannot write the rows of 'a.jsonl': {reason}; ")
+    assert " bytes are free, about 12,345 are needed. " in message
+    assert str(tmp_path) not in message
     assert storage_reason(f'IO Error: Could not write file "/x": {reason}') == reason
 
 
 @pytest.mark.slow
 @pytest.mark.fault(24)
-def test_full_disk_ends_the_drain_and_is_no_failure_of_the_file(tmp_path: Path) -> None:
+def test_full_disk_ends_the_drain_and_is_not_a_failure_of_the_file(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, max_attempts=1)
     size = write_noise(settings, "a.jsonl", events=4_000).stat().st_size
     write_events(settings, "b.jsonl", event())

@@ -24,7 +24,8 @@ from sequen_dagster.operations.erase import erase_people
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
-from support.homes import Kept, event, settings_of, write_events, write_text
+from support.builders import event
+from support.homes import Kept, settings_of, write_events, write_text
 from support.lake import drain, drop_raw_text, home_of, lake_of
 
 # Long and without pattern, so that no compression hides it.
@@ -45,10 +46,10 @@ def write_exports(settings: SequenSettings) -> None:
     write_events(
         settings,
         "a.jsonl",
-        event(id="before", uid=None, cid=DEVICE, original_timestamp=at(1)),
+        event(id="before", uid=..., cid=DEVICE, original_timestamp=at(1)),
         event(id="login", uid=X, cid=DEVICE, original_timestamp=at(2)),
         event(id="buy", uid=X, **CONVERSION, item_ids=["sku"], original_timestamp=at(3)),
-        event(id="bad", uid=X, page_type=None),
+        event(id="bad", uid=X, page_type=...),
         event(id="other", uid="u2", original_timestamp=at(4)),
     )
     broken = f'{{"uid": "{X}", "cid": "{DEVICE}", broken\n{{"note": "{NOTE}"}}\n'
@@ -65,7 +66,7 @@ def invoke(settings: SequenSettings, *more: str, given: str | None = None) -> Re
     return CliRunner().invoke(main, arguments(settings, *more), input=given)
 
 
-def told(result: Result) -> str:
+def output_of(result: Result) -> str:
     return " ".join(result.output.split())
 
 
@@ -151,11 +152,11 @@ def test_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
     result = invoke(settings, "--uid", "-", "--dry-run", given=f"{X}\n")
 
     assert result.exit_code == 0
-    assert told(result).startswith(
+    assert output_of(result).startswith(
         "Would erase 3 events and 1 quarantined record (old versions of files included), and the "
         "text of 1 other quarantined record: 3 batches in 2 commits. Not ours to remove:"
     )
-    assert "2 export files: 'a.jsonl' 'b.jsonl'" in told(result)
+    assert "2 export files: 'a.jsonl' 'b.jsonl'" in output_of(result)
     assert X not in result.output
     assert contents(lake_of(settings).root) == before
     assert not home_of(settings).warehouse.exists()
@@ -169,7 +170,7 @@ def test_client_is_erased_by_its_own_option(tmp_path: Path) -> None:
 
     result = invoke(settings, "--cid", DEVICE, "--dry-run")
 
-    assert told(result).startswith("Would erase 2 events and 0 quarantined records")
+    assert output_of(result).startswith("Would erase 2 events and 0 quarantined records")
 
 
 def test_writer_in_the_way_is_exit_3(tmp_path: Path) -> None:
@@ -187,7 +188,7 @@ def test_writer_in_the_way_is_exit_3(tmp_path: Path) -> None:
         holder.kill()
 
     assert result.exit_code == 3
-    assert "a build, a publication or an erasure is at work" in told(result)
+    assert "a build, a publication or an erasure is at work" in output_of(result)
     assert not (lake_of(settings).erasures).exists()
 
 
@@ -205,7 +206,7 @@ def test_nothing_of_the_erased_is_left(built: SequenSettings, dagster_home: Path
     assert list(dagster_home.rglob("*.db"))
     assert X not in result.output
     assert contents(built.sources[0].exports) == exports
-    assert told(result).startswith(
+    assert output_of(result).startswith(
         "Erased 3 events and 1 quarantined record (old versions of files included), and the text "
         "of 1 other quarantined record: 3 batches in 2 commits. Not ours to remove:"
     )
@@ -243,8 +244,8 @@ def test_erased_stay_erased(built: SequenSettings) -> None:
     again = invoke(built, "--uid", X)
 
     assert again.exit_code == 0, again.output
-    assert "Erased 0 events and 0 quarantined records" in told(again)
-    assert "on the list already" in told(again)
+    assert "Erased 0 events and 0 quarantined records" in output_of(again)
+    assert "on the list already" in output_of(again)
     assert holders(built.home, X) == []
     assert rows(built, "select id from fct_events where source_file = 'd.jsonl'") == [("new",)]
     outcome = run_pipeline(built, full_refresh=True)
@@ -257,15 +258,15 @@ def test_visitor_takes_the_anonymous_events_along(built: SequenSettings) -> None
     counted = invoke(built, "--uid", X, "--visitor", "--dry-run")
     result = invoke(built, "--uid", X, "--visitor")
 
-    assert "Would erase 4 events" in told(counted)
+    assert "Would erase 4 events" in output_of(counted)
     assert result.exit_code == 0, result.output
-    assert "Erased 4 events" in told(result)
-    assert "1 anonymous event of the same visitors among them" in told(result)
+    assert "Erased 4 events" in output_of(result)
+    assert "1 anonymous event of the same visitors among them" in output_of(result)
     assert rows(built, "select id from fct_events order by id") == [("other",), ("third",)]
     assert holders(built.home, X) == []
     # The broken record names X, so that its text went; nothing else named the device.
     assert holders(built.home, DEVICE) == []
-    write_events(built, "d.jsonl", event(id="before", uid=None, cid=DEVICE))
+    write_events(built, "d.jsonl", event(id="before", uid=..., cid=DEVICE))
     drain(built)
     assert current_batches(lake_of(built))[-1].record_counts.skipped == 1
 
@@ -389,8 +390,8 @@ def test_command_that_was_killed_is_finished_by_another(
     result = invoke(built, "--uid", X)
 
     assert result.exit_code == 0, result.output
-    assert "on the list already" in told(result)
-    assert "'a.jsonl'" in told(result)
+    assert "on the list already" in output_of(result)
+    assert "'a.jsonl'" in output_of(result)
     assert holders(built.home, X) == []
     assert read_erasure_list(lake_of(built)).unfinished_count == 0
     assert rows(built, "select id from fct_events order by id") == [

@@ -344,7 +344,7 @@ CASES: dict[str, list[Step]] = {
         *at_once(Load("d", (ordered(after(6), "7", id="w"),), version=2)),
         *at_once(Load("a", (), version=2)),
     ],
-    "an order that is told again becomes another, by its currency alone": [
+    "an order that is sent again becomes another, by its currency alone": [
         *at_once(Load("a", (ordered(after(1), "o2", id="a", sid="s"),))),
         *at_once(Load("b", (ordered(after(2), "o2", id="b", sid="s"),))),
         *at_once(Load("a", (ordered(after(1), "o2", id="a", sid="s", currency="USD"),), version=2)),

@@ -1,4 +1,4 @@
-"""Runs that fail are told of: to a function, and to a real web server."""
+"""Runs that fail are reported of: to a function, and to a real web server."""
 
 import json
 import threading
@@ -23,7 +23,7 @@ FULL = StorageError("disk full " + "x" * 600)
 
 @dataclass
 class Server:
-    """A web server that answers as it is told, and remembers what it got."""
+    """A web server that answers with a set status, and remembers its requests."""
 
     status: int = 200
     got: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -32,15 +32,15 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    told = Server()
+    server = Server()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            told.got.append((self.path, json.loads(body)))
-            self.send_response(told.status)
-            if told.status == 302:
-                self.send_header("Location", f"{told.address}/elsewhere")
+            server.got.append((self.path, json.loads(body)))
+            self.send_response(server.status)
+            if server.status == 302:
+                self.send_header("Location", f"{server.address}/elsewhere")
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
@@ -48,8 +48,8 @@ def server() -> Iterator[Server]:
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=http.serve_forever, daemon=True).start()
-    told.address = f"http://127.0.0.1:{http.server_port}"
-    yield told
+    server.address = f"http://127.0.0.1:{http.server_port}"
+    yield server
     http.shutdown()
     http.server_close()
 
@@ -91,11 +91,11 @@ def tick(
 
 
 def test_function_of_the_user_gets_the_facts(tmp_path: Path) -> None:
-    told: list[FailedRun] = []
+    reported: list[FailedRun] = []
 
-    assert tick(tmp_path, hook=told.append) is None
+    assert tick(tmp_path, hook=reported.append) is None
 
-    (failed,) = told
+    (failed,) = reported
     assert (failed.job, failed.step, failed.error) == (NAMES.run_job, "lake", "StorageError")
     assert "StorageError: disk full xxx" in failed.message
     assert len(failed.message) == 500
@@ -103,11 +103,11 @@ def test_function_of_the_user_gets_the_facts(tmp_path: Path) -> None:
 
 
 def test_text_of_errors_of_other_packages_is_not_reported(tmp_path: Path) -> None:
-    told: list[FailedRun] = []
+    reported: list[FailedRun] = []
 
-    tick(tmp_path, failure=ValueError(CANARY), hook=told.append)
+    tick(tmp_path, failure=ValueError(CANARY), hook=reported.append)
 
-    assert (told[0].error, told[0].message) == ("ValueError", "see the run")
+    assert (reported[0].error, reported[0].message) == ("ValueError", "see the run")
 
 
 def caused(outer: Exception, inner: Exception) -> Exception:
@@ -116,7 +116,7 @@ def caused(outer: Exception, inner: Exception) -> Exception:
 
 
 @pytest.mark.parametrize(
-    ("failure", "told"),
+    ("failure", "reported"),
     [
         (caused(StorageError("full"), OSError("cause")), "StorageError"),
         (caused(RuntimeError("outer"), caused(StorageError("full"), OSError())), "StorageError"),
@@ -124,13 +124,13 @@ def caused(outer: Exception, inner: Exception) -> Exception:
     ],
 )
 def test_own_errors_are_reported_rather_than_their_causes(
-    tmp_path: Path, failure: Exception, told: str
+    tmp_path: Path, failure: Exception, reported: str
 ) -> None:
     failed: list[FailedRun] = []
 
     tick(tmp_path, failure=failure, hook=failed.append)
 
-    assert failed[0].error == told
+    assert failed[0].error == reported
 
 
 def test_webhook_gets_the_facts_as_json(

@@ -1,4 +1,4 @@
-"""Faults of what is sent, followed from the file to the tables that tell of them."""
+"""Faults of what is sent, followed from the file to the tables that show them."""
 
 import shutil
 from datetime import date
@@ -15,7 +15,8 @@ from sequen_dagster.lake.commits import RecordCounts
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events, write_text
 from support.lake import drain, lake_of
 
 BAD_LINE = 700_001
@@ -38,7 +39,7 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
         "c.jsonl",
         event(id="e2", color=2),
         event(id="e3", color="red", size="XL", original_timestamp=day),
-        event(id="e4", page_type=None, pagetype="home", original_timestamp=day),
+        event(id="e4", page_type=..., pagetype="home", original_timestamp=day),
         event(id="e5", page_type=7.5, original_timestamp=day),
         event(id="e6", original_timestamp="9999-12-31"),
     )

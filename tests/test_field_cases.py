@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from sequen_dagster.cli.main import main
 from sequen_dagster.exports.files import list_sources
 from sequen_dagster.operations.run import run_pipeline
-from sequen_dagster.operations.validate import Validation, validate_path
+from sequen_dagster.operations.validate import Validation, validate_sources
 from sequen_dagster.settings import SequenSettings, Source, load_settings
 from support.lake import drain, lake_of
 from support.once import made_once
@@ -48,7 +48,7 @@ RIGHT = {
     "03-documents-joined/arrays_plain": Right(7),
     "04-json-in-json": Right(5),
     "06-warehouse-times": Right(24),
-    "07-ids-of-nobody": Right(52, warnings={"placeholder_id": 49}),
+    "07-ids-of-no-person": Right(52, warnings={"placeholder_id": 49}),
     "09-parquet-maps/map": Right(3),
     "09-parquet-maps/map_as_json": Right(3),
     "10-parquet-of-warehouses/array_text": Right(2, warnings={"coerced": 2}),
@@ -84,7 +84,7 @@ def settings_of(home: Path, **sources: Path) -> SequenSettings:
 
 
 def validated(tmp_path: Path, case: str) -> Validation:
-    return validate_path(settings_of(tmp_path, default=CASES / case))
+    return validate_sources(settings_of(tmp_path, default=CASES / case))
 
 
 def by_rule(counts: Counter[tuple[str, str]]) -> dict[str, int]:
@@ -217,7 +217,7 @@ def test_unusual_file_names_are_read_and_other_files_are_counted(tmp_path: Path)
 
 TABLES = [
     "05-names-with-underscore",
-    "07-ids-of-nobody",
+    "07-ids-of-no-person",
     "08-event-ids-reused/counter.jsonl",
     "09-parquet-maps/map",
     "09-parquet-maps/map_as_json",
@@ -293,12 +293,12 @@ def test_people_whose_ids_mean_none_stay_apart(tables: duckdb.DuckDBPyConnection
     keys = ask(
         tables,
         "select count(*), count(distinct visitor_key) from fct_events where source = ?",
-        "07-ids-of-nobody",
+        "07-ids-of-no-person",
     )
     alice = ask(
         tables,
         "select list(id) from fct_events where source = ? and visitor_key = 'uid:c7alice'",
-        "07-ids-of-nobody",
+        "07-ids-of-no-person",
     )
 
     assert keys == [(52, 52)]

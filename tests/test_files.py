@@ -64,7 +64,7 @@ def test_strange_name_is_one_file_that_opens(tmp_path: Path, name: str) -> None:
         assert (file.path, handle.read()) == (name, b"{}\n")
 
 
-def test_name_that_is_no_text_becomes_a_path_that_is_and_that_no_other_has(tmp_path: Path) -> None:
+def test_name_that_is_not_text_becomes_a_unique_path_that_is_text(tmp_path: Path) -> None:
     names = (
         b"a\xff.jsonl", b"a\\xff.jsonl", b"a\\\\xff.jsonl", b"b\\xff\xff", b"b\xff\\xff",
         b"\xed\xa0\x80", b"\\xed\xa0\x80", "\u00e9".encode(), "e\u0301".encode(), b"100%", b"a\\b",
@@ -249,7 +249,7 @@ def test_location_without_files_names_its_patterns_and_path(tmp_path: Path) -> N
 
 @pytest.mark.fault(11)
 @pytest.mark.bad_input(34, 35)
-def test_links_pipes_and_folders_are_no_exports(tmp_path: Path) -> None:
+def test_links_pipes_and_folders_are_not_exports(tmp_path: Path) -> None:
     (tmp_path / "passwd.jsonl").symlink_to("/etc/passwd")
     (tmp_path / "folder.jsonl").mkdir()
     os.mkfifo(tmp_path / "pipe.jsonl")

@@ -12,8 +12,9 @@ import pytest
 
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA, Split
 from sequen_dagster.contract.hints import HINTS, HintFinder, describe_hint
-from sequen_dagster.operations.validate import validate_path
-from support.homes import event, settings_of, write_text
+from sequen_dagster.operations.validate import validate_sources
+from support.builders import event
+from support.homes import settings_of, write_text
 from support.lake import drain
 
 TIME = "2025-03-01T10:00:00Z"
@@ -80,7 +81,7 @@ def hint_of(tmp_path: Path, name: str, text: str) -> str:
     settings = settings_of(tmp_path)
     write_text(settings, name, text)
 
-    return validate_path(settings).hints.get(name, "")
+    return validate_sources(settings).hints.get(name, "")
 
 
 @pytest.mark.parametrize("code", RECORDS)
@@ -92,7 +93,7 @@ def test_records_of_another_form_are_recognized(tmp_path: Path, code: str) -> No
 
 
 @pytest.mark.parametrize("code", LINES)
-def test_lines_that_are_no_json_are_recognized(tmp_path: Path, code: str) -> None:
+def test_lines_that_are_not_json_are_recognized(tmp_path: Path, code: str) -> None:
     assert hint_of(tmp_path, "export", LINES[code]) == code
 
 
@@ -124,7 +125,7 @@ def test_a_hint_needs_half_of_the_records_to_fail(tmp_path: Path, accepted: int,
 
 
 def test_records_that_fail_for_reasons_of_their_own_get_no_hint(tmp_path: Path) -> None:
-    broken = [event(page_type=None), event(uid=None), {"type": "click"}]
+    broken = [event(page_type=...), event(uid=...), {"type": "click"}]
 
     assert hint_of(tmp_path, "a.jsonl", "\n".join(map(json.dumps, broken))) == ""
 
@@ -134,7 +135,7 @@ def test_validate_names_the_file_and_what_helps(tmp_path: Path) -> None:
     folder = settings.sources[0].exports
     (folder / "ga4.json.gz").write_bytes(gzip.compress(json.dumps(GA4).encode()))
 
-    outcome = validate_path(settings)
+    outcome = validate_sources(settings)
 
     assert outcome.as_json()["hints"] == [
         {"path": "ga4.json.gz", "hint": "ga4_export", "text": describe_hint("ga4_export")}

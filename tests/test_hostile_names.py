@@ -18,7 +18,8 @@ from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
-from support.homes import event, settings_of, write_events
+from support.builders import event
+from support.homes import settings_of, write_events
 
 CANARY = "canary-of-the-environment"
 # The first are those that the report lists, and `a[1].jsonl` is `a1.jsonl` to an engine.
@@ -153,8 +154,8 @@ def test_report_and_dagster_show_names_as_text(ran: Ran) -> None:
     report = Home(ran.settings.home).serving.report_markdown.read_text(encoding="utf-8")
     (database,) = (ran.folder / "dagster").rglob("index.db")
     with closing(sqlite3.connect(database)) as events:
-        told = [json.loads(event) for (event,) in events.execute("select event from event_logs")]
-    pages = [text for event in told for text in markdown_of(event)]
+        logged = [json.loads(event) for (event,) in events.execute("select event from event_logs")]
+    pages = [text for event in logged for text in markdown_of(event)]
 
     assert len(pages) == 2
     for page in (report, *pages[1:]):

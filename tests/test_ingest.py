@@ -9,7 +9,8 @@ from sequen_dagster.errors import VanishedFileError
 from sequen_dagster.exports.files import ExportFile, list_files
 from sequen_dagster.lake.commits import Batch, FirstError, RecordCounts, RuleCount, batch_id_of
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events, write_text
 from support.lake import ingest, lake_of
 
 
@@ -32,7 +33,7 @@ def rows(settings: SequenSettings, files: tuple[str, ...]) -> list[dict[str, obj
 
 def test_both_kinds_of_rows_are_written(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", page_type=None))
+    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", page_type=...))
 
     batch = ingest_only_file(settings)
 
@@ -79,9 +80,9 @@ def test_batch_is_named_by_its_content(tmp_path: Path) -> None:
 
 def test_types_of_a_batch_are_counted_apart_up_to_a_limit(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    many = [event(type=f"type{number}", uid=None) for number in range(1_500)]
-    broken = event(page_type=None)
-    write_events(settings, "a.jsonl", event(type="x" * 201, uid=None), *many, broken)
+    many = [event(type=f"type{number}", uid=...) for number in range(1_500)]
+    broken = event(page_type=...)
+    write_events(settings, "a.jsonl", event(type="x" * 201, uid=...), *many, broken)
 
     counts = {(one.type, one.rule): one.records for one in ingest_only_file(settings).rule_counts}
 
@@ -94,7 +95,7 @@ def test_types_of_a_batch_are_counted_apart_up_to_a_limit(tmp_path: Path) -> Non
 
 def test_second_try_writes_the_same_files(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    write_events(settings, "a.jsonl", event(), event(id=None), event(id=None))
+    write_events(settings, "a.jsonl", event(), event(id=...), event(id=...))
 
     first, second = ingest_only_file(settings), ingest_only_file(settings)
 

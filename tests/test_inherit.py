@@ -13,7 +13,9 @@ from support.builders import Verdict, event, validate_file
 
 def bare(**fields: Any) -> str:
     """An event that does not say who and when."""
-    return json.dumps(event(**{"id": ..., "uid": ..., "original_timestamp": ..., **fields}))
+    return json.dumps(
+        event("scroll", **{"id": ..., "uid": ..., "original_timestamp": ..., **fields})
+    )
 
 
 def validated(tmp_path: Path, text: str, name: str = "a.json") -> Verdict:

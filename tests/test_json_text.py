@@ -110,7 +110,7 @@ def test_string_stands_for_the_json_in_it_once(inner: str, entries: list[Entry])
 
 
 @pytest.mark.parametrize("inner", ['{"a":1', '{"a":1}{}', '{"a":1,}', "1", "", '"{}"', "[x]"])
-def test_string_of_anything_else_is_no_object(inner: str) -> None:
+def test_string_of_anything_else_is_not_an_object(inner: str) -> None:
     assert read(json.dumps(inner)) == [(1, 1, NO_OBJECT, json.dumps(inner))]
 
 

@@ -1,4 +1,4 @@
-"""Whole runs, started as a person starts them, that are killed or told to end, dbt included."""
+"""Whole runs, started as a person starts them, that are killed or asked to end, dbt included."""
 
 import os
 import random
@@ -17,6 +17,7 @@ from sequen_dagster.cli.main import main
 from sequen_dagster.marts.verify import verify
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
+from support.builders import event
 from support.crashes import (
     COMMAND,
     check_lake,
@@ -27,7 +28,7 @@ from support.crashes import (
     start_command,
     wait_until,
 )
-from support.homes import event, settings_of, write_events
+from support.homes import settings_of, write_events
 from support.lake import home_of
 
 RANDOM_RUN_KILLS: Final = 6
@@ -39,7 +40,7 @@ ORDER = {"type": "conversion", "page_type": None, "conversion_type": "purchase",
 def home(tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
     """One home that has run once, and goes through everything below."""
     settings = settings_of(tmp_path_factory.mktemp("killed"))
-    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", uid=None))
+    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", uid=...))
     assert run_pipeline(settings).is_success
     return settings
 

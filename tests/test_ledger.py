@@ -11,7 +11,8 @@ from sequen_dagster.errors import HomeError
 from sequen_dagster.exports.files import list_files
 from sequen_dagster.lake.ledger_file import LEDGER_VERSION
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events
 from support.lake import drain, home_of, lake_of, ledger_of, pending_files
 
 
@@ -169,7 +170,7 @@ def test_other_content_of_same_size_and_time_is_pending(tmp_path: Path) -> None:
 
 def test_ledger_lists_the_outcome_of_every_version(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    write_events(settings, "a.jsonl", event(), event(id="e2", uid=None), event(id="e3", rank="x"))
+    write_events(settings, "a.jsonl", event(), event(id="e2", uid=...), event(id="e3", rank="x"))
     drain(settings)
     write_events(settings, "a.jsonl", event())
     drain(settings)

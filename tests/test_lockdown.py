@@ -114,7 +114,7 @@ def test_dbt_model_reaches_nothing_outside(
     assert failed.pop("harmless") == "OK"
     assert sorted(failed) == sorted(f"hostile_{number}" for number in range(len(hostile)))
     # Some refusals come as an exception whose text may show values, and is kept in.
-    refused = rf"{REFUSED}|InvalidInputException in marts/dbt_errors"
+    refused = rf"{REFUSED}|InvalidInputException in compat/dbt_duckdb_errors"
     assert [one for one in failed.values() if not re.search(refused, one)] == []
     assert sorted(path.name for path in outside.iterdir()) == ["old.duckdb", "secret.txt"]
 

@@ -15,15 +15,16 @@ from sequen_dagster.errors import LockTimeoutError
 from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
 from sequen_dagster.settings import SequenSettings
+from support.builders import event
 from support.crashes import wait_until
-from support.homes import event, settings_of, write_events
+from support.homes import settings_of, write_events
 from support.lake import drain, home_of
 
 WRITING, READING = "read_only=False", "read_only=True"
 
 
 @contextmanager
-def opened_by_somebody(
+def opened_elsewhere(
     settings: SequenSettings, how: str, *, seconds: float = 60
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Another process has the warehouse open, as an IDE would; it is killed at the end."""
@@ -55,7 +56,7 @@ def ready(tmp_path: Path) -> SequenSettings:
 def test_warehouse_that_another_keeps_open_is_reported_and_not_loaded(
     ready: SequenSettings, how: str
 ) -> None:
-    with opened_by_somebody(ready, how) as holder, pytest.raises(LockTimeoutError) as caught:
+    with opened_elsewhere(ready, how) as holder, pytest.raises(LockTimeoutError) as caught:
         load_commits(ready)
 
     told = str(caught.value)
@@ -72,7 +73,7 @@ def test_warehouse_that_another_keeps_open_is_reported_and_not_loaded(
 @pytest.mark.parametrize("how", [WRITING, READING])
 def test_file_that_is_closed_in_time_is_waited_for(ready: SequenSettings, how: str) -> None:
     patient = ready.model_copy(update={"lock_timeout_seconds": 60})
-    with opened_by_somebody(patient, how, seconds=1.5):
+    with opened_elsewhere(patient, how, seconds=1.5):
         started = time.monotonic()
 
         assert load_commits(patient) == Loaded(commits=1, batches=1, events=1)
@@ -84,7 +85,7 @@ def test_file_that_is_closed_in_time_is_waited_for(ready: SequenSettings, how: s
 @pytest.mark.fault(35)
 def test_command_ends_with_3_where_the_file_stays_open(ready: SequenSettings) -> None:
     arguments = ["verify", "--home", str(ready.home), "--set", "lock_timeout_seconds=0"]
-    with opened_by_somebody(ready, READING) as holder:
+    with opened_elsewhere(ready, READING) as holder:
         result = CliRunner().invoke(main, arguments)
 
     assert result.exit_code == 3
@@ -114,10 +115,10 @@ def test_two_writers_at_a_time_load_every_commit_once(ready: SequenSettings) -> 
     command = [sys.executable, "-c", code]
     writers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
 
-    told = [writer.communicate(timeout=120)[0].split() for writer in writers]
+    outputs = [writer.communicate(timeout=120)[0].split() for writer in writers]
 
     assert [writer.returncode for writer in writers] == [0, 0]
-    assert sorted(told) == [["0", "0"], ["7", "7"]]
+    assert sorted(outputs) == [["0", "0"], ["7", "7"]]
     with connect(ready) as warehouse:
         assert warehouse.execute("select count(*) from raw.events").fetchone() == (7,)
 

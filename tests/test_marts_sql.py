@@ -6,6 +6,7 @@ hundreds of them: starting dbt costs seconds, a history costs nothing.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ Row = dict[str, Any]
 
 
 def accepted_rows(files: list[ExportFile]) -> list[Row]:
-    """Judge the files and give every accepted row its batch."""
+    """Validate the files and give every accepted row its batch."""
     rows = validate(files).accepted
     for row in rows:
         row["batch_id"] = f"batch of {row['source']}/{row['source_file']}"
@@ -46,8 +47,8 @@ def fill_warehouse(path: Path, rows: list[Row]) -> None:
         lines = path.with_suffix(".jsonl")
         with lines.open("w", encoding="utf-8") as file:
             for row in rows:
-                told = row | {"properties": as_json(row["properties"]), "property_shape": "[]"}
-                print(json.dumps([told[name] for name in names], default=str), file=file)
+                written = row | {"properties": as_json(row["properties"]), "property_shape": "[]"}
+                print(json.dumps([written[name] for name in names], default=str), file=file)
         connection.execute(
             f"insert into raw.events ({', '.join(names)}, id_hash) select "
             + ", ".join(f"(line ->> {n}){cast_of(name)} as {name}" for n, name in enumerate(names))
@@ -162,3 +163,25 @@ def test_real_data_equals_the_oracle(name: str, test_data: Path, tmp_path: Path)
     warehouse = build(tmp_path, rows, Rules())
 
     assert differences_in(warehouse, marts(rows)) == []
+
+
+def test_every_macro_is_described_with_its_arguments() -> None:
+    described = yaml.safe_load((PROJECT / "macros/_macros.yml").read_text(encoding="utf-8"))
+    written = {
+        name: re.findall(r"(?:^|, *)(\w+)", arguments)
+        for file in sorted((PROJECT / "macros").glob("*.sql"))
+        for name, arguments in re.findall(
+            r"\{% macro (\w+)\((.*?)\)+ -?%\}", file.read_text(encoding="utf-8"), re.DOTALL
+        )
+        if "__" not in name
+    }
+
+    assert written == {
+        macro["name"]: [argument["name"] for argument in macro.get("arguments", ())]
+        for macro in described["macros"]
+    }
+    assert all(
+        each["description"].strip()
+        for macro in described["macros"]
+        for each in (macro, *macro.get("arguments", ()))
+    )

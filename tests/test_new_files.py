@@ -11,7 +11,8 @@ from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.lake.commits import current_batches
 from sequen_dagster.lake.ledger_file import connect_ledger
 from sequen_dagster.settings import SequenSettings, Source, load_settings
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events, write_text
 from support.lake import drain, home_of, lake_of, ledger_of, pending_files
 from support.sensing import Daemon
 
@@ -25,7 +26,7 @@ def committed(settings: SequenSettings) -> list[str]:
 
 
 def started(daemon: Daemon) -> str:
-    """The portion of the one run that two ticks start."""
+    """The file group of the one run that two ticks start."""
     (file_group,) = [*daemon.tick(), *daemon.tick()]
     return file_group
 
@@ -84,8 +85,8 @@ def test_tick_observes_the_location(tmp_path: Path) -> None:
 
     assert isinstance(result, dg.SensorResult)
     (observation,) = result.asset_events
-    told = {name: value.value for name, value in observation.metadata.items()}
-    assert told == {
+    shown = {name: value.value for name, value in observation.metadata.items()}
+    assert shown == {
         "files": 1, "bytes": size, "newest": "2025-07-20T12:00:00",
         "files_requested": 1, "bytes_requested": size,
     }  # fmt: skip
@@ -210,7 +211,7 @@ def test_lost_ledger_asks_for_what_is_missing_even_under_used_keys(tmp_path: Pat
     for part in daemon.settings.home.glob("ledger.sqlite*"):
         part.unlink()
 
-    # Two looks, a request under the old key, which starts nothing, and one under a new key.
+    # Two polls, a request under the old key, which starts nothing, and one under a new key.
     ticks = [daemon.tick() for _ in range(3)]
 
     assert [len(tick) for tick in ticks] == [0, 0, 1]

@@ -120,7 +120,7 @@ def test_tail_counts_if_it_parses() -> None:
     assert validated(good, good[:-3]).quarantined[0]["rules"] == ["truncated_tail"]
 
 
-def test_blank_lines_and_byte_order_mark_are_no_records() -> None:
+def test_blank_lines_and_byte_order_mark_are_not_records() -> None:
     result = validated(
         b"\xef\xbb\xbf", " \t\r", json.dumps(sent()) + "\r", "[]", '{"events":[]}', ""
     )
@@ -139,7 +139,7 @@ def test_arrays_and_envelopes_hold_records() -> None:
     assert result.warnings == {("a.jsonl", "(none)", "envelope_fields"): 1}
 
 
-def test_event_with_a_field_named_events_is_no_envelope() -> None:
+def test_event_with_a_field_named_events_is_not_an_envelope() -> None:
     assert accepted(events=[])["properties"] == {"events": []}
 
 
@@ -821,16 +821,16 @@ def orders(*events: dict[str, Any], **rules: Any) -> list[tuple[str, bool, int]]
     return sorted((row["id"], row["is_repeat"], row["unit_count"]) for row in rows)
 
 
-def told(minute: float, key: str, order: object, **fields: Any) -> dict[str, Any]:
+def order_at(minute: float, key: str, order: object, **fields: Any) -> dict[str, Any]:
     kept = {**BOUGHT, "order_id": order, "order_total": 5, "currency": "EUR"}
     return sent(minute, id=key, **kept | fields)
 
 
 def test_first_of_an_order_by_time_and_id_counts() -> None:
     found = orders(
-        told(2, "x", 1001),
-        told(1, "z", "1001", cid="other"),
-        told(1, "y", "1001", order_total="5.0"),
+        order_at(2, "x", 1001),
+        order_at(1, "z", "1001", cid="other"),
+        order_at(1, "y", "1001", order_total="5.0"),
     )
 
     assert found == [("x", True, 0), ("y", False, 1), ("z", True, 0)]
@@ -853,7 +853,7 @@ def test_first_of_an_order_by_time_and_id_counts() -> None:
     ],
 )
 def test_what_makes_an_order_the_same(change: dict[str, Any], is_repeat: bool) -> None:
-    rows = orders(told(1, "x", 1001), told(2, "y", 1001, **change))
+    rows = orders(order_at(1, "x", 1001), order_at(2, "y", 1001, **change))
 
     assert rows[1][:2] == ("y", is_repeat)
 
@@ -861,21 +861,21 @@ def test_what_makes_an_order_the_same(change: dict[str, Any], is_repeat: bool) -
 @pytest.mark.parametrize(
     "value", [..., None, True, [1], {"a": 1}, "", "guest", 0, -1, "NULL", "n/a"]
 )
-def test_what_is_no_order(value: object) -> None:
-    rows = orders(told(1, "x", value), told(2, "y", value))
+def test_values_that_name_no_order(value: object) -> None:
+    rows = orders(order_at(1, "x", value), order_at(2, "y", value))
 
     assert rows == [("x", False, 1), ("y", False, 1)]
-    assert [row[1] for row in orders(told(1, "x", 7), told(2, "y", 7), order_field=None)] == [
-        False
-    ] * 2
+    assert [
+        row[1] for row in orders(order_at(1, "x", 7), order_at(2, "y", 7), order_field=None)
+    ] == [False] * 2
 
 
 def test_repeat_has_no_part_in_its_session() -> None:
     built = tables(
-        told(0, "a", 1, sid="s"),
-        told(1, "b", 2, sid="s", currency="USD", order_total=1),
-        told(-1, "c", 2, sid="t", cid="d", currency="USD", order_total=1),
-        told(2, "d", 1, sid="u", cid="d"),
+        order_at(0, "a", 1, sid="s"),
+        order_at(1, "b", 2, sid="s", currency="USD", order_total=1),
+        order_at(-1, "c", 2, sid="t", cid="d", currency="USD", order_total=1),
+        order_at(2, "d", 1, sid="u", cid="d"),
     )
     rows = {row["sid"]: row for row in built["fct_sessions"].values()}
 

@@ -25,7 +25,7 @@ RELOADED: list[Row] = [
         **THANKS | {"order_total": Number("-100")},
     ),
 ]
-# The same order by somebody else, and an id that is used for other contents.
+# The same order by another person, and an id that is used for other contents.
 SHARED: list[Row] = [
     ordered(after(0), "o2", id="e", uid="v"),
     ordered(after(1), "o2", id="f", uid="w"),
@@ -88,7 +88,7 @@ def test_orders_are_counted_by_source_and_for_all(recording: Recording) -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "told"),
+    ("counts", "sentence"),
     [
         ((3, 0, 0, 0), []),
         (
@@ -105,12 +105,12 @@ def test_orders_are_counted_by_source_and_for_all(recording: Recording) -> None:
         ),
     ],
 )
-def test_the_report_says_what_is_left_out(counts: tuple[int, ...], told: list[str]) -> None:
+def test_the_report_says_what_is_left_out(counts: tuple[int, ...], sentence: list[str]) -> None:
     names = ("conversions", "repeats", "repeats_by_another_visitor", "differing")
     value = [{"currency": "EUR", "conversions": 1, "value": "5.000000"}]
     orders = dict(zip(names, counts, strict=True))
 
-    assert describe_repeats({"orders": orders, "repeated_value_by_currency": value}) == told
+    assert describe_repeats({"orders": orders, "repeated_value_by_currency": value}) == sentence
 
 
 def test_values_without_a_currency_are_counted_apart() -> None:
@@ -120,6 +120,6 @@ def test_values_without_a_currency_are_counted_apart() -> None:
         {"currency": "(other)", "conversions": 2, "value": None},
     ]
 
-    [told] = describe_repeats({"orders": orders, "repeated_value_by_currency": values})
+    [sentence] = describe_repeats({"orders": orders, "repeated_value_by_currency": values})
 
-    assert "(left out of all sums: 1,234.5 without currency, 2 conversions in other" in told
+    assert "(left out of all sums: 1,234.5 without currency, 2 conversions in other" in sentence

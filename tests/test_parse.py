@@ -1,4 +1,4 @@
-"""Taking records apart: two lanes, one result."""
+"""Splitting records into fields: two paths, one result."""
 
 import json
 
@@ -61,7 +61,7 @@ def parsed(parser: Parser, text: bytes) -> tuple[object, ...]:
 
 
 class SlowParser(Parser):
-    """A parser without the fast lane."""
+    """A parser without the fast path."""
 
     def _clean(self, _: bytes) -> None:
         return None
@@ -91,7 +91,7 @@ def test_paths_agree_on_reserved_values(text: bytes, field: str) -> None:
 )
 def test_clean_record_takes_the_fast_path(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
-        pytest.fail("the careful lane was taken")
+        pytest.fail("the slow path was taken")
 
     monkeypatch.setattr("sequen_dagster.contract.parse.parse_slowly", fail)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.builders import chunks_of, event, good, validate_file
 
 ONE, TWO, THREE = good(1), good(2), good(3)
-PRETTY = json.dumps(event(), indent=2)
+PRETTY = json.dumps(event("scroll"), indent=2)
 
 
 @pytest.mark.fault(14)

@@ -20,7 +20,7 @@ MAX_BATCHES = 4
 
 
 def file_groups(files: list[Path]) -> list[list[Path]]:
-    """One file at a time, or as many at a time as make `MAX_BATCHES` portions."""
+    """One file at a time, or as many at a time as make `MAX_BATCHES` file groups."""
     size = -(-len(files) // MAX_BATCHES)
     return [files[start : start + size] for start in range(0, len(files), size)]
 

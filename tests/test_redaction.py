@@ -13,7 +13,8 @@ from sequen_dagster.contract import validate as contract
 from sequen_dagster.errors import FaultError, VanishedFileError
 from sequen_dagster.exports.files import list_files
 from sequen_dagster.runtime.redaction import without_values
-from support.homes import RECEIVED_AT, event, settings_of, write_events
+from support.builders import RECEIVED_AT, event
+from support.homes import settings_of, write_events
 from support.lake import ingest, lake_of
 
 CANARY = "canary.person@example.com"
@@ -27,7 +28,7 @@ FAULTS: dict[str, Callable[[], object]] = {
 }
 
 
-def told(error: BaseException) -> str:
+def traceback_of(error: BaseException) -> str:
     """All that a log shows of an exception."""
     assert error.__suppress_context__
     assert error.__cause__ is None
@@ -40,7 +41,7 @@ def test_fault_is_reported_without_the_value(kind: str) -> None:
     with pytest.raises(FaultError, match=f"^{kind} in ") as caught, without_values():
         FAULTS[kind]()
 
-    assert CANARY not in told(caught.value)
+    assert CANARY not in traceback_of(caught.value)
 
 
 @pytest.mark.bad_input(61)
@@ -60,7 +61,7 @@ def test_engine_error_is_reported_by_its_class_without_the_value(query: str) -> 
         with pytest.raises(duckdb.CatalogException, match="nowhere"), without_values():
             connection.execute("from nowhere")
 
-    assert CANARY not in told(caught.value)
+    assert CANARY not in traceback_of(caught.value)
 
 
 def test_what_says_no_value_is_left_alone() -> None:
@@ -82,5 +83,5 @@ def test_fault_within_the_contract_names_its_line_of_code(
     with pytest.raises(FaultError, match=r"contract/validate\.py:\d+") as caught:
         ingest(settings, file, registered_at=RECEIVED_AT)
 
-    assert CANARY not in told(caught.value)
+    assert CANARY not in traceback_of(caught.value)
     assert list((lake_of(settings).incoming).iterdir()) == []

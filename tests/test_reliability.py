@@ -94,7 +94,7 @@ TestMachine = pytest.mark.fault(7)(Machine.TestCase)
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ("@pytest.mark.fault(45)\ndef test_a(): ...", "fault 45, which there is not"),
         ("@pytest.mark.bad_input(0)\ndef test_a(): ...", "bad_input 0, which there is not"),
@@ -103,8 +103,8 @@ TestMachine = pytest.mark.fault(7)(Machine.TestCase)
         ("CASES = [pytest.param(1, marks=pytest.mark.fault(1))]", "no test carries"),
     ],
 )
-def test_mark_without_a_claim_is_reported(source: str, told: str) -> None:
-    with pytest.raises(MarkError, match=told):
+def test_mark_without_a_claim_is_reported(source: str, message: str) -> None:
+    with pytest.raises(MarkError, match=message):
         proofs_in(source)
 
 

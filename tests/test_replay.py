@@ -20,7 +20,8 @@ from sequen_dagster.lake.replay import Choice, Replayed
 from sequen_dagster.marts.verify import verify
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events
 from support.lake import (
     dead_lettered_files,
     drain,
@@ -61,7 +62,7 @@ def lose_ledger(settings: SequenSettings) -> None:
         part.unlink()
 
 
-def told(result: Result) -> str:
+def output_of(result: Result) -> str:
     return " ".join(result.output.split())
 
 
@@ -105,7 +106,7 @@ def test_stale_batch_is_validated_again_as_its_next_version(tmp_path: Path) -> N
         "first_error",
     )
     assert replace(after, **{name: getattr(before, name) for name in validated}) == before
-    # Both judgements can be read.
+    # The rows of both validations can be read.
     assert accepted(settings, before.events) == ["a", "deep a"]
     assert accepted(settings, after.events) == ["a"]
     assert current_batches(lake_of(settings)) == [after]
@@ -136,7 +137,7 @@ def test_missing_and_changed_files_are_named_and_left(tmp_path: Path) -> None:
     settings = taken_in(tmp_path, a={}, b={}, c={}, d={})
     (settings.sources[0].exports / "a.jsonl").unlink()
     write_events(settings, "b.jsonl", event())
-    # As long as before, and of the same time: only its content tells.
+    # As long as before, and of the same time: only its content differs.
     write_events(settings, "c.jsonl", event(id="c"), event(**{**DEEP, "id": "DEEP c"}))
 
     replayed = replay(stricter(settings), STALE)
@@ -318,11 +319,12 @@ def test_command_says_what_it_would_do(tmp_path: Path) -> None:
     gone = invoke("--path", "b*")
     wrong = invoke()
 
-    assert told(nothing) == "Nothing is stale: the tables are made of 2 batches."
+    assert output_of(nothing) == "Nothing is stale: the tables are made of 2 batches."
     assert (
-        told(plan) == "1 batch to validate again 'a.jsonl' 1 batch left unchanged 'b.jsonl': gone"
+        output_of(plan)
+        == "1 batch to validate again 'a.jsonl' 1 batch left unchanged 'b.jsonl': gone"
     )
-    assert told(gone) == "0 batches to validate again 1 batch left unchanged 'b.jsonl': gone"
+    assert output_of(gone) == "0 batches to validate again 1 batch left unchanged 'b.jsonl': gone"
     assert [one.exit_code for one in (nothing, plan, gone, wrong)] == [0, 0, 0, 2]
     assert not (settings.home / "warehouse.duckdb").exists()
 
@@ -337,9 +339,9 @@ def test_command_validates_again_and_builds(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["replay", "--stale", *places, "--set", "max_depth=2"])
 
     assert result.exit_code == 0, result.output
-    assert "= 1 accepted + 1 quarantined + 0 skipped" in told(result)
-    assert "1 batch validated again" in told(result)
-    assert "full refresh" not in told(result)
+    assert "= 1 accepted + 1 quarantined + 0 skipped" in output_of(result)
+    assert "1 batch validated again" in output_of(result)
+    assert "full refresh" not in output_of(result)
 
 
 @pytest.mark.slow
@@ -352,10 +354,10 @@ def test_stale_batches_are_reported_until_they_are_revalidated(tmp_path: Path) -
     new = stricter(settings)
     write_events(settings, "c.jsonl", event(id="c"))
 
-    told_stale = run_pipeline(new)
+    stale_run = run_pipeline(new)
     outcome = run_pipeline(new, replay=STALE)
 
-    assert told_stale.summary["stale"] == {"batches": 2, "paths": ["a.jsonl", "b.jsonl"]}
+    assert stale_run.summary["stale"] == {"batches": 2, "paths": ["a.jsonl", "b.jsonl"]}
     report = (settings.home / "serving" / "report.md").read_text()
     assert "1 batch was validated by an older contract: `sequen-dagster replay --stale`" in report
     assert (outcome.revalidated, outcome.not_revalidated) == (1, 1)

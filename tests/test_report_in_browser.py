@@ -16,7 +16,8 @@ from playwright.sync_api import Browser
 from sequen_dagster.home.layout import Home
 from sequen_dagster.settings import SequenSettings
 from support.browsing import DESK, PHONE, TABLET, Look, Scheme, looking_at
-from support.homes import event, settings_of, write_events, write_text
+from support.builders import event
+from support.homes import settings_of, write_events, write_text
 
 SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
 PAYLOADS: Final = (
@@ -120,7 +121,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fields |= {"page_type": None, "referrer": payload, "sid": payload}
         name = f"{payload.replace('/', '_')}.jsonl"
         write_events(settings, name, event(id=f"e{number}", **fields), event(id=f"v{number}"))
-        write_events(settings, f"{number}/{name}", event(id=None, type=None, **{payload: 1}))
+        write_events(settings, f"{number}/{name}", event(id=..., type=..., **{payload: 1}))
     bought = {"type": "conversion", "page_type": None, "conversion_type": PAYLOADS[1]}
     money = {"order_total": "9.99", "currency": PAYLOADS[0], "item_ids": [PAYLOADS[3]]}
     write_events(settings, "orders.jsonl", event(id="o1", **bought, **money))

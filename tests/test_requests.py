@@ -8,7 +8,8 @@ from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake.ledger_rows import FileStatus
 from sequen_dagster.lake.requests import RequestPlan, RequestRules, plan_requests
 from sequen_dagster.settings import SequenSettings, Source
-from support.homes import RECEIVED_AT, settings_of
+from support.builders import RECEIVED_AT
+from support.homes import settings_of
 from support.lake import home_of
 
 NOW = datetime(2026, 1, 1, 12, 0, 0)
@@ -18,8 +19,8 @@ def file(path: str, size_bytes: int = 10) -> ExportFile:
     return ExportFile("default", path, path, size_bytes, RECEIVED_AT)
 
 
-def status(path: str, *, size_bytes: int = 10, rested: int = 60, **known: object) -> FileStatus:
-    first_seen_at = (NOW - timedelta(seconds=rested)).isoformat()
+def status(path: str, *, size_bytes: int = 10, quiet: int = 60, **known: object) -> FileStatus:
+    first_seen_at = (NOW - timedelta(seconds=quiet)).isoformat()
     fresh = FileStatus(
         file(path, size_bytes), "seen", first_seen_at, 2, 0, "", False, None, 0, None
     )
@@ -42,14 +43,14 @@ def requested(settings: SequenSettings, *statuses: FileStatus, **known: object) 
 
 @pytest.mark.fault(1)
 @pytest.mark.parametrize(
-    ("observations", "rested", "is_whole"),
+    ("observations", "quiet", "is_whole"),
     [(2, 30, True), (1, 30, False), (2, 29, False), (1, 3600, False)],
 )
 def test_file_is_whole_after_two_polls_and_the_quiet_period(
-    tmp_path: Path, observations: int, rested: int, is_whole: bool
+    tmp_path: Path, observations: int, quiet: int, is_whole: bool
 ) -> None:
     settings = settings_of(tmp_path, quiet_seconds=30)
-    plan = plan_of(settings, status("a", observations=observations, rested=rested))
+    plan = plan_of(settings, status("a", observations=observations, quiet=quiet))
 
     assert bool(plan.requests) == is_whole
     assert paths(plan.arriving) == ([] if is_whole else ["a"])
@@ -144,6 +145,6 @@ def test_announced_files_have_no_quiet_period_and_others_wait(
 ) -> None:
     source = Source(exports=tmp_path, complete_when=complete_when)
     settings = settings_of(tmp_path).model_copy(update={"sources": (source,)})
-    fresh, old = status("a", observations=1, rested=0), status("b", observations=99, rested=9999)
+    fresh, old = status("a", observations=1, quiet=0), status("b", observations=99, quiet=9999)
 
     assert requested(settings, fresh, old, announced={fresh.file}) == [["a"]]

@@ -127,9 +127,9 @@ def test_change_that_was_taken_back_counts_for_nothing(recording: Recording) -> 
 
 def test_build_by_hand_leaves_the_history_as_it_is(recording: Recording) -> None:
     with SmallWarehouse(recording) as warehouse:
-        told = publish(warehouse, 1, load("a", event(after(0), uid="u")))
+        published = publish(warehouse, 1, load("a", event(after(0), uid="u")))
         warehouse.load(load("b", event(after(5), uid="u")))
         warehouse.build()
         left = warehouse.connection.sql("select publication from rpt_restatements").fetchall()
 
-    assert left == [(row["publication"],) for row in told] == [(1,)]
+    assert left == [(row["publication"],) for row in published] == [(1,)]

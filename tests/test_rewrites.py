@@ -36,7 +36,8 @@ from sequen_dagster.marts.verify import verify
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
 from sequen_dagster.operations.doctor import examine_home
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, set_modified_at, settings_of, write_events, write_text
+from support.builders import RECEIVED_AT, event
+from support.homes import set_modified_at, settings_of, write_events, write_text
 from support.lake import (
     drain,
     drop_raw_text,
@@ -54,8 +55,8 @@ BROKEN = f'{{"uid": "{X}", broken'
 MIXED = [
     event(id="e1", uid=X),
     event(id="e2", uid="u2"),
-    event(id="e3", uid=X, page_type=None),
-    event(id="e4", uid="u2", page_type=None),
+    event(id="e3", uid=X, page_type=...),
+    event(id="e4", uid="u2", page_type=...),
     event(id="e5", uid=X, type="scroll"),
 ]
 
@@ -153,8 +154,8 @@ def test_records_of_other_people_are_not_changed(tmp_path: Path) -> None:
 
 def test_only_the_kind_of_rows_that_changes_is_rewritten(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", uid=X, page_type=None))
-    write_events(settings, "b.jsonl", event(id="e3", uid=X), event(id="e4", page_type=None))
+    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", uid=X, page_type=...))
+    write_events(settings, "b.jsonl", event(id="e3", uid=X), event(id="e4", page_type=...))
     drain(settings)
     before = batches(settings)
 

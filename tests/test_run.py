@@ -12,7 +12,8 @@ from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.simulate import Truth
-from support.homes import event, settings_of, write_events, write_text
+from support.builders import event
+from support.homes import settings_of, write_events, write_text
 
 
 def rows(settings: SequenSettings, query: str) -> list[tuple[Any, ...]]:

@@ -64,7 +64,7 @@ def test_fields_in_a_searched_object_may_be_nested_as_deeply_as_at_the_top() -> 
     [("undefined", "none_string"), ("Undefined", "none_string"), ("N/A", "none_string"),
      ("[Object object]", "none_string"), ("\\n", "none_string"), ("unknown", "none_string"),
      ("[]", "none_string"), ("{ }", "none_string"), ("\t[\n]", "none_string"),
-     ("unknown ", "string"), ("unknowns", "string"), ("Nobody", "string"), ("(not set", "string"),
+     ("unknown ", "string"), ("unknowns", "string"), ("No one", "string"), ("(not set", "string"),
      ("FALSE", "falsy_string"), ("0", "falsy_string"), ("No", "falsy_string"),
      ("oFF", "falsy_string"), ("0.00", "falsy_string"), ("-0", "falsy_string"),
      ("0" * 40, "falsy_string"), ("-", "string"), ("0.", "string"), ("00.1", "string"),
@@ -92,7 +92,7 @@ def nested(depth: int) -> str:
     ['{"a":NaN}', '{"a":1}{', "{a}", '{"a":1', '[{"a":1}]', '"{}"', "{" * 99 + "}" * 99,
      nested(65), nested(5_000)]
 )  # fmt: skip
-def test_text_that_is_no_object_is_a_text(text: str) -> None:
+def test_text_that_is_not_an_object_is_a_text(text: str) -> None:
     assert shape(json.dumps({"f": text})) == ([["f", "string"]], [])
 
 

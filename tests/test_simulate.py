@@ -240,7 +240,7 @@ def test_recount_finds_the_counts_of_every_file(shop: Shop) -> None:
         assert path.stat().st_mtime_ns == file.received_at_ms * 1_000_000
 
 
-def test_every_broken_record_is_labelled(shop: Shop) -> None:
+def test_every_broken_record_is_labeled(shop: Shop) -> None:
     labels = [json.loads(line) for line in (shop.out / "broken.jsonl").read_text().splitlines()]
     expected = {(label["file"], label["line"]): sorted(label["rules"]) for label in labels}
     found = {(read.file.path, read.line): sorted(read.rules) for read in shop.records if read.rules}

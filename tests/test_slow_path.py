@@ -1,4 +1,4 @@
-"""The careful lane: what a record says."""
+"""The slow path: how a record is read."""
 
 import json
 import tracemalloc
@@ -32,9 +32,9 @@ def test_numbers_keep_their_digits() -> None:
     [('{"a":1,"a":2}', '{"a":2}'), ('{"x":{"a":1,"\\u0061":2}}', '{"x":{"a":2}}')],
 )
 def test_last_of_duplicate_keys_counts(text: str, record: str) -> None:
-    compact, told, warnings = read(text)
+    compact, parsed, warnings = read(text)
 
-    assert (compact, told, warnings) == (text.encode(), record, ["duplicate_key"])
+    assert (compact, parsed, warnings) == (text.encode(), record, ["duplicate_key"])
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,9 @@ def test_last_of_duplicate_keys_counts(text: str, record: str) -> None:
     ],
 )
 def test_lone_surrogates_never_get_through(text: str, record: Any, warnings: list[str]) -> None:
-    compact, told, warned = read(text)
+    compact, parsed, warned = read(text)
 
-    assert (compact, json.loads(told), warned) == (text.encode(), record, warnings)
+    assert (compact, json.loads(parsed), warned) == (text.encode(), record, warnings)
 
 
 @pytest.mark.parametrize(

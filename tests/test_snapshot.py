@@ -13,8 +13,9 @@ from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import publish, snapshot_path
 from sequen_dagster.settings import SequenSettings
+from support.builders import event
 from support.crashes import environment
-from support.homes import event, settings_of, write_events
+from support.homes import settings_of, write_events
 from support.lake import home_of
 
 PUBLICATIONS = 25

@@ -16,7 +16,7 @@ from sequen_dagster.exports.files import check_unchanged, list_files, list_locat
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.lake.commits import RecordCounts, current_batches
 from sequen_dagster.settings import SequenSettings, Source, load_settings
-from support.homes import event
+from support.builders import event
 from support.lake import drain, lake_of
 from support.sensing import Daemon
 
@@ -140,7 +140,7 @@ def test_what_is_passed_over_in_a_store_is_counted_by_every_name_of_its_key(s3: 
 
 def test_objects_are_taken_in_like_files(s3: Any, tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
-    put(s3, "web/a.jsonl", event(), event(id="e2", uid=None))
+    put(s3, "web/a.jsonl", event(), event(id="e2", uid=...))
     put(s3, "web/a [1]*?#.jsonl.gz", event(id="e3"))
 
     first, second = drain(settings), drain(settings)

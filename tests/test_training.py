@@ -27,8 +27,9 @@ from sequen_dagster.reports.training import TrainingSet, training_dir, training_
 from sequen_dagster.reports.training import write_training_set as write_columns_of
 from sequen_dagster.reports.training_manifest import SPLITS
 from sequen_dagster.settings import SequenSettings, load_settings
+from support.builders import event
 from support.compiled import compiled_views, create_views, training_columns
-from support.homes import event, settings_of, write_events
+from support.homes import settings_of, write_events
 from support.snapshots import START, Snapshot, at, bucket_of, labels_of, split_of, visitors
 
 (TRAIN,), (VALIDATION,), (TEST,) = (visitors(split) for split in ("train", "validation", "test"))
@@ -321,7 +322,7 @@ def test_dwell_that_fits_no_integer_is_not_known() -> None:
 
 
 PEOPLE = [*visitors("train", 2), *visitors("validation", 2), *visitors("test", 2)]
-# Histories do not get simpler as seeds do; the one that fails is told by its seed.
+# Histories do not get simpler as seeds do; the one that fails is named by its seed.
 SEEDS = st.integers(0, 2**32)
 
 
@@ -401,10 +402,10 @@ def test_nothing_leaks_in_any_history(seed: int) -> None:
         bucket = bucket_of(row["visitor_key"])
         assert (row["visitor_bucket"], row["visitor_split"]) == (bucket, split_of(bucket))
         assert row["original_timestamp"] < row["labels_until"]
-        told = (row["clicked_at"], row["converted_at"], row["dwell_ms"])
-        assert told == labels_of(snapshot, row["impression_id"], row["labels_until"])
+        labels = (row["clicked_at"], row["converted_at"], row["dwell_ms"])
+        assert labels == labels_of(snapshot, row["impression_id"], row["labels_until"])
         flags = (row["is_clicked"], row["is_converted"])
-        assert flags == (told[0] is not None, told[1] is not None)
+        assert flags == (labels[0] is not None, labels[1] is not None)
     times = [[row["original_timestamp"] for row in part] for part in periods if part]
     assert all(max(early) < min(late) for early, late in pairwise(times))
 
@@ -521,7 +522,7 @@ def test_no_impressions_give_an_empty_file_of_the_same_columns(tmp_path: Path) -
     ]
 
 
-def test_one_impression_is_no_crash() -> None:
+def test_one_impression_suffices() -> None:
     snapshot = Snapshot()
     snapshot.impression("i", START, TEST)
 
@@ -539,8 +540,8 @@ def test_asset_reports_rows_by_split_and_no_value(tmp_path: Path) -> None:
         result = dg.materialize([asset], instance=instance)
         log = [str(entry) for entry in instance.all_logs(result.run_id)]
 
-    (told,) = result.asset_materializations_for_node("training_set")
-    found = {name: value.value for name, value in told.metadata.items()}
+    (labels,) = result.asset_materializations_for_node("training_set")
+    found = {name: value.value for name, value in labels.metadata.items()}
     assert found.pop("seconds") > 0
     assert found == {
         "dagster/uri": str(training_dir(home) / "impressions.parquet"),
@@ -579,7 +580,7 @@ def test_files_are_their_owners_alone(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_has_left_is_removed(tmp_path: Path) -> None:
-    # It may hold somebody who is to be erased.
+    # It may hold a person who is to be erased.
     home = write(tmp_path, ten_of_each())
     (training_dir(home) / ".spilled.tmp").mkdir(parents=True)
     for name in (".spilled.tmp/duckdb_temp_storage.tmp", ".impressions.parquet.tmp"):

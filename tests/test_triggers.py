@@ -15,7 +15,8 @@ from sequen_dagster.lake.assets import (
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.jobs import build_schedules, build_sensors
-from support.homes import event, set_modified_at, settings_of, write_events
+from support.builders import event
+from support.homes import set_modified_at, settings_of, write_events
 from support.lake import pending_files
 
 
@@ -27,7 +28,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 def test_the_requested_job_drains(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     settings = settings_of(tmp_path)
-    write_events(settings, "a.jsonl", event(), event(id="e2", uid=None))
+    write_events(settings, "a.jsonl", event(), event(id="e2", uid=...))
     defs = dg.Definitions(
         assets=[build_lake_assets(settings)],
         jobs=[
@@ -100,7 +101,7 @@ def test_share_of_accepted_records_warns_and_fails_where_it_is_set_to(
     tmp_path: Path, instance: dg.DagsterInstance, fail_below: int, severity: str
 ) -> None:
     settings = settings_of(tmp_path, fail_below_accepted_percent=fail_below)
-    write_events(settings, "a.jsonl", event(), event(id="e2", uid=None))
+    write_events(settings, "a.jsonl", event(), event(id="e2", uid=...))
 
     result = dg.materialize([build_lake_assets(settings)], instance=instance)
 

@@ -12,7 +12,8 @@ from sequen_dagster.lake.assets import build_lake_assets
 from sequen_dagster.lake.commits import current_batches
 from sequen_dagster.operations.doctor import Diagnosis, examine_home
 from sequen_dagster.settings import SequenSettings
-from support.homes import event, settings_of, write_events, write_text
+from support.builders import event
+from support.homes import settings_of, write_events, write_text
 from support.lake import drain, lake_of, ledger_of
 
 ZIP = "PK\x03\x04"
@@ -25,8 +26,8 @@ def lake_run(settings: SequenSettings) -> tuple[dict[str, Any], dg.AssetCheckEva
     (check,) = [
         one for one in result.get_asset_check_evaluations() if one.check_name == "files_read"
     ]
-    (told, _) = result.get_asset_materialization_events()
-    return {name: one.value for name, one in told.materialization.metadata.items()}, check
+    (event, _) = result.get_asset_materialization_events()
+    return {name: one.value for name, one in event.materialization.metadata.items()}, check
 
 
 def test_unreadable_file_is_reported_while_it_is_current(tmp_path: Path) -> None:
@@ -91,11 +92,11 @@ def test_run_reports_files_passed_over(tmp_path: Path) -> None:
         write_events(settings, path, event())
     (settings.sources[0].exports / "link.jsonl").symlink_to(tmp_path / "elsewhere")
 
-    told, _ = lake_run(settings)
+    metadata, _ = lake_run(settings)
 
-    assert (told["files_found"], told["files_passed_over"]) == (1, 3)
-    assert told["passed_over"] == {"default": {"link": 1, "*.md": 1, "*.tmp": 1}}
-    (found,) = told["exports_found"]
+    assert (metadata["files_found"], metadata["files_passed_over"]) == (1, 3)
+    assert metadata["passed_over"] == {"default": {"link": 1, "*.md": 1, "*.tmp": 1}}
+    (found,) = metadata["exports_found"]
     assert found == (
         "default: 1 file. Passed over 3 files: 1 symbolic link ('link.jsonl'; `follow_links` reads "
         "them), 1 by *.md ('README.md'), 1 by *.tmp ('raw/x.tmp')."
@@ -106,10 +107,10 @@ def test_run_without_findings_prints_no_warning(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
 
-    told, _ = lake_run(settings)
+    metadata, _ = lake_run(settings)
 
-    assert (told["files_found"], told["exports_found"]) == (1, [])
-    assert "passed_over" not in told
+    assert (metadata["files_found"], metadata["exports_found"]) == (1, [])
+    assert "passed_over" not in metadata
 
 
 @pytest.mark.parametrize(("name", "level"), [("a.tmp", "warning"), (None, "ok")])

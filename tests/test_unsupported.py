@@ -1,4 +1,4 @@
-"""Content that is no text: one record that says what it is and what to do."""
+"""Content that is not text: one record that says what it is and what to do."""
 
 import bz2
 import gzip
@@ -63,7 +63,7 @@ def tarred(tar_format: int = tarfile.DEFAULT_FORMAT) -> bytes:
 
 
 def tarred_before_ustar() -> bytes:
-    """A tar of 1979: the same header without its magic, summed anew."""
+    """A tar of 1979: the same header without its magic, summed again."""
     content = bytearray(tarred())
     content[257:265] = bytes(8)
     content[148:156] = b" " * 8
@@ -191,7 +191,7 @@ def test_wide_text_is_named_with_or_without_its_mark(
 
 
 @pytest.mark.parametrize("content", [b'{"a":1}\0', b"{}\0", b"[{}]\0\0", b"[1]\0"])
-def test_nuls_between_values_are_no_wide_text(content: bytes) -> None:
+def test_nuls_between_values_are_not_wide_text(content: bytes) -> None:
     refuse_unsupported((content * 2000)[:HEAD_BYTES], "a.jsonl", None)
 
 
@@ -199,7 +199,7 @@ def test_nuls_between_values_are_no_wide_text(content: bytes) -> None:
     ("content", "is_refused"),
     [
         (b"\x1b\xbb\x0c\x00\x04\x12" + b"plain enough to be a text" * 9, True),
-        (b"any text that is no JSON\n", True),
+        (b"any text that is not JSON\n", True),
         (b"type,uid\nscroll,u1\n", True),
         (b"{\xf0\x10\xfe", True),
         (LINES, False),
@@ -210,7 +210,7 @@ def test_nuls_between_values_are_no_wide_text(content: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("ending", [".br", ".snappy", ".SNAPPY"])
-def test_packing_by_name_only_where_the_text_is_no_json(
+def test_packing_by_name_only_where_the_text_is_not_json(
     tmp_path: Path, content: bytes, is_refused: bool, ending: str
 ) -> None:
     expected = "unsupported_format" if is_refused else ""

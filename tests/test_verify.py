@@ -19,7 +19,8 @@ from sequen_dagster.marts.warehouse import connect, load_commits
 from sequen_dagster.names import NAMES
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
-from support.homes import event, settings_of, write_events, write_text
+from support.builders import event
+from support.homes import settings_of, write_events, write_text
 from support.lake import drain, home_of, lake_of
 
 ORDER = {"type": "conversion", "page_type": None, "conversion_type": "purchase", "item_ids": ["s"]}
@@ -34,7 +35,7 @@ def invoke(settings: SequenSettings, *more: str) -> Result:
 def built(tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
     """A home whose second build was incremental: a late click, and a file that was corrected."""
     settings = settings_of(tmp_path_factory.mktemp("verify"))
-    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", uid=None))
+    write_events(settings, "a.jsonl", event(id="e1"), event(id="e2", uid=...))
     write_events(settings, "b.jsonl", event(id="o1", **ORDER, order_total="9.99"), event(id="e3"))
     assert run_pipeline(settings).build.startswith("full refresh")
     write_text(settings, "b.jsonl", "")
@@ -85,13 +86,13 @@ def test_damaged_rows_are_found(damaged: SequenSettings) -> None:
     result = invoke(damaged)
 
     assert result.exit_code == 1
-    told = result.output.splitlines()
-    assert "fct_attributions: 1 changed in last_touch_value" in told
-    assert "fct_events: 1 missing" in told
-    assert "    missing id='e1'" in told
-    assert "quarantined_events: 1 unexpected" in told
-    assert told[-2].endswith("3 differ (2 commits)")
-    assert "run --full-refresh" in told[-1]
+    lines = result.output.splitlines()
+    assert "fct_attributions: 1 changed in last_touch_value" in lines
+    assert "fct_events: 1 missing" in lines
+    assert "    missing id='e1'" in lines
+    assert "quarantined_events: 1 unexpected" in lines
+    assert lines[-2].endswith("3 differ (2 commits)")
+    assert "run --full-refresh" in lines[-1]
 
 
 @pytest.mark.slow
@@ -114,7 +115,7 @@ def test_check_reports_counts_and_no_keys(damaged: SequenSettings) -> None:
     assert not any("'e1'" in entry for entry in log)
 
 
-def test_check_is_no_part_of_the_full_run(demo: SequenSettings) -> None:
+def test_check_is_not_part_of_the_full_run(demo: SequenSettings) -> None:
     defs = build_definitions(demo)
     steps = {
         name: {node.name for node in defs.resolve_job_def(name).nodes}
@@ -171,11 +172,11 @@ def test_stale_tables_are_not_compared(tmp_path: Path) -> None:
     reasons.append(invoke(settings).output)
     reasons.append(invoke(settings, "--set", "session_timeout_minutes=5").output)
 
-    told = [" ".join(reason.split()) for reason in reasons]
-    assert "there is no build yet" in told[0]
-    assert "the last build did not run through" in told[1]
-    assert "batches were loaded since the last build" in told[2]
-    assert "the last build was by other settings or rules" in told[3]
+    lines = [" ".join(reason.split()) for reason in reasons]
+    assert "there is no build yet" in lines[0]
+    assert "the last build did not run through" in lines[1]
+    assert "batches were loaded since the last build" in lines[2]
+    assert "the last build was by other settings or rules" in lines[3]
     assert invoke(settings).exit_code == 1
 
 
@@ -203,7 +204,7 @@ def test_writer_in_the_way_is_exit_3(demo: SequenSettings, monkeypatch: pytest.M
         assert invoke(demo).exit_code == 3
 
 
-def test_lost_commits_are_no_proof() -> None:
+def test_lost_commits_prove_no_table() -> None:
     assert Verification(tables=20, commits=2).is_equal
     assert not Verification(tables=20, commits=2, lost_commits=1).is_equal
     assert not Verification(20, 2, differences=(Difference("fct_events", missing=1),)).is_equal

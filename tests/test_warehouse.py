@@ -13,7 +13,8 @@ from sequen_dagster.lake.commits import Commit, read_commits, write_commit
 from sequen_dagster.marts.builds import begin_build, finish_build
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
 from sequen_dagster.settings import SequenSettings
-from support.homes import RECEIVED_AT, event, settings_of, write_events
+from support.builders import RECEIVED_AT, event
+from support.homes import settings_of, write_events
 from support.lake import drain, home_of, lake_of
 
 
@@ -24,7 +25,7 @@ def query(settings: SequenSettings, sql: str) -> list[tuple[Any, ...]]:
 
 def test_commits_are_loaded_once(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    write_events(settings, "a.jsonl", event(), event(id="e2", uid=None))
+    write_events(settings, "a.jsonl", event(), event(id="e2", uid=...))
     drain(settings)
 
     assert load_commits(settings) == Loaded(commits=1, batches=1, events=1)

@@ -12,8 +12,9 @@ from sequen_dagster.exports.files import list_files
 from sequen_dagster.lake.commits import Batch
 from sequen_dagster.lake.workers import Job, _describe_end
 from sequen_dagster.settings import SequenSettings
+from support.builders import RECEIVED_AT, event
 from support.crashes import environment
-from support.homes import RECEIVED_AT, event, settings_of, write_events
+from support.homes import settings_of, write_events
 from support.lake import workers_of
 
 
@@ -101,15 +102,15 @@ def interrupted_after(*, seconds: float) -> Iterator[None]:
 
 @pytest.mark.fault(16)
 @pytest.mark.parametrize(
-    ("exit_code", "told"),
+    ("exit_code", "message"),
     [(-11, "died, alone, of signal 11."), (-9, "died, alone, of signal 9."), (3, "exit code 3.")],
 )
-def test_crash_says_how_the_process_ended(exit_code: int, told: str) -> None:
+def test_crash_says_how_the_process_ended(exit_code: int, message: str) -> None:
     error = _describe_end(exit_code)
 
     assert isinstance(error, ParserCrashError)
     assert error.signal == abs(exit_code)
-    assert str(error).endswith(told)
+    assert str(error).endswith(message)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

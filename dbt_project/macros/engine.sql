@@ -61,3 +61,12 @@
 {% macro duckdb__json_text_array(column) -%}
     cast(from_json({{ column }}, '["VARCHAR"]') as varchar[])
 {%- endmacro %}
+
+{# Some values as an array; Spark: array(...). #}
+{% macro array_of(values) -%}
+    {{ return(adapter.dispatch('array_of', 'sequen')(values)) }}
+{%- endmacro %}
+
+{% macro duckdb__array_of(values) -%}
+    [{{ values | join(', ') }}]
+{%- endmacro %}

@@ -78,7 +78,7 @@
     {{ return(adapter.dispatch('json_text_along', 'sequen')(column, keys)) }}
 {%- endmacro %}
 
-{# What is no JSON text, or breaks off, is an error that would end the whole query. #}
+{# What cannot be read as JSON is an error that would end the whole query. #}
 {% macro duckdb__json_text_along(column, keys) -%}
     list_reduce(
         {{ keys }},
@@ -94,7 +94,7 @@
     {{ return(adapter.dispatch('bare_name', 'sequen')(column)) }}
 {%- endmacro %}
 
-{# U+0085 and the control characters are white space, too, and are no separators (Z) of Unicode. #}
+{# U+0085 and the control characters are white space, too, but not separators (Z) of Unicode. #}
 {% macro duckdb__bare_name(column) -%}
     lower(regexp_replace({{ column }}, '[\p{Z}\t\n\x0b\x0c\r\x{85}_-]', '', 'g'))
 {%- endmacro %}

@@ -35,6 +35,22 @@
     coalesce({{ one }} = {{ other }}, true)
 {%- endmacro %}
 
+{#
+  The same as an equality, which an engine can join by. An item stands in two classes, so one of many
+  relations stays linear; what asks for it accepts the classes below.
+#}
+{% macro relation_classes(relation) -%}
+    {{ sequen.array_of(["'any'", "coalesce('is:' || " ~ relation ~ ", 'none')"]) }}
+{%- endmacro %}
+
+{# One of a relation accepts items of the same or of none; one without accepts all. #}
+{% macro accepted_relation_classes(relation) -%}
+    case
+        when {{ relation }} is null then {{ sequen.array_of(["'any'"]) }}
+        else {{ sequen.array_of(["'none'", "'is:' || " ~ relation]) }}
+    end
+{%- endmacro %}
+
 {# What the second of a whole number's digits counts: 1 below 100, 10 below 1000, and so on. #}
 {% macro unit_of_two_digits(number) -%}
     cast(
@@ -104,9 +120,9 @@
     end
 {%- endmacro %}
 
-{# Whether enough of what was judged was accepted for a tier to count. #}
-{% macro is_accepted_share_met(accepted, judged) -%}
-    {{ judged }} > 0 and {{ accepted }} * 100 >= {{ var('sequen_min_accepted_percent') }} * {{ judged }}
+{# Whether enough of the validated records are accepted for a tier to count. #}
+{% macro is_accepted_share_met(accepted, validated) -%}
+    {{ validated }} > 0 and {{ accepted }} * 100 >= {{ var('sequen_min_accepted_percent') }} * {{ validated }}
 {%- endmacro %}
 
 {# The name of a tier by its number; none below the first. #}

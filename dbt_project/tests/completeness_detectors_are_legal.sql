@@ -1,4 +1,4 @@
-{# A detector that no rule reads would never match, and the attribute would be missing for ever. #}
+{# A detector that no rule reads would never match, and its attribute would always be missing. #}
 with
 
 int_completeness_detectors as (
@@ -14,7 +14,7 @@ reserved_names as (
     {%- endfor %}
 ),
 
-detectors_judged as (
+detectors_checked as (
     select
         int_completeness_detectors.attribute,
         int_completeness_detectors.detector_number,
@@ -42,5 +42,5 @@ detectors_judged as (
     left join reserved_names on int_completeness_detectors.field = reserved_names.field
 )
 
-select * from detectors_judged
+select * from detectors_checked
 where not is_legal

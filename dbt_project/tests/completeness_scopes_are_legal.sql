@@ -11,7 +11,7 @@ int_completeness_scopes as (
     select * from {{ ref('int_completeness_scopes') }}
 ),
 
-scopes_judged as (
+scopes_checked as (
     select
         int_completeness_scopes.attribute,
         int_completeness_scopes.scope,
@@ -31,5 +31,5 @@ scopes_judged as (
         on int_completeness_scopes.attribute = int_completeness_attributes.attribute
 )
 
-select * from scopes_judged
+select * from scopes_checked
 where not is_legal

@@ -1,4 +1,4 @@
-{# A field attribute without a threshold between 0 and 1 could never be judged. #}
+{# A field attribute without a threshold between 0 and 1 could never be measured. #}
 select
     attribute,
     kind,

@@ -12,11 +12,11 @@ from sequen_dagster.cli.options import (
     EXIT_FAILED,
     console,
     dry_run_option,
-    errors,
+    error_console,
     exports_option,
     home_option,
+    read_settings,
     set_option,
-    settings_of,
 )
 from sequen_dagster.home.layout import Home
 from sequen_dagster.runtime.text import counted
@@ -48,20 +48,20 @@ def doctor(
 
     Looks only, unless asked to rebuild or to clean; both are safe to repeat.
     """
-    settings = settings_of(overrides, needs_exports=False, home=home, exports=exports)
-    with errors.status("looking around"):
+    settings = read_settings(overrides, needs_exports=False, home=home, exports=exports)
+    with error_console.status("looking around"):
         from sequen_dagster.operations.doctor import examine_home
 
         if rebuild:
-            _rebuild(settings, dry_run=dry_run)
+            _rebuild_ledger(settings, dry_run=dry_run)
         if clean:
-            _clean(settings, dry_run=dry_run)
+            _remove_unreferenced(settings, dry_run=dry_run)
         findings = examine_home(settings)
-    console.print(_table(findings))
+    console.print(_render_diagnoses(findings))
     sys.exit(EXIT_FAILED if any(one.level == "error" for one in findings) else 0)
 
 
-def _rebuild(settings: "SequenSettings", *, dry_run: bool) -> None:
+def _rebuild_ledger(settings: "SequenSettings", *, dry_run: bool) -> None:
     from sequen_dagster.lake.commits import list_commit_names
     from sequen_dagster.operations.doctor import rebuild_ledger
 
@@ -74,7 +74,7 @@ def _rebuild(settings: "SequenSettings", *, dry_run: bool) -> None:
     console.print(f"The ledger was rebuilt from {counted(indexed, 'commit')}{aside}.")
 
 
-def _clean(settings: "SequenSettings", *, dry_run: bool) -> None:
+def _remove_unreferenced(settings: "SequenSettings", *, dry_run: bool) -> None:
     from sequen_dagster.lake.tidying import find_unreferenced_files, remove_unreferenced_files
 
     unreferenced_files = find_unreferenced_files(Home(settings.home))
@@ -87,7 +87,7 @@ def _clean(settings: "SequenSettings", *, dry_run: bool) -> None:
     )
 
 
-def _table(findings: "list[Diagnosis]") -> Table:
+def _render_diagnoses(findings: "list[Diagnosis]") -> Table:
     table = Table(show_edge=False)
     for column in ("area", "", "finding"):
         table.add_column(column, overflow="fold")

@@ -11,21 +11,19 @@ import click
 from rich.text import Text
 
 from sequen_dagster.cli.options import (
-    EXIT_FAILED,
-    EXIT_LOCKED,
     EXIT_USAGE,
     console,
     dry_run_option,
-    errors,
-    exit_code,
+    error_console,
+    exit_on_error,
+    exit_with_error,
     exports_option,
-    fail,
     home_option,
-    progress_of,
+    read_settings,
     set_option,
-    settings_of,
+    show_progress,
 )
-from sequen_dagster.errors import SequenError
+from sequen_dagster.cli.run import exit_code_of_run, print_failures
 from sequen_dagster.runtime.text import counted, quoted
 from sequen_dagster.settings import SequenSettings
 
@@ -59,29 +57,26 @@ def erase(
     files stay as they are: the end of the output names those that hold the records. Run it again
     if it broke off; it does no harm.
     """
-    settings = settings_of(overrides, needs_exports=not dry_run, home=home, exports=exports)
+    settings = read_settings(overrides, needs_exports=not dry_run, home=home, exports=exports)
     people: list[tuple[ErasableField, str]] = [
-        *(("uid", _value(one, "uid")) for one in uids),
-        *(("cid", _value(one, "cid")) for one in cids),
+        *(("uid", _read_id(one, "uid")) for one in uids),
+        *(("cid", _read_id(one, "cid")) for one in cids),
     ]
     if not people or not all(value.strip() for _, value in people):
-        fail("Say whom to erase: --uid ID, --cid ID, or both.", EXIT_USAGE)
-    with errors.status("erasing from the lake"):
+        exit_with_error("Say whom to erase: --uid ID, --cid ID, or both.", EXIT_USAGE)
+    with error_console.status("erasing from the lake"), exit_on_error():
         from sequen_dagster.operations.erase import erase_people
 
-        try:
-            erased = erase_people(settings, people, is_visitor=visitor, is_dry_run=dry_run)
-        except SequenError as error:
-            fail(str(error), exit_code(error))
+        erased = erase_people(settings, people, is_visitor=visitor, is_dry_run=dry_run)
     if dry_run:
-        console.print(_describe_erased(erased, is_dry_run=True), soft_wrap=True)
+        console.print(_render_erased(erased, is_dry_run=True), soft_wrap=True)
         sys.exit(0)
     code = _restate(settings)
-    console.print(_describe_erased(erased, is_dry_run=False), soft_wrap=True)
+    console.print(_render_erased(erased, is_dry_run=False), soft_wrap=True)
     sys.exit(code)
 
 
-def _value(given: str, field: str) -> str:
+def _read_id(given: str, field: str) -> str:
     """The id; read without echo where it is not to stand in a command line."""
     if given != _FROM_INPUT:
         return given
@@ -91,30 +86,21 @@ def _value(given: str, field: str) -> str:
 
 
 def _restate(settings: SequenSettings) -> int:
-    """Restate the tables; the exit code."""
+    """Restate the tables, and return the exit code."""
     from sequen_dagster.operations.erase import restate_tables
 
-    with errors.status("starting") as status:
-        try:
-            outcome = restate_tables(
-                settings,
-                on_progress=lambda stage, message: status.update(progress_of(stage, message)),
-            )
-        except SequenError as error:
-            fail(str(error), exit_code(error))
-    for failure in (*outcome.failures, *outcome.failed_checks):
-        errors.print(Text.assemble(("failed ", "red"), failure))
+    with show_progress("starting") as on_progress, exit_on_error():
+        outcome = restate_tables(settings, on_progress=on_progress)
+    print_failures(outcome)
     if not outcome.is_success:
-        errors.print(
+        error_console.print(
             "The lake is rid of the records; the tables are not yet. Fix the failure and run the "
             "same command again."
         )
-    if outcome.is_lock_timeout:
-        return EXIT_LOCKED
-    return 0 if outcome.is_success and not outcome.failed_checks else EXIT_FAILED
+    return exit_code_of_run(outcome)
 
 
-def _describe_erased(erased: "Erased", *, is_dry_run: bool) -> Text:
+def _render_erased(erased: "Erased", *, is_dry_run: bool) -> Text:
     """What was done, and what is left to do for the caller."""
     found = erased.rewritten
     lines = [

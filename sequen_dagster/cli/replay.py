@@ -3,25 +3,31 @@
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
+from rich.text import Text
 
 from sequen_dagster.cli.options import (
     EXIT_USAGE,
     console,
     dry_run_option,
-    errors,
-    exit_code,
+    error_console,
+    exit_on_error,
+    exit_with_error,
     exports_option,
-    fail,
     home_option,
+    read_settings,
     set_option,
-    settings_of,
 )
-from sequen_dagster.cli.running import run_and_report
-from sequen_dagster.errors import SequenError
+from sequen_dagster.cli.run import run_and_report
+from sequen_dagster.runtime.text import counted, quoted
 
-_DAY = click.DateTime(["%Y-%m-%d"])
+if TYPE_CHECKING:
+    from sequen_dagster.operations.replay import ReplayPreview
+
+_DAY: Final = click.DateTime(["%Y-%m-%d"])
+_SHOWN_FILES: Final = 20
 
 
 @click.command()
@@ -61,12 +67,10 @@ def replay(
     Of several conditions on batches, all have to hold. Files that are gone from their location, or
     have changed, are named and left.
     """
-    settings = settings_of(overrides, home=home, exports=exports)
-    with errors.status("looking for batches to validate again"):
-        from sequen_dagster.cli.rendering import render_plan
-        from sequen_dagster.lake.drain import Intake
-        from sequen_dagster.lake.ledger import Ledger
-        from sequen_dagster.lake.replay import Choice, find_dead_lettered_files, plan_replay
+    settings = read_settings(overrides, home=home, exports=exports)
+    with error_console.status("looking for batches to validate again"), exit_on_error():
+        from sequen_dagster.lake.replay import Choice
+        from sequen_dagster.operations.replay import preview_replay
 
         choice = Choice(
             is_stale=stale,
@@ -76,20 +80,45 @@ def replay(
             has_quarantined=quarantined,
         )
         if choice.is_empty and not dead_lettered:
-            fail(
+            exit_with_error(
                 "Say what to validate again: --stale, --quarantined, --path, --since, --until or "
                 "--dead-lettered.",
                 EXIT_USAGE,
             )
-        try:
-            intake = Intake.of(settings)
-            plan = plan_replay(intake, choice)
-            files = []
-            if dead_lettered:
-                files = find_dead_lettered_files(intake, Ledger(intake.home))
-        except SequenError as error:
-            fail(str(error), exit_code(error))
-    if dry_run or not (plan.jobs or files):
-        console.print(render_plan(plan, choice, dead_lettered=files), soft_wrap=True)
+        preview = preview_replay(settings, choice, retry_dead_lettered=dead_lettered)
+    if dry_run or preview.is_empty:
+        which = "stale" if choice == Choice(is_stale=True) else "to be validated again"
+        console.print(render_preview(preview, nothing=f"Nothing is {which}"), soft_wrap=True)
         sys.exit(0)
     sys.exit(run_and_report(settings, choice=choice, retry_dead_lettered=dead_lettered))
+
+
+def render_preview(preview: "ReplayPreview", *, nothing: str) -> Text:
+    """What `replay` would do.
+
+    Args:
+        preview: what `preview_replay` gave.
+        nothing: how the line begins where there is nothing to do.
+
+    Returns:
+        A line that counts, and one for each file; of many, the first.
+    """
+    plan, dead_lettered = preview.plan, preview.dead_lettered
+    lines = []
+    if dead_lettered:
+        lines.append(f"{counted(len(dead_lettered), 'dead-lettered file')} to try again")
+        lines += _indent_first([quoted(file.path) for file in dead_lettered])
+    if plan.jobs or plan.left:
+        lines.append(f"{counted(len(plan.jobs), 'batch')} to validate again")
+        lines += _indent_first([quoted(job.file.path) for job in plan.jobs])
+    if plan.left:
+        lines.append(f"{counted(len(plan.left), 'batch')} left unchanged")
+        lines += _indent_first([f"{quoted(one.path)}: {one.reason}" for one in plan.left])
+    if not lines:
+        lines.append(f"{nothing}: the tables are made of {counted(plan.current, 'batch')}.")
+    return Text("\n".join(lines))
+
+
+def _indent_first(lines: list[str]) -> list[str]:
+    more = ["    …"] if len(lines) > _SHOWN_FILES else []
+    return [f"    {line}" for line in lines[:_SHOWN_FILES]] + more

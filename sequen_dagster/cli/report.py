@@ -8,14 +8,12 @@ from rich.markdown import Markdown
 
 from sequen_dagster.cli.options import (
     console,
-    errors,
-    exit_code,
-    fail,
+    error_console,
+    exit_on_error,
     home_option,
+    read_settings,
     set_option,
-    settings_of,
 )
-from sequen_dagster.errors import SequenError
 from sequen_dagster.home.layout import Home
 
 
@@ -49,15 +47,12 @@ def report(
 
         click.echo(json.dumps(report_schema(), indent=2))
         return
-    settings = settings_of(overrides, needs_exports=False, home=home)
-    with errors.status("making the report"):
+    settings = read_settings(overrides, needs_exports=False, home=home)
+    with error_console.status("making the report"), exit_on_error():
         from sequen_dagster.reports.files import make_report
         from sequen_dagster.reports.options import report_options
 
-        try:
-            written = make_report(Home(settings.home), report_options(settings), against=against)
-        except SequenError as error:
-            fail(str(error), exit_code(error))
+        written = make_report(Home(settings.home), report_options(settings), against=against)
     console.print(Markdown(written.markdown))
     console.print(f"\n{written.page}", soft_wrap=True, markup=False)
     if opens:

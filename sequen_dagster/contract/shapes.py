@@ -1,6 +1,6 @@
 """Contract: the shape of a record's custom fields: the paths that hold a value, and its kind.
 
-Completeness and the field catalogue need only that. Events have few distinct shapes, so reports
+Completeness and the field catalog need only that. Events have few distinct shapes, so reports
 group by shape first and never parse millions of JSON texts. The kind of a text is decided here:
 whether it is a word for none, says no, or is the JSON text of an object.
 """

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Generic, Self
 
 import polars as pl
-from pandera.errors import SchemaErrors
 
+from sequen_dagster.compat.pandera_failures import find_broken_checks
 from sequen_dagster.contract.convert import MICROS, convert, to_raw_values
 from sequen_dagster.contract.frames import Frame, convert_like, read_frame
 from sequen_dagster.contract.identity import IdGenerator
@@ -26,7 +26,6 @@ from sequen_dagster.contract.quarantine import (
 from sequen_dagster.contract.row_schemas import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.contract.rules import event_schema, field_rules
 from sequen_dagster.contract.warnings import NO_TYPE, Counts, count_warnings
-from sequen_dagster.errors import SequenError
 from sequen_dagster.exports.records import Chunks, Unreadable
 from sequen_dagster.exports.tables import chunks_of_rows
 from sequen_dagster.settings import ContractSettings, fingerprint
@@ -41,7 +40,7 @@ class Split(Generic[Frame]):
     """Records that were validated: accepted and quarantined rows, and counts.
 
     Attributes:
-        accepted: rows that honour the contract, in the columns of `ACCEPTED_SCHEMA`.
+        accepted: rows that honor the contract, in the columns of `ACCEPTED_SCHEMA`.
         quarantined: rows that break it, with `rules` and `fields`.
         errors: records by (event type, rule code); a record counts once for each of its rules.
         warnings: records by (event type, warning code).
@@ -193,7 +192,7 @@ def _validate_chunk(
     ids: IdGenerator,
     envelope_warnings: dict[str, int],
 ) -> Split:
-    rules = _find_broken_rules(converted)
+    rules = find_broken_checks(event_schema(), converted)
     bad = rules["row"].to_list()
     quarantined = pl.concat(
         [
@@ -205,29 +204,6 @@ def _validate_chunk(
     warnings.update({(NO_TYPE, code): count for code, count in envelope_warnings.items()})
     return Split(
         _complete_accepted(converted, bad, ids), quarantined, count_errors(quarantined), warnings
-    )
-
-
-def _find_broken_rules(converted: pl.DataFrame) -> pl.DataFrame:
-    """Rows that break a rule, in order, with the sorted list of the rules: `row`, `rules`."""
-    schema = pl.Schema([("row", pl.Int64()), ("rules", pl.List(pl.String))])
-    if converted.is_empty():
-        return pl.DataFrame(schema=schema)
-    try:
-        event_schema().validate(converted, lazy=True)
-    except SchemaErrors as errors:
-        cases: pl.DataFrame = errors.failure_cases
-    else:
-        return pl.DataFrame(schema=schema)
-    if cases["index"].null_count():
-        # Not raised from the original: its text holds records.
-        message = "The converted columns do not fit the schema; this is a fault of sequen-dagster."
-        raise SequenError(message) from None
-    return (
-        cases.select(row=pl.col("index").cast(pl.Int64), rules=pl.col("check"))
-        .group_by("row")
-        .agg(pl.col("rules").unique().sort())
-        .sort("row")
     )
 
 

@@ -4,7 +4,6 @@ In: a source whose exports are an address such as `s3://bucket/prefix`. Out: the
 as of a folder. Credentials and endpoints come from the store's own environment variables.
 """
 
-import atexit
 import errno
 import importlib
 import io
@@ -12,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import fsspec
-import fsspec.asyn
 from upath import UPath
 
+from sequen_dagster.compat.fsspec_thread import end_io_thread_at_exit
+from sequen_dagster.compat.s3fs_keys import exact_s3, list_keys
 from sequen_dagster.errors import ExportsError, VanishedFileError
 from sequen_dagster.runtime.text import quoted
 
@@ -35,7 +34,6 @@ _CLIENT_ERRORS: Final = {
 _MODIFIED: Final = ("LastModified", "last_modified", "updated", "mtime", "created")
 _ETAG: Final = ("ETag", "etag", "generation")
 _BLOCK_BYTES: Final = 8 * 1024 * 1024
-_IO_THREAD_SECONDS: Final = 5
 
 # Any: the description of an object, different for each store.
 Info = dict[str, Any]
@@ -70,7 +68,7 @@ def list_objects(location: UPath) -> Iterator[StoredObject]:
     Raises:
         ExportsError: the store cannot be reached, or refuses.
     """
-    _end_io_thread_at_exit()
+    end_io_thread_at_exit()
     root = location.path.rstrip("/")
     try:
         found = _find_objects(location, root)
@@ -92,58 +90,21 @@ def list_objects(location: UPath) -> Iterator[StoredObject]:
 
 def _find_objects(location: UPath, root: str) -> dict[str, Info]:
     if location.protocol == "s3":
-        store = _exact_s3()
-        bucket, key, _ = store.split_path(root)
-        # Not `find`: its bookkeeping of folders fails over keys with empty names.
-        prefix = f"{key}/" if key else ""
-        objects = fsspec.asyn.sync(store.loop, store._lsdir, bucket, delimiter="", prefix=prefix)  # noqa: SLF001  # what `find` calls
-        found = {one["name"]: one for one in objects}
-        if not found and key:
-            with suppress(FileNotFoundError):
-                found = {root: store.info(root)}
-    else:
-        store = location.fs
-        # The clients remember listings; a file that came later would be missed.
-        store.invalidate_cache()
-        found = store.find(root, detail=True)
-    return cast("dict[str, Info]", found)
+        return list_keys(root)
+    store = location.fs
+    # The clients remember listings; a file that came later would be missed.
+    store.invalidate_cache()
+    return cast("dict[str, Info]", store.find(root, detail=True))
 
 
 def _store_of(address: str) -> tuple[Any, str]:  # Any: the clients ship no types
     """The client of an address, and what names the object in it."""
     scheme, _, name = address.partition("://")
     if scheme == "s3":
-        return _exact_s3(), name
+        return exact_s3(), name
     store, key = fsspec.url_to_fs(address)
     store.invalidate_cache()
     return store, str(key)
-
-
-def _exact_s3() -> Any:  # Any: s3fs ships no types
-    """A client that takes keys as they are, and remembers no listing.
-
-    The one of s3fs cuts keys at `?versionId=` and slashes off their end, and takes an object for
-    a folder where its own key is the beginning of others.
-    """
-    return _exact_s3_class()(use_listings_cache=False)
-
-
-@cache
-def _exact_s3_class() -> Any:  # Any: s3fs ships no types
-    parent: Any = fsspec.get_filesystem_class("s3")
-
-    class ExactS3(parent):  # type: ignore[misc]  # ships no types
-        @classmethod
-        def _strip_protocol(cls, path: str) -> str:
-            return path.removeprefix("s3://")
-
-        def split_path(self, path: str) -> tuple[str, str, None]:
-            bucket, key = self._find_bucket_key(path)
-            return bucket, key, None
-
-    # One store of clients: clearing those of s3fs, for other credentials, clears ours.
-    ExactS3._cache = parent._cache  # noqa: SLF001
-    return ExactS3
 
 
 def size_of(info: Info) -> int:
@@ -222,22 +183,6 @@ class _ObjectFile(io.RawIOBase):
 
     def _as_disk_errors(self) -> AbstractContextManager[None]:
         return _as_disk_errors(self._address, self._path)
-
-
-@cache
-def _end_io_thread_at_exit() -> None:
-    """Have fsspec's thread end before Python does.
-
-    Left running, it holds on to objects of the engine, whose binding prints a page about that.
-    """
-    atexit.register(_end_io_thread)
-
-
-def _end_io_thread() -> None:
-    loop, thread = fsspec.asyn.loop[0], fsspec.asyn.iothread[0]
-    if loop is not None and thread is not None and loop.is_running():
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=_IO_THREAD_SECONDS)
 
 
 @contextmanager

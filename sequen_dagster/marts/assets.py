@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -26,7 +27,7 @@ from sequen_dagster.marts.builds import (
     why_stale,
 )
 from sequen_dagster.marts.compaction import compact
-from sequen_dagster.marts.conditions import tables_condition
+from sequen_dagster.marts.conditions import TABLES, tables_condition
 from sequen_dagster.marts.dbt import dbt_of
 from sequen_dagster.marts.overrides import check_overrides
 from sequen_dagster.marts.project import (
@@ -134,7 +135,7 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
             context.log.info("build %d: %s", build.number, build.kind)
             emit("marts", build.kind)
             calls = _calls(context, settings, build, is_whole=config.test_whole_tables)
-            yield from _with_row_counts(context, settings, calls, build)
+            yield from _build_tables(context, settings, calls, build)
 
     return marts
 
@@ -160,33 +161,40 @@ def _calls(
     no_tests = ["--exclude-resource-type", "test"] if is_whole else []
     commands = [["build", *full_refresh, *no_tests], *([["test"]] if is_whole else [])]
     for command in commands:
-        yield dbt_of(settings).cli(
+        yield dbt_of(Home(settings.home)).cli(
             [*command, *vars_arguments(settings)],
             context=context,
             target_path=Home(settings.home).dbt.target,
         )
 
 
-def _with_row_counts(
+def _build_tables(
     context: dg.AssetExecutionContext,
     settings: SequenSettings,
     calls: Iterable[DbtCliInvocation],
     build: Build,
 ) -> Iterator[Any]:
-    """The events of calls of dbt, row counts and the build added; it is finished if all went well.
+    """Pass on the events of dbt as they come, finish the build, and count the rows.
 
-    They are held back to its end, since only one process may have the database open. (The counts
-    of dagster_dbt keep a connection of their own to it, which shuts out the next writer here.)
+    The events of the table that conditions look at come last: until then the build counts as in
+    progress, and no publication is asked for. Rows are counted at the end, since only one process
+    may have the database open. (The counts of dagster_dbt keep a connection of their own to it,
+    which shuts out the next writer here.)
     """
-    events = []
+    tables: dict[dg.AssetKey, str] = {}
+    last: list[Any] = []
     failure = None
     try:
-        for event in (event for call in calls for event in call.stream()):
-            if isinstance(event, dg.Output):
-                emit("marts", event.output_name)
-            events.append(event)
+        for event in _stream_events(Home(settings.home).warehouse, calls, build):
+            key = _asset_of(context, event)
+            if isinstance(event, dg.Output) and key is not None:
+                tables[key] = key.path[-1]
+            if key == TABLES:
+                last.append(event)
+            else:
+                yield event
     except DagsterDbtCliRuntimeError as error:
-        # What was built before the failure is told all the same.
+        # What was built before the failure is counted all the same.
         failure = error
     fail_point("marts.built")
     with connect(settings) as warehouse:
@@ -197,16 +205,35 @@ def _with_row_counts(
     fail_point("marts.build_finished")
     if failure is None and not context.is_subset and compact(settings):
         emit("marts", "compacted the warehouse")
-    for event in events:
-        if isinstance(event, dg.Output):
-            table = context.asset_key_for_output(event.output_name).path[-1]
-            rows = {"dagster/row_count": counts[table]} if table in counts else {}
-            place = {"dagster/uri": dg.MetadataValue.path(str(Home(settings.home).warehouse))}
-            yield event.with_metadata(
-                {**event.metadata, **rows, **place, NAMES.build_metadata: build.kind}
-            )
-        else:
-            yield event
+    for key, table in tables.items():
+        if table in counts:
+            yield dg.AssetObservation(key, metadata={"dagster/row_count": counts[table]})
+    yield from last
     if failure is not None:
         # A model or a test that fails, fails again; only a lock is worth another try.
         raise dg.Failure(str(failure), allow_retries=False) from failure
+
+
+def _stream_events(
+    warehouse: Path, calls: Iterable[DbtCliInvocation], build: Build
+) -> Iterator[Any]:
+    """The events of calls of dbt; tables with the file that they are in and the kind of build."""
+    uri = dg.MetadataValue.path(str(warehouse))
+    for event in (event for call in calls for event in call.stream()):
+        if isinstance(event, dg.Output):
+            emit("marts", event.output_name)
+            yield event.with_metadata(
+                {**event.metadata, "dagster/uri": uri, NAMES.build_metadata: build.kind}
+            )
+        else:
+            yield event
+
+
+def _asset_of(context: dg.AssetExecutionContext, event: object) -> dg.AssetKey | None:
+    """The asset that an event of dbt is about."""
+    found: dg.AssetKey | None = (
+        context.asset_key_for_output(event.output_name)
+        if isinstance(event, dg.Output)
+        else getattr(event, "asset_key", None)
+    )
+    return found

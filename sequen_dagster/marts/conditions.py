@@ -11,7 +11,7 @@ from sequen_dagster.settings import SequenSettings
 
 LAKE = dg.AssetKey(NAMES.validated_events)
 SNAPSHOT = dg.AssetKey(NAMES.published_snapshot)
-# A table that every build rebuilds.
+# A table that every build rebuilds, and whose events the build gives last.
 TABLES = dg.AssetKey("rpt_batches")
 # How long a build waits for drains to end, in minutes. A stream that never pauses would starve it.
 PATIENCE_MINUTES = 5

@@ -24,7 +24,10 @@ from sequen_dagster.settings import SequenSettings
 
 # Doc blocks lie in Markdown.
 _SOURCES: Final = ("*.sql", "*.yml", "*.csv", "*.md")
-_PLUGINS: Final = ("sequen_dagster.marts.dbt_plugin", "sequen_dagster.marts.dbt_errors")
+_PLUGINS: Final = (
+    "sequen_dagster.compat.dbt_duckdb_parent",
+    "sequen_dagster.compat.dbt_duckdb_errors",
+)
 
 
 @cache

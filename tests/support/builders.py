@@ -63,8 +63,8 @@ class Verdict:
         return sorted(rows)
 
 
-def event(event_type: str = "scroll", **fields: Any) -> dict[str, Any]:
-    """A valid event of a type, with fields changed, added, or (`...`) left out."""
+def event(event_type: str = "page_view", **fields: Any) -> dict[str, Any]:
+    """Make a valid event of a type, with fields changed, added, or (`...`) left out."""
     base = {
         "id": "e1",
         "type": event_type,
@@ -77,7 +77,7 @@ def event(event_type: str = "scroll", **fields: Any) -> dict[str, Any]:
 
 def good(number: int = 1) -> str:
     """The text of a valid event."""
-    return json.dumps(event(id=f"e{number}"))
+    return json.dumps(event("scroll", id=f"e{number}"))
 
 
 def export(tmp_path: Path, content: str | bytes, name: str = "a.jsonl") -> ExportFile:
@@ -112,8 +112,8 @@ def validate_chunks(chunks: list[RecordChunk], **origin: Any) -> Verdict:
     bad: list[dict[str, Any]] = []
     errors: Counter[tuple[str, str]] = Counter()
     warnings: Counter[tuple[str, str]] = Counter()
-    place = Origin(**{"source_file": "a.jsonl", "received_at": RECEIVED_AT, **origin})
-    for split in EventContract().validate_chunks(iter(chunks), place):
+    origin_of_file = Origin(**{"source_file": "a.jsonl", "received_at": RECEIVED_AT, **origin})
+    for split in EventContract().validate_chunks(iter(chunks), origin_of_file):
         kept += split.accepted.to_dicts()
         bad += split.quarantined.to_dicts()
         errors += split.errors

@@ -26,7 +26,8 @@ from sequen_dagster.marts.catalog import TableCatalog
 from sequen_dagster.marts.compare import compare
 from sequen_dagster.marts.copies import attach_copy
 from sequen_dagster.settings import SequenSettings
-from support.homes import event, write_events
+from support.builders import event
+from support.homes import write_events
 from support.lake import drain, home_of, lake_of
 
 FORKSERVER = multiprocessing.get_context("forkserver")

@@ -252,7 +252,7 @@ def warm_up(folder: Path, parses: Parses) -> None:
     import dbt.adapters.duckdb  # noqa: F401
     from dbt.cli.main import dbtRunner
 
-    from sequen_dagster.marts import dbt_errors, dbt_plugin  # noqa: F401
+    from sequen_dagster.compat import dbt_duckdb_errors, dbt_duckdb_parent  # noqa: F401
     from sequen_dagster.marts.project import dbt_environment, vars_arguments, write_profile
     from sequen_dagster.settings import load_settings
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from support import builders
 from support.oracle import ExportFile, Number
 
 START = datetime.fromisoformat("2024-05-01T10:00:00")
@@ -25,7 +26,9 @@ def as_json(value: Any) -> str:  # any JSON value
 
 
 def event(at: datetime, **fields: Any) -> Row:
-    return {"type": "scroll", "original_timestamp": at.isoformat(), **fields}
+    """Make an event of a time, without an id and a person unless they are given."""
+    row = {"id": ..., "uid": ..., "original_timestamp": at.isoformat(), **fields}
+    return builders.event("scroll", **row)
 
 
 def after(minutes: float = 0, *, days: float = 0, micros: int = 0) -> datetime:

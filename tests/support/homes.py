@@ -1,4 +1,4 @@
-"""Homes and exports for tests of the lake and everything behind it."""
+"""Homes and their exports, for tests of the lake and all later stages."""
 
 import json
 import os
@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sequen_dagster.settings import SequenSettings, load_settings
-
-RECEIVED_AT = datetime(2025, 7, 20, 12, 0, 0)
+from support.builders import RECEIVED_AT
 
 
 def settings_of(tmp_path: Path, **overrides: Any) -> SequenSettings:
@@ -22,8 +21,9 @@ def settings_of(tmp_path: Path, **overrides: Any) -> SequenSettings:
 
 @dataclass(frozen=True)
 class Kept:
-    """A home and its exports, to be had again as they were: where they were, so that dbt need not
-    parse its project for another place.
+    """A home and its exports that can be restored.
+
+    They keep their path, so that dbt need not parse its project for another one.
     """
 
     settings: SequenSettings
@@ -40,22 +40,10 @@ class Kept:
         return self._folder.with_name(f"{self._folder.name} kept")
 
     def put_back(self) -> SequenSettings:
-        """Take everything back that was done since."""
+        """Restore both as they were first."""
         shutil.rmtree(self._folder)
         shutil.copytree(self._copy, self._folder)
         return self.settings
-
-
-def event(**fields: Any) -> dict[str, Any]:
-    """A valid page view, with fields changed, added, or (None) left out."""
-    base = {
-        "id": "e1",
-        "type": "page_view",
-        "original_timestamp": "2025-07-14T09:15:22.401Z",
-        "uid": "u1",
-        "page_type": "home",
-    }
-    return {name: value for name, value in {**base, **fields}.items() if value is not None}
 
 
 def write_events(settings: SequenSettings, path: str, *events: dict[str, Any]) -> Path:

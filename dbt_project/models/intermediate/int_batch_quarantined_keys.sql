@@ -60,34 +60,40 @@ objects_within as (
 ),
 
 {# An object or the JSON text of one; of an array the first element. #}
-inner_keys_exploded as (
+objects_opened as (
     select
-        objects_within.batch_id,
-        objects_within.type,
-        objects_within.rule,
-        objects_within.field || '/' || inner_keys.inner_field as field
+        batch_id,
+        type,
+        rule,
+        field,
+        inner_text
     from objects_within
-    {{ cross_join_unnest(
-        json_keys_if_readable('objects_within.inner_text'), 'inner_keys', 'inner_field'
-    ) }}
-    where {{ matches('inner_keys.inner_field', '[A-Za-z_][A-Za-z_.-]{0,39}') }}
 
     union all
 
     select
-        objects_within.batch_id,
-        objects_within.type,
-        objects_within.rule,
-        objects_within.field || '[]/' || inner_keys.inner_field as field
+        batch_id,
+        type,
+        rule,
+        field || '[]' as field,
+        {{ json_text_along('inner_text', split_text("'0'", '|')) }} as inner_text
     from objects_within
+),
+
+inner_keys_exploded as (
+    select
+        objects_opened.batch_id,
+        objects_opened.type,
+        objects_opened.rule,
+        objects_opened.field || '/' || inner_keys.inner_field as field
+    from objects_opened
     {{ cross_join_unnest(
-        json_keys_if_readable(json_text_along('objects_within.inner_text', split_text("'0'", '|'))),
-        'inner_keys', 'inner_field'
+        json_keys_if_readable('objects_opened.inner_text'), 'inner_keys', 'inner_field'
     ) }}
     where {{ matches('inner_keys.inner_field', '[A-Za-z_][A-Za-z_.-]{0,39}') }}
 ),
 
-{# A whole number that became a double on its way: 1001.0 is no id. The text may be broken. #}
+{# A whole number that became a double on its way: 1001.0 is not an id. The text may be broken. #}
 doubles_for_ids as (
     {%- for field, key in id_keys %}
         select

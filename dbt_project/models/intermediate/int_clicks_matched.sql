@@ -10,55 +10,24 @@
 with
 
 clicks as (
-    select
-        id,
-        visitor_key,
-        item_id,
-        item_id_relation,
-        rec_id,
-        page_view_id,
-        linked_impression_id,
-        original_timestamp
-    from {{ ref('fct_events') }}
+    select * from {{ ref('int_item_interactions') }}
     where type = 'click' and {{ affected_records() }}
 ),
 
 impressions as (
-    select
-        id,
-        visitor_key,
-        item_id,
-        item_id_relation,
-        rec_id,
-        page_view_id,
-        original_timestamp
-    from {{ ref('fct_events') }}
+    select * from {{ ref('int_item_interactions') }}
     where type = 'impression'
 ),
 
-{# A click of a relation accepts impressions of the same or of none; one without accepts all. #}
 clicks_by_relation as (
     select
-        *,
-        'any' as relation_class
+        clicks.*,
+        classes.relation_class
     from clicks
-    where linked_impression_id is null and item_id_relation is null
-
-    union all
-
-    select
-        *,
-        'none' as relation_class
-    from clicks
-    where linked_impression_id is null and item_id_relation is not null
-
-    union all
-
-    select
-        *,
-        'is:' || item_id_relation as relation_class
-    from clicks
-    where linked_impression_id is null and item_id_relation is not null
+    {{ cross_join_unnest(
+        accepted_relation_classes('clicks.item_id_relation'), 'classes', 'relation_class'
+    ) }}
+    where clicks.linked_impression_id is null
 ),
 
 items_asked as (
@@ -85,19 +54,14 @@ impressions_of_items as (
             and impressions.item_id = items_asked.item_id
 ),
 
-{# Each impression stands in two classes at most, so an item of many relations stays linear. #}
 impressions_classed as (
     select
-        *,
-        'any' as relation_class
+        impressions_of_items.*,
+        classes.relation_class
     from impressions_of_items
-
-    union all
-
-    select
-        *,
-        coalesce('is:' || item_id_relation, 'none') as relation_class
-    from impressions_of_items
+    {{ cross_join_unnest(
+        relation_classes('impressions_of_items.item_id_relation'), 'classes', 'relation_class'
+    ) }}
 ),
 
 impressions_by_relation as (

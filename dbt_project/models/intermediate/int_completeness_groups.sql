@@ -146,7 +146,7 @@ groups_carrying as (
     select * from groups_by_dwell_time
 ),
 
-groups_judged as (
+groups_checked as (
     select
         groups_in_scope.group_key,
         groups_in_scope.attribute,
@@ -158,4 +158,4 @@ groups_judged as (
             and groups_in_scope.attribute = groups_carrying.attribute
 )
 
-select * from groups_judged
+select * from groups_checked

@@ -40,12 +40,12 @@ int_completeness_shapes as (
     select * from {{ ref('int_completeness_shapes') }}
 ),
 
-int_property_paths as (
-    select * from {{ ref('int_property_paths') }}
+int_completeness_names as (
+    select * from {{ ref('int_completeness_names') }}
 ),
 
-int_event_groups as (
-    select * from {{ ref('int_event_groups') }}
+int_completeness_value_shapes as (
+    select * from {{ ref('int_completeness_value_shapes') }}
 ),
 
 event_detectors as (
@@ -67,26 +67,6 @@ shapes_of_event_attributes as (
         on int_completeness_shapes.attribute = event_attributes.attribute
 ),
 
-{# Names are compared without case and the like: few groups hold all that there are. #}
-names_detected as (
-    {%- for field in ['type', 'page_type', 'click_type', 'conversion_type'] %}
-        select distinct
-            '{{ field }}' as detector,
-            int_event_groups.{{ field }} as name,
-            event_detectors.attribute
-        from int_event_groups
-        inner join event_detectors
-            on
-                {{ compared_name(field, 'int_event_groups.' ~ field) }}
-                = event_detectors.compared_value
-        where event_detectors.detector = '{{ field }}'
-        {%- if not loop.last %}
-
-            union all
-        {% endif %}
-    {%- endfor %}
-),
-
 value_detectors as (
     select
         attribute,
@@ -96,61 +76,6 @@ value_detectors as (
     where detector = 'field' and expected_value is not null
 ),
 
-places as (
-    select '' as place
-    {%- for place in ['properties', 'context', 'traits'] %}
-        union all
-        select '{{ place }}' as place
-    {%- endfor %}
-),
-
-fields_looked_up as (
-    select distinct
-        value_detectors.path,
-        places.place,
-        case
-            when places.place = '' then value_detectors.path
-            else places.place || '.' || value_detectors.path
-        end as field
-    from value_detectors
-    cross join places
-),
-
-{# The keys that may lead to a field, flat or nested; no path holds the bar. #}
-key_lists as (
-    select
-        path,
-        field,
-        field as key_list
-    from fields_looked_up
-
-    union distinct
-
-    select
-        path,
-        field,
-        replace(field, '.', '|') as key_list
-    from fields_looked_up
-
-    union distinct
-
-    select
-        path,
-        field,
-        place || '|' || path as key_list
-    from fields_looked_up
-    where place <> ''
-),
-
-shapes_with_detected_fields as (
-    select distinct
-        int_property_paths.property_shape,
-        key_lists.path,
-        key_lists.key_list
-    from int_property_paths
-    inner join key_lists on int_property_paths.field = key_lists.field
-),
-
 {# JSON is read only from records whose shape holds the field: that is the whole cost. #}
 detected_values as (
     select
@@ -158,13 +83,13 @@ detected_values as (
         stg_events.batch_id,
         stg_events.source_line,
         stg_events.source_item,
-        shapes_with_detected_fields.path,
+        int_completeness_value_shapes.path,
         {{ json_text_along(
-            'stg_events.properties', split_text('shapes_with_detected_fields.key_list', '|')
+            'stg_events.properties', split_text('int_completeness_value_shapes.key_list', '|')
         ) }} as detected_value
     from {{ records }} as stg_events
-    inner join shapes_with_detected_fields
-        on stg_events.property_shape = shapes_with_detected_fields.property_shape
+    inner join int_completeness_value_shapes
+        on stg_events.property_shape = int_completeness_value_shapes.property_shape
 ),
 
 values_compared as (
@@ -185,10 +110,10 @@ records_detected as (
             stg_events.batch_id,
             stg_events.source_line,
             stg_events.source_item,
-            names_detected.attribute
+            int_completeness_names.attribute
         from {{ records }} as stg_events
-        inner join names_detected on stg_events.{{ field }} = names_detected.name
-        where names_detected.detector = '{{ field }}'
+        inner join int_completeness_names on stg_events.{{ field }} = int_completeness_names.name
+        where int_completeness_names.detector = '{{ field }}'
 
         union all
     {% endfor %}

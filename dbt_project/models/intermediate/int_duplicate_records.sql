@@ -35,7 +35,7 @@ ids_seen_twice as (
     having count(*) > 1
 ),
 
-{# All that was accepted but ingest_timestamp, which a sender may set anew with every delivery. #}
+{# All that was accepted but ingest_timestamp, which a sender may set again with every delivery. #}
 records_ranked as (
     select
         records.id,

@@ -159,7 +159,7 @@ numbers_picked as (
     group by 1
 ),
 
-{# What is no text or number, or a word for none or nobody, names no order. #}
+{# Only a text or number names an order, and not one that is a word for none or for no person. #}
 orders_named as (
     select
         id,

@@ -41,7 +41,7 @@ usual_days as (
     group by 1
 ),
 
-{# A clock that runs ahead must not move the period: a day that hardly anything tells of is none. #}
+{# A clock that runs ahead must not move the period: a day with hardly any events is none. #}
 latest_days as (
     select
         days_counted.source,
@@ -59,7 +59,7 @@ latest_days as (
     group by 1
 ),
 
-books_of_current_batches as (
+counts_of_current_batches as (
     select
         source,
         sum(accepted) as accepted,
@@ -72,29 +72,29 @@ books_of_current_batches as (
 sources_named as (
     select source from latest_days
     union distinct
-    select source from books_of_current_batches
+    select source from counts_of_current_batches
     union distinct
     select '(all)' as source
 ),
 
-books_summed as (
+counts_summed as (
     select
         coalesce(source, '(all)') as source,
         sum(accepted) as accepted,
         sum(quarantined) as quarantined
-    from books_of_current_batches
+    from counts_of_current_batches
     group by grouping sets ((source), ())
 ),
 
-sources_with_books as (
+sources_with_counts as (
     select
         sources_named.source,
-        cast(coalesce(books_summed.accepted, 0) as bigint) as accepted,
-        cast(coalesce(books_summed.quarantined, 0) as bigint) as quarantined,
+        cast(coalesce(counts_summed.accepted, 0) as bigint) as accepted,
+        cast(coalesce(counts_summed.quarantined, 0) as bigint) as quarantined,
         latest_days.latest_event_date,
         coalesce(latest_days.latest_usual_date, latest_days.latest_event_date) as recent_to_date
     from sources_named
-    left join books_summed on sources_named.source = books_summed.source
+    left join counts_summed on sources_named.source = counts_summed.source
     left join latest_days on sources_named.source = latest_days.source
 ),
 
@@ -107,7 +107,7 @@ recent_period_bounded as (
         {{ days_before('recent_to_date', var('sequen_recent_days') ~ ' - 1') }}
             as recent_from_date,
         recent_to_date
-    from sources_with_books
+    from sources_with_counts
 )
 
 select * from recent_period_bounded

@@ -23,25 +23,12 @@ conversions as (
 ),
 
 linked_impressions as (
-    select
-        id,
-        item_id,
-        item_id_relation,
-        original_timestamp
-    from {{ ref('fct_events') }}
+    select * from {{ ref('int_item_interactions') }}
     where type = 'impression'
 ),
 
-clicks_and_impressions as (
-    select
-        id,
-        type,
-        visitor_key,
-        item_id,
-        item_id_relation,
-        original_timestamp
-    from {{ ref('fct_events') }}
-    where type in ('click', 'impression')
+interactions as (
+    select * from {{ ref('int_item_interactions') }}
 ),
 
 units as (
@@ -85,29 +72,15 @@ units_without_link as (
         )
 ),
 
-{# A unit of a relation accepts touches of the same or of none; one without accepts all. #}
 units_by_relation as (
     select
-        *,
-        'any' as relation_class
+        units_without_link.*,
+        classes.relation_class
     from units_without_link
-    where item_id_relation is null
-
-    union all
-
-    select
-        *,
-        'none' as relation_class
-    from units_without_link
-    where item_id_relation is not null
-
-    union all
-
-    select
-        *,
-        'is:' || item_id_relation as relation_class
-    from units_without_link
-    where item_id_relation is not null
+    {{ cross_join_unnest(
+        accepted_relation_classes('units_without_link.item_id_relation'),
+        'classes', 'relation_class'
+    ) }}
 ),
 
 items_asked as (
@@ -125,53 +98,48 @@ relations_asked as (
     from units_by_relation
 ),
 
-touches_of_items as (
-    select clicks_and_impressions.*
-    from clicks_and_impressions
+interactions_of_items as (
+    select interactions.*
+    from interactions
     inner join items_asked
         on
-            clicks_and_impressions.visitor_key = items_asked.visitor_key
-            and clicks_and_impressions.item_id = items_asked.item_id
+            interactions.visitor_key = items_asked.visitor_key
+            and interactions.item_id = items_asked.item_id
 ),
 
-{# Each touch stands in two classes at most, so an item of many relations stays linear. #}
-touches_classed as (
+interactions_classed as (
     select
-        *,
-        'any' as relation_class
-    from touches_of_items
-
-    union all
-
-    select
-        *,
-        coalesce('is:' || item_id_relation, 'none') as relation_class
-    from touches_of_items
+        interactions_of_items.*,
+        classes.relation_class
+    from interactions_of_items
+    {{ cross_join_unnest(
+        relation_classes('interactions_of_items.item_id_relation'), 'classes', 'relation_class'
+    ) }}
 ),
 
 {# Numbered in order: the touches of a unit are then a range of numbers, however many there are. #}
 touches_numbered as (
     select
-        touches_classed.id,
-        touches_classed.type,
-        touches_classed.visitor_key,
-        touches_classed.item_id,
-        touches_classed.relation_class,
+        interactions_classed.id,
+        interactions_classed.type,
+        interactions_classed.visitor_key,
+        interactions_classed.item_id,
+        interactions_classed.relation_class,
         row_number() over (
             partition by
-                touches_classed.visitor_key,
-                touches_classed.item_id,
-                touches_classed.relation_class,
-                touches_classed.type
-            order by touches_classed.original_timestamp, touches_classed.id
+                interactions_classed.visitor_key,
+                interactions_classed.item_id,
+                interactions_classed.relation_class,
+                interactions_classed.type
+            order by interactions_classed.original_timestamp, interactions_classed.id
         ) as touch_place,
-        touches_classed.original_timestamp
-    from touches_classed
+        interactions_classed.original_timestamp
+    from interactions_classed
     inner join relations_asked
         on
-            touches_classed.visitor_key = relations_asked.visitor_key
-            and touches_classed.item_id = relations_asked.item_id
-            and touches_classed.relation_class = relations_asked.relation_class
+            interactions_classed.visitor_key = relations_asked.visitor_key
+            and interactions_classed.item_id = relations_asked.item_id
+            and interactions_classed.relation_class = relations_asked.relation_class
 ),
 
 items_with_touches as (
@@ -302,7 +270,7 @@ ranges_capped as (
 ),
 
 {# Of too many: the first and the latest. #}
-places_listed as (
+ranges_spelled_out as (
     select
         ranges_capped.conversion_id,
         ranges_capped.item_id,
@@ -324,25 +292,25 @@ places_listed as (
 {# Touches of the same relation and of none were capped apart; together they may be too many. #}
 touches_placed as (
     select
-        places_listed.conversion_id,
-        places_listed.item_id,
+        ranges_spelled_out.conversion_id,
+        ranges_spelled_out.item_id,
         touches_numbered.id as touch_id,
         touches_numbered.type as touch_type,
         row_number() over (
-            partition by places_listed.conversion_id, places_listed.item_id
+            partition by ranges_spelled_out.conversion_id, ranges_spelled_out.item_id
             order by touches_numbered.original_timestamp, touches_numbered.id
         ) as touch_place,
-        count(*) over (partition by places_listed.conversion_id, places_listed.item_id)
+        count(*) over (partition by ranges_spelled_out.conversion_id, ranges_spelled_out.item_id)
             as touch_count,
         touches_numbered.original_timestamp as touch_at
-    from places_listed
+    from ranges_spelled_out
     inner join touches_numbered
         on
-            places_listed.visitor_key = touches_numbered.visitor_key
-            and places_listed.item_id = touches_numbered.item_id
-            and places_listed.relation_class = touches_numbered.relation_class
-            and places_listed.type = touches_numbered.type
-            and places_listed.touch_place = touches_numbered.touch_place
+            ranges_spelled_out.visitor_key = touches_numbered.visitor_key
+            and ranges_spelled_out.item_id = touches_numbered.item_id
+            and ranges_spelled_out.relation_class = touches_numbered.relation_class
+            and ranges_spelled_out.type = touches_numbered.type
+            and ranges_spelled_out.touch_place = touches_numbered.touch_place
 ),
 
 touches_capped as (

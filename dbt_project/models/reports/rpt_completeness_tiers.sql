@@ -40,7 +40,7 @@ tiers_of_periods as (
         tiers.tier,
         tiers.tier_number,
         int_reported_sources.accepted,
-        int_reported_sources.accepted + int_reported_sources.quarantined as judged
+        int_reported_sources.accepted + int_reported_sources.quarantined as validated
     from int_reported_sources
     cross join periods
     cross join tiers
@@ -73,7 +73,7 @@ attributes_summed as (
         tiers_of_periods.tier,
         tiers_of_periods.tier_number,
         tiers_of_periods.accepted,
-        tiers_of_periods.judged,
+        tiers_of_periods.validated,
         count(attributes_fulfilled.attribute) as attribute_count,
         cast(
             coalesce(
@@ -93,14 +93,14 @@ attributes_summed as (
     group by 1, 2, 3, 4, 5, 6
 ),
 
-accepted_share_judged as (
+accepted_share_checked as (
     select
         *,
-        {{ is_accepted_share_met('accepted', 'judged') }} as is_accepted_share_met
+        {{ is_accepted_share_met('accepted', 'validated') }} as is_accepted_share_met
     from attributes_summed
 ),
 
-tiers_judged as (
+tiers_checked as (
     select
         source,
         period,
@@ -109,10 +109,10 @@ tiers_judged as (
         attribute_count,
         complete_attribute_count,
         {{ tier_score('billionths', 'attribute_count') }} as score,
-        cast(accepted as double) / nullif(judged, 0) as accepted_share,
+        cast(accepted as double) / nullif(validated, 0) as accepted_share,
         complete_attribute_count = attribute_count and is_accepted_share_met as is_reached,
         is_accepted_share_met
-    from accepted_share_judged
+    from accepted_share_checked
 )
 
-select * from tiers_judged
+select * from tiers_checked

@@ -1,28 +1,12 @@
-{#
-  What the tiers would be if one attribute were mended, by the rules that rpt_completeness_tiers applies.
-  A field is mended on the events that are already sent. Where there are none, or where events are what
-  is missing, events such as the example are added, within sessions that have a page_view already; they
-  carry everything that applies to them.
-#}
+{# The tiers as they would be, by the rules that rpt_completeness_tiers applies. #}
 with
 
-rpt_completeness_attributes as (
-    select * from {{ ref('rpt_completeness_attributes') }}
-    where not is_waived
-),
-
 int_completeness_attributes as (
-    select
-        *,
-        {%- for field in ['type', 'page_type', 'click_type', 'conversion_type'] %}
-            {{ compared_name(field, json_text('example', [field])) }} as example_{{ field }}
-            {%- if not loop.last %},{% endif %}
-        {%- endfor %}
-    from {{ ref('int_completeness_attributes') }}
+    select * from {{ ref('int_completeness_attributes') }}
 ),
 
-int_completeness_scopes as (
-    select * from {{ ref('int_completeness_scopes') }}
+int_fix_outcomes as (
+    select * from {{ ref('int_fix_outcomes') }}
 ),
 
 int_reported_sources as (
@@ -31,134 +15,6 @@ int_reported_sources as (
 
 rpt_completeness_tiers as (
     select * from {{ ref('rpt_completeness_tiers') }}
-),
-
-{#
-  To which attributes the example of which fix matters. A page_view is the first of its session only
-  where no session has one.
-#}
-examples_matched as (
-    select
-        int_completeness_attributes.attribute as fixed_attribute,
-        int_completeness_scopes.attribute,
-        int_completeness_scopes.scope = 'session_first_page_view' as is_if_none_applies
-    from int_completeness_attributes
-    inner join int_completeness_scopes
-        on
-            (
-                int_completeness_scopes.type is null
-                or int_completeness_attributes.example_type
-                = int_completeness_scopes.compared_type
-            )
-            and (
-                int_completeness_scopes.field is null
-                {%- for field in ['page_type', 'click_type', 'conversion_type'] %}
-                    or (
-                        int_completeness_scopes.field = '{{ field }}'
-                        and int_completeness_attributes.example_{{ field }}
-                        = int_completeness_scopes.compared_value
-                    )
-                {%- endfor %}
-            )
-
-    union all
-
-    select
-        attribute as fixed_attribute,
-        attribute,
-        false as is_if_none_applies
-    from int_completeness_attributes
-),
-
-examples_in_scope as (
-    select
-        fixed_attribute,
-        attribute,
-        min(case when is_if_none_applies then 1 else 0 end) = 1 as is_if_none_applies
-    from examples_matched
-    group by 1, 2
-),
-
-fixes as (
-    select
-        source,
-        period,
-        attribute as fixed_attribute,
-        case
-            when kind = 'event' then min_events - carrying_events
-            when applicable_events = 0 then 1
-            else 0
-        end as added_events,
-        case
-            when kind = 'field' then applicable_events - carrying_events else 0
-        end as fixable_events
-    from rpt_completeness_attributes
-    where status <> 'complete'
-),
-
-counts_after as (
-    select
-        fixes.source,
-        fixes.period,
-        fixes.fixed_attribute,
-        fixes.added_events,
-        fixes.fixable_events,
-        rpt_completeness_attributes.attribute,
-        rpt_completeness_attributes.kind,
-        int_completeness_attributes.tier_number,
-        int_completeness_attributes.threshold,
-        int_completeness_attributes.min_events,
-        rpt_completeness_attributes.applicable_events
-        + case
-            when
-                rpt_completeness_attributes.kind = 'field'
-                and examples_in_scope.attribute is not null
-                then fixes.added_events
-            else 0
-        end as applicable_events,
-        rpt_completeness_attributes.carrying_events
-        + case
-            when rpt_completeness_attributes.attribute = fixes.fixed_attribute
-                then fixes.fixable_events + fixes.added_events
-            when
-                rpt_completeness_attributes.kind = 'field'
-                and examples_in_scope.attribute is not null
-                then fixes.added_events
-            else 0
-        end as carrying_events
-    from fixes
-    inner join rpt_completeness_attributes
-        on
-            fixes.source = rpt_completeness_attributes.source
-            and fixes.period = rpt_completeness_attributes.period
-    inner join int_completeness_attributes
-        on rpt_completeness_attributes.attribute = int_completeness_attributes.attribute
-    left join examples_in_scope
-        on
-            fixes.fixed_attribute = examples_in_scope.fixed_attribute
-            and rpt_completeness_attributes.attribute = examples_in_scope.attribute
-            and (
-                not examples_in_scope.is_if_none_applies
-                or rpt_completeness_attributes.applicable_events = 0
-            )
-),
-
-statuses_after as (
-    select
-        *,
-        {{ attribute_status(
-            'kind', 'carrying_events', 'applicable_events', 'threshold', 'min_events'
-        ) }} as status
-    from counts_after
-),
-
-fulfilled_after as (
-    select
-        *,
-        {{ attribute_billionths(
-            'status', 'kind', 'carrying_events', 'applicable_events', 'threshold'
-        ) }} as billionths
-    from statuses_after
 ),
 
 {# Tiers are cumulative, as in rpt_completeness_tiers. #}
@@ -179,7 +35,7 @@ tiers_after as (
             ) as {{ tier }}_billionths
             {%- if not loop.last %},{% endif %}
         {%- endfor %}
-    from fulfilled_after
+    from int_fix_outcomes
     group by 1, 2, 3, 4, 5
 ),
 

@@ -8,7 +8,7 @@ int_reported_sources as (
     select * from {{ ref('int_reported_sources') }}
 ),
 
-{# A record is mended where every rule that it breaks is about this one field. #}
+{# A record is fixed where every rule that it breaks is about this one field. #}
 rules_exploded as (
     select
         int_batch_rule_lists.source,

@@ -1,4 +1,4 @@
-{# Compared is the last day that is over, as far as the data tells: the one before the latest. #}
+{# Compared is the last day that is over, as far as the data shows: the one before the latest. #}
 with
 
 rpt_volumes as (

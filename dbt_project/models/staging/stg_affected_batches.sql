@@ -1,4 +1,4 @@
-{# Batches that came, went or were judged again since the last build that ran through. #}
+{# Batches that came, went or were revalidated since the last build that ran through. #}
 with
 
 source as (

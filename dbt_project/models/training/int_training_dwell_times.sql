@@ -40,7 +40,7 @@ dwell_times_traced as (
     where dwell_times.linked_impression_id is null and int_training_opened_pages.page_place = 1
 ),
 
-{# Decimals, so that no order of adding changes the sum. What fits no bigint is no dwell time. #}
+{# Decimals, so that the order of adding changes nothing. What a bigint cannot hold is left out. #}
 dwell_times_known as (
     select
         dwell_times_traced.impression_id,

@@ -75,7 +75,7 @@ events_affected as (
 
     union distinct
 
-    {# With one batch of many users a device may become shared that named nobody before. #}
+    {# With one batch of many users a device may become shared that named no user before. #}
     select id
     from anonymous_events
     where

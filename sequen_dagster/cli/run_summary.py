@@ -1,25 +1,19 @@
 """What `sequen-dagster run` ends with: a summary that a person likes to read."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.home.layout import Home
-from sequen_dagster.lake.replay import Choice, ReplayPlan
-from sequen_dagster.marts.verify import Verification
 from sequen_dagster.operations.run import RunOutcome
 from sequen_dagster.reports.dbt_docs import docs_path
 from sequen_dagster.reports.rendering import describe_conflict, describe_repeats
 from sequen_dagster.runtime.text import counted, quoted
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.settings.completeness import TIERS
-
-_SHOWN_FILES: Final = 20
 
 
 def render_outcome(settings: SequenSettings, outcome: RunOutcome) -> RenderableType:
@@ -33,89 +27,18 @@ def render_outcome(settings: SequenSettings, outcome: RunOutcome) -> RenderableT
         Counts, sessions, attribution, tiers, files and times; after a failure the times only.
     """
     if not outcome.summary:
-        return Group(*_asked(outcome), _times(outcome))
+        return Group(*_render_extra_work(outcome), _render_times(outcome))
     return Group(
-        _record_counts(outcome),
-        _tables(outcome.summary),
-        _tiers(outcome.summary),
-        _files(settings),
-        *_asked(outcome),
-        _times(outcome),
+        _render_record_counts(outcome),
+        _render_tables(outcome.summary),
+        _render_tiers(outcome.summary),
+        _render_files(settings),
+        *_render_extra_work(outcome),
+        _render_times(outcome),
     )
 
 
-def render_verification(verification: Verification) -> Text:
-    """What `verify` found, for a terminal alone: it shows keys of rows.
-
-    Args:
-        verification: what was found.
-
-    Returns:
-        A line for each table that differs and for some of its rows, and a last line that counts.
-    """
-    lines = []
-    for one in verification.differences:
-        counts = [
-            f"{count:,} {kind}"
-            for kind, count in (
-                ("missing", one.missing),
-                ("unexpected", one.unexpected),
-                ("changed", one.changed),
-                ("repeated", one.repeated),
-            )
-            if count
-        ]
-        where = f" in {', '.join(one.columns)}" if one.columns else ""
-        lines += [f"{one.table}: {', '.join(counts) or 'other columns'}{where}"]
-        lines += [f"    {key}" for key in one.keys]
-    if verification.lost_commits:
-        lost = counted(verification.lost_commits, "commit")
-        lines.append(f"{lost} that the warehouse holds are gone from the lake")
-    equal = counted(verification.tables - len(verification.differences), "table")
-    commits = counted(verification.commits, "commit")
-    differing = len(verification.differences)
-    lines.append(f"{equal} equal{f', {differing} differ' if differing else ''} ({commits})")
-    if differing:
-        lines.append("`sequen-dagster run --full-refresh` rebuilds them. Please report it.")
-    return Text("\n".join(lines))
-
-
-def render_plan(
-    plan: ReplayPlan, choice: Choice, *, dead_lettered: Sequence[ExportFile] = ()
-) -> Text:
-    """What `replay` would do.
-
-    Args:
-        plan: what `plan_replay` gave.
-        choice: what it was asked for.
-        dead_lettered: files that would be tried again.
-
-    Returns:
-        A line that counts, and one for each file; of many, the first.
-    """
-    lines = []
-    if dead_lettered:
-        lines.append(f"{counted(len(dead_lettered), 'dead-lettered file')} to try again")
-        lines += _first([quoted(file.path) for file in dead_lettered])
-    if plan.jobs or plan.left:
-        lines.append(f"{counted(len(plan.jobs), 'batch')} to validate again")
-        lines += _first([quoted(job.file.path) for job in plan.jobs])
-    if plan.left:
-        lines.append(f"{counted(len(plan.left), 'batch')} left unchanged")
-        lines += _first([f"{quoted(one.path)}: {one.reason}" for one in plan.left])
-    if not lines:
-        which = "stale" if choice == Choice(is_stale=True) else "to be validated again"
-        batches = counted(plan.current, "batch")
-        lines.append(f"Nothing is {which}: the tables are made of {batches}.")
-    return Text("\n".join(lines))
-
-
-def _first(lines: list[str]) -> list[str]:
-    more = ["    …"] if len(lines) > _SHOWN_FILES else []
-    return [f"    {line}" for line in lines[:_SHOWN_FILES]] + more
-
-
-def _record_counts(outcome: RunOutcome) -> Panel:
+def _render_record_counts(outcome: RunOutcome) -> Panel:
     counts = outcome.summary["record_counts"]
     lines = [
         (
@@ -137,22 +60,23 @@ def _record_counts(outcome: RunOutcome) -> Panel:
         for one in outcome.summary["conflicts"]
         if one["is_too_many"]
     ]
-    lines += _hints(outcome.summary["hints"])
-    lines += _stale(outcome.summary["stale"])
+    lines += _describe_hints(outcome.summary["hints"])
+    lines += _describe_stale(outcome.summary["stale"])
     return Panel(Text("\n".join(lines)), title="records", title_align="left")
 
 
-def _hints(hints: list[dict[str, Any]]) -> list[str]:  # Any: the report's JSON
+def _describe_hints(hints: list[dict[str, Any]]) -> list[str]:  # Any: the report's JSON
     return [
-        f"{quoted(hint['path'])}{_and_others(hint['files'] - 1)}: {hint['text']}" for hint in hints
+        f"{quoted(hint['path'])}{_count_others(hint['files'] - 1)}: {hint['text']}"
+        for hint in hints
     ]
 
 
-def _and_others(files: int) -> str:
+def _count_others(files: int) -> str:
     return f" and {counted(files, 'other file')}" if files else ""
 
 
-def _stale(stale: dict[str, Any]) -> list[str]:  # Any: the report's JSON
+def _describe_stale(stale: dict[str, Any]) -> list[str]:  # Any: the report's JSON
     if not stale["batches"]:
         return []
     were = "was" if stale["batches"] == 1 else "were"
@@ -163,7 +87,7 @@ def _stale(stale: dict[str, Any]) -> list[str]:  # Any: the report's JSON
     return [f"{count} {were} validated by an older contract: {remedy} ({shown}{more})"]
 
 
-def _tables(summary: dict[str, Any]) -> Panel:  # Any: the report's JSON
+def _render_tables(summary: dict[str, Any]) -> Panel:  # Any: the report's JSON
     sessions, attribution = summary["sessions"], summary["attribution"]
     lines = [
         (
@@ -172,24 +96,24 @@ def _tables(summary: dict[str, Any]) -> Panel:  # Any: the report's JSON
             f"({sessions['given']:,} given, {sessions['derived']:,} derived) "
             f"of {counted(sessions['visitors'], 'visitor')}, {sessions['converted']:,} converted"
         ),
-        _listed("clicks matched by", summary["clicks_by_match_method"]),
+        _describe_counts("clicks matched by", summary["clicks_by_match_method"]),
         (
             f"{counted(attribution['conversions'], 'conversion')}, "
             f"{counted(attribution['units'], 'unit')}, "
             f"{counted(attribution['touches'], 'touch')}; "
-            + _listed("units by", summary["units_by_basis"])
+            + _describe_counts("units by", summary["units_by_basis"])
         ),
         *describe_repeats(summary),
     ]
     return Panel(Text("\n".join(lines)), title="sessions and attribution", title_align="left")
 
 
-def _listed(label: str, rows: list[dict[str, Any]]) -> str:
+def _describe_counts(label: str, rows: list[dict[str, Any]]) -> str:
     shown = ", ".join(f"{row['name']} {row['count']:,}" for row in rows)
     return f"{label} {shown or 'nothing'}"
 
 
-def _tiers(summary: dict[str, Any]) -> Table:
+def _render_tiers(summary: dict[str, Any]) -> Table:
     table = Table(title="tiers of data", title_justify="left")
     for column in ("source", "tier", "reached", "score", "what is missing"):
         table.add_column(column)
@@ -216,7 +140,7 @@ def _tiers(summary: dict[str, Any]) -> Table:
     return table
 
 
-def _files(settings: SequenSettings) -> Panel:
+def _render_files(settings: SequenSettings) -> Panel:
     home = Home(settings.home)
     lines = [
         f"report     {home.serving.report_html}",
@@ -229,7 +153,7 @@ def _files(settings: SequenSettings) -> Panel:
     return Panel(Text("\n".join(lines), no_wrap=True), title="files", title_align="left")
 
 
-def _asked(outcome: RunOutcome) -> list[Text]:
+def _render_extra_work(outcome: RunOutcome) -> list[Text]:
     """What this run did beyond taking in new files."""
     lines = []
     if outcome.revalidated or outcome.not_revalidated:
@@ -241,6 +165,6 @@ def _asked(outcome: RunOutcome) -> list[Text]:
     return [Text(line) for line in lines]
 
 
-def _times(outcome: RunOutcome) -> Text:
+def _render_times(outcome: RunOutcome) -> Text:
     times = [f"{stage} {seconds:.1f} s" for stage, seconds in outcome.seconds_by_stage.items()]
     return Text(f"time by stage: {', '.join(times) or 'none finished'}")

@@ -1,6 +1,9 @@
-"""Marts: what runs inside the dbt process: errors of the engine reach dbt's logs without values.
+"""Compat: errors of the engine reach dbt's output, logs and artifacts without values.
 
-The home's profile names this module as a plugin of dbt-duckdb.
+Reason: dbt-duckdb copies the engine's text, which quotes rows, into its own error, and offers no
+hook in between. The home's profile names this module as a plugin, so it runs inside dbt.
+Upstream: dbt-duckdb 1.11.1, `DuckDBConnectionManager.exception_handler`.
+Test: tests/test_compat.py::test_engine_errors_lose_their_text_inside_dbt
 """
 
 from collections.abc import Iterator
@@ -16,7 +19,7 @@ _handler = DuckDBConnectionManager.exception_handler
 
 
 @contextmanager
-def _discreet_handler(
+def _redacting_handler(
     manager: DuckDBConnectionManager, sql: str, connection_name: str = "master"
 ) -> Iterator[None]:
     with _handler(manager, sql, connection_name), without_values():
@@ -27,9 +30,6 @@ class Plugin(BasePlugin):
     """Called by dbt-duckdb before it opens the database."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:  # noqa: ARG002  # Any: dbt's own
-        """Keep the texts of errors in: dbt prints them, logs them and writes them to artifacts.
-
-        If dbt-duckdb renames its handler, this module fails at its import, and with it the run.
-        """
+        """Replace the handler; if it has another name, the import of this module fails, and dbt."""
         # mypy: dbt's handler takes itself for a method, and types no manager.
-        DuckDBConnectionManager.exception_handler = _discreet_handler  # type: ignore[assignment, method-assign]
+        DuckDBConnectionManager.exception_handler = _redacting_handler  # type: ignore[assignment, method-assign]

@@ -1,0 +1,134 @@
+"""What is held of the insides of other packages is still there, and still works."""
+
+import ast
+import importlib.metadata
+import pkgutil
+import re
+import subprocess
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+import dagster as dg
+import fsspec.asyn
+import pandera.polars as pa
+import polars as pl
+import pytest
+from dagster_dbt import DbtCliResource
+
+from sequen_dagster import compat
+from sequen_dagster.compat.dagster_dbt_resource import QuickDbtCliResource
+from sequen_dagster.compat.pandera_failures import find_broken_checks
+from sequen_dagster.compat.s3fs_keys import exact_s3
+from sequen_dagster.errors import FaultError
+from sequen_dagster.marts.dbt import dbt_of
+from sequen_dagster.marts.project import write_profile
+from support.homes import settings_of
+from support.lake import home_of
+
+TESTS = Path(__file__).parent
+MODULES = [name for _, name, _ in pkgutil.iter_modules(compat.__path__)]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_names_its_reason_its_upstream_and_its_test(module: str) -> None:
+    described = import_module(f"sequen_dagster.compat.{module}").__doc__ or ""
+    package, release = re.findall(r"^Upstream: ([\w-]+) ([\d.]+), `", described, re.MULTILINE)[0]
+    path, test = re.findall(r"^Test: tests/(\w+\.py)::(\w+)", described, re.MULTILINE)[0]
+    functions = {
+        node.name
+        for node in ast.walk(ast.parse((TESTS / path).read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+
+    assert re.search(r"^Reason: ", described, re.MULTILINE)
+    assert test in functions
+    # A later release is looked at once, and written down.
+    assert importlib.metadata.version(package) == release
+
+
+def test_shortcuts_still_replace_functions_of_dagster_dbt(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_profile(settings)
+
+    for name in ("_cli_version", "_initialize_dbt_core_adapter"):
+        assert hasattr(DbtCliResource, name)
+        assert getattr(QuickDbtCliResource, name) is not getattr(DbtCliResource, name)
+    assert str(dbt_of(home_of(settings))._cli_version) == version("dbt-core")
+
+
+def test_engine_errors_lose_their_text_inside_dbt() -> None:
+    # In a process of its own: the plugin replaces a function for good.
+    code = """
+import duckdb
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from sequen_dagster.compat.dbt_duckdb_errors import Plugin
+
+Plugin("errors", {}).initialize({})
+manager = DuckDBConnectionManager.__new__(DuckDBConnectionManager)
+manager.rollback_if_open = lambda: None
+try:
+    with manager.exception_handler("select"):
+        duckdb.sql("select 'secret'::int").fetchall()
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert finished.stdout.startswith("DbtRuntimeError")
+    assert "ConversionException" in finished.stdout
+    assert "secret" not in finished.stdout
+
+
+def test_thread_of_fsspec_ends_when_it_is_told_to() -> None:
+    # In a process of its own: other tests need the thread.
+    code = """
+import fsspec.asyn
+from sequen_dagster.compat.fsspec_thread import end_io_thread
+
+fsspec.asyn.get_loop()
+before = fsspec.asyn.iothread[0].is_alive()
+end_io_thread()
+print(before, fsspec.asyn.iothread[0].is_alive())
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert finished.stdout.split() == ["True", "False"]
+
+
+def test_functions_of_s3fs_that_are_replaced_or_called_are_there() -> None:
+    theirs = fsspec.get_filesystem_class("s3")
+    ours = type(exact_s3())
+
+    for name in ("_strip_protocol", "split_path", "_find_bucket_key", "_lsdir"):
+        assert hasattr(theirs, name)
+    assert ours._cache is theirs._cache
+    # As theirs do not: the first takes `?versionId=` for a version, the second loses a slash.
+    assert ours._strip_protocol("s3://bucket/a?versionId=1") == "bucket/a?versionId=1"
+    assert exact_s3().split_path("bucket/a//") == ("bucket", "a//", None)
+    assert callable(fsspec.asyn.sync)
+
+
+def test_failure_cases_of_pandera_name_rows_and_checks() -> None:
+    def check(name: str, limit: int) -> pa.Check:
+        return pa.Check.lt(limit, name=name, error=name)
+
+    schema = pa.DataFrameSchema({"a": pa.Column(int, [check("small", 9), check("tiny", 5)])})
+
+    assert find_broken_checks(schema, pl.DataFrame({"a": [1, 7, 9]})).rows() == [
+        (1, ["tiny"]),
+        (2, ["small", "tiny"]),
+    ]
+    assert find_broken_checks(schema, pl.DataFrame({"a": [1]})).is_empty()
+    with pytest.raises(FaultError, match="do not fit the schema"):
+        find_broken_checks(schema, pl.DataFrame({"a": ["secret"]}))
+
+
+def test_dagster_is_of_the_release_that_goes_with_dagster_dbt() -> None:
+    # 1.13.27 goes with 0.29.27.
+    assert dg.__version__.split(".")[1:] == ["13", version("dagster-dbt").split(".")[2]]
