@@ -6,7 +6,7 @@ An error says what, where, and what to do next, and never carries a value of an 
 
 
 class SequenError(Exception):
-    """Root of the tree; catch it to tell our errors from everybody else's."""
+    """Root of the tree; catch it to handle every error that is raised on purpose."""
 
 
 class SettingsError(SequenError):
@@ -14,7 +14,7 @@ class SettingsError(SequenError):
 
 
 class ExportsError(SequenError):
-    """The exports place cannot be listed (it does not exist, or is no folder)."""
+    """A location cannot be listed: it does not exist, or is not a folder."""
 
 
 class UnreadableFileError(SequenError):
@@ -30,7 +30,7 @@ class UnreadableFileError(SequenError):
 
 
 class VanishedFileError(SequenError):
-    """A file was listed but is gone, or is no regular file any more, when it is opened."""
+    """A file was listed but is gone, or is not a regular file any more, when it is opened."""
 
 
 class HomeError(SequenError):
@@ -58,7 +58,7 @@ class ParserCrashError(SequenError):
 
 
 class ReconciliationError(SequenError):
-    """The books of a batch do not balance; the file fails and nothing of it is committed."""
+    """The counts of a batch do not reconcile; the file fails, and nothing of it is committed."""
 
 
 class FaultError(SequenError):
@@ -78,4 +78,4 @@ class ReportError(SequenError):
 
 
 class AlertError(SequenError):
-    """A failure could not be told to the webhook; the sensor's tick fails and says why."""
+    """A failure could not be sent to the webhook; the sensor's tick fails and says why."""

@@ -110,7 +110,7 @@ def test_counts_reconcile_without_blank_lines(
     assert record_counts.is_reconciled is is_reconciled
 
 
-def test_unfinished_manifest_is_no_commit(tmp_path: Path) -> None:
+def test_unfinished_manifest_is_not_a_commit(tmp_path: Path) -> None:
     target = write_commit(Lake(tmp_path), Commit((BATCH,), NOON))
     target.rename(target.with_name(f".{target.stem}.1.tmp"))
 

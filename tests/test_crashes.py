@@ -203,7 +203,7 @@ def seconds_of_a_drain(
 
 
 def has_unfinished_rows(settings: SequenSettings) -> bool:
-    """Whether a file was being written; what lies there is removed, so that the next can tell."""
+    """Whether a file was being written; what lies there is removed for the next call."""
     incoming = lake_of(settings).incoming
     left = list(incoming.glob("*/"))
     for folder in left:

@@ -103,7 +103,7 @@ def test_dbt_model_reaches_nothing_outside(
 
     subprocess.run(
         project.dbt_command(settings, "--quiet", "run", "--threads", "1"),
-        env=project.dbt_environment(settings),
+        env=project.dbt_environment(home_of(settings)),
         capture_output=True,
         check=False,
     )

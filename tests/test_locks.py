@@ -1,5 +1,6 @@
 """Others that have the warehouse open, two writers at a time, and writers that are killed."""
 
+import os
 import subprocess
 import sys
 import time
@@ -7,12 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import filelock
 import pytest
 from click.testing import CliRunner
 
 from sequen_dagster.cli.main import main
 from sequen_dagster.errors import LockTimeoutError
-from sequen_dagster.home.locks import writer_lock
+from sequen_dagster.home.layout import Home
+from sequen_dagster.home.locks import (
+    LOCKS,
+    WRITER,
+    HomeLock,
+    hold_lock,
+    quiet_home,
+    writer_lock,
+)
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
 from sequen_dagster.settings import SequenSettings
 from support.builders import event
@@ -59,10 +69,12 @@ def test_warehouse_that_another_keeps_open_is_reported_and_not_loaded(
     with opened_elsewhere(ready, how) as holder, pytest.raises(LockTimeoutError) as caught:
         load_commits(ready)
 
-    told = str(caught.value)
-    assert told.startswith(f"The warehouse {str(home_of(ready).warehouse)!r} is open in process ")
-    assert f"is open in process {holder.pid}. Close it there" in told
-    assert "python" not in told
+    message = str(caught.value)
+    assert message.startswith(
+        f"The warehouse {str(home_of(ready).warehouse)!r} is open in process "
+    )
+    assert f"is open in process {holder.pid}. Close it there" in message
+    assert "python" not in message
     with connect(ready) as warehouse:
         assert warehouse.execute("select count(*) from raw.commits").fetchone() == (0,)
     assert load_commits(ready) == Loaded(commits=1, batches=1, events=1)
@@ -164,3 +176,37 @@ def test_child_that_starts_after_its_parent_has_died_ends_at_once() -> None:
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
 
     assert (finished.returncode, finished.stdout) == (-9, b"")
+
+
+@pytest.mark.fault(26)
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_quiet_home_holds_every_lock_and_each_names_its_holder(
+    tmp_path: Path, lock: HomeLock
+) -> None:
+    home = Home(tmp_path)
+
+    with (
+        quiet_home(home, timeout_seconds=0),
+        pytest.raises(LockTimeoutError) as caught,
+        hold_lock(home, lock, timeout_seconds=0),
+    ):
+        pass
+
+    message = str(caught.value)
+    assert message.startswith(f"In {str(tmp_path)!r} {lock.holder} is at work: process ")
+    assert f"process {os.getpid()} on " in message
+    with hold_lock(home, lock, timeout_seconds=0):
+        assert lock.facts(home).exists()
+    assert not lock.facts(home).exists()
+
+
+def test_holder_that_does_not_say_who_it_is_is_waited_for_all_the_same(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    silent = filelock.FileLock(WRITER.path(home))
+
+    with (
+        silent,
+        pytest.raises(LockTimeoutError, match="it has not said who it is"),
+        hold_lock(home, WRITER, timeout_seconds=0),
+    ):
+        pass

@@ -185,7 +185,7 @@ def test_file_that_cannot_be_read_fails_alone(
 
     assert [one.reason for one in replayed.failures] == ["PermissionError: Permission denied"]
     assert [batch.path for batch in replayed.batches] == ["b.jsonl"]
-    # It stays stale, and is no file that the drain gives up.
+    # It stays stale, and the drain does not give it up.
     assert [job.file.path for job in plan(settings, STALE).jobs] == ["a.jsonl"]
 
 

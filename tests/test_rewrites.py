@@ -358,7 +358,7 @@ def test_file_validated_before_the_erasure_is_validated_again(
     assert committed is None
     assert not list(lake_of(settings).root.rglob("*.parquet"))
     assert pending_files(settings) == [file]
-    # Nobody died over it.
+    # No process died over it.
     assert ledger_of(settings).mark_begun([file]) is False
     (commit,) = drain(settings).commits
     assert commit.record_counts == RecordCounts(records_read=2, accepted=1, skipped=1)
@@ -525,7 +525,7 @@ def test_quiet_home_waits_for_everybody(tmp_path: Path, name: str) -> None:
         quiet_home(home_of(settings), timeout_seconds=0),
     ):
         pass
-    # None is kept by whoever gave up.
+    # No lock is kept by the process that gave up.
     with quiet_home(home_of(settings), timeout_seconds=0):
         pass
 

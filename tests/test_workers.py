@@ -38,11 +38,11 @@ def test_file_that_kills_its_process_takes_no_other_along(tmp_path: Path, poison
     ):
         outcomes = {job.file.path: outcome for job, outcome in workers.validate(jobs)}
 
-    crash = outcomes.pop(poison)
-    assert isinstance(crash, ParserCrashError)
-    assert crash.signal == signal.SIGSEGV
-    assert str(crash).startswith("parser_crash: ")
-    assert str(crash).endswith("signal 11.")
+    error = outcomes.pop(poison)
+    assert isinstance(error, ParserCrashError)
+    assert error.signal == signal.SIGSEGV
+    assert str(error).startswith("parser_crash: ")
+    assert str(error).endswith("signal 11.")
     assert len(outcomes) == 3
     assert all(isinstance(outcome, Batch) for outcome in outcomes.values())
 

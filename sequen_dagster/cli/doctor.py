@@ -1,4 +1,4 @@
-"""`sequen-dagster doctor`: look at a home, and mend what can be mended without losing anything."""
+"""`sequen-dagster doctor`: look at a home, and fix what can be fixed without losing anything."""
 
 import sys
 from pathlib import Path
@@ -32,7 +32,7 @@ _STYLES: Final = {"ok": "green", "warning": "yellow", "error": "red"}
 @exports_option
 @home_option
 @set_option
-@click.option("--rebuild", is_flag=True, help="Make the ledger anew from the commits.")
+@click.option("--rebuild", is_flag=True, help="Rebuild the ledger from the commits.")
 @click.option("--clean", is_flag=True, help="Remove what killed runs left more than a day ago.")
 @dry_run_option
 def doctor(

@@ -1,4 +1,4 @@
-"""Files that only their owner may read, whatever the umask of whoever started the process."""
+"""Files that only their owner may read, whatever the umask of the process."""
 
 import os
 import threading

@@ -18,7 +18,7 @@ from sequen_dagster.lake.commits import FirstError, RecordCounts, RuleCount
 # Types that a batch counts apart; a manifest must not grow with what is sent.
 MAX_COUNTED_TYPES: Final = 1_000
 _MAX_TYPE_LENGTH: Final = 200
-OTHER_TYPES: Final = "(other)"
+REMAINING_TYPES: Final = "(other)"
 
 
 @dataclass
@@ -86,5 +86,5 @@ class Tally:
         for (event_type, rule), records in sorted(added.items()):
             if len(self._types) < MAX_COUNTED_TYPES and len(event_type) <= _MAX_TYPE_LENGTH:
                 self._types.add(event_type)
-            name = event_type if event_type in self._types else OTHER_TYPES
+            name = event_type if event_type in self._types else REMAINING_TYPES
             total[name, rule] += records

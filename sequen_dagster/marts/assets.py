@@ -194,7 +194,7 @@ def _build_tables(
             else:
                 yield event
     except DagsterDbtCliRuntimeError as error:
-        # What was built before the failure is counted all the same.
+        # What was built before the failure is reported all the same.
         failure = error
     fail_point("marts.built")
     with connect(settings) as warehouse:

@@ -142,7 +142,7 @@ def _reason_for_full(builds: list[tuple[int, str, bool, bool]], fingerprint: str
 
 
 def _reason_by_tables(warehouse: duckdb.DuckDBPyConnection) -> str:
-    """A table that somebody dropped: built anew by itself, it would not tell the others of it."""
+    """Which tables were dropped: rebuilt alone, a table would give no changes to the others."""
     gone = warehouse.execute(
         "select table_name from duckdb_tables() where schema_name = 'changes' and table_name not in"
         " (select table_name from duckdb_tables() where schema_name in ('main', 'intermediate'))"

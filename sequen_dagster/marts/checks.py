@@ -1,4 +1,4 @@
-"""Marts: the check that all tables equal a full refresh, run when somebody asks for it."""
+"""Marts: the check that all tables equal a full refresh, run on request."""
 
 from collections.abc import Iterable
 

@@ -7,7 +7,7 @@ made by one step, so one new commit has to ask for all of them in one tick, and 
 import dagster as dg
 
 from sequen_dagster.names import NAMES
-from sequen_dagster.settings import SequenSettings
+from sequen_dagster.settings import RunningSettings
 
 LAKE = dg.AssetKey(NAMES.validated_events)
 SNAPSHOT = dg.AssetKey(NAMES.published_snapshot)
@@ -18,23 +18,23 @@ PATIENCE_MINUTES = 5
 
 
 def tables_condition() -> dg.AutomationCondition[dg.AssetKey]:
-    """Build once the lake has news, no build is under way, and drains have come to rest.
+    """Build once the lake has new data, no build is under way, and drains are idle.
 
-    News are remembered from the request of a build on, not from its end: what lands while a build
-    is at work, and is not loaded by it, asks for the next one. (`since_last_handled` forgets it
-    when the build's tables arrive.)
+    New data is remembered from the request of a build on, not from its end: what lands while a
+    build is at work, and is not loaded by it, asks for the next one. (`since_last_handled` forgets
+    it when the build's tables arrive.)
     """
     new_data = _new_data_of(LAKE)
-    # Under a steady stream there are news all the time: the last request begins the wait as well.
+    # Under a steady stream there is always new data: the last request begins the wait as well.
     is_at_maximum_wait = dg.AutomationCondition.cron_tick_passed(
         f"*/{PATIENCE_MINUTES} * * * *"
     ).since(new_data.newly_true() | dg.AutomationCondition.newly_requested())
     return (
         new_data & ~_in_progress(TABLES) & (~_in_progress(LAKE) | is_at_maximum_wait)
-    ).with_label("the lake has news, and drains rest or have been waited for")
+    ).with_label("the lake has new data, and drains are idle or the maximum wait is over")
 
 
-def publication_condition(settings: SequenSettings) -> dg.AutomationCondition[dg.AssetKey]:
+def publication_condition(settings: RunningSettings) -> dg.AutomationCondition[dg.AssetKey]:
     """Publish what was built, at once after a pause, and once in every slot of `publish_minutes`.
 
     Args:
@@ -43,7 +43,7 @@ def publication_condition(settings: SequenSettings) -> dg.AutomationCondition[dg
     slot = dg.AutomationCondition.cron_tick_passed(f"*/{settings.publish_minutes} * * * *")
     is_due = slot.since(dg.AutomationCondition.newly_requested())
     return (_new_data_of(TABLES) & is_due & ~_in_progress(SNAPSHOT)).with_label(
-        "the tables have news, and this slot has seen no publication"
+        "the tables have new data, and this slot has seen no publication"
     )
 
 

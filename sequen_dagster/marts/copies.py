@@ -95,7 +95,7 @@ def replace_database(
 
     Raises:
         BuildError: it was not closed cleanly; the old database is still in place.
-        StorageError: it cannot be written; likewise.
+        StorageError: it cannot be written; the old database is still in place.
     """
     with replace_file(target, what, folder=folder, fail_points=fail_points) as unfinished:
         log = log_of(unfinished)

@@ -16,7 +16,7 @@ import duckdb
 from sequen_dagster.errors import LockTimeoutError
 from sequen_dagster.home.durable import storage_error, storage_reason
 
-_LOOK_AGAIN_SECONDS: Final = 0.2
+_RETRY_SECONDS: Final = 0.2
 
 
 @contextmanager
@@ -63,12 +63,12 @@ def _wait_for(
             if "Could not set lock" not in str(error):
                 raise
             if time.monotonic() >= deadline:
-                raise LockTimeoutError(_who_has(path, str(error))) from None
-        time.sleep(_LOOK_AGAIN_SECONDS)
+                raise LockTimeoutError(_describe_holder(path, str(error))) from None
+        time.sleep(_RETRY_SECONDS)
 
 
-def _who_has(path: Path, told: str) -> str:
-    found = re.search(r"PID (\d+)", told)
+def _describe_holder(path: Path, message: str) -> str:
+    found = re.search(r"PID (\d+)", message)
     who = f"process {found[1]}" if found else "another process"
     return (
         f"The warehouse {str(path)!r} is open in {who}. Close it there, or raise "

@@ -39,12 +39,12 @@ class RunOutcome:
         failed_checks: asset checks of severity error that did not pass.
         seconds_by_stage: duration of each step.
         new_files: files taken in by this run.
-        revalidated: batches that were judged again, where that was asked for.
+        revalidated: batches that were validated again, where that was asked for.
         not_revalidated: how many could not be, since their files are gone or changed.
         left_paths: the first of these, with the reason.
         unread_files: files that this run took in and could not read as a whole, with the reason.
-        exports_found: of each exports place where nothing was found, or something passed over,
-            what was.
+        exports_found: of each location where nothing was found, or something passed over, what
+            was.
         build: how the tables were built, and why; empty where they were not.
         is_lock_timeout: whether another writer was in the way.
     """
@@ -80,18 +80,18 @@ def run_pipeline(
     Args:
         settings: from `load_settings`.
         full_refresh: whether to build all tables from nothing.
-        replay: batches to judge again first.
+        replay: batches to validate again first.
         retry_dead_lettered: whether to try files again that were given up.
         on_progress: called with (stage, message) as work gets done.
 
     Returns:
         The outcome; a failed stage is an outcome, not an exception.
     """
-    # Whoever waits at a terminal is told at once, and tries again.
+    # The person at the terminal sees a failure at once, and tries again.
     at_once = settings.model_copy(update={"step_retries": 0})
     job = build_definitions(at_once).resolve_job_def(NAMES.run_job)
     again = LakeConfig.asking(replay or Choice(), retry_dead_lettered=retry_dead_lettered)
-    asked = {
+    run_config = {
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         "ops": {
             NAMES.lake_op: {"config": again.model_dump()},
@@ -101,49 +101,53 @@ def run_pipeline(
     log = Home(settings.home).dbt.run_log
     # dagster_dbt prints every line of dbt; on a terminal that would bury the summary.
     with (
-        _instance() as instance,
-        listening(on_progress or _nobody),
+        _open_instance() as instance,
+        listening(on_progress or _ignore_progress),
         log.open("w", encoding="utf-8") as lines,
         redirect_stdout(lines),
     ):
-        result = job.execute_in_process(instance=instance, run_config=asked, raise_on_error=False)
-    told = _told(result)
+        result = job.execute_in_process(
+            instance=instance, run_config=run_config, raise_on_error=False
+        )
+    metadata = _read_metadata(result)
     steps = [event for event in result.all_events if event.is_step_success]
     failed = [event for event in result.all_events if event.is_step_failure]
-    errors = [(NAMES.stage_of(str(event.step_key)), *_root_cause(event)) for event in failed]
+    errors = [(NAMES.stage_of(str(event.step_key)), *_find_root_cause(event)) for event in failed]
     checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
     return RunOutcome(
         is_success=result.success,
         summary=read_report(Home(settings.home)) if result.success else {},
         failures=tuple(f"{step}: {message}" for step, _, message in errors),
         failed_checks=tuple(
-            _described(check) for check in checks if check.severity == dg.AssetCheckSeverity.ERROR
+            _describe_check(check)
+            for check in checks
+            if check.severity == dg.AssetCheckSeverity.ERROR
         ),
         seconds_by_stage={
             NAMES.stage_of(str(event.step_key)): event.step_success_data.duration_ms / 1000
             for event in steps
         },
-        new_files=int(told.get("files", 0)),
-        revalidated=int(told.get(REVALIDATED, 0)),
-        not_revalidated=int(told.get(NOT_REVALIDATED, 0)),
-        left_paths=tuple(told.get(LEFT_PATHS, ())),
-        unread_files=tuple(told.get(UNREAD, ())),
-        exports_found=tuple(told.get(EXPORTS_FOUND, ())),
-        build=str(told.get(NAMES.build_metadata, "")),
+        new_files=int(metadata.get("files", 0)),
+        revalidated=int(metadata.get(REVALIDATED, 0)),
+        not_revalidated=int(metadata.get(NOT_REVALIDATED, 0)),
+        left_paths=tuple(metadata.get(LEFT_PATHS, ())),
+        unread_files=tuple(metadata.get(UNREAD, ())),
+        exports_found=tuple(metadata.get(EXPORTS_FOUND, ())),
+        build=str(metadata.get(NAMES.build_metadata, "")),
         is_lock_timeout=any(name == LockTimeoutError.__name__ for _, name, _ in errors),
     )
 
 
-def _instance() -> dg.DagsterInstance:
+def _open_instance() -> dg.DagsterInstance:
     has_home = bool(os.environ.get("DAGSTER_HOME"))
     return dg.DagsterInstance.get() if has_home else dg.DagsterInstance.ephemeral()
 
 
-def _nobody(_stage: str, _message: str) -> None:
-    """Watch nothing."""
+def _ignore_progress(_stage: str, _message: str) -> None:
+    """Show nothing."""
 
 
-def _root_cause(event: dg.DagsterEvent) -> tuple[str, str]:
+def _find_root_cause(event: dg.DagsterEvent) -> tuple[str, str]:
     """Class and message of the error that says most about a failed step."""
     error = root_cause(event.step_failure_data.error)
     if error is None:
@@ -153,16 +157,18 @@ def _root_cause(event: dg.DagsterEvent) -> tuple[str, str]:
     return error.cls_name or "", error.message.strip()
 
 
-def _described(check: dg.AssetCheckEvaluation) -> str:
+def _describe_check(check: dg.AssetCheckEvaluation) -> str:
     name = f"{check.check_name} ({check.asset_key.to_user_string()})"
     reasons = check.metadata.get("reasons")
     return name if reasons is None else f"{name}: {reasons.value}"
 
 
-def _told(result: dg.ExecuteInProcessResult) -> dict[str, Any]:  # Any: metadata of any kind
-    """What the assets said of themselves, the first of each name."""
-    told: dict[str, Any] = {}
+def _read_metadata(
+    result: dg.ExecuteInProcessResult,
+) -> dict[str, Any]:  # Any: metadata of any kind
+    """What the assets say of themselves, the first of each name."""
+    found: dict[str, Any] = {}
     for event in result.get_asset_materialization_events():
-        for name, metadata in event.materialization.metadata.items():
-            told.setdefault(name, metadata.value)
-    return told
+        for name, value in event.materialization.metadata.items():
+            found.setdefault(name, value.value)
+    return found

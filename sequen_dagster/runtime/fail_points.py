@@ -28,7 +28,7 @@ FAIL_POINTS: Final = (
     "reports.training_written",
     "reports.training_replaced",
 )
-# Those that only somebody who erases comes by, or a run that follows.
+# Those that only an erasure passes, or the run that follows it.
 ERASE_FAIL_POINTS: Final = (
     "erase.noted",
     "erase.rows_rewritten",
@@ -42,7 +42,7 @@ ERASE_FAIL_POINTS: Final = (
 _FAIL_AT: Final = "SEQUEN_FAIL_AT"
 # STOP instead of KILL makes a process that comes back later.
 _FAIL_SIGNAL: Final = "SEQUEN_FAIL_SIGNAL"
-# Only where this file is at hand: a file that kills whoever reads it.
+# Only where this file is at hand: a file that kills the process that reads it.
 _FAIL_PATH: Final = "SEQUEN_FAIL_PATH"
 
 

@@ -7,15 +7,15 @@ import time
 from typing import Final
 
 _PARENT: Final = "SEQUEN_PARENT_PID"
-_LOOK_SECONDS: Final = 0.5
+_CHECK_SECONDS: Final = 0.5
 
 
 def die_with_parent(parent: int) -> None:
     """Kill this process soon after its parent has died, or at once if that has happened already.
 
-    A parent that is killed takes no child with it: a worker would wait for work for ever, and dbt
-    would go on writing to a database that the next run believes to be its own. Call it in the
-    child, once; a thread looks twice a second.
+    A parent that is killed takes no child with it: a worker would wait for work that never comes,
+    and dbt would go on writing to a database that the next run believes to be its own. Call it in
+    the child, once; a thread checks twice a second.
 
     Args:
         parent: id of the process that has started this one. Not looked up here, since a parent
@@ -40,7 +40,7 @@ def die_with_named_parent() -> None:
 
 def _watch(parent: int) -> None:
     while True:
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_CHECK_SECONDS)
         _die_without(parent)
 
 

@@ -1,4 +1,4 @@
-"""A line of progress from wherever work is done to whoever watches; nobody watches by default."""
+"""Lines of progress, from the code that does the work to a function that shows them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ _on_progress: ContextVar[OnProgress | None] = ContextVar("sequen_progress", defa
 
 
 def emit(stage: str, message: str) -> None:
-    """Tell the watcher, if there is one, what `stage` has just done."""
+    """Pass on what `stage` has just done, if a function listens."""
     on_progress = _on_progress.get()
     if on_progress is not None:
         on_progress(stage, message)
@@ -18,7 +18,7 @@ def emit(stage: str, message: str) -> None:
 
 @contextmanager
 def listening(on_progress: OnProgress) -> Iterator[None]:
-    """Have `watcher(stage, message)` called for all work done inside the block."""
+    """Have `on_progress(stage, message)` called for all work done inside the block."""
     token = _on_progress.set(on_progress)
     try:
         yield

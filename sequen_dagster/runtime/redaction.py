@@ -14,7 +14,8 @@ from pandera.errors import SchemaError, SchemaErrors
 from sequen_dagster.errors import FaultError
 
 _PACKAGE: Final = Path(__file__).parents[1]
-# What DuckDB says about the values it met. Files, locks, names and SQL it tells by other classes.
+# What DuckDB says about the values it met. Errors of files, locks, names and SQL are of other
+# classes.
 _ENGINE: Final = (
     duckdb.DataError,
     duckdb.IntegrityError,
@@ -48,22 +49,24 @@ def without_values() -> Iterator[None]:
 
     Raises:
         duckdb.Error: of the class that the engine raised, with the place in the code for a text.
-        FaultError: likewise, of whatever else was raised.
+        FaultError: with the place in the code, of whatever else was raised.
     """
     try:
         yield
     except _ENGINE as error:
-        raise type(error)(_described(error)) from None
+        raise type(error)(_describe_error(error)) from None
     except _CODE as error:
-        raise FaultError(_described(error)) from None
+        raise FaultError(_describe_error(error)) from None
 
 
-def _described(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     kind = type(error).__name__
-    return f"{kind} in {_place(error.__traceback__)}. Its text may quote events and is not shown."
+    return (
+        f"{kind} in {_find_place(error.__traceback__)}. Its text may quote events and is not shown."
+    )
 
 
-def _place(traceback: TracebackType | None) -> str:
+def _find_place(traceback: TracebackType | None) -> str:
     """The innermost line of our own code on the way to an exception."""
     lines = [
         (Path(frame.f_code.co_filename), number)
