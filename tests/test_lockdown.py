@@ -108,8 +108,8 @@ def test_dbt_model_reaches_nothing_outside(
         check=False,
     )
 
-    told = json.loads((home_of(settings).dbt.target / "run_results.json").read_text())
-    models = [one for one in told["results"] if one["unique_id"].startswith("model.")]
+    results = json.loads((home_of(settings).dbt.target / "run_results.json").read_text())
+    models = [one for one in results["results"] if one["unique_id"].startswith("model.")]
     failed = {one["unique_id"].split(".")[-1]: one["message"] for one in models}
     assert failed.pop("harmless") == "OK"
     assert sorted(failed) == sorted(f"hostile_{number}" for number in range(len(hostile)))
