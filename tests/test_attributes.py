@@ -10,7 +10,12 @@ from sequen_dagster.errors import SettingsError
 from sequen_dagster.marts.overrides import check_overrides
 from sequen_dagster.marts.warehouse import connect, create_raw_tables, load_overrides
 from sequen_dagster.settings import SequenSettings, load_settings
-from sequen_dagster.settings.completeness import AttributeOverride, read_overrides
+from sequen_dagster.settings.completeness import (
+    AttributeOverride,
+    Detector,
+    Scope,
+    read_overrides,
+)
 from support.histories import after, clicked, event
 from support.homes import settings_of
 from support.lake import home_of
@@ -26,13 +31,18 @@ def written(tmp_path: Path, text: str) -> Path:
 def test_file_gives_what_is_not_empty(tmp_path: Path) -> None:
     path = written(
         tmp_path,
-        "attribute,threshold,aliases,waived,min_events\n"
-        "geolocation,0.5,geo.zip|place,,\npush_notifications,,,true,3\n",
+        "attribute,threshold,aliases,waived,min_events,detectors,applies_to\n"
+        'geolocation,0.5,"[""geo.zip"", ""place""]",,,,\n'
+        "push_notifications,,pushed,true,3,,\n"
+        'cart_content,,,,,"[{""field"": [""a"", ""b""]}]","[{""type"": ""click""}]"\n',
     )
 
     assert read_overrides(path) == {
         "geolocation": AttributeOverride(threshold=Decimal("0.5"), aliases=("geo.zip", "place")),
-        "push_notifications": AttributeOverride(waived=True, min_events=3),
+        "push_notifications": AttributeOverride(aliases=("pushed",), waived=True, min_events=3),
+        "cart_content": AttributeOverride(
+            detectors=(Detector(field=("a", "b")),), applies_to=(Scope(type="click"),)
+        ),
     }
 
 
@@ -47,7 +57,13 @@ def test_file_gives_what_is_not_empty(tmp_path: Path) -> None:
         ("attribute,tier\n<b>,good\n", "line 2, attribute: String should match"),
         ("attribute,threshold\nx,0\n", "line 2, threshold: Input should be greater than 0"),
         ("attribute,threshold\nx,1.000001\n", "line 2, threshold: Input should be less than"),
-        ("attribute,detectors\nx,field:\n", "line 2, detectors: String should match"),
+        ("attribute,aliases\nx,a|b\n", 'aliases: must be JSON, such as ["store.region", '),
+        ("attribute,detectors\nx,field:q|type:z\n", 'detectors: must be JSON, such as [{"field"'),
+        ("attribute,applies_to\nx,click\n", 'applies_to: must be JSON, such as [{"type"'),
+        (
+            "attribute,detectors\nx,[{}]\n",
+            "line 2, detectors.0: Value error, must name exactly one",
+        ),
         ("attribute,example\nx,{}\n", "must be an event as JSON"),
     ],
 )
@@ -111,12 +127,57 @@ def test_whole_attribute_of_ones_own_is_taken(tmp_path: Path) -> None:
     check_overrides(overridden(tmp_path, mine={"tier": "good", "kind": "event", "aliases": ["x"]}))
 
 
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        ({"detectors": "field:q|type:x"}, r'must be a list, such as \[{"field": "page_id"}'),
+        ({"applies_to": "click"}, r'must be a list, such as \[{"type": "page_view"'),
+        ({"detectors": [{"field": "q", "type": "x"}]}, "must name exactly one of field, reserved"),
+        ({"detectors": [{"type": "x", "value": "y"}]}, "value belongs to a field"),
+        ({"detectors": [{"field": "<b>"}]}, "String should match"),
+        ({"applies_to": [{"page_type": ["a"]}]}, "must name the type of the events"),
+        ({"applies_to": [{"type": "x", "page_type": ["a"], "click_type": ["b"]}]}, "name one of"),
+        ({"applies_to": [{"type": "click", "is_session_first": True}]}, "stands alone"),
+    ],
+)
+def test_rules_that_are_not_whole_are_refused(
+    tmp_path: Path, override: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        overridden(tmp_path, geolocation=override)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "override", "problem"),
+    [
+        ("push_notifications", {"detectors": [{"reserved": "rank"}]}, "detector reserved"),
+        ("push_notifications", {"detectors": [{"dwell_time_event": True}]}, "dwell_time_event"),
+        ("push_notifications", {"applies_to": [{"is_session_first": True}]}, "is_session_first"),
+        ("geolocation", {"detectors": [{"field": "q", "value": "x"}]}, "a field's value"),
+        ("geolocation", {"detectors": [{"reserved": "colour"}]}, "reserved field colour"),
+    ],
+)
+def test_rules_that_the_kind_cannot_have_are_refused(
+    tmp_path: Path, attribute: str, override: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(
+        SettingsError, match=rf"completeness.{attribute}: .* cannot have .*{problem}"
+    ):
+        check_overrides(overridden(tmp_path, **{attribute: override}))
+
+
 def test_overrides_are_rows_of_the_warehouse(tmp_path: Path) -> None:
     # Quotes and braces are data there, neither SQL nor a template.
     settings = overridden(
         tmp_path,
         geolocation={"aliases": ["geo.zip", "place"], "why": "it's {{ 7 * 7 }}"},
-        mine={"tier": "best", "kind": "event", "detectors": "type:a b", "min_events": 2},
+        mine={
+            "tier": "best",
+            "kind": "event",
+            "detectors": [{"type": "a b"}],
+            "applies_to": [{"type": "click", "click_type": ["x", "y"]}, {}],
+            "min_events": 2,
+        },
     )
     home_of(settings).make()
     with connect(settings) as warehouse:
@@ -124,13 +185,31 @@ def test_overrides_are_rows_of_the_warehouse(tmp_path: Path) -> None:
         load_overrides(settings, warehouse)
         load_overrides(settings, warehouse)
         rows = warehouse.execute(
-            "select attribute, tier, detectors, more_detectors, why, min_events"
+            "select attribute, tier, why, min_events"
             " from raw.completeness_overrides order by attribute"
+        ).fetchall()
+        detectors = warehouse.execute(
+            "select attribute, detector_number, detector, name, type, value, is_added"
+            " from raw.completeness_override_detectors order by all"
+        ).fetchall()
+        scopes = warehouse.execute(
+            "select attribute, scope, type, field, value"
+            " from raw.completeness_override_scopes order by all"
         ).fetchall()
 
     assert rows == [
-        ("geolocation", None, None, "field:geo.zip|field:place", "it's {{ 7 * 7 }}", None),
-        ("mine", "best", "type:a b", None, None, 2),
+        ("geolocation", None, "it's {{ 7 * 7 }}", None),
+        ("mine", "best", None, 2),
+    ]
+    assert detectors == [
+        ("geolocation", 1, "field", "geo.zip", None, None, True),
+        ("geolocation", 2, "field", "place", None, None, True),
+        ("mine", 1, "type", None, None, "a b", False),
+    ]
+    assert scopes == [
+        ("mine", "every_event", None, None, None),
+        ("mine", "type", "click", "click_type", "x"),
+        ("mine", "type", "click", "click_type", "y"),
     ]
 
 
@@ -141,11 +220,11 @@ def test_changed_attributes_are_measured_as_changed(
         tmp_path,
         geolocation={"aliases": ["zip"], "threshold": "0.5"},
         search_query={"waived": True},
-        logged_in={"detectors": "field:member"},
+        logged_in={"detectors": [{"field": "member"}]},
         mine={
             "tier": "good",
             "kind": "field",
-            "applies_to": "click[click_type=like]",
+            "applies_to": [{"type": "click", "click_type": ["like"]}],
             "aliases": ["shade"],
             "threshold": "1",
         },

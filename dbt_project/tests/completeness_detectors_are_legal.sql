@@ -17,11 +17,11 @@ reserved_names as (
 detectors_checked as (
     select
         int_completeness_detectors.attribute,
-        int_completeness_detectors.detector_text,
+        int_completeness_detectors.detector_number,
         case int_completeness_detectors.detector
             when 'field'
                 then
-                    coalesce(int_completeness_detectors.paths, '') <> ''
+                    coalesce(int_completeness_detectors.path, '') <> ''
                     and (
                         int_completeness_detectors.expected_value is null
                         or int_completeness_detectors.kind = 'event'

@@ -1,6 +1,6 @@
 {#- Dagster shows the test as a check of this one of its tables. -#}
 {{ config(meta={"dagster": {"ref": {"name": "int_completeness_scopes"}}}) }}
-{# A clause that no rule reads would apply to nothing, or to more than was meant. #}
+{# A scope that no rule reads would apply to nothing, or to more than was meant. #}
 with
 
 int_completeness_attributes as (
@@ -14,7 +14,7 @@ int_completeness_scopes as (
 scopes_checked as (
     select
         int_completeness_scopes.attribute,
-        int_completeness_scopes.clause,
+        int_completeness_scopes.scope,
         (
             int_completeness_scopes.field is null
             and int_completeness_scopes.field_value is null

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Final
 
 from sequen_dagster.errors import SettingsError
+from sequen_dagster.fields import COUNTED_FIELDS
 from sequen_dagster.marts.project import project_dir
 from sequen_dagster.settings import MartsSettings
+from sequen_dagster.settings.completeness import AttributeOverride
 
+_OF_KIND_FIELD: Final = ("reserved", "resolved_page_view", "dwell_time_event")
 _SEED: Final = Path("seeds") / "completeness_attributes.csv"
 
 
@@ -25,7 +28,7 @@ def check_overrides(settings: MartsSettings) -> None:
     for attribute, override in settings.completeness.items():
         kind = override.kind or kinds.get(attribute)
         needed = () if attribute in kinds else ("tier", "kind")
-        has_detectors = override.detectors or override.more_detectors or attribute in kinds
+        has_detectors = override.detectors or override.aliases or attribute in kinds
         missing = [name for name in needed if getattr(override, name) is None]
         missing += [] if has_detectors else ["detectors (or aliases)"]
         is_new_field = kind == "field" and kinds.get(attribute) != "field"
@@ -36,3 +39,34 @@ def check_overrides(settings: MartsSettings) -> None:
                 f"since the seed has none. Its attributes are {', '.join(sorted(kinds))}."
             )
             raise SettingsError(message)
+        _check_kind(attribute, kind, override)
+
+
+def _check_kind(attribute: str, kind: str | None, override: AttributeOverride) -> None:
+    """Refuse detectors and scopes that attributes of the kind cannot have."""
+    wrong = [
+        f"detector {row['detector']}"
+        for row in override.detector_rows()
+        if row["detector"] in _OF_KIND_FIELD and kind == "event"
+    ]
+    wrong += [
+        "a field's value"
+        for row in override.detector_rows()
+        if row["detector"] == "field" and row["value"] is not None and kind == "field"
+    ]
+    wrong += [
+        f"reserved field {row['name']}"
+        for row in override.detector_rows()
+        if row["detector"] == "reserved" and row["name"] not in COUNTED_FIELDS
+    ]
+    wrong += [
+        "is_session_first"
+        for row in override.scope_rows()
+        if row["scope"] == "session_first_page_view" and kind == "event"
+    ]
+    if wrong:
+        message = (
+            f"Bad settings. completeness.{attribute}: an attribute of kind {kind} cannot have "
+            f"{', '.join(sorted(set(wrong)))}."
+        )
+        raise SettingsError(message)

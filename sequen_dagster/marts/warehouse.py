@@ -65,15 +65,28 @@ _OVERRIDE_COLUMNS: Final = {
     "attribute": "varchar",
     "tier": "varchar",
     "kind": "varchar",
-    "applies_to": "varchar",
-    "detectors": "varchar",
-    "more_detectors": "varchar",
     "why": "varchar",
     "fix": "varchar",
     "example": "varchar",
     "threshold": "decimal(9, 6)",
     "min_events": "bigint",
     "waived": "boolean",
+}
+_OVERRIDE_DETECTOR_COLUMNS: Final = {
+    "attribute": "varchar",
+    "detector": "varchar",
+    "name": "varchar",
+    "type": "varchar",
+    "value": "varchar",
+    "detector_number": "integer",
+    "is_added": "boolean",
+}
+_OVERRIDE_SCOPE_COLUMNS: Final = {
+    "attribute": "varchar",
+    "scope": "varchar",
+    "type": "varchar",
+    "field": "varchar",
+    "value": "varchar",
 }
 _VIOLATION_COLUMNS: Final = {
     "batch_id": "varchar",
@@ -206,11 +219,18 @@ def load_overrides(settings: MartsSettings, warehouse: duckdb.DuckDBPyConnection
         warehouse: from `connect`, with the raw tables; hold `writer_lock`.
     """
     with transaction(warehouse):
-        warehouse.execute("delete from raw.completeness_overrides")
+        for table in ("overrides", "override_detectors", "override_scopes"):
+            warehouse.execute(f"delete from raw.completeness_{table}")  # noqa: S608  # our own names
         for attribute, override in settings.completeness.items():
-            values = {"attribute": attribute, "more_detectors": override.more_detectors}
-            named = override.model_dump(exclude={"aliases"})
-            _insert_row(warehouse, "completeness_overrides", {**values, **named})
+            values = override.model_dump(exclude={"aliases", "applies_to", "detectors"})
+            parts = {
+                "completeness_overrides": [values],
+                "completeness_override_detectors": override.detector_rows(),
+                "completeness_override_scopes": override.scope_rows(),
+            }
+            for table, rows in parts.items():
+                for row in rows:
+                    _insert_row(warehouse, table, {"attribute": attribute, **row})
 
 
 def row_counts(warehouse: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -249,6 +269,8 @@ def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
         "uncompacted_batches": {"batch_id": "varchar"},
         "builds": _BUILD_COLUMNS,
         "completeness_overrides": _OVERRIDE_COLUMNS,
+        "completeness_override_detectors": _OVERRIDE_DETECTOR_COLUMNS,
+        "completeness_override_scopes": _OVERRIDE_SCOPE_COLUMNS,
     }
     wanted = {(name, column) for name, columns in tables.items() for column in columns}
     is_old = bool(held) and not wanted <= set(held)

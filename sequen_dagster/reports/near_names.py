@@ -3,7 +3,6 @@
 In: the published snapshot. Out: near misses, as `report.json` holds them.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
@@ -22,7 +21,6 @@ from sequen_dagster.reports.near_misses import (
 
 _SHOWN_OF_A_KIND: Final = 12
 _NAME_FIELDS: Final = ("type", "page_type", "click_type", "conversion_type")
-_CONDITION: Final = re.compile(r"\[(\w+)=([^\]]*)\]")
 
 Rows = list[dict[str, Any]]  # Any: what a query gives; the report's form checks it
 Names = dict[str, set[str]]
@@ -38,9 +36,10 @@ def near_misses(snapshot: duckdb.DuckDBPyConnection, fields: Rows) -> Rows:
     Returns:
         Near misses, the most frequent of each kind.
     """
-    rules = snapshot.execute(queries.DETECTORS).fetchall()
-    paths = {path for detectors, _ in rules for path in _list_paths(detectors)}
-    expected = expected_names(rules)
+    paths = {path for (path,) in snapshot.execute(queries.DETECTED_PATHS).fetchall()}
+    expected: Names = defaultdict(set)
+    for name, value in snapshot.execute(queries.EXPECTED_NAMES).fetchall():
+        expected[name].add(value)
     carried = {
         (field["type"], field["field"])
         for field in fields
@@ -59,42 +58,6 @@ def near_misses(snapshot: duckdb.DuckDBPyConnection, fields: Rows) -> Rows:
         near_fields(custom, detectors=paths, carried=carried),
     ]
     return [one.model_dump() for of_a_kind in found for one in of_a_kind[:_SHOWN_OF_A_KIND]]
-
-
-def expected_names(rules: Iterable[tuple[str, str]]) -> Names:
-    """The names that count for some attribute, by the field that holds them.
-
-    Args:
-        rules: (detectors, clauses of applies_to), in the grammar of the seed.
-
-    Example:
-        >>> names = expected_names([("type:email_open|field:utm_medium=email", "*"),
-        ...                         ("field:q", "page_view[page_type=search|serp]")])
-        >>> sorted((field, sorted(one)) for field, one in names.items())
-        [('page_type', ['search', 'serp']), ('type', ['email_open']), ('utm_medium', ['email'])]
-    """
-    found: Names = defaultdict(set)
-    for detectors, applies_to in rules:
-        for detector in detectors.split("|"):
-            kind, _, argument = detector.strip().partition(":")
-            path, _, value = argument.partition("=")
-            if kind in _NAME_FIELDS:
-                found[kind].add(argument)
-            elif kind == "field" and value:
-                found[path].add(value)
-        for field, values in _CONDITION.findall(applies_to):
-            found[field].update(value.strip() for value in values.split("|"))
-    return found
-
-
-def _list_paths(detectors: str) -> list[str]:
-    """The paths of custom fields among an attribute's detectors."""
-    fields = [one for one in detectors.split("|") if one.startswith("field:")]
-    return [
-        path
-        for field in fields
-        for path in field.removeprefix("field:").partition("=")[0].split("+")
-    ]
 
 
 def _count_media(

@@ -381,9 +381,15 @@ NEAR_IDS: Final = """
         if field != "id"
     )
 )
-DETECTORS: Final = """
-    select distinct detectors, applies_to
-    from rpt_completeness_attributes where source = '(all)' and period = 'recent'
+# The names that count for some attribute, by the field that holds them.
+EXPECTED_NAMES: Final = """
+    select if(detector = 'field', name, detector) as field, value
+    from rpt_completeness_detectors where value is not null
+    union
+    select field, value from rpt_completeness_scopes where field <> ''
+"""
+DETECTED_PATHS: Final = """
+    select distinct name from rpt_completeness_detectors where detector = 'field'
 """
 STALE: Final = """
     select path from rpt_batches

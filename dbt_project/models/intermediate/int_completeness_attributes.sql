@@ -8,17 +8,13 @@ stg_completeness_overrides as (
     select * from {{ ref('stg_completeness_overrides') }}
 ),
 
-{# What a user sets takes the place of what the seed says, a column each; detectors may be added. #}
+{# What a user sets takes the place of what the seed says, a column each. #}
 attributes_overridden as (
     select
         coalesce(completeness_attributes.attribute, stg_completeness_overrides.attribute)
             as attribute,
         coalesce(stg_completeness_overrides.tier, completeness_attributes.tier) as tier,
         coalesce(stg_completeness_overrides.kind, completeness_attributes.kind) as kind,
-        coalesce(stg_completeness_overrides.applies_to, completeness_attributes.applies_to, '*')
-            as applies_to,
-        coalesce(stg_completeness_overrides.detectors, completeness_attributes.detectors, '')
-        || coalesce('|' || stg_completeness_overrides.more_detectors, '') as detectors,
         coalesce(stg_completeness_overrides.why, completeness_attributes.why) as why,
         coalesce(stg_completeness_overrides.fix, completeness_attributes.fix) as fix,
         coalesce(stg_completeness_overrides.example, completeness_attributes.example) as example,
@@ -38,8 +34,6 @@ attributes_ranked as (
         attribute,
         tier,
         kind,
-        applies_to,
-        detectors,
         why,
         fix,
         example,

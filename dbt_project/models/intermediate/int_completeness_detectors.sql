@@ -4,62 +4,65 @@ int_completeness_attributes as (
     select * from {{ ref('int_completeness_attributes') }}
 ),
 
-detectors_split as (
-    select
-        int_completeness_attributes.attribute,
-        int_completeness_attributes.kind,
-        trim(detectors.detector_text) as detector_text
-    from int_completeness_attributes
-    {{ cross_join_unnest(
-        split_text('int_completeness_attributes.detectors', '|'), 'detectors', 'detector_text'
-    ) }}
+completeness_detectors as (
+    select * from {{ ref('completeness_detectors') }}
 ),
 
-detectors_parsed as (
-    select distinct
-        attribute,
-        kind,
-        detector_text,
-        split_part(detector_text, ':', 1) as detector,
-        {{ text_after('detector_text', ':') }} as argument
-    from detectors_split
-    where detector_text <> ''
+stg_completeness_override_detectors as (
+    select * from {{ ref('stg_completeness_override_detectors') }}
 ),
 
-detectors_named as (
+attributes_replaced as (
+    select distinct attribute
+    from stg_completeness_override_detectors
+    where not is_added
+),
+
+detectors_united as (
     select
         attribute,
-        kind,
-        detector_text,
+        'seed' as origin,
         detector,
-        case when detector = 'field' then split_part(argument, '=', 1) end as paths,
-        case when detector = 'reserved' then split_part(argument, '@', 1) end as field,
-        case
-            when detector = 'reserved' then nullif(split_part(argument, '@', 2), '')
-        end as type,
-        case
-            when detector = 'field' then nullif({{ text_after('argument', '=') }}, '')
-            when detector <> 'reserved' then nullif(argument, '')
-        end as expected_value
-    from detectors_parsed
+        name,
+        type,
+        value,
+        detector_number
+    from completeness_detectors
+    where attribute not in (select attributes_replaced.attribute from attributes_replaced)
+
+    union all
+
+    select
+        attribute,
+        'settings' as origin,
+        detector,
+        name,
+        type,
+        value,
+        detector_number
+    from stg_completeness_override_detectors
 ),
 
 detectors_compared as (
     select
-        attribute,
-        kind,
-        detector_text,
-        detector,
-        paths,
-        field,
-        type,
-        expected_value,
-        {{ compared_name('type', 'type') }} as compared_type,
+        detectors_united.attribute,
+        int_completeness_attributes.kind,
+        detectors_united.origin,
+        detectors_united.detector,
+        case when detectors_united.detector = 'field' then detectors_united.name end as path,
+        case when detectors_united.detector = 'reserved' then detectors_united.name end as field,
+        detectors_united.type,
+        detectors_united.value as expected_value,
+        {{ compared_name('type', 'detectors_united.type') }} as compared_type,
         case
-            when detector = 'type' then {{ compared_name('type', 'expected_value') }}
-            else {{ bare_name('expected_value') }}
-        end as compared_value
-    from detectors_named
+            when detectors_united.detector = 'type'
+                then {{ compared_name('type', 'detectors_united.value') }}
+            else {{ bare_name('detectors_united.value') }}
+        end as compared_value,
+        detectors_united.detector_number
+    from detectors_united
+    inner join int_completeness_attributes
+        on detectors_united.attribute = int_completeness_attributes.attribute
 )
 
 select * from detectors_compared

@@ -70,7 +70,7 @@ shapes_of_event_attributes as (
 value_detectors as (
     select
         attribute,
-        paths as path,
+        path,
         compared_value
     from event_detectors
     where detector = 'field' and expected_value is not null
@@ -183,7 +183,7 @@ looks_distinct as (
     from events_detected
 ),
 
-{# An attribute may have several clauses; one that applies is enough, so a semi-join. #}
+{# An attribute may have several scopes; one that applies is enough, so a semi-join. #}
 looks_in_scope as (
     select
         attribute,

@@ -12,21 +12,12 @@ field_detectors as (
     select
         attribute,
         kind,
-        detector_text,
-        {{ split_text('paths', '+') }} as path_list
+        origin,
+        path,
+        detector_number,
+        count(*) over (partition by attribute, origin, detector_number) as path_count
     from int_completeness_detectors
     where detector = 'field' and expected_value is null
-),
-
-detector_paths_exploded as (
-    select
-        field_detectors.attribute,
-        field_detectors.kind,
-        field_detectors.detector_text,
-        paths.detector_path,
-        {{ array_length('field_detectors.path_list') }} as path_count
-    from field_detectors
-    {{ cross_join_unnest('field_detectors.path_list', 'paths', 'detector_path') }}
 ),
 
 {#
@@ -35,23 +26,22 @@ detector_paths_exploded as (
 #}
 detectors_matched as (
     select
-        detector_paths_exploded.attribute,
-        detector_paths_exploded.detector_text,
+        field_detectors.attribute,
+        field_detectors.origin,
+        field_detectors.detector_number,
         int_property_paths.property_shape
-    from detector_paths_exploded
+    from field_detectors
     inner join int_property_paths
         on
-            detector_paths_exploded.detector_path
+            field_detectors.path
             in (int_property_paths.field, int_property_paths.looked_up_path)
     where
         case
-            when detector_paths_exploded.kind = 'field' then int_property_paths.is_carried
+            when field_detectors.kind = 'field' then int_property_paths.is_carried
             else not int_property_paths.is_falsy
         end
-    group by 1, 2, 3, detector_paths_exploded.path_count
-    having
-        count(distinct detector_paths_exploded.detector_path)
-        = detector_paths_exploded.path_count
+    group by 1, 2, 3, 4, field_detectors.path_count
+    having count(distinct field_detectors.path) = field_detectors.path_count
 ),
 
 shapes_carrying as (

@@ -1,7 +1,7 @@
 with
 
 value_detectors as (
-    select distinct paths as path
+    select distinct path
     from {{ ref('int_completeness_detectors') }}
     where kind = 'event' and detector = 'field' and expected_value is not null
 ),

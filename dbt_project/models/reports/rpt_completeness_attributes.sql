@@ -37,8 +37,6 @@ attributes_of_periods as (
         int_completeness_attributes.attribute,
         int_completeness_attributes.tier,
         int_completeness_attributes.kind,
-        int_completeness_attributes.applies_to,
-        int_completeness_attributes.detectors,
         int_completeness_attributes.why,
         int_completeness_attributes.fix,
         int_completeness_attributes.example,
@@ -86,8 +84,6 @@ statuses_decided as (
             'days_summed.applicable_events', 'attributes_of_periods.threshold',
             'attributes_of_periods.min_events'
         ) }} as status,
-        attributes_of_periods.applies_to,
-        attributes_of_periods.detectors,
         attributes_of_periods.why,
         attributes_of_periods.fix,
         attributes_of_periods.example,

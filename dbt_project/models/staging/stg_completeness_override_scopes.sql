@@ -1,0 +1,7 @@
+with
+
+source as (
+    select * from {{ source('raw', 'completeness_override_scopes') }}
+)
+
+select * from source
