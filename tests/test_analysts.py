@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 import pytest
 
+from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.catalog import TableCatalog
 from sequen_dagster.marts.project import manifest_path, project_dir, sources_fingerprint
-from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.simulate import Truth
 
@@ -54,7 +54,7 @@ def tables(demo: SequenSettings, manifest: dict[str, Any]) -> dict[str, dict[str
 @pytest.fixture(scope="module")
 def snapshot(demo: SequenSettings) -> Iterator[duckdb.DuckDBPyConnection]:
     """The snapshot that a real run over simulated exports has published."""
-    with duckdb.connect(snapshot_path(demo), read_only=True) as connection:
+    with duckdb.connect(Home(demo.home).serving.snapshot, read_only=True) as connection:
         yield connection
 
 

@@ -22,10 +22,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sequen_dagster.home.layout import Home
 from sequen_dagster.lake.commits import Batch, RecordCounts
 from sequen_dagster.lake.drain import FileFailure
 from sequen_dagster.operations.run import run_pipeline
-from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
 from support.builders import RECEIVED_AT, event, good
 from support.homes import set_modified_at, settings_of
@@ -479,7 +479,7 @@ def test_tables_are_built_of_the_corpus(taken: Taken) -> None:
     outcome = run_pipeline(taken.settings)
 
     assert (outcome.failures, outcome.failed_checks) == ((), ())
-    with duckdb.connect(snapshot_path(taken.settings), read_only=True) as snapshot:
+    with duckdb.connect(Home(taken.settings.home).serving.snapshot, read_only=True) as snapshot:
         shown = snapshot.execute(
             "select path, records_read, accepted, quarantined, blank_lines from rpt_batches"
         ).fetchall()

@@ -15,7 +15,7 @@ from sequen_dagster.marts import project
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports import dbt_docs
-from sequen_dagster.reports.dbt_docs import Docs, copy_readme, docs_path, write_docs
+from sequen_dagster.reports.dbt_docs import Docs, copy_readme, write_docs
 from sequen_dagster.settings import SequenSettings
 from support.builders import event
 from support.homes import settings_of, write_events
@@ -63,7 +63,7 @@ def artifacts_in(page: str) -> list[dict[str, Any]]:
 def test_page_is_made_once(generated: SequenSettings) -> None:
     first, second = write_docs(generated), write_docs(generated)
 
-    assert first == Docs(docs_path(generated), is_rebuilt=True)
+    assert first == Docs(Home(generated.home).serving.docs, is_rebuilt=True)
     assert second == replace(first, is_rebuilt=False)
     assert [part.name for part in first.path.parent.iterdir()] == ["index.html"]
 
@@ -126,7 +126,7 @@ def test_page_that_dbt_has_changed_is_refused_and_the_old_one_stays(
 
     with pytest.raises(BuildError, match="release of dbt-core"):
         write_docs(generated)
-    assert docs_path(generated).read_bytes() == before
+    assert Home(generated.home).serving.docs.read_bytes() == before
 
 
 @pytest.mark.parametrize("has_readme", [True, False])
@@ -160,7 +160,7 @@ def test_docs_of_a_run_show_all_models_and_nothing_of_events_or_this_machine(
     write_events(settings, "file-of-an-exporter.jsonl", event(**fields))
 
     outcome = run_pipeline(settings)
-    page = docs_path(settings).read_text(encoding="utf-8")
+    page = Home(settings.home).serving.docs.read_text(encoding="utf-8")
     again = write_docs(settings)
 
     assert (outcome.is_success, outcome.failures) == (True, ())
@@ -174,7 +174,7 @@ def test_docs_of_a_run_show_all_models_and_nothing_of_events_or_this_machine(
     for sign in (CANARY, value, "pwned", "of-an-event", "of-an-exporter", str(tmp_path)):
         assert sign not in page, sign
     assert re.findall(rf"{project.project_dir()}|{Path.home()}/", page) == []
-    assert docs_path(settings).stat().st_mode & 0o777 == 0o600
+    assert Home(settings.home).serving.docs.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.slow
@@ -189,4 +189,4 @@ def test_failure_of_dbt_says_where_to_look_and_quotes_nothing(tmp_path: Path) ->
     with pytest.raises(BuildError, match=r"dbt/target/dbt\.log") as caught:
         write_docs(settings)
     assert str(tmp_path) not in str(caught.value)
-    assert not docs_path(settings).exists()
+    assert not Home(settings.home).serving.docs.exists()

@@ -15,11 +15,12 @@ import pytest
 
 from sequen_dagster.errors import StorageError
 from sequen_dagster.home.durable import storage_reason, writing
-from sequen_dagster.home.layout import Lake
+from sequen_dagster.home.layout import Home, Lake
 from sequen_dagster.lake.commits import Commit, read_commits, write_commit
 from sequen_dagster.marts.warehouse import Loaded, connect, load_commits
-from sequen_dagster.reports.publish import publish, snapshot_path
-from sequen_dagster.reports.training import write_training_set
+from sequen_dagster.reports.options import report_options
+from sequen_dagster.reports.publish import publish
+from sequen_dagster.reports.training import TrainingSet, write_training_set
 from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.settings import SequenSettings
 from support.builders import event
@@ -52,11 +53,17 @@ def write_snapshot(settings: SequenSettings) -> None:
     """A published snapshot with an impression."""
     snapshot = Snapshot()
     snapshot.impression("i", START, "uid:u1")
-    path = snapshot_path(settings)
+    path = Home(settings.home).serving.snapshot
     path.parent.mkdir(parents=True)
     with duckdb.connect(path) as connection:
         snapshot.write(connection)
         create_views(connection)
+
+
+def write_set(settings: SequenSettings) -> TrainingSet:
+    return write_training_set(
+        Home(settings.home).serving, report_options(settings), training_columns()
+    )
 
 
 def write_noise(settings: SequenSettings, path: str, *, events: int) -> Path:
@@ -173,14 +180,15 @@ def test_snapshot_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 10)
     publish(settings, ["fct_events"])
-    before = snapshot_path(settings).read_bytes()
+    path = Home(settings.home).serving.snapshot
+    before = path.read_bytes()
     fill(settings, 200_000)
 
     with files_of_at_most(len(before)), pytest.raises(StorageError, match="File too large"):
         publish(settings, ["fct_events"])
 
-    assert snapshot_path(settings).read_bytes() == before
-    assert [part.name for part in snapshot_path(settings).parent.iterdir()] == ["sequen.duckdb"]
+    assert path.read_bytes() == before
+    assert [part.name for part in path.parent.iterdir()] == ["sequen.duckdb"]
     assert publish(settings, ["fct_events"]).row_counts == {"fct_events": 200_000}
 
 
@@ -205,15 +213,15 @@ def test_report_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
 def test_training_set_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_snapshot(settings)
-    path = write_training_set(settings, training_columns()).path
+    path = write_set(settings).path
     before = path.read_bytes()
 
     with files_of_at_most(1_000), pytest.raises(StorageError, match="training set: File too large"):
-        write_training_set(settings, training_columns())
+        write_set(settings)
 
     assert path.read_bytes() == before
     assert sorted(part.name for part in path.parent.iterdir()) == [path.name, "manifest.json"]
-    assert write_training_set(settings, training_columns()).path.read_bytes() == before
+    assert write_set(settings).path.read_bytes() == before
 
 
 @pytest.fixture
@@ -283,7 +291,7 @@ def test_what_is_published_is_flushed_before_it_takes_its_name(
     fill(settings, 3)
 
     publish(settings, ["fct_events"])
-    write_report_file(snapshot_path(settings).with_name("report.md"), "text")
+    write_report_file(Home(settings.home).serving.snapshot.with_name("report.md"), "text")
 
     assert order == [
         ("flush", "serving/.sequen.duckdb.tmp"),
@@ -302,7 +310,7 @@ def test_training_set_is_flushed_before_it_takes_its_name(
     settings = settings_of(tmp_path)
     write_snapshot(settings)
 
-    write_training_set(settings, training_columns())
+    write_set(settings)
 
     folder = "serving/training"
     assert order == [

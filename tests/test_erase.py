@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sequen_dagster.cli.main import main
+from sequen_dagster.home.layout import Home
 from sequen_dagster.lake.commits import current_batches, read_commits
 from sequen_dagster.lake.erasures import read_erasure_list, read_erasures
 from sequen_dagster.marts.compaction import compact
@@ -22,7 +23,6 @@ from sequen_dagster.marts.verify import verify
 from sequen_dagster.marts.warehouse import connect, load_commits
 from sequen_dagster.operations.erase import erase_people
 from sequen_dagster.operations.run import run_pipeline
-from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
 from support.builders import event
 from support.homes import Kept, settings_of, write_events, write_text
@@ -98,7 +98,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 def rows(settings: SequenSettings, query: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(snapshot_path(settings), read_only=True) as snapshot:
+    with duckdb.connect(Home(settings.home).serving.snapshot, read_only=True) as snapshot:
         return snapshot.execute(query).fetchall()
 
 

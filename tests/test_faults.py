@@ -10,10 +10,10 @@ import duckdb
 import polars as pl
 import pytest
 
+from sequen_dagster.home.layout import Home
 from sequen_dagster.lake.assets import build_lake_assets
 from sequen_dagster.lake.commits import RecordCounts
 from sequen_dagster.operations.run import run_pipeline
-from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
 from support.builders import RECEIVED_AT, event
 from support.homes import set_modified_at, settings_of, write_events, write_text
@@ -48,7 +48,7 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
 
 
 def rows(settings: SequenSettings, query: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(snapshot_path(settings), read_only=True) as snapshot:
+    with duckdb.connect(Home(settings.home).serving.snapshot, read_only=True) as snapshot:
         return snapshot.execute(query).fetchall()
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from sequen_dagster.home.layout import Home
 from sequen_dagster.operations.run import run_pipeline
-from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import load_settings
 from support.histories import Row, after
 from support.replay import Load, Recording, SmallWarehouse, shared_recording
@@ -297,5 +297,5 @@ def test_fix_in_the_files_themselves_gains_what_the_report_says(
     outcome = run_pipeline(settings)
 
     assert outcome.failures == ()
-    with duckdb.connect(snapshot_path(settings), read_only=True) as snapshot:
+    with duckdb.connect(Home(settings.home).serving.snapshot, read_only=True) as snapshot:
         assert tiers_of(snapshot) == promised(fix)

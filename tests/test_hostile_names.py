@@ -16,7 +16,6 @@ import pytest
 
 from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.warehouse import connect
-from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
 from support.builders import event
 from support.homes import settings_of, write_events
@@ -116,7 +115,7 @@ def run(settings: SequenSettings, folder: Path, *options: str) -> str:
 @pytest.mark.slow
 @pytest.mark.bad_input(27, 28, 29, 30, 31, 32, 33)
 def test_names_are_text_from_file_to_report(ran: Ran) -> None:
-    with duckdb.connect(snapshot_path(ran.settings), read_only=True) as snapshot:
+    with duckdb.connect(Home(ran.settings.home).serving.snapshot, read_only=True) as snapshot:
         events = snapshot.execute(
             "select source_file, type, uid, properties from fct_events order by id"
         ).fetchall()

@@ -7,8 +7,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from sequen_dagster.home.layout import Home
 from sequen_dagster.operations.run import RunOutcome, run_pipeline
-from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings, load_settings
 from support.coverage_by_hand import accepted_of, by_hand, reported
 
@@ -58,7 +58,7 @@ def run_on(test_data: Path, name: str, tmp_path: Path) -> tuple[SequenSettings, 
 def check(settings: SequenSettings, outcome: RunOutcome, answers: Answers) -> None:
     assert outcome.failures == ()
     assert outcome.failed_checks == ()
-    with duckdb.connect(snapshot_path(settings), read_only=True) as snapshot:
+    with duckdb.connect(Home(settings.home).serving.snapshot, read_only=True) as snapshot:
 
         def one(query: str) -> Any:
             row = snapshot.execute(query).fetchone()
@@ -99,7 +99,7 @@ def check_coverage(settings: SequenSettings, outcome: RunOutcome, files: Path) -
     """What the report and its tables say is what the files say, counted by hand."""
     counts = by_hand(accepted_of(files))
     assert reported(outcome.summary, counts) == counts
-    with duckdb.connect(snapshot_path(settings), read_only=True) as snapshot:
+    with duckdb.connect(Home(settings.home).serving.snapshot, read_only=True) as snapshot:
         measured = snapshot.execute(
             "select attribute, coverage from rpt_completeness_attributes"
             " where source = 'default' and period = 'recent' and applicable_events > 0"

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import duckdb
 
+from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.warehouse import connect
-from sequen_dagster.reports.publish import publish, snapshot_path
+from sequen_dagster.reports.publish import publish
 from sequen_dagster.settings import SequenSettings
 from support.homes import settings_of
 from support.lake import home_of
@@ -43,19 +44,19 @@ def test_snapshot_is_replaced_while_another_reads_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 3)
     publish(settings, ["fct_events", "fct_hidden"])
-    with duckdb.connect(snapshot_path(settings), read_only=True) as reader:
+    with duckdb.connect(Home(settings.home).serving.snapshot, read_only=True) as reader:
         fill(settings, 5)
         publish(settings, ["fct_events", "fct_hidden"])
 
         assert reader.execute("select count(*) from fct_events").fetchone() == (3,)
 
-    assert tables(snapshot_path(settings)) == [("fct_events", 5)]
+    assert tables(Home(settings.home).serving.snapshot) == [("fct_events", 5)]
 
 
 def test_snapshot_leaves_nothing_unfinished(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 1)
-    leftover = snapshot_path(settings).with_name(".sequen.duckdb.tmp")
+    leftover = Home(settings.home).serving.snapshot.with_name(".sequen.duckdb.tmp")
     leftover.parent.mkdir(parents=True)
     leftover.write_bytes(b"half")
 

@@ -9,7 +9,6 @@ import pytest
 
 from sequen_dagster.home.layout import Home
 from sequen_dagster.operations.run import run_pipeline
-from sequen_dagster.reports.publish import snapshot_path
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.simulate import Truth
 from support.builders import event
@@ -17,7 +16,7 @@ from support.homes import settings_of, write_events, write_text
 
 
 def rows(settings: SequenSettings, query: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(snapshot_path(settings), read_only=True) as snapshot:
+    with duckdb.connect(Home(settings.home).serving.snapshot, read_only=True) as snapshot:
         return snapshot.execute(query).fetchall()
 
 

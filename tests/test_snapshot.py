@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from sequen_dagster.home.layout import Home
 from sequen_dagster.marts import dbt, project
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.operations.run import run_pipeline
-from sequen_dagster.reports.publish import publish, snapshot_path
+from sequen_dagster.reports.publish import publish
 from sequen_dagster.settings import SequenSettings
 from support.builders import event
 from support.crashes import environment
@@ -57,7 +58,7 @@ def test_snapshot_is_whole_whenever_another_opens_it(tmp_path: Path) -> None:
     fill(settings, 1)
     publish(settings, ["fct_events", "fct_sessions"])
     stop = tmp_path / "stop"
-    command = [sys.executable, "-c", READER, str(snapshot_path(settings)), str(stop)]
+    command = [sys.executable, "-c", READER, str(Home(settings.home).serving.snapshot), str(stop)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
         assert reader.stdout is not None
         first = reader.stdout.readline()

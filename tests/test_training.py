@@ -20,10 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sequen_dagster.cli.main import main
+from sequen_dagster.home.layout import Home
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.assets import TRAINING_SET, build_reports_assets
-from sequen_dagster.reports.publish import snapshot_path
-from sequen_dagster.reports.training import TrainingSet, training_dir, training_rows
+from sequen_dagster.reports.options import report_options
+from sequen_dagster.reports.training import TrainingSet, training_rows
 from sequen_dagster.reports.training import write_training_set as write_columns_of
 from sequen_dagster.reports.training_manifest import SPLITS
 from sequen_dagster.settings import SequenSettings, load_settings
@@ -50,7 +51,7 @@ def features() -> list[str]:
 
 
 def write_training_set(home: SequenSettings) -> TrainingSet:
-    return write_columns_of(home, training_columns())
+    return write_columns_of(Home(home.home).serving, report_options(home), training_columns())
 
 
 def _quoted(instant: datetime | str) -> str:
@@ -87,7 +88,7 @@ def cut_at(validation: float, test: float, until: float) -> Cuts:
 def write(folder: Path, snapshot: Snapshot) -> SequenSettings:
     """A home whose published snapshot is this one."""
     home = settings_of(folder)
-    path = snapshot_path(home)
+    path = Home(home.home).serving.snapshot
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(path) as connection:
         snapshot.write(connection)
@@ -447,7 +448,7 @@ def test_rows_in_another_order_give_the_same_file(
 def test_big_set_is_in_order_and_the_same_file_again(tmp_path: Path) -> None:
     # Of several groups of rows, which threads write side by side.
     home = write(tmp_path, Snapshot())
-    with duckdb.connect(snapshot_path(home)) as connection:
+    with duckdb.connect(Home(home.home).serving.snapshot) as connection:
         connection.execute(
             "insert into fct_impressions by name select 'i' || number as id, 'uid:u' || number % 97"
             " as visitor_key, timestamp '2025-07-14' + to_milliseconds(number * 7919 % 300007)"
@@ -477,7 +478,7 @@ def test_manifest_counts_what_the_file_holds(tmp_path: Path) -> None:
 
     written = write_training_set(home)
 
-    manifest = json.loads((training_dir(home) / "manifest.json").read_text())
+    manifest = json.loads((Home(home.home).serving.training / "manifest.json").read_text())
     assert manifest == written.manifest
     assert manifest["cuts"] == {
         "validation_from": "2025-07-14T09:20:00.000000Z",
@@ -544,13 +545,13 @@ def test_asset_reports_rows_by_split_and_no_value(tmp_path: Path) -> None:
     found = {name: value.value for name, value in labels.metadata.items()}
     assert found.pop("seconds") > 0
     assert found == {
-        "dagster/uri": str(training_dir(home) / "impressions.parquet"),
+        "dagster/uri": str(Home(home.home).serving.training / "impressions.parquet"),
         "dagster/row_count": 30,
         "train_rows": 7,
         "validation_rows": 1,
         "test_rows": 2,
         "unused_rows": 20,
-        "bytes": (training_dir(home) / "impressions.parquet").stat().st_size,
+        "bytes": (Home(home.home).serving.training / "impressions.parquet").stat().st_size,
     }
     assert not any(TRAIN in entry for entry in log)
 
@@ -574,21 +575,24 @@ def test_files_are_their_owners_alone(tmp_path: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         dg.materialize([asset], instance=instance)
 
-    modes = {path.name: path.stat().st_mode & 0o777 for path in training_dir(home).iterdir()}
+    modes = {
+        path.name: path.stat().st_mode & 0o777
+        for path in Home(home.home).serving.training.iterdir()
+    }
     assert modes == {"impressions.parquet": 0o600, "manifest.json": 0o600}
-    assert training_dir(home).stat().st_mode & 0o777 == 0o700
+    assert Home(home.home).serving.training.stat().st_mode & 0o777 == 0o700
 
 
 def test_what_a_killed_run_has_left_is_removed(tmp_path: Path) -> None:
     # It may hold a person who is to be erased.
     home = write(tmp_path, ten_of_each())
-    (training_dir(home) / ".spilled.tmp").mkdir(parents=True)
+    (Home(home.home).serving.training / ".spilled.tmp").mkdir(parents=True)
     for name in (".spilled.tmp/duckdb_temp_storage.tmp", ".impressions.parquet.tmp"):
-        (training_dir(home) / name).write_bytes(b"half")
+        (Home(home.home).serving.training / name).write_bytes(b"half")
 
     write_training_set(home)
 
-    left = sorted(path.name for path in training_dir(home).iterdir())
+    left = sorted(path.name for path in Home(home.home).serving.training.iterdir())
     assert left == ["impressions.parquet", "manifest.json"]
 
 
@@ -640,9 +644,9 @@ def run_on(folder: Path, exports: Path) -> SequenSettings:
 @pytest.mark.slow
 def test_media_site_gives_what_queries_by_hand_give(test_data: Path, tmp_path: Path) -> None:
     home = run_on(tmp_path, test_data / "ebnerd_test")
-    found = pl.read_parquet(training_dir(home) / "impressions.parquet")
+    found = pl.read_parquet(Home(home.home).serving.training / "impressions.parquet")
     cut_1, cut_2 = datetime(2023, 2, 27, 23, 48, 11), datetime(2023, 3, 1, 4, 13, 53)
-    with duckdb.connect(snapshot_path(home), read_only=True) as snapshot:
+    with duckdb.connect(Home(home.home).serving.snapshot, read_only=True) as snapshot:
         by_hand = snapshot.execute(
             """
             select id, visitor_key, original_timestamp, (
@@ -685,7 +689,7 @@ def test_erased_person_leaves_the_training_set(tmp_path: Path) -> None:
         event(id="o1", uid="other", **shown),
     )
     home = run_on(tmp_path, tmp_path / "exports")
-    path = training_dir(home) / "impressions.parquet"
+    path = Home(home.home).serving.training / "impressions.parquet"
     assert pl.read_parquet(path)["impression_id"].to_list() == ["o1", "x1", "x2"]
 
     arguments = ["erase", "--home", str(home.home), "--exports", str(tmp_path / "exports")]

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from sequen_dagster.home.layout import Home
 from sequen_dagster.operations.run import RunOutcome
-from sequen_dagster.reports.dbt_docs import docs_path
 from sequen_dagster.reports.rendering import describe_conflict, describe_repeats
 from sequen_dagster.runtime.text import counted, quoted
 from sequen_dagster.settings import SequenSettings
@@ -145,7 +144,7 @@ def _render_files(settings: SequenSettings) -> Panel:
     lines = [
         f"report     {home.serving.report_html}",
         f"snapshot   {home.serving.snapshot}",
-        *([f"docs       {docs_path(settings)}"] if settings.dbt_docs else []),
+        *([f"docs       {home.serving.docs}"] if settings.dbt_docs else []),
         f"training   {home.serving.training / 'impressions.parquet'}",
         f"warehouse  {home.warehouse}",
         f"lake       {home.lake.root}",

@@ -269,7 +269,9 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
         home = Home(settings.home)
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
         with locked, owner_only_files():
-            written = write_training_set(settings, columns)
+            written = write_training_set(
+                Home(settings.home).serving, report_options(settings), columns
+            )
         emit("reports", "training set")
         return dg.MaterializeResult(
             metadata={

@@ -55,11 +55,6 @@ class Docs:
     is_rebuilt: bool
 
 
-def docs_path(settings: SequenSettings) -> Path:
-    """The page of dbt's docs."""
-    return Home(settings.home).serving.docs
-
-
 def write_docs(settings: SequenSettings) -> Docs:
     """Write dbt's docs as one page, where what they show has changed.
 
@@ -74,7 +69,7 @@ def write_docs(settings: SequenSettings) -> Docs:
         LockTimeoutError: another program had the warehouse open for too long.
         StorageError: it cannot be written; the old one is still in place.
     """
-    target = docs_path(settings)
+    target = Home(settings.home).serving.docs
     stamp = _stamp_of(settings)
     if _stamp_in(target) == stamp:
         return Docs(target, is_rebuilt=False)

@@ -32,11 +32,6 @@ class Published:
     row_counts: dict[str, int]
 
 
-def snapshot_path(settings: SequenSettings) -> Path:
-    """The published database."""
-    return Home(settings.home).serving.snapshot
-
-
 def read_rows(
     snapshot: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()
 ) -> list[dict[str, Any]]:  # Any: values of any type
@@ -65,7 +60,7 @@ def publish(
         BuildError: the new file could not be closed cleanly; the old one is still in place.
         StorageError: there is no room for the new file; the old one is still in place.
     """
-    target = snapshot_path(settings)
+    target = Home(settings.home).serving.snapshot
     with (
         replace_database(target, "the snapshot", fail_points=_FAIL_POINTS) as unfinished,
         connect(settings, folders=[target.parent]) as warehouse,

@@ -22,9 +22,9 @@ from sequen_dagster.home.durable import (
     storage_reason,
     writing,
 )
-from sequen_dagster.home.layout import Home
+from sequen_dagster.home.layout import Serving
 from sequen_dagster.marts.catalog import TableColumn
-from sequen_dagster.reports.publish import snapshot_path
+from sequen_dagster.reports.options import ReportOptions
 from sequen_dagster.reports.training_manifest import (
     SPLITS,
     Manifest,
@@ -33,7 +33,6 @@ from sequen_dagster.reports.training_manifest import (
 from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.redaction import without_values
-from sequen_dagster.settings import SequenSettings
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,6 @@ class TrainingSet:
         return {name: self.manifest["splits"][name]["rows"] for name in SPLITS}
 
 
-def training_dir(settings: SequenSettings) -> Path:
-    """The folder of the training set."""
-    return Home(settings.home).serving.training
-
-
 def training_rows(snapshot: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
     """Every impression with its features, labels and split, ordered by time and id.
 
@@ -74,13 +68,16 @@ def training_rows(snapshot: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelatio
     return snapshot.sql("from training_rows order by original_timestamp, impression_id")
 
 
-def write_training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> TrainingSet:
+def write_training_set(
+    serving: Serving, options: ReportOptions, columns: Sequence[TableColumn]
+) -> TrainingSet:
     """Write the training set of the published snapshot in place of the old one.
 
-    Hold `writer_lock`: a set that began before somebody was erased would bring the person back.
+    Hold `writer_lock`: a set that began before an erasure would bring the person back.
 
     Args:
-        settings: the home.
+        serving: the folder of what people open, with the snapshot.
+        options: from `report_options`.
         columns: those of the view `training_impressions`, from `TableCatalog`.
 
     Returns:
@@ -89,15 +86,15 @@ def write_training_set(settings: SequenSettings, columns: Sequence[TableColumn])
     Raises:
         StorageError: there is no room for the new file; the old one is still in place.
     """
-    target = training_dir(settings) / "impressions.parquet"
+    target = serving.training / "impressions.parquet"
     unfinished = target.with_name(f".{target.name}.tmp")
-    with writing("the training set", settings.home):
+    with writing("the training set", serving.root):
         make_folder(target.parent)
     try:
-        with _opened(settings) as snapshot:
+        with _open_snapshot(serving, options) as snapshot:
             training_rows(snapshot).write_parquet(str(unfinished), compression="zstd")
-            manifest = describe(settings, snapshot, columns, unfinished)
-        with writing("the training set", settings.home):
+            manifest = describe(options, snapshot, columns, unfinished)
+        with writing("the training set", serving.root):
             with unfinished.open("rb") as handle:
                 os.fsync(handle.fileno())
             fail_point("reports.training_written")
@@ -105,30 +102,30 @@ def write_training_set(settings: SequenSettings, columns: Sequence[TableColumn])
             fsync_folder(target.parent)
         fail_point("reports.training_replaced")
     finally:
-        # Half a set is of no use, and may hold somebody who is to be erased.
+        # Half a set is of no use, and may hold a person who is to be erased.
         unfinished.unlink(missing_ok=True)
     write_report_file(target.with_name("manifest.json"), json.dumps(manifest, indent=2) + "\n")
     return TrainingSet(target, manifest)
 
 
 @contextmanager
-def _opened(settings: SequenSettings) -> Iterator[duckdb.DuckDBPyConnection]:
+def _open_snapshot(serving: Serving, options: ReportOptions) -> Iterator[duckdb.DuckDBPyConnection]:
     """The snapshot for reading; no file but those of the training set can be reached from it."""
-    folder = training_dir(settings)
-    # A place of its own: what a killed run leaves may hold somebody who is to be erased, and the
-    # engine's own place beside the snapshot is that of whoever reads the snapshot, too.
+    folder = serving.training
+    # A folder of its own: what a killed run leaves may hold a person who is to be erased, and the
+    # engine's own folder beside the snapshot is that of other readers, too.
     spilled = folder / ".spilled.tmp"
-    options: dict[str, str | bool | int | float | list[str]] = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
-        "memory_limit": settings.memory_limit,
+        "memory_limit": options.memory_limit,
         "temp_directory": str(spilled),
     }
     shutil.rmtree(spilled, ignore_errors=True)
     try:
         with (
             without_values(),
-            duckdb.connect(snapshot_path(settings), read_only=True, config=options) as snapshot,
+            duckdb.connect(serving.snapshot, read_only=True, config=config) as snapshot,
         ):
             snapshot.execute("set allowed_directories = ?", [[f"{folder}/"]])
             snapshot.execute("set enable_external_access = false")
@@ -138,6 +135,6 @@ def _opened(settings: SequenSettings) -> Iterator[duckdb.DuckDBPyConnection]:
         if not reason:
             raise
         # The engine's own message names places of this machine.
-        raise storage_error("the training set", settings.home, reason) from None
+        raise storage_error("the training set", serving.root, reason) from None
     finally:
         shutil.rmtree(spilled, ignore_errors=True)

@@ -11,8 +11,9 @@ from typing import Any, Final
 import duckdb
 
 from sequen_dagster.marts.catalog import TableColumn
+from sequen_dagster.reports.options import ReportOptions
 from sequen_dagster.reports.publish import read_rows
-from sequen_dagster.settings import RULES_VERSION, SequenSettings
+from sequen_dagster.settings import RULES_VERSION
 
 TRAINING_VERSION: Final = 1
 SPLITS: Final = ("train", "validation", "test", "unused")
@@ -30,7 +31,7 @@ Manifest = dict[str, Any]  # Any: JSON; `describe` says what is where
 
 
 def describe(
-    settings: SequenSettings,
+    options: ReportOptions,
     snapshot: duckdb.DuckDBPyConnection,
     columns: Sequence[TableColumn],
     file: Path,
@@ -38,7 +39,7 @@ def describe(
     """Say what a training set holds: counts and columns, no value of an event.
 
     Args:
-        settings: the home.
+        options: from `report_options`.
         snapshot: a connection to the published tables that may read the file.
         columns: those of the view.
         file: the Parquet file, wherever it lies for now.
@@ -56,7 +57,7 @@ def describe(
         "made_by": {
             "sequen_dagster": version("sequen-dagster"),
             "rules_version": RULES_VERSION,
-            "marts_fingerprint": settings.marts_fingerprint(),
+            "marts_fingerprint": options.marts_fingerprint,
         },
         # By these a reader sees whether file and manifest belong together.
         "file": {

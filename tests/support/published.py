@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sequen_dagster.reports.publish import snapshot_path
+from sequen_dagster.home.layout import Home
 from sequen_dagster.settings import SequenSettings
 from support.histories import Row
 from support.replay import Load, Recording, SmallWarehouse
@@ -10,7 +10,7 @@ from support.replay import Load, Recording, SmallWarehouse
 
 def publish_rows(settings: SequenSettings, recording: Recording, *loads: Load) -> None:
     """Build the tables of these files and put the public ones where a run would publish them."""
-    target = snapshot_path(settings)
+    target = Home(settings.home).serving.snapshot
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     with SmallWarehouse(recording) as warehouse:
