@@ -90,11 +90,12 @@ test-slow: setup ## run the slow tests
 test-all: setup ## run all tests
 	$(PYTEST)
 
-lint: setup ## check style, types and SQL
+lint: setup ## check style, types, SQL and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 0 dbt_project/models dbt_project/tests
+	$(BIN)/python tests/support/words.py
 
 format: setup ## apply what a machine can fix
 	$(BIN)/ruff check --fix .

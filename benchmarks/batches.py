@@ -144,7 +144,7 @@ def _build(settings: SequenSettings) -> float:
             "resource_type:unit_test",
             *(["--full-refresh"] if build.is_full else []),
         ),
-        env=dbt_environment(settings),
+        env=dbt_environment(Home(settings.home)),
         capture_output=True,
         text=True,
         check=False,

@@ -68,7 +68,7 @@ FIELDS: Final = (
     Field(
         "ingest_timestamp",
         "timestamp",
-        "When the event was received: as sent, else the receipt of its file (UTC).",
+        "When the event was received: as sent, else the arrival time of its file (UTC).",
         is_filled_in=True,
     ),
     Field("uid", "identity", "Id of the user."),

@@ -91,7 +91,7 @@ def test_docs_open_without_a_server_or_a_network(browser: Browser, docs: str) ->
     with looking_at(browser, docs) as look:
         page = look.page
         expect(
-            page.get_by_role("heading", name="Sequen: tables of behavioural events")
+            page.get_by_role("heading", name="Sequen: tables of behavioral events")
         ).to_be_visible()
         # The tree: project, folder, model.
         for step in ("sequen", "models", "marts", "fct_events"):

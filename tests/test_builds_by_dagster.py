@@ -22,7 +22,7 @@ TABLE = dg.AssetKey("rpt_batches")
 
 @dataclass(frozen=True)
 class FirstBuild:
-    """A home whose tables are built, and what Dagster was told meanwhile."""
+    """A home whose tables are built, and what Dagster has heard meanwhile."""
 
     settings: SequenSettings
     log: list[dg.EventLogEntry]

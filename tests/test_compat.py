@@ -83,7 +83,7 @@ except Exception as error:
     assert "secret" not in finished.stdout
 
 
-def test_thread_of_fsspec_ends_when_it_is_told_to() -> None:
+def test_thread_of_fsspec_ends_on_demand() -> None:
     # In a process of its own: other tests need the thread.
     code = """
 import fsspec.asyn

@@ -140,8 +140,8 @@ def test_readme_of_the_project_lies_beside_the_tables(
     if has_readme:
         (tmp_path / "project" / "README.md").write_text("# Tables\n")
 
-    copy_readme(settings)
-    copy_readme(settings)
+    copy_readme(Home(settings.home).serving)
+    copy_readme(Home(settings.home).serving)
 
     copies = {path.name: path.read_text() for path in Home(settings.home).serving.root.iterdir()}
     assert copies == ({"README.md": "# Tables\n"} if has_readme else {})

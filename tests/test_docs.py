@@ -25,7 +25,6 @@ from support.pages import (
 )
 
 TUTORIAL = "docs/tutorial.md"
-# Its calls of dbt run in `test_dbt_by_hand.py`.
 BLOCKS = [block for block in all_blocks() if block.page != TUTORIAL]
 RUN_HERE = [block for block in BLOCKS if not block.not_run and not block.run_by]
 FAST = [block for block in RUN_HERE if not is_slow(block)]

@@ -1,6 +1,8 @@
 """The four real sets, through the whole pipeline, against answers worked out by other means."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +52,20 @@ ANSWERS = {
 }
 
 
-def run_on(test_data: Path, name: str, tmp_path: Path) -> tuple[SequenSettings, RunOutcome]:
-    settings = load_settings(tmp_path, home="home", exports=test_data / name)
-    return settings, run_pipeline(settings)
+Ran = Callable[[str], tuple[SequenSettings, RunOutcome]]
+
+
+@pytest.fixture(scope="module")
+def first_run(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Runs the pipeline on a set, once."""
+
+    @cache
+    def run(name: str) -> tuple[SequenSettings, RunOutcome]:
+        folder = tmp_path_factory.mktemp(name)
+        settings = load_settings(folder, home="home", exports=test_data / name)
+        return settings, run_pipeline(settings)
+
+    return run
 
 
 def check(settings: SequenSettings, outcome: RunOutcome, answers: Answers) -> None:
@@ -112,16 +125,16 @@ def check_coverage(settings: SequenSettings, outcome: RunOutcome, files: Path) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ANSWERS)
-def test_sets_give_the_known_answers(test_data: Path, name: str, tmp_path: Path) -> None:
-    settings, outcome = run_on(test_data, name, tmp_path)
+def test_sets_give_the_known_answers(test_data: Path, name: str, first_run: Ran) -> None:
+    settings, outcome = first_run(name)
 
     check(settings, outcome, ANSWERS[name])
     check_coverage(settings, outcome, test_data / name)
 
 
 @pytest.mark.slow
-def test_running_again_changes_nothing(test_data: Path, tmp_path: Path) -> None:
-    settings, first = run_on(test_data, "two_batch", tmp_path)
+def test_running_again_changes_nothing(first_run: Ran) -> None:
+    settings, first = first_run("two_batch")
     second = run_pipeline(settings)
 
     assert (first.new_files, second.new_files) == (2, 0)

@@ -103,13 +103,13 @@ def test_dbt_model_reaches_nothing_outside(
 
     subprocess.run(
         project.dbt_command(settings, "--quiet", "run", "--threads", "1"),
-        env=project.dbt_environment(settings),
+        env=project.dbt_environment(home_of(settings)),
         capture_output=True,
         check=False,
     )
 
-    told = json.loads((home_of(settings).dbt.target / "run_results.json").read_text())
-    models = [one for one in told["results"] if one["unique_id"].startswith("model.")]
+    results = json.loads((home_of(settings).dbt.target / "run_results.json").read_text())
+    models = [one for one in results["results"] if one["unique_id"].startswith("model.")]
     failed = {one["unique_id"].split(".")[-1]: one["message"] for one in models}
     assert failed.pop("harmless") == "OK"
     assert sorted(failed) == sorted(f"hostile_{number}" for number in range(len(hostile)))

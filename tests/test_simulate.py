@@ -27,7 +27,7 @@ from sequen_dagster.simulate import (
     Truth,
     simulate,
 )
-from sequen_dagster.simulate.flaws import BROKEN
+from sequen_dagster.simulate.defects import BROKEN
 from support.oracle import ExportFile, marts, validate
 
 SETTINGS = Simulation(events=12_000, days=4, files_per_day=2)
@@ -383,7 +383,7 @@ def test_every_kind_of_fault_occurs(tmp_path: Path) -> None:
 
     truth = simulate(Simulation(events=8_000, days=4, broken_rate=0.6, formats=formats), tmp_path)
 
-    assert set(truth.broken_by_kind) == {flaw.kind for flaw in BROKEN}
+    assert set(truth.broken_by_kind) == {defect.kind for defect in BROKEN}
     assert len(truth.quarantined_by_rule) >= 12
 
 

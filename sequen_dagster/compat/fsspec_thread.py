@@ -3,7 +3,7 @@
 Reason: left running, it holds on to objects of the engine, whose binding prints a page about that
 when the process ends. fsspec has no function that ends it.
 Upstream: fsspec 2026.9.0, `fsspec.asyn.loop` and `fsspec.asyn.iothread`.
-Test: tests/test_compat.py::test_thread_of_fsspec_ends_when_it_is_told_to
+Test: tests/test_compat.py::test_thread_of_fsspec_ends_on_demand
 """
 
 import atexit

@@ -24,7 +24,7 @@ from sequen_dagster.lake.rewrites import drop_old_raw_text
 from sequen_dagster.names import NAMES
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.runtime.text import printable, quoted
-from sequen_dagster.settings import SequenSettings
+from sequen_dagster.settings import RunningSettings, SequenSettings
 
 VALIDATED_EVENTS = dg.AssetKey(NAMES.validated_events)
 QUARANTINED_RECORDS = dg.AssetKey(NAMES.quarantined_records)
@@ -182,7 +182,7 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
     return lake
 
 
-def retry_policy(settings: SequenSettings) -> dg.RetryPolicy:
+def retry_policy(settings: RunningSettings) -> dg.RetryPolicy:
     """How often and when a step is tried again: it may meet a lock, a full disk, a lost network.
 
     Args:

@@ -7,7 +7,7 @@ made by one step, so one new commit has to ask for all of them in one tick, and 
 import dagster as dg
 
 from sequen_dagster.names import NAMES
-from sequen_dagster.settings import SequenSettings
+from sequen_dagster.settings import RunningSettings
 
 LAKE = dg.AssetKey(NAMES.validated_events)
 SNAPSHOT = dg.AssetKey(NAMES.published_snapshot)
@@ -34,7 +34,7 @@ def tables_condition() -> dg.AutomationCondition[dg.AssetKey]:
     ).with_label("the lake has new data, and drains are idle or the maximum wait is over")
 
 
-def publication_condition(settings: SequenSettings) -> dg.AutomationCondition[dg.AssetKey]:
+def publication_condition(settings: RunningSettings) -> dg.AutomationCondition[dg.AssetKey]:
     """Publish what was built, at once after a pause, and once in every slot of `publish_minutes`.
 
     Args:

@@ -6,12 +6,12 @@ from typing import Final
 
 from sequen_dagster.errors import SettingsError
 from sequen_dagster.marts.project import project_dir
-from sequen_dagster.settings import SequenSettings
+from sequen_dagster.settings import MartsSettings
 
 _SEED: Final = Path("seeds") / "completeness_attributes.csv"
 
 
-def check_overrides(settings: SequenSettings) -> None:
+def check_overrides(settings: MartsSettings) -> None:
     """Refuse attributes that are neither in the seed nor whole, and what their kind cannot have.
 
     Args:

@@ -20,7 +20,7 @@ from sequen_dagster.errors import BuildError, SettingsError
 from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.warehouse import engine_options
 from sequen_dagster.runtime.parent_watchdog import parent_in_environment
-from sequen_dagster.settings import SequenSettings
+from sequen_dagster.settings import MartsSettings, SequenSettings
 
 # Doc blocks lie in Markdown.
 _SOURCES: Final = ("*.sql", "*.yml", "*.csv", "*.md")
@@ -81,7 +81,7 @@ def manifest_path(settings: SequenSettings) -> Path:
     write_profile(settings)
     finished = subprocess.run(  # noqa: S603  # our own interpreter and arguments
         dbt_command(settings, "--quiet", "parse"),
-        env=dbt_environment(settings),
+        env=dbt_environment(Home(settings.home)),
         capture_output=True,
         text=True,
         check=False,
@@ -103,30 +103,30 @@ def model_names(settings: SequenSettings) -> frozenset[str]:
     return frozenset(node["name"] for node in nodes if node["resource_type"] == "model")
 
 
-def tables_fingerprint(settings: SequenSettings) -> str:
+def tables_fingerprint(settings: MartsSettings) -> str:
     """Names what decides the tables: the marts' settings, all SQL and the seeds."""
     return _hash_of(settings, ("*.sql", "*.csv"))
 
 
-def sources_fingerprint(settings: SequenSettings) -> str:
+def sources_fingerprint(settings: MartsSettings) -> str:
     """Names what decides dbt's manifest: all of the project, its vars, and the releases of dbt."""
     versions = ",".join(version(package) for package in ("dbt-core", "dbt-duckdb"))
     return hashlib.sha256(f"{versions},{_hash_of(settings, _SOURCES)}".encode()).hexdigest()
 
 
-def vars_arguments(settings: SequenSettings) -> list[str]:
+def vars_arguments(settings: MartsSettings) -> list[str]:
     """The marts' settings as arguments of dbt. The same for every call: others mean a new parse."""
     return ["--vars", yaml.safe_dump(settings.mart_vars(), default_flow_style=True, width=10_000)]
 
 
-def dbt_command(settings: SequenSettings, *arguments: str) -> list[str]:
+def dbt_command(settings: MartsSettings, *arguments: str) -> list[str]:
     """A call of dbt by this very interpreter, for `dbt_environment`."""
     return [sys.executable, "-m", "dbt.cli.main", *arguments, *vars_arguments(settings)]
 
 
-def dbt_environment(settings: SequenSettings) -> dict[str, str]:
+def dbt_environment(home: Home) -> dict[str, str]:
     """The environment that keeps dbt inside the home, and has it end with this process."""
-    folder = Home(settings.home).dbt
+    folder = home.dbt
     return {
         **os.environ,
         **parent_in_environment(),
@@ -138,7 +138,7 @@ def dbt_environment(settings: SequenSettings) -> dict[str, str]:
     }
 
 
-def _hash_of(settings: SequenSettings, patterns: tuple[str, ...]) -> str:
+def _hash_of(settings: MartsSettings, patterns: tuple[str, ...]) -> str:
     digest = hashlib.sha256(settings.marts_fingerprint().encode())
     root = project_dir()
     folders = [root / "models", root / "macros", root / "seeds", root / "tests"]

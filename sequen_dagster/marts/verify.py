@@ -145,7 +145,7 @@ def _rebuild(scratch: SequenSettings) -> None:
     no_tests = ("--full-refresh", "--exclude-resource-type", "test", "unit_test")
     with subprocess.Popen(  # noqa: S603  # our own interpreter and arguments
         dbt_command(scratch, "build", *no_tests),
-        env=dbt_environment(scratch),
+        env=dbt_environment(Home(scratch.home)),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -19,7 +19,7 @@ from sequen_dagster.lake.commits import Batch, Commit, read_commits
 from sequen_dagster.marts.opening import opened
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.redaction import without_values
-from sequen_dagster.settings import SequenSettings
+from sequen_dagster.settings import MartsSettings, RunningSettings, SequenSettings
 
 _TYPES: Final = {
     pl.String: "varchar",
@@ -101,7 +101,7 @@ class Loaded:
     rewritten: int = 0
 
 
-def engine_options(settings: SequenSettings) -> dict[str, Any]:
+def engine_options(settings: RunningSettings) -> dict[str, Any]:
     """DuckDB's locks: no file or network access, no extensions, and no way back.
 
     dbt gets the same. What comes from files is data in tables by then, never a name in SQL.
@@ -196,7 +196,7 @@ def load_commits(
     return loaded
 
 
-def load_overrides(settings: SequenSettings, warehouse: duckdb.DuckDBPyConnection) -> None:
+def load_overrides(settings: MartsSettings, warehouse: duckdb.DuckDBPyConnection) -> None:
     """Put what a user changes of the attributes where the marts look for it.
 
     As rows, not as dbt vars: dbt would render a text of a user's as a template.

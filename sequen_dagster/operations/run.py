@@ -43,8 +43,8 @@ class RunOutcome:
         not_revalidated: how many could not be, since their files are gone or changed.
         left_paths: the first of these, with the reason.
         unread_files: files that this run took in and could not read as a whole, with the reason.
-        exports_found: of each location where nothing was found, or something passed over,
-            what was.
+        exports_found: of each location where nothing was found, or something passed over, what
+            was.
         build: how the tables were built, and why; empty where they were not.
         is_lock_timeout: whether another writer was in the way.
     """
@@ -87,11 +87,11 @@ def run_pipeline(
     Returns:
         The outcome; a failed stage is an outcome, not an exception.
     """
-    # A person waits at a terminal, who can try again.
+    # The person at the terminal sees a failure at once, and tries again.
     at_once = settings.model_copy(update={"step_retries": 0})
     job = build_definitions(at_once).resolve_job_def(NAMES.run_job)
     again = LakeConfig.asking(replay or Choice(), retry_dead_lettered=retry_dead_lettered)
-    asked = {
+    run_config = {
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         "ops": {
             NAMES.lake_op: {"config": again.model_dump()},
@@ -106,11 +106,13 @@ def run_pipeline(
         log.open("w", encoding="utf-8") as lines,
         redirect_stdout(lines),
     ):
-        result = job.execute_in_process(instance=instance, run_config=asked, raise_on_error=False)
-    metadata = _collect_metadata(result)
+        result = job.execute_in_process(
+            instance=instance, run_config=run_config, raise_on_error=False
+        )
+    metadata = _read_metadata(result)
     steps = [event for event in result.all_events if event.is_step_success]
     failed = [event for event in result.all_events if event.is_step_failure]
-    errors = [(NAMES.stage_of(str(event.step_key)), *_root_cause(event)) for event in failed]
+    errors = [(NAMES.stage_of(str(event.step_key)), *_find_root_cause(event)) for event in failed]
     checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
     return RunOutcome(
         is_success=result.success,
@@ -142,10 +144,10 @@ def _open_instance() -> dg.DagsterInstance:
 
 
 def _ignore_progress(_stage: str, _message: str) -> None:
-    """Do nothing with progress."""
+    """Show nothing."""
 
 
-def _root_cause(event: dg.DagsterEvent) -> tuple[str, str]:
+def _find_root_cause(event: dg.DagsterEvent) -> tuple[str, str]:
     """Class and message of the error that says most about a failed step."""
     error = root_cause(event.step_failure_data.error)
     if error is None:
@@ -161,10 +163,12 @@ def _describe_check(check: dg.AssetCheckEvaluation) -> str:
     return name if reasons is None else f"{name}: {reasons.value}"
 
 
-def _collect_metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    """The metadata of the assets, the first of each name."""
-    collected: dict[str, Any] = {}  # Any: metadata of any kind
+def _read_metadata(
+    result: dg.ExecuteInProcessResult,
+) -> dict[str, Any]:  # Any: metadata of any kind
+    """What the assets say of themselves, the first of each name."""
+    found: dict[str, Any] = {}
     for event in result.get_asset_materialization_events():
-        for name, metadata in event.materialization.metadata.items():
-            collected.setdefault(name, metadata.value)
-    return collected
+        for name, value in event.materialization.metadata.items():
+            found.setdefault(name, value.value)
+    return found

@@ -82,7 +82,7 @@ def _published_snapshot(
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
         with locked, owner_only_files():
             published = publish(settings, catalog.tables, catalog.views)
-            copy_readme(settings)
+            copy_readme(Home(settings.home).serving)
         emit("reports", "published snapshot")
         return dg.MaterializeResult(
             metadata={

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sequen_dagster.errors import BuildError
-from sequen_dagster.home.layout import Home
+from sequen_dagster.home.layout import Home, Serving
 from sequen_dagster.marts.project import (
     dbt_command,
     dbt_environment,
@@ -79,10 +79,10 @@ def write_docs(settings: SequenSettings) -> Docs:
     return Docs(target, is_rebuilt=True)
 
 
-def copy_readme(settings: SequenSettings) -> None:
+def copy_readme(serving: Serving) -> None:
     """Put the dbt project's README, which is for those who query the tables, beside them."""
     source = project_dir() / "README.md"
-    target = Home(settings.home).serving.readme
+    target = serving.readme
     if not source.exists():
         return
     text = source.read_text(encoding="utf-8")
@@ -120,7 +120,7 @@ def _generate(settings: SequenSettings) -> None:
         dbt_command(
             settings, "--quiet", "docs", "generate", *(["--no-compile"] if is_compiled else [])
         ),
-        env=dbt_environment(settings),
+        env=dbt_environment(Home(settings.home)),
         capture_output=True,
         check=False,
     )
@@ -139,7 +139,7 @@ def _assemble_page(settings: SequenSettings, stamp: str) -> str:
     page = (folder / "index.html").read_text(encoding="utf-8")
     for artifact, place in _PLACES.items():
         text = (folder / f"{artifact}.json").read_text(encoding="utf-8")
-        page = _replace_text(page, place, _inline(json.loads(text), settings))
+        page = _replace_text(page, place, _inline(json.loads(text), settings.home))
     head = (
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="referrer" content="no-referrer">'
@@ -167,7 +167,7 @@ def _replace_text(page: str, old: str, new: str, *, times: int = 1) -> str:
     return page.replace(old, new)
 
 
-def _inline(artifact: dict[str, Any], settings: SequenSettings) -> str:
+def _inline(artifact: dict[str, Any], home: Path) -> str:
     """An artifact of dbt as JSON within a script."""
     # `env` holds variables of the process, and the ids name the installation.
     metadata = {
@@ -175,7 +175,7 @@ def _inline(artifact: dict[str, Any], settings: SequenSettings) -> str:
         for name, value in artifact["metadata"].items()
         if name not in ("env", "user_id", "project_id", "invocation_id")
     }
-    cleaned = _remove_paths(artifact | {"metadata": metadata | {"env": {}}}, settings.home)
+    cleaned = _remove_paths(artifact | {"metadata": metadata | {"env": {}}}, home)
     # As in `</script>`, which would end the script.
     return json.dumps(cleaned, separators=(",", ":")).replace("<", "\\u003c")
 

@@ -61,10 +61,12 @@ def without_values() -> Iterator[None]:
 
 def _describe_error(error: Exception) -> str:
     kind = type(error).__name__
-    return f"{kind} in {_place(error.__traceback__)}. Its text may quote events and is not shown."
+    return (
+        f"{kind} in {_find_place(error.__traceback__)}. Its text may quote events and is not shown."
+    )
 
 
-def _place(traceback: TracebackType | None) -> str:
+def _find_place(traceback: TracebackType | None) -> str:
     """The innermost line of our own code on the way to an exception."""
     lines = [
         (Path(frame.f_code.co_filename), number)

@@ -1,4 +1,4 @@
-"""Numbers in sentences, and names that others chose: files, event types."""
+"""Numbers in sentences, and untrusted names: of files, of event types."""
 
 from typing import Final
 
@@ -20,17 +20,17 @@ def quoted(name: str) -> str:
     r"""A name that another person chose, in quotes, for a log line or a message.
 
     A file name may hold a newline that begins a forged log line, or characters that a terminal
-    obeys; here they are escaped. Cut to 200 characters.
+    obeys; here they are spelled out. Cut to 200 characters.
 
     Example:
         >>> print(quoted("a\n\x1b[31m.jsonl"))
         'a\n\x1b[31m.jsonl'
     """
-    return repr(_cut(name))
+    return repr(_shorten(name))
 
 
 def printable(text: str) -> str:
-    r"""A line that holds names which others chose, with nothing in it that a terminal obeys.
+    r"""A line that holds untrusted names, with nothing in it that a terminal obeys.
 
     Example:
         >>> print(printable("1/2 a\n\x1b[31m.jsonl"))
@@ -38,9 +38,9 @@ def printable(text: str) -> str:
     """
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in _cut(text)
+        for character in _shorten(text)
     )
 
 
-def _cut(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"

@@ -11,21 +11,21 @@ import pydantic
 _HUNDRED_YEARS_IN_DAYS = 36_500
 
 
-def _whole(least: int, most: int) -> Any:
+def _bounded(least: int, most: int) -> Any:
     # Any: what pydantic's Field gives.
     return pydantic.Field(ge=least, le=most)
 
 
-Days = Annotated[int, _whole(1, _HUNDRED_YEARS_IN_DAYS)]
-Hours = Annotated[int, _whole(1, 24 * _HUNDRED_YEARS_IN_DAYS)]
-Minutes = Annotated[int, _whole(1, 1440 * _HUNDRED_YEARS_IN_DAYS)]
+Days = Annotated[int, _bounded(1, _HUNDRED_YEARS_IN_DAYS)]
+Hours = Annotated[int, _bounded(1, 24 * _HUNDRED_YEARS_IN_DAYS)]
+Minutes = Annotated[int, _bounded(1, 1440 * _HUNDRED_YEARS_IN_DAYS)]
 # Waits of sensors: a day, and a year for another writer.
-Wait = Annotated[int, _whole(0, 86_400)]
-LongWait = Annotated[int, _whole(0, 31_536_000)]
-Interval = Annotated[int, _whole(1, 86_400)]
-Few = Annotated[int, _whole(1, 1_000)]
-Many = Annotated[int, _whole(1, 1_000_000)]
-VeryMany = Annotated[int, _whole(1, 10**15)]
-Percent = Annotated[int, _whole(0, 100)]
+Wait = Annotated[int, _bounded(0, 86_400)]
+LongWait = Annotated[int, _bounded(0, 31_536_000)]
+Interval = Annotated[int, _bounded(1, 86_400)]
+Few = Annotated[int, _bounded(1, 1_000)]
+Many = Annotated[int, _bounded(1, 1_000_000)]
+VeryMany = Annotated[int, _bounded(1, 10**15)]
+Percent = Annotated[int, _bounded(0, 100)]
 # A record is held in memory whole.
-RecordBytes = Annotated[int, _whole(1, 1024**3)]
+RecordBytes = Annotated[int, _bounded(1, 1024**3)]

@@ -40,7 +40,7 @@ class AttributeOverride(pydantic.BaseModel):
         kind: `field` (a share of the events must carry it) or `event` (enough must be seen).
         applies_to: clauses of events, see the seed's description.
         detectors: what counts as carrying it, in place of the seed's own.
-        aliases: fields that count as carrying it besides.
+        aliases: further fields that count as carrying it.
         threshold: share of the applicable events that must carry it, above 0, at most 1.
         min_events: matching events that must have been seen.
         waived: whether it is taken out of its tier; the report says so.

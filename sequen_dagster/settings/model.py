@@ -111,7 +111,7 @@ class MartsSettings(PlaceholderSettings):
         30, description="Inactivity, in minutes, beyond which a new derived session starts."
     )
     session_rule: SessionRule = pydantic.Field(
-        "given", description="`given` honours sid; `inactivity` ignores it."
+        "given", description="`given` honors sid; `inactivity` ignores it."
     )
     stitching: bool = pydantic.Field(
         True, description="Whether anonymous events are joined to the user they belong to."
@@ -154,7 +154,8 @@ class MartsSettings(PlaceholderSettings):
         95, description="Accepted share, in percent, below which no tier is reached."
     )
     breakdowns: Breakdowns = pydantic.Field(
-        (), description="Custom fields, such as app.version, whose values the report tells apart."
+        (),
+        description="Custom fields, such as app.version, whose values the report separates.",
     )
     completeness: Annotated[Overrides, *FROM_TEXT] = pydantic.Field(
         default_factory=dict, description="What is changed of the attributes of completeness."

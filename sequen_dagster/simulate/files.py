@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from sequen_dagster.simulate.flaws import Flaw
+    from sequen_dagster.simulate.defects import Defect
     from sequen_dagster.simulate.sender import Event, Record
     from sequen_dagster.simulate.settings import Family
 
@@ -74,12 +74,12 @@ class Sheet:
         self._events: list[Event] = []
         self.blank_lines = 0
 
-    def add(self, event: Event, *, flaw: Flaw | None = None, turn: int = 0) -> None:
-        """Add a record, garbled or with a surplus cell if its flaw says so."""
+    def add(self, event: Event, *, defect: Defect | None = None, turn: int = 0) -> None:
+        """Add a record, garbled or with a surplus cell if its defect says so."""
         if self._family == "parquet":
             self._events.append(event)
         elif self._family == "csv":
-            row = [""] * (len(COLUMNS) + bool(flaw and flaw.has_surplus_cell))
+            row = [""] * (len(COLUMNS) + bool(defect and defect.has_surplus_cell))
             for name, value in event.items():
                 row[_POSITIONS[name]] = value if isinstance(value, str) else _text(value)
             if len(row) > len(COLUMNS):
@@ -87,7 +87,7 @@ class Sheet:
             self._rows.append(row)
         else:
             line = _encode(event)
-            self._lines.append(flaw.garble(line, turn) if flaw and flaw.garble else line)
+            self._lines.append(defect.garble(line, turn) if defect and defect.garble else line)
 
     def add_blank_line(self) -> None:
         """Add an empty line; only JSON Lines can carry one."""

@@ -21,7 +21,7 @@ from sequen_dagster.simulate.clock import (
     day_start_ms,
     day_text,
 )
-from sequen_dagster.simulate.flaws import BROKEN, ODD, Flaw, InjectedDefects
+from sequen_dagster.simulate.defects import BROKEN, WARNED, Defect, InjectedDefects
 from sequen_dagster.simulate.settings import family_of
 from sequen_dagster.simulate.shop import Shop
 from sequen_dagster.simulate.truth import FileTruth, RecordCounts, Truth
@@ -103,7 +103,7 @@ class _Exporter:
         self._pending: dict[int, list[Record]] = {}
         self._next_file = 0
         self._broken = InjectedDefects(BROKEN)
-        self._odd = InjectedDefects(ODD)
+        self._warned = InjectedDefects(WARNED)
         self.record_counts = RecordCounts()
 
     def take(self, records: list[Record]) -> None:
@@ -152,15 +152,15 @@ class _Exporter:
         os.utime(path, ns=(received_at * 1_000_000, received_at * 1_000_000))
 
     def _decide(self, record: Record, number: int, records: list[Record]) -> None:
-        """Draw whether a record is to be broken, made odd, or copied; place its copy."""
+        """Draw whether a record is to be broken, given a warning, or copied; place its copy."""
         simulation, roll = self._simulation, self._draw()
-        odd_from = simulation.broken_rate
-        same_from = odd_from + simulation.warning_rate
+        warned_from = simulation.broken_rate
+        same_from = warned_from + simulation.warning_rate
         conflict_from = same_from + simulation.duplicate_rate
-        if roll < odd_from:
-            record.fate = "broken"
+        if roll < warned_from:
+            record.defect = "broken"
         elif roll < same_from:
-            record.fate = "odd"
+            record.defect = "warned"
         elif roll < conflict_from + simulation.conflict_rate and "id" in record.event:
             self._copy(record, "same" if roll < conflict_from else "conflict", number, records)
 
@@ -206,23 +206,23 @@ class _Exporter:
         received_at_ms: int,
         file_day: int,
     ) -> files.Sheet:
-        """Put records into a sheet, hurt those that are to be, and keep the books."""
+        """Put records into a sheet, give defects to those that are to have one, and count."""
         sheet, quarantined, last = files.Sheet(family), 0, len(records) - 1
         name = path.relative_to(self._exports).as_posix()
         for position, record in enumerate(records):
             event = files.as_sent(record, family)
             is_inside = 0 < position < last
-            flaw, turn = self._hurt(record, event, family, is_inside=is_inside)
+            defect, turn = self._inject_defect(record, event, family, is_inside=is_inside)
             if family == "lines" and is_inside and self._draw() < _BLANK_LINE_RATE:
                 sheet.add_blank_line()
-            sheet.add(event, flaw=flaw, turn=turn)
-            if flaw and record.fate == "broken":
+            sheet.add(event, defect=defect, turn=turn)
+            if defect and record.defect == "broken":
                 quarantined += 1
-                self.record_counts.quarantine(flaw.kind, flaw.codes)
-                self._label(name, sheet.last_place(), flaw)
+                self.record_counts.quarantine(defect.kind, defect.codes)
+                self._label(name, sheet.last_place(), defect)
             else:
-                if flaw:
-                    self.record_counts.warnings.update(flaw.codes)
+                if defect:
+                    self.record_counts.warnings.update(defect.codes)
                 event_type = str(event["type"])
                 self.record_counts.accept(
                     record, event_type, received_at_ms=received_at_ms, file_day=file_day
@@ -240,16 +240,22 @@ class _Exporter:
         )
         return sheet
 
-    def _hurt(
+    def _inject_defect(
         self, record: Record, event: Event, family: Family, *, is_inside: bool
-    ) -> tuple[Flaw | None, int]:
-        if record.fate is None:
+    ) -> tuple[Defect | None, int]:
+        if record.defect is None:
             return None, 0
-        injected_defects = self._broken if record.fate == "broken" else self._odd
-        flaw = injected_defects.choose(event, family, may_be_unreadable=is_inside)
-        return flaw, injected_defects.inflict(flaw, event) if flaw else 0
+        injected_defects = self._broken if record.defect == "broken" else self._warned
+        defect = injected_defects.choose(event, family, may_be_unreadable=is_inside)
+        return defect, injected_defects.inflict(defect, event) if defect else 0
 
-    def _label(self, name: str, place: tuple[int, int], flaw: Flaw) -> None:
+    def _label(self, name: str, place: tuple[int, int], defect: Defect) -> None:
         line, item = place
-        label = {"file": name, "line": line, "item": item, "kind": flaw.kind, "rules": flaw.codes}
+        label = {
+            "file": name,
+            "line": line,
+            "item": item,
+            "kind": defect.kind,
+            "rules": defect.codes,
+        }
         self._labels.write(msgspec.json.encode(label) + b"\n")

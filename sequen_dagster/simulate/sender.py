@@ -34,7 +34,7 @@ class Record:
     """An event to be written, with what is true of it.
 
     `event` holds times in unix ms; `clock` says how they are written. `link` is how a click was
-    meant to find its impression. `fate` is "broken" or "odd" for a record that is to be hurt.
+    meant to find its impression. `defect` is "broken" or "warned" for a record that gets one.
     `copy_of` is "same" for a record written a second time, and "conflict" for one that has the
     id of another and other content.
     """
@@ -47,7 +47,7 @@ class Record:
     clock: Clock
     link: str | None = None
     order_cents: int = 0
-    fate: str | None = None
+    defect: str | None = None
     copy_of: str | None = None
 
 
@@ -55,7 +55,7 @@ class Sender:
     """Sends the events of one visit: identity, context, clock, arrival."""
 
     def __init__(self, shop: Shop, person: Person, device: Device, *, started_at: int) -> None:
-        """Settle who the visitor is to the shop, and what the device tells of itself."""
+        """Decide who the visitor is to the shop, and what the device says of itself."""
         self.shop = shop
         self.person = person
         self.device = device
@@ -90,7 +90,7 @@ class Sender:
         self.draw_context()
 
     def draw_context(self) -> None:
-        """Decide what the device tells of itself with each event from now on."""
+        """Decide what the device says of itself with each event from now on."""
         self.settle_context()
         traits = (*self._traits, ("logged_in", "logged_in", self._uid is not None))
         self._carried = {name: self._quotas[name].draw() for name, _, _ in traits}

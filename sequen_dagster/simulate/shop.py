@@ -154,7 +154,7 @@ class Shop:
         return self._order_count % 10 == 5
 
     def visitor(self, at_ms: int) -> Person:
-        """Return somebody whose household has been quiet for longer than a session's gap."""
+        """Return a person whose household has been quiet for longer than a session's gap."""
         for _ in range(20):
             person = self.random.choices(self._people, cum_weights=self._weights)[0]
             if self._busy_until[person.household] + _QUIET_MS < at_ms:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileTruth:
-    """The books of one file: `records` = `accepted` + `quarantined`; blank lines apart.
+    """The record counts of one file: `records` = `accepted` + `quarantined`; blank lines apart.
 
     `path` is relative to the exports folder; `received_at_ms` is its modified time in unix ms.
     """
@@ -47,7 +47,7 @@ class Truth:
     Attributes:
         simulated_events: Events simulated; copies are not counted.
         records: Records written, blank lines not counted.
-        accepted: Records that honour the contract, copies included.
+        accepted: Records that honor the contract, copies included.
         quarantined: Records that do not.
         quarantined_by_rule: Rule code to records that break it; a record may break several.
         broken_by_kind: Kind of fault to records made with it; `broken.jsonl` places each.
@@ -67,7 +67,7 @@ class Truth:
             not counted.
         position_bias: Eta of the click model.
         relevance: Item to its relevance, the probability of a click at rank 1.
-        files: The books of every file, in the order of time.
+        files: The record counts of every file, in the order of time.
     """
 
     simulated_events: int

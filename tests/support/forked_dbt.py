@@ -253,6 +253,7 @@ def warm_up(folder: Path, parses: Parses) -> None:
     from dbt.cli.main import dbtRunner
 
     from sequen_dagster.compat import dbt_duckdb_errors, dbt_duckdb_parent  # noqa: F401
+    from sequen_dagster.home.layout import Home
     from sequen_dagster.marts.project import dbt_environment, vars_arguments, write_profile
     from sequen_dagster.settings import load_settings
 
@@ -263,7 +264,7 @@ def warm_up(folder: Path, parses: Parses) -> None:
     settings = load_settings(folder, home=folder / "home", exports=folder, workers=1)
     write_profile(settings)
     before = dict(os.environ)
-    os.environ.update(dbt_environment(settings))
+    os.environ.update(dbt_environment(Home(settings.home)))
     del os.environ[_PARENT]
     # The static parser has threads of its own, which a fork would lose.
     sys.argv = ["dbt", "--quiet", "--no-static-parser", "parse", *vars_arguments(settings)]

@@ -1,7 +1,7 @@
-"""Simulated exports: what goes wrong at a producer, each fault with the code it must give.
+"""Simulated exports: what goes wrong at a producer, each defect with the code it must give.
 
 In: a whole event. Out: the same event broken (the contract must refuse it, with the rules named
-here) or odd (it must accept it, with a warning).
+here) or unusual (it must accept it, with a warning).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _repeat_key(line: bytes, _turn: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
+class Defect:
     """One kind of fault: what it does to an event, where it can occur, and what it must give.
 
     An event of one of the `types` (none named: any) for which `where` holds can have it. `put`
@@ -92,51 +92,51 @@ class Flaw:
             event[name] = change(event[name])
 
 
-BROKEN: tuple[Flaw, ...] = (
-    Flaw("missing_conversion_type", ("missing_conversion_type",), types=("conversion",),
+BROKEN: tuple[Defect, ...] = (
+    Defect("missing_conversion_type", ("missing_conversion_type",), types=("conversion",),
          drop=("conversion_type",)),
-    Flaw("missing_item_ids", ("missing_item_ids",), types=("conversion",), drop=("item_ids",)),
-    Flaw("empty_item_ids", ("missing_item_ids",), _JSON, ("conversion",),
+    Defect("missing_item_ids", ("missing_item_ids",), types=("conversion",), drop=("item_ids",)),
+    Defect("empty_item_ids", ("missing_item_ids",), _JSON, ("conversion",),
          put={"item_ids": ([], None)}),
-    Flaw("invalid_item_ids", ("invalid_item_ids",), types=("conversion",),
+    Defect("invalid_item_ids", ("invalid_item_ids",), types=("conversion",),
          put={"item_ids": (["sku_10001", None], ["sku_10001", " "])}),
-    Flaw("missing_dwell_ms", ("missing_dwell_ms",), types=("dwell_time",), drop=("dwell_ms",)),
-    Flaw("invalid_dwell_ms", ("invalid_dwell_ms",), types=("dwell_time",),
+    Defect("missing_dwell_ms", ("missing_dwell_ms",), types=("dwell_time",), drop=("dwell_ms",)),
+    Defect("invalid_dwell_ms", ("invalid_dwell_ms",), types=("dwell_time",),
          put={"dwell_ms": (-1, 10**15)}),
-    Flaw("worded_dwell_ms", ("invalid_dwell_ms",), _TEXT, ("dwell_time",),
+    Defect("worded_dwell_ms", ("invalid_dwell_ms",), _TEXT, ("dwell_time",),
          put={"dwell_ms": ("fast", "12s")}),
-    Flaw("missing_page_type", ("missing_page_type",), types=("page_view",), drop=("page_type",)),
-    Flaw("invalid_page_type", ("invalid_page_type",), _JSON, ("page_view",),
+    Defect("missing_page_type", ("missing_page_type",), types=("page_view",), drop=("page_type",)),
+    Defect("invalid_page_type", ("invalid_page_type",), _JSON, ("page_view",),
          put={"page_type": (1.5, True, ["home"])}),
-    Flaw("missing_click_type", ("missing_click_type",), types=("click",), drop=("click_type",)),
-    Flaw("missing_item_id", ("missing_item_id",), types=_WITH_ITEM, drop=("item_id",)),
-    Flaw("blank_item_id", ("missing_item_id",), types=_WITH_ITEM,
+    Defect("missing_click_type", ("missing_click_type",), types=("click",), drop=("click_type",)),
+    Defect("missing_item_id", ("missing_item_id",), types=_WITH_ITEM, drop=("item_id",)),
+    Defect("blank_item_id", ("missing_item_id",), types=_WITH_ITEM,
          put={"item_id": ("  ", "\u3000")}),
-    Flaw("item_id_with_nul", ("invalid_item_id",), _JSON, _WITH_ITEM,
+    Defect("item_id_with_nul", ("invalid_item_id",), _JSON, _WITH_ITEM,
          put={"item_id": ("sku\x00_1",)}),
-    Flaw("lone_surrogate", ("invalid_item_id",), ("lines",), _WITH_ITEM, garble=_lone_surrogate),
-    Flaw("missing_rank", ("missing_rank",), types=_RANKED, drop=("rank",)),
-    Flaw("invalid_rank", ("invalid_rank",), types=_RANKED, put={"rank": (-1, 2**31)}),
-    Flaw("fractional_rank", ("invalid_rank",), _TEXT, _RANKED, put={"rank": (3.5, "first")}),
-    Flaw("bare_impression", ("missing_item_id", "missing_rank"), types=("impression",),
+    Defect("lone_surrogate", ("invalid_item_id",), ("lines",), _WITH_ITEM, garble=_lone_surrogate),
+    Defect("missing_rank", ("missing_rank",), types=_RANKED, drop=("rank",)),
+    Defect("invalid_rank", ("invalid_rank",), types=_RANKED, put={"rank": (-1, 2**31)}),
+    Defect("fractional_rank", ("invalid_rank",), _TEXT, _RANKED, put={"rank": (3.5, "first")}),
+    Defect("bare_impression", ("missing_item_id", "missing_rank"), types=("impression",),
          drop=("item_id", "rank")),
-    Flaw("missing_type", ("missing_type",), drop=("type",)),
-    Flaw("invalid_type", ("invalid_type",), _JSON, put={"type": (7, False)}),
-    Flaw("missing_identity", ("missing_identity",), drop=_IDENTITY),
-    Flaw("invalid_uid", ("invalid_uid",), _JSON, put={"uid": (12.5, ["u_1"], {"id": "u_1"})}),
-    Flaw("missing_original_timestamp", ("missing_original_timestamp",),
+    Defect("missing_type", ("missing_type",), drop=("type",)),
+    Defect("invalid_type", ("invalid_type",), _JSON, put={"type": (7, False)}),
+    Defect("missing_identity", ("missing_identity",), drop=_IDENTITY),
+    Defect("invalid_uid", ("invalid_uid",), _JSON, put={"uid": (12.5, ["u_1"], {"id": "u_1"})}),
+    Defect("missing_original_timestamp", ("missing_original_timestamp",),
          drop=("original_timestamp",)),
-    Flaw("invalid_original_timestamp", ("invalid_original_timestamp",),
+    Defect("invalid_original_timestamp", ("invalid_original_timestamp",),
          put={"original_timestamp": ("01/07/2025 10:15", "2025-02-30T10:00:00Z", "2025-W27-2")}),
-    Flaw("timestamp_out_of_range", ("invalid_original_timestamp",),
+    Defect("timestamp_out_of_range", ("invalid_original_timestamp",),
          put={"original_timestamp": ("2099-01-01T00:00:00Z", "1999-12-31T23:59:59Z")}),
-    Flaw("invalid_server_timestamp", ("invalid_server_timestamp",), _TEXT,
+    Defect("invalid_server_timestamp", ("invalid_server_timestamp",), _TEXT,
          put={"server_timestamp": ("soon", "2025-07-01T24:00:00Z")}),
-    Flaw("not_an_object", ("not_an_object",), _JSON, garble=_not_an_object, is_unreadable=True),
-    Flaw("malformed_json", ("malformed_json",), ("lines",), garble=_cut, is_unreadable=True),
-    Flaw("bad_encoding", ("bad_encoding",), ("lines",), garble=_latin_1, is_unreadable=True),
-    Flaw("too_deep", ("too_deep",), ("lines",), garble=_nest, is_unreadable=True),
-    Flaw("surplus_cell", ("malformed_csv",), ("csv",), has_surplus_cell=True, is_unreadable=True),
+    Defect("not_an_object", ("not_an_object",), _JSON, garble=_not_an_object, is_unreadable=True),
+    Defect("malformed_json", ("malformed_json",), ("lines",), garble=_cut, is_unreadable=True),
+    Defect("bad_encoding", ("bad_encoding",), ("lines",), garble=_latin_1, is_unreadable=True),
+    Defect("too_deep", ("too_deep",), ("lines",), garble=_nest, is_unreadable=True),
+    Defect("surplus_cell", ("malformed_csv",), ("csv",), has_surplus_cell=True, is_unreadable=True),
 )  # fmt: skip
 
 
@@ -156,40 +156,40 @@ def _integer(value: object) -> object:
     return int(str(value))
 
 
-ODD: tuple[Flaw, ...] = (
-    Flaw("near_type", ("near_standard_type",), types=("page_view",), put={"type": ("pageview",)}),
-    Flaw("integer_uid", ("coerced",), _JSON, rewrite=("uid", _integer), where=_has_numeric_uid),
-    Flaw("text_rank", ("coerced",), _JSON, _RANKED, rewrite=("rank", str)),
-    Flaw("placeholder_cid", ("placeholder_id",), put={"cid": ("undefined", "null")},
+WARNED: tuple[Defect, ...] = (
+    Defect("near_type", ("near_standard_type",), types=("page_view",), put={"type": ("pageview",)}),
+    Defect("integer_uid", ("coerced",), _JSON, rewrite=("uid", _integer), where=_has_numeric_uid),
+    Defect("text_rank", ("coerced",), _JSON, _RANKED, rewrite=("rank", str)),
+    Defect("placeholder_cid", ("placeholder_id",), put={"cid": ("undefined", "null")},
          where=_has_both_ids),
-    Flaw("two_session_ids", ("alias_conflict",), put={"session_id": ("s_of_another_library",)},
+    Defect("two_session_ids", ("alias_conflict",), put={"session_id": ("s_of_another_library",)},
          where=_has_sid),
-    Flaw("repeated_key", ("duplicate_key",), _JSON, garble=_repeat_key),
+    Defect("repeated_key", ("duplicate_key",), _JSON, garble=_repeat_key),
 )  # fmt: skip
 
 
 class InjectedDefects:
     """Chooses faults so that every kind gets its turn: of those that fit, the least used."""
 
-    def __init__(self, flaws: Sequence[Flaw]) -> None:
+    def __init__(self, defects: Sequence[Defect]) -> None:
         """Start with every kind unused."""
-        self._flaws = flaws
+        self._defects = defects
         self.used: Counter[str] = Counter()
 
-    def choose(self, event: Event, family: Family, *, may_be_unreadable: bool) -> Flaw | None:
+    def choose(self, event: Event, family: Family, *, may_be_unreadable: bool) -> Defect | None:
         """Return a fault for an event, or None where none fits."""
         fitting = [
-            flaw
-            for flaw in self._flaws
-            if (may_be_unreadable or not flaw.is_unreadable) and flaw.fits(event, family)
+            defect
+            for defect in self._defects
+            if (may_be_unreadable or not defect.is_unreadable) and defect.fits(event, family)
         ]
         if not fitting:
             return None
-        return min(fitting, key=lambda flaw: self.used[flaw.kind])
+        return min(fitting, key=lambda defect: self.used[defect.kind])
 
-    def inflict(self, flaw: Flaw, event: Event) -> int:
+    def inflict(self, defect: Defect, event: Event) -> int:
         """Apply a chosen fault; return how often it was used before."""
-        turn = self.used[flaw.kind]
-        self.used[flaw.kind] += 1
-        flaw.apply(event, turn)
+        turn = self.used[defect.kind]
+        self.used[defect.kind] += 1
+        defect.apply(event, turn)
         return turn
