@@ -38,8 +38,8 @@ class Scope(pydantic.BaseModel):
     Attributes:
         type: the event type.
         page_type: values of the field, any of which suffices.
-        click_type: likewise.
-        conversion_type: likewise.
+        click_type: values of the field, any of which suffices.
+        conversion_type: values of the field, any of which suffices.
         is_session_first: only the first page_view of each session (kind `field`).
 
     Example:
@@ -93,8 +93,8 @@ class Detector(pydantic.BaseModel):
         reserved: a reserved field (kind `field`); with `type` on events of that type only.
         type: an event type; beside `reserved`, the type that it counts on.
         page_type: a value of the field.
-        click_type: likewise.
-        conversion_type: likewise.
+        click_type: a value of the field.
+        conversion_type: a value of the field.
         resolved_page_view: the page_view that the event resolves to carries it (kind `field`).
         dwell_time_event: a dwell_time event resolves to the page_view (kind `field`).
 
