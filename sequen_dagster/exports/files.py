@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 from upath import UPath
 
 from sequen_dagster.errors import ExportsError, VanishedFileError
-from sequen_dagster.exports.folders import Choice, FolderWalk, path_text
+from sequen_dagster.exports.folders import FileChoice, FolderWalk, path_text
 from sequen_dagster.exports.passed_over import PassedOver, passed_over_text
 from sequen_dagster.exports.stores import (
     etag_of,
@@ -124,7 +124,7 @@ def list_location(source: Source) -> Listing:
     """
     root = source.exports
     marker = MARKERS.get(source.complete_when, "")
-    choice = Choice(source, marker)
+    choice = FileChoice(source, marker)
     if not isinstance(root, Path):
         found = _list_store(source, root, choice)
     elif root.is_file():
@@ -215,7 +215,7 @@ def _is_in_store(file: ExportFile) -> bool:
     return "://" in file.location
 
 
-def _list_store(source: Source, location: UPath, choice: Choice) -> Iterator[ExportFile]:
+def _list_store(source: Source, location: UPath, choice: FileChoice) -> Iterator[ExportFile]:
     for one in list_objects(location):
         name = one.path.rpartition("/")[2]
         if not name:

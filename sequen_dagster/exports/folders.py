@@ -27,7 +27,7 @@ _logger = logging.getLogger(__name__)
 FoundFile = tuple[str, str, os.stat_result]
 
 
-class Choice:
+class FileChoice:
     """Which files of a source are read; counts the others.
 
     Args:
@@ -89,7 +89,7 @@ class FolderWalk:
         choice: which files are read.
     """
 
-    def __init__(self, source: Source, root: Path, choice: Choice) -> None:
+    def __init__(self, source: Source, root: Path, choice: FileChoice) -> None:
         self._source = source
         self._root = str(root)
         self._choice = choice

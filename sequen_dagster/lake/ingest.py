@@ -48,7 +48,7 @@ class ValidationRules:
         return fingerprint({"contract": self.contract.fingerprint, "limits": asdict(self.limits)})
 
 
-class Sink(Protocol):
+class RowSink(Protocol):
     """What takes the rows of a file."""
 
     def write(self, split: Split) -> None:
@@ -138,7 +138,7 @@ def validate_file(
     reader: ExportReader,
     contract: EventContract,
     origin: Origin,
-    sink: Sink,
+    sink: RowSink,
     *,
     erasures: Erasures = NO_ERASURES,
 ) -> tuple[Tally, str, int]:

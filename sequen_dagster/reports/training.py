@@ -6,22 +6,16 @@ is in it.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
-from sequen_dagster.home.durable import (
-    fsync_folder,
-    make_folder,
-    storage_error,
-    storage_reason,
-    writing,
-)
+from sequen_dagster.home.durable import FailPoints, replace_file, storage_error, storage_reason
 from sequen_dagster.home.layout import Serving
 from sequen_dagster.marts.catalog import TableColumn
 from sequen_dagster.reports.options import ReportOptions
@@ -31,8 +25,9 @@ from sequen_dagster.reports.training_manifest import (
     describe,
 )
 from sequen_dagster.reports.writing import write_report_file
-from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.redaction import without_values
+
+_FAIL_POINTS: Final[FailPoints] = ("reports.training_written", "reports.training_replaced")
 
 
 @dataclass(frozen=True)
@@ -87,23 +82,13 @@ def write_training_set(
         StorageError: there is no room for the new file; the old one is still in place.
     """
     target = serving.training / "impressions.parquet"
-    unfinished = target.with_name(f".{target.name}.tmp")
-    with writing("the training set", serving.root):
-        make_folder(target.parent)
-    try:
-        with _open_snapshot(serving, options) as snapshot:
-            training_rows(snapshot).write_parquet(str(unfinished), compression="zstd")
-            manifest = describe(options, snapshot, columns, unfinished)
-        with writing("the training set", serving.root):
-            with unfinished.open("rb") as handle:
-                os.fsync(handle.fileno())
-            fail_point("reports.training_written")
-            unfinished.replace(target)
-            fsync_folder(target.parent)
-        fail_point("reports.training_replaced")
-    finally:
-        # Half a set is of no use, and may hold a person who is to be erased.
-        unfinished.unlink(missing_ok=True)
+    # Half a set is removed: it is of no use, and may hold a person who is to be erased.
+    with (
+        replace_file(target, "the training set", fail_points=_FAIL_POINTS) as unfinished,
+        _open_snapshot(serving, options) as snapshot,
+    ):
+        training_rows(snapshot).write_parquet(str(unfinished), compression="zstd")
+        manifest = describe(options, snapshot, columns, unfinished)
     write_report_file(target.with_name("manifest.json"), json.dumps(manifest, indent=2) + "\n")
     return TrainingSet(target, manifest)
 
