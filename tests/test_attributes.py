@@ -154,7 +154,7 @@ def test_rules_that_are_not_whole_are_refused(
         ("push_notifications", {"detectors": [{"dwell_time_event": True}]}, "dwell_time_event"),
         ("push_notifications", {"applies_to": [{"is_session_first": True}]}, "is_session_first"),
         ("geolocation", {"detectors": [{"field": "q", "value": "x"}]}, "a field's value"),
-        ("geolocation", {"detectors": [{"reserved": "hue"}]}, "reserved field hue"),
+        ("geolocation", {"detectors": [{"reserved": "color"}]}, "reserved field color"),
     ],
 )
 def test_rules_that_the_kind_cannot_have_are_refused(
