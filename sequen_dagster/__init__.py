@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sequen_dagster.marts.verify import Verification, verify
     from sequen_dagster.operations.run import RunOutcome, run_pipeline
     from sequen_dagster.settings import SequenSettings, Source, load_settings
-    from sequen_dagster.settings.completeness import AttributeOverride
+    from sequen_dagster.settings.completeness import AttributeOverride, Detector, Scope
     from sequen_dagster.triggers.failures import FailedRun
 
     __version__: str
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AttributeOverride",
     "BuildError",
+    "Detector",
     "Difference",
     "EventContract",
     "ExportsError",
@@ -41,6 +42,7 @@ __all__ = [
     "Origin",
     "ReportError",
     "RunOutcome",
+    "Scope",
     "SequenError",
     "SequenSettings",
     "SettingsError",
@@ -72,7 +74,7 @@ _MODULES = {
     "sequen_dagster.marts.verify": ("Verification", "verify"),
     "sequen_dagster.operations.run": ("RunOutcome", "run_pipeline"),
     "sequen_dagster.settings": ("SequenSettings", "Source", "load_settings"),
-    "sequen_dagster.settings.completeness": ("AttributeOverride",),
+    "sequen_dagster.settings.completeness": ("AttributeOverride", "Detector", "Scope"),
     "sequen_dagster.triggers.failures": ("FailedRun",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
