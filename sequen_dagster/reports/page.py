@@ -63,7 +63,7 @@ def render_page(report: dict[str, Any], *, recent_days: int) -> str:
     trends = select_trends(report["coverage_by_day"], report["attributes"])
     present = {"changes": report["changes"], "releases": releases}
     return (
-        _environment()
+        markup_environment()
         .get_template("report.html.j2")
         .render(
             **report,
@@ -86,7 +86,8 @@ def render_page(report: dict[str, Any], *, recent_days: int) -> str:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def markup_environment() -> jinja2.Environment:
+    """The templates of HTML and SVG, which escape all that they show."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("sequen_dagster.reports"),
         autoescape=True,

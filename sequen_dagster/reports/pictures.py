@@ -3,12 +3,10 @@
 In: the report's numbers. Out: SVG, and PNG that is drawn from SVG without a browser.
 """
 
-import functools
 from typing import Any, Final
 
-import jinja2
-
 from sequen_dagster.reports.charts import remove_undrawable
+from sequen_dagster.reports.page import markup_environment
 from sequen_dagster.reports.readiness import group_use_cases
 from sequen_dagster.reports.rendering import FILTERS, cut, name, overall
 from sequen_dagster.runtime.text import counted
@@ -97,17 +95,4 @@ def _describe_first_fix(fixes: list[dict[str, Any]]) -> str:  # Any: the report'
 
 
 def _render(template: str, **numbers: Any) -> str:  # Any: for the template
-    return _environment().get_template(template).render(**numbers)
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sequen_dagster.reports"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters.update(FILTERS)
-    return environment
+    return markup_environment().get_template(template).render(**numbers)

@@ -19,7 +19,6 @@ RECORD: Final = IMAGES / "shown.json"
 _PACKAGE: Final = "sequen_dagster"
 _REPORT: Final = (
     f"{_PACKAGE}/reports/templates/**/*.*",
-    f"{_PACKAGE}/reports/report.css",
     *(
         f"{_PACKAGE}/reports/{module}.py"
         for module in ("charts", "page", "readiness", "releases", "rendering", "trends")
