@@ -35,8 +35,9 @@ def build_definitions(
         >>> from sequen_dagster import build_definitions, load_settings
         >>> defs = build_definitions(load_settings(Path.cwd()))   # doctest: +SKIP
     """
-    marts = build_marts_assets(settings)
-    catalog = TableCatalog.load(manifest_path(settings))
+    manifest = manifest_path(settings)
+    marts = build_marts_assets(settings, manifest)
+    catalog = TableCatalog.load(manifest)
     public = {name: get_asset_key_for_model([marts], name) for name in catalog.public}
     private = [get_asset_key_for_model([marts], name) for name in catalog.private]
     warehouse, equals_a_full_refresh = build_marts_checks(

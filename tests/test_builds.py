@@ -6,7 +6,7 @@ import pytest
 
 from sequen_dagster.marts.assets import build_marts_assets
 from sequen_dagster.marts.builds import Build, begin_build, drop_former_tables, finish_build
-from sequen_dagster.marts.project import tables_fingerprint
+from sequen_dagster.marts.project import manifest_path, tables_fingerprint
 from sequen_dagster.marts.warehouse import connect, create_raw_tables
 from sequen_dagster.names import NAMES
 from support.builders import event
@@ -136,7 +136,7 @@ def test_build_of_some_tables_leaves_the_others_their_notes(tmp_path: Path) -> N
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(id="a"))
     drain(settings)
-    marts = build_marts_assets(settings)
+    marts = build_marts_assets(settings, manifest_path(settings))
     with dg.DagsterInstance.ephemeral() as instance:
         assert dg.materialize([marts], instance=instance).success
         write_events(settings, "b.jsonl", event(id="b"))

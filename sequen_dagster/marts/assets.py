@@ -31,7 +31,6 @@ from sequen_dagster.marts.conditions import TABLES, tables_condition
 from sequen_dagster.marts.dbt import dbt_of
 from sequen_dagster.marts.overrides import check_overrides
 from sequen_dagster.marts.project import (
-    manifest_path,
     model_names,
     tables_fingerprint,
     vars_arguments,
@@ -89,23 +88,23 @@ class SequenTranslator(DagsterDbtTranslator):
         )
 
 
-def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
+def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDefinition:
     """The dbt models as assets of one step that loads new commits first.
 
     Args:
         settings: the home, and the marts' settings.
+        manifest: from `manifest_path`.
 
     Returns:
         Assets with an edge from the lake's assets, and dbt's tests as asset checks.
 
     Raises:
-        BuildError: the dbt project cannot be parsed.
         SettingsError: an attribute of completeness is not whole.
     """
     check_overrides(settings)
 
     @dbt_assets(
-        manifest=manifest_path(settings),
+        manifest=manifest,
         dagster_dbt_translator=SequenTranslator(),
         name=NAMES.marts_op,
         pool=NAMES.writer_pool,
@@ -130,7 +129,7 @@ def build_marts_assets(settings: SequenSettings) -> dg.AssetsDefinition:
                     return
                 build = begin_build(warehouse, fingerprint, is_full=config.full_refresh)
                 if build.is_full:
-                    drop_former_tables(warehouse, model_names(settings))
+                    drop_former_tables(warehouse, model_names(manifest))
             fail_point("marts.build_begun")
             context.log.info("build %d: %s", build.number, build.kind)
             emit("marts", build.kind)

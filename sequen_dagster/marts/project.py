@@ -93,13 +93,9 @@ def manifest_path(settings: SequenSettings) -> Path:
     return manifest
 
 
-def model_names(settings: SequenSettings) -> frozenset[str]:
-    """Names of the tables and views that dbt builds.
-
-    Raises:
-        BuildError: dbt cannot parse the project.
-    """
-    nodes = json.loads(manifest_path(settings).read_text(encoding="utf-8"))["nodes"].values()
+def model_names(manifest: Path) -> frozenset[str]:
+    """Names of the tables and views that dbt builds, from `manifest_path`."""
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
     return frozenset(node["name"] for node in nodes if node["resource_type"] == "model")
 
 
