@@ -73,6 +73,10 @@ class BuildError(SequenError):
     """dbt could not build the marts; its log in the home says why."""
 
 
+class UnfinishedTablesError(BuildError):
+    """The tables are no finished build, or do not fit each other; nothing of them is published."""
+
+
 class ReportError(SequenError):
     """There is nothing to report on yet, or a report to compare with cannot be read."""
 

@@ -3,11 +3,15 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pytest
 
+from sequen_dagster.errors import UnfinishedTablesError
 from sequen_dagster.home.layout import Home
+from sequen_dagster.marts.builds import begin_build
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.reports.publish import publish
 from sequen_dagster.settings import SequenSettings
+from support.builds import FINGERPRINT, note_finished_build
 from support.homes import settings_of
 from support.lake import home_of
 
@@ -20,6 +24,7 @@ def fill(settings: SequenSettings, rows: int) -> None:
             warehouse.execute(
                 f"create or replace table {schema}.{table} as from range({rows}) as numbers (id)"
             )
+        note_finished_build(warehouse)
 
 
 def tables(path: Path) -> list[tuple[str, int]]:
@@ -38,6 +43,52 @@ def test_snapshot_holds_the_public_tables_only(tmp_path: Path) -> None:
 
     assert published.row_counts == {"fct_events": 3}
     assert tables(published.path) == [("fct_events", 3)]
+
+
+def test_nothing_is_published_of_an_unfinished_build(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    fill(settings, 3)
+    published = publish(settings, ["fct_events"])
+    before = published.path.read_bytes()
+    with connect(settings) as warehouse:
+        begin_build(warehouse, FINGERPRINT)
+
+    with pytest.raises(UnfinishedTablesError, match="since the last build did not run through"):
+        publish(settings, ["fct_events"])
+    assert published.path.read_bytes() == before
+
+
+def test_nothing_is_published_that_was_loaded_since_the_build(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    fill(settings, 3)
+    with connect(settings) as warehouse:
+        warehouse.execute("insert into raw.affected_batches values ('b')")
+
+    with pytest.raises(UnfinishedTablesError, match="batches were loaded since the last build"):
+        publish(settings, ["fct_events"])
+    assert not Home(settings.home).serving.snapshot.exists()
+
+
+def test_nothing_is_published_of_an_empty_warehouse(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    home_of(settings).make()
+
+    with pytest.raises(UnfinishedTablesError, match="since there is no build yet"):
+        publish(settings, ["fct_events"])
+
+
+def test_nothing_is_published_of_tables_that_do_not_fit_each_other(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    fill(settings, 3)
+    with connect(settings) as warehouse:
+        note_finished_build(warehouse, unmet=(("a = b", 3, 2), ("c = d", 1, 0)))
+
+    with pytest.raises(UnfinishedTablesError) as caught:
+        publish(settings, ["fct_events"])
+    assert str(caught.value).startswith(
+        "Nothing was published, since the tables do not fit each other (a = b: 3 and 2; c = d: 1 and"
+        " 0). Build them from nothing by `sequen-dagster run --full-refresh`"
+    )
 
 
 def test_snapshot_is_replaced_while_another_reads_it(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.publish import publish
 from sequen_dagster.settings import SequenSettings
 from support.builders import event
+from support.builds import note_finished_build
 from support.crashes import environment
 from support.homes import settings_of, write_events
 from support.lake import home_of
@@ -49,6 +50,7 @@ def fill(settings: SequenSettings, version: int) -> None:
                 f"create or replace table main.{table} as"
                 f" select range as id, {version} as version from range({version} * 3000)"
             )
+        note_finished_build(warehouse)
 
 
 @pytest.mark.slow

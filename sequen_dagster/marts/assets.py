@@ -1,9 +1,9 @@
 """Marts: the dbt models as Dagster assets, fed from the lake in the same step."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 from dagster_dbt import DbtCliInvocation, dbt_assets
@@ -27,6 +27,7 @@ from sequen_dagster.marts.dbt import dbt_of
 from sequen_dagster.marts.overrides import check_overrides
 from sequen_dagster.marts.project import (
     model_names,
+    relation_names,
     tables_fingerprint,
     vars_arguments,
     write_profile,
@@ -42,9 +43,16 @@ from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.settings import SequenSettings
 
+# How the metadata of tables calls it where no build has begun.
+_SELECTION: Final = "selected tables, from the last finished build"
+
 
 def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDefinition:
     """The dbt models as assets of one step that loads new commits first.
+
+    Stale tables are built all together, whatever is selected: built apart, a table would miss what
+    has changed in those that it stands on. A selection of current tables is built from the last
+    finished build. A check that is selected alone looks at the tables as they are.
 
     Args:
         settings: the home, and the marts' settings.
@@ -57,10 +65,11 @@ def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDef
         SettingsError: an attribute of completeness is not whole.
     """
     check_overrides(settings)
+    translator = SequenTranslator()
 
     @dbt_assets(
         manifest=manifest,
-        dagster_dbt_translator=SequenTranslator(),
+        dagster_dbt_translator=translator,
         name=NAMES.marts_op,
         pool=NAMES.writer_pool,
         exclude="resource_type:unit_test",
@@ -73,22 +82,25 @@ def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDef
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
         with locked, owner_only_files():
             write_profile(settings)
+            if not context.selected_asset_keys:
+                _check_tables_exist(settings)
+                yield from _run_dbt(context, settings, [["test"]])
+                return
             _load(context, settings)
-            fingerprint = tables_fingerprint(settings)
-            with connect(settings) as warehouse:
-                if NAMES.automation_tag in context.run.tags and not why_stale(
-                    warehouse, fingerprint
-                ):
-                    # Another run was faster, one that a person has started or the daily one.
-                    context.log.info("the tables are those of all commits; nothing to build")
-                    return
-                build = begin_build(warehouse, fingerprint, is_full=config.full_refresh)
-                if build.is_full:
-                    drop_former_tables(warehouse, model_names(manifest))
+            may_be_current = context.is_subset or NAMES.automation_tag in context.run.tags
+            build = _begin_build(
+                settings, manifest, is_full=config.full_refresh, if_stale=may_be_current
+            )
+            if build is None:
+                yield from _build_selection(context, settings, config)
+                return
             fail_point("marts.build_begun")
             context.log.info("build %d: %s", build.number, build.kind)
             emit("marts", build.kind)
-            calls = _calls(context, settings, build, is_whole=config.test_whole_tables)
+            commands = _build_commands(is_full=build.is_full, is_whole=config.test_whole_tables)
+            # A call that knows nothing of the selection takes in all tables.
+            whole = (manifest, translator) if context.is_subset else None
+            calls = _calls(context, settings, commands, whole=whole)
             yield from _build_tables(context, settings, calls, build)
 
     return marts
@@ -106,20 +118,100 @@ def _load(context: dg.AssetExecutionContext, settings: SequenSettings) -> None:
     )
 
 
-def _calls(
-    context: dg.AssetExecutionContext, settings: SequenSettings, build: Build, *, is_whole: bool
-) -> Iterator[DbtCliInvocation]:
-    """The calls of dbt that make up a build; each begins when the one before has ended."""
-    full_refresh = ["--full-refresh"] if build.is_full else []
-    # In `dbt build` tests look at what the build changed, in `dbt test` at whole tables.
+def _begin_build(
+    settings: SequenSettings, manifest: Path, *, is_full: bool, if_stale: bool
+) -> Build | None:
+    """Begin a build; with `if_stale` only where the tables are not those of all commits."""
+    fingerprint = tables_fingerprint(settings)
+    with connect(settings) as warehouse:
+        if if_stale and not is_full:
+            reason = why_stale(warehouse, fingerprint, relation_names(manifest))
+            if not reason:
+                return None
+        build = begin_build(warehouse, fingerprint, is_full=is_full)
+        if build.is_full:
+            drop_former_tables(warehouse, model_names(manifest))
+    return build
+
+
+def _check_tables_exist(settings: SequenSettings) -> None:
+    """Refuse to test what is not there; tables of a build that failed may be tested again."""
+    with connect(settings) as warehouse:
+        if row_counts(warehouse):
+            return
+    message = (
+        "There are no tables to check yet. Materialize the tables, all of them or any one, or call "
+        "`sequen-dagster run`."
+    )
+    raise dg.Failure(message, allow_retries=False)
+
+
+def _build_selection(
+    context: dg.AssetExecutionContext, settings: SequenSettings, config: MartsConfig
+) -> Iterator[Any]:  # Any: the events of dagster_dbt
+    """Build the selected tables from the last finished build, which has seen all commits."""
+    if NAMES.automation_tag in context.run.tags:
+        # Another run was faster, one that a person has started or the daily one.
+        context.log.info("the tables are those of all commits; nothing to build")
+        return
+    context.log.info("the tables are those of all commits; the selected ones are built again")
+    commands = _build_commands(is_full=False, is_whole=config.test_whole_tables)
+    yield from _run_dbt(context, settings, commands)
+
+
+def _run_dbt(
+    context: dg.AssetExecutionContext,
+    settings: SequenSettings,
+    commands: Iterable[Sequence[str]],
+) -> Iterator[Any]:  # Any: the events of dagster_dbt
+    """Pass on the events of calls that begin no build: the tables stay those of the last one."""
+    calls = _calls(context, settings, commands)
+    try:
+        yield from _stream_events(Home(settings.home).warehouse, calls, _SELECTION)
+    except DagsterDbtCliRuntimeError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def _build_commands(*, is_full: bool, is_whole: bool) -> list[list[str]]:
+    """The calls of dbt that make up a build.
+
+    In `dbt build` tests look at what the build changed, in `dbt test` at whole tables.
+    """
+    full_refresh = ["--full-refresh"] if is_full else []
     no_tests = ["--exclude-resource-type", "test"] if is_whole else []
-    commands = [["build", *full_refresh, *no_tests], *([["test"]] if is_whole else [])]
+    return [["build", *full_refresh, *no_tests], *([["test"]] if is_whole else [])]
+
+
+def _calls(
+    context: dg.AssetExecutionContext,
+    settings: SequenSettings,
+    commands: Iterable[Sequence[str]],
+    *,
+    whole: tuple[Path, SequenTranslator] | None = None,
+) -> Iterator[DbtCliInvocation]:
+    """Calls of dbt; each begins when the one before has ended.
+
+    Args:
+        context: of the step; its selection is the call's.
+        settings: the home, and the marts' settings.
+        commands: what dbt is asked to do.
+        whole: manifest and translator; where given, the selection counts for nothing.
+    """
+    home = Home(settings.home)
     for command in commands:
-        yield dbt_of(Home(settings.home)).cli(
-            [*command, *vars_arguments(settings)],
-            context=context,
-            target_path=Home(settings.home).dbt.target,
+        # dbt's unit tests belong to the tests of the project: on a warehouse they fail.
+        arguments = [*command, "--exclude-resource-type", "unit_test", *vars_arguments(settings)]
+        if whole is None:
+            yield dbt_of(home).cli(arguments, context=context, target_path=home.dbt.target)
+            continue
+        manifest, translator = whole
+        call = dbt_of(home).cli(
+            arguments,
+            manifest=manifest,
+            dagster_dbt_translator=translator,
+            target_path=home.dbt.target,
         )
+        yield call
 
 
 def _build_tables(
@@ -130,57 +222,88 @@ def _build_tables(
 ) -> Iterator[Any]:
     """Pass on the events of dbt as they come, finish the build, and count the rows.
 
-    The events of the table that conditions look at come last: until then the build counts as in
-    progress, and no publication is asked for. Rows are counted at the end, since only one process
-    may have the database open. (The counts of dagster_dbt keep a connection of their own to it,
-    which shuts out the next writer here.)
+    The events of the table that conditions look at come last, and only of a build that ran through:
+    until then the build counts as in progress, and no publication is asked for. Rows are counted at
+    the end, since only one process may have the database open. (The counts of dagster_dbt keep a
+    connection of their own to it, which shuts out the next writer here.)
     """
     tables: dict[dg.AssetKey, str] = {}
     last: list[Any] = []
     failure = None
     try:
-        for event in _stream_events(Home(settings.home).warehouse, calls, build):
+        for event in _stream_events(Home(settings.home).warehouse, calls, build.kind):
             key = _asset_of(context, event)
-            if isinstance(event, dg.Output) and key is not None:
+            if isinstance(event, dg.Output | dg.AssetMaterialization) and key is not None:
                 tables[key] = key.path[-1]
             if key == TABLES:
                 last.append(event)
             else:
-                yield event
+                yield from _fit_selection(context, event)
     except DagsterDbtCliRuntimeError as error:
         # What was built before the failure is reported all the same.
         failure = error
     fail_point("marts.built")
     with connect(settings) as warehouse:
-        # After a build of some tables only, the others have yet to be recomputed.
-        if failure is None and not context.is_subset:
+        if failure is None:
             finish_build(warehouse, build)
         counts = row_counts(warehouse)
     fail_point("marts.build_finished")
-    if failure is None and not context.is_subset and compact(settings):
+    if failure is None and compact(settings):
         emit("marts", "compacted the warehouse")
     for key, table in tables.items():
         if table in counts:
             yield dg.AssetObservation(key, metadata={"dagster/row_count": counts[table]})
-    yield from last
     if failure is not None:
         # A model or a test that fails, fails again; only a lock is worth another try.
         raise dg.Failure(str(failure), allow_retries=False) from failure
+    for event in last:
+        yield from _fit_selection(context, event)
 
 
-def _stream_events(
-    warehouse: Path, calls: Iterable[DbtCliInvocation], build: Build
-) -> Iterator[Any]:
+def _stream_events(warehouse: Path, calls: Iterable[DbtCliInvocation], kind: str) -> Iterator[Any]:
     """The events of calls of dbt; tables with the file that they are in and the kind of build."""
-    uri = dg.MetadataValue.path(str(warehouse))
+    metadata: dict[str, Any] = {  # Any: Dagster's metadata
+        "dagster/uri": dg.MetadataValue.path(str(warehouse)),
+        NAMES.build_metadata: kind,
+    }
     for event in (event for call in calls for event in call.stream()):
-        if isinstance(event, dg.Output):
-            emit("marts", event.output_name)
-            yield event.with_metadata(
-                {**event.metadata, "dagster/uri": uri, NAMES.build_metadata: build.kind}
-            )
+        if isinstance(event, dg.Output | dg.AssetMaterialization):
+            emit("marts", _table_of(event))
+            yield event.with_metadata({**event.metadata, **metadata})
         else:
             yield event
+
+
+def _fit_selection(context: dg.AssetExecutionContext, event: object) -> Iterator[Any]:
+    """An event as the step has to give it: what was selected as its own, the rest as news of it.
+
+    A call that knows nothing of the selection gives news only.
+    """
+    if (
+        isinstance(event, dg.AssetMaterialization)
+        and event.asset_key in context.selected_asset_keys
+    ):
+        name = event.asset_key.to_python_identifier()
+        yield dg.Output(None, output_name=name, metadata=event.metadata)
+    elif isinstance(event, dg.AssetCheckEvaluation):
+        if event.asset_check_key in context.selected_asset_check_keys:
+            yield dg.AssetCheckResult(
+                passed=event.passed,
+                asset_key=event.asset_key,
+                check_name=event.check_name,
+                severity=event.severity,
+                metadata=event.metadata,
+            )
+        else:
+            context.log_event(event)
+    else:
+        yield event
+
+
+def _table_of(event: dg.Output[Any] | dg.AssetMaterialization) -> str:
+    if isinstance(event, dg.Output):
+        return event.output_name
+    return event.asset_key.to_python_identifier()
 
 
 def _asset_of(context: dg.AssetExecutionContext, event: object) -> dg.AssetKey | None:

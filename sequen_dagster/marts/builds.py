@@ -110,24 +110,56 @@ def finish_build(warehouse: duckdb.DuckDBPyConnection, build: Build) -> None:
         )
 
 
-def why_stale(warehouse: duckdb.DuckDBPyConnection, fingerprint: str) -> str:
+def why_stale(
+    warehouse: duckdb.DuckDBPyConnection, fingerprint: str, relations: Collection[str] = ()
+) -> str:
     """Why the tables are not those of all that is loaded; empty where they are.
 
     Args:
         warehouse: an open connection; hold `writer_lock`.
         fingerprint: names the settings and the SQL that the tables should be built by.
+        relations: tables and views that have to be there, as `schema.name`.
     """
+    reason = why_unfinished(warehouse)
+    if reason:
+        return reason
     last = warehouse.execute(
-        "select fingerprint, is_finished from raw.builds order by build_number desc limit 1"
+        "select fingerprint from raw.builds order by build_number desc limit 1"
     ).fetchone()
+    if last != (fingerprint,):
+        return "the last build was by other settings or rules"
+    gone = sorted(set(relations) - _read_relations(warehouse)) if relations else []
+    return f"{', '.join(gone)} is not there" if gone else ""
+
+
+def why_unfinished(warehouse: duckdb.DuckDBPyConnection) -> str:
+    """Why the tables are no finished build of all that is loaded; empty where they are.
+
+    Args:
+        warehouse: an open connection; hold `writer_lock`.
+    """
+    has_builds = warehouse.execute(
+        "select count(*) from duckdb_tables() where schema_name = 'raw' and table_name = 'builds'"
+    ).fetchone()
+    last = None
+    if has_builds == (1,):
+        last = warehouse.execute(
+            "select is_finished from raw.builds order by build_number desc limit 1"
+        ).fetchone()
     if last is None:
         return "there is no build yet"
-    if not last[1]:
+    if not last[0]:
         return "the last build did not run through"
-    if last[0] != fingerprint:
-        return "the last build was by other settings or rules"
     unseen = warehouse.execute("select count(*) from raw.affected_batches").fetchone()
     return "" if unseen == (0,) else "batches were loaded since the last build"
+
+
+def _read_relations(warehouse: duckdb.DuckDBPyConnection) -> set[str]:
+    found = warehouse.execute(
+        "select table_schema || '.' || table_name from information_schema.tables"
+        " where table_catalog = current_database()"
+    ).fetchall()
+    return {name for (name,) in found}
 
 
 def _reason_for_full(builds: list[tuple[int, str, bool, bool]], fingerprint: str) -> str:

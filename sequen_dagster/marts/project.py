@@ -12,7 +12,7 @@ import sys
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -94,9 +94,24 @@ def manifest_path(settings: SequenSettings) -> Path:
 
 
 def model_names(manifest: Path) -> frozenset[str]:
-    """Names of the tables and views that dbt builds, from `manifest_path`."""
+    """Names of the models that dbt builds, from `manifest_path`."""
+    return frozenset(node["name"] for node in _read_nodes(manifest, "model"))
+
+
+def relation_names(manifest: Path) -> frozenset[str]:
+    """The tables and views that dbt leaves, seeds included, as `schema.name`."""
+    return frozenset(
+        f"{node['schema']}.{node['alias']}"
+        for node in _read_nodes(manifest, "model", "seed")
+        if node["config"]["materialized"] != "ephemeral"
+    )
+
+
+def _read_nodes(
+    manifest: Path, *resource_types: str
+) -> list[dict[str, Any]]:  # Any: dbt's manifest
     nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
-    return frozenset(node["name"] for node in nodes if node["resource_type"] == "model")
+    return [node for node in nodes if node["resource_type"] in resource_types]
 
 
 def tables_fingerprint(settings: MartsSettings) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from sequen_dagster.contract.conflicts import MAX_CONFLICTING_PERCENT
+from sequen_dagster.errors import UnfinishedTablesError
 from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.home.layout import Home
 from sequen_dagster.home.locks import writer_lock
@@ -81,7 +82,11 @@ def _published_snapshot(
         home = Home(settings.home)
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
         with locked, owner_only_files():
-            published = publish(settings, catalog.tables, catalog.views)
+            try:
+                published = publish(settings, catalog.tables, catalog.views)
+            except UnfinishedTablesError as error:
+                # It would be refused again.
+                raise dg.Failure(str(error), allow_retries=False) from error
             copy_readme(Home(settings.home).serving)
         emit("reports", "published snapshot")
         return dg.MaterializeResult(

@@ -10,8 +10,10 @@ from typing import Any, Final
 
 import duckdb
 
+from sequen_dagster.errors import UnfinishedTablesError
 from sequen_dagster.home.durable import FailPoints
 from sequen_dagster.home.layout import Home
+from sequen_dagster.marts.builds import why_unfinished
 from sequen_dagster.marts.copies import copy_tables, replace_database
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.settings import SequenSettings
@@ -46,7 +48,8 @@ def publish(
 ) -> Published:
     """Copy the public tables into a new database file and put it in place of the old one.
 
-    Hold `writer_lock`. Readers that have the old file open keep it until they open again.
+    Only a finished build is published, and only where the totals of its tables fit each other. Hold
+    `writer_lock`. Readers that have the old file open keep it until they open again.
 
     Args:
         settings: the home.
@@ -57,6 +60,8 @@ def publish(
         The path and the row counts.
 
     Raises:
+        UnfinishedTablesError: the tables are no finished build, or do not fit each other; the old
+            file is still in place.
         BuildError: the new file could not be closed cleanly; the old one is still in place.
         StorageError: there is no room for the new file; the old one is still in place.
     """
@@ -65,5 +70,35 @@ def publish(
         replace_database(target, "the snapshot", fail_points=_FAIL_POINTS) as unfinished,
         connect(settings, folders=[target.parent]) as warehouse,
     ):
+        _check_finished(warehouse)
+        _check_reconciled(warehouse)
         row_counts = copy_tables(warehouse, unfinished, names=tables, views=views)
     return Published(target, row_counts)
+
+
+def _check_finished(warehouse: duckdb.DuckDBPyConnection) -> None:
+    reason = why_unfinished(warehouse)
+    if reason:
+        message = (
+            f"Nothing was published, since {reason}. Materialize the tables, all of them or any "
+            "one, or call `sequen-dagster run`; what was published before is still in place."
+        )
+        raise UnfinishedTablesError(message)
+
+
+def _check_reconciled(warehouse: duckdb.DuckDBPyConnection) -> None:
+    unmet = warehouse.execute(
+        "select invariant, expected, actual from main.rpt_reconciliation"
+        " where not is_met order by invariant"
+    ).fetchall()
+    if unmet:
+        totals = "; ".join(
+            f"{name}: {expected.normalize():f} and {actual.normalize():f}"
+            for name, expected, actual in unmet
+        )
+        message = (
+            f"Nothing was published, since the tables do not fit each other ({totals}). Build them "
+            "from nothing by `sequen-dagster run --full-refresh`, and please report it as a fault; "
+            "what was published before is still in place."
+        )
+        raise UnfinishedTablesError(message)
