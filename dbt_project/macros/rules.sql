@@ -129,3 +129,14 @@
 {% macro tier_named(number) -%}
     case {{ number }} when 1 then 'good' when 2 then 'better' when 3 then 'best' else 'none' end
 {%- endmacro %}
+
+{# The rules that a file breaks as a whole: one quarantined record stands for all that it holds. #}
+{% macro is_file_rule(column) -%}
+    {{ column }} in (
+        'corrupt_compression',
+        'corrupt_parquet',
+        'missing_header',
+        'too_compressed',
+        'unsupported_format'
+    )
+{%- endmacro %}

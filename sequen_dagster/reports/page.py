@@ -95,8 +95,13 @@ def markup_environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(FILTERS, breakable=_breakable)
+    environment.filters.update(FILTERS, breakable=_breakable, sentence=_sentence)
     return environment
+
+
+def _sentence(text: str) -> markupsafe.Markup:
+    """A sentence in which what stands between backticks is code."""
+    return markupsafe.Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(markupsafe.escape(text))))
 
 
 def _breakable(text: object) -> markupsafe.Markup:
