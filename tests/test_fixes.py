@@ -221,6 +221,25 @@ def test_fixable_events_are_those_without_the_field(recording: Recording) -> Non
     assert counts["page_id"] == (len(PARTIAL) - 3, 0)
 
 
+def test_no_attribute_reaches_a_tier_while_too_few_records_are_accepted(
+    recording: Recording,
+) -> None:
+    whole = {"page_id": "p", "country": "US", "locale": "de", "device_type": "m", "logged_in": True}
+    rows = [
+        at(0, type="page_view", page_type="search", search_query="q", **whole),
+        at(1, type="page_view", page_type="home", **{**whole, "country": None}),
+        at(2, type="impression"),
+    ]
+
+    with SmallWarehouse(recording) as warehouse:
+        warehouse.load(Load("a", tuple(rows)))
+        warehouse.build()
+        promises = promises_of(warehouse.connection)
+
+    assert promises["geolocation"]["good_score_after"] == 1
+    assert {one["tier_reached_after"] for one in promises.values()} == {"none"}
+
+
 def test_fixes_are_ranked_by_the_tier_and_then_by_what_they_gain(recording: Recording) -> None:
     whole = {"page_id": "p", "country": "US", "locale": "de", "device_type": "m", "logged_in": True}
     rows = [

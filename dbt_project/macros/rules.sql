@@ -122,7 +122,10 @@
 
 {# Whether enough of the validated records are accepted for a tier to count. #}
 {% macro is_accepted_share_met(accepted, validated) -%}
-    {{ validated }} > 0 and {{ accepted }} * 100 >= {{ var('sequen_min_accepted_percent') }} * {{ validated }}
+    (
+        {{ validated }} > 0
+        and {{ accepted }} * 100 >= {{ var('sequen_min_accepted_percent') }} * {{ validated }}
+    )
 {%- endmacro %}
 
 {# The name of a tier by its number; none below the first. #}

@@ -1,5 +1,6 @@
 """Contract: what to do about each rule, in one sentence for whoever sends the events."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from sequen_dagster.contract.rules import rule_fields
@@ -58,8 +59,8 @@ def describe_remedy(rule: str) -> str:
         A sentence or two; empty for a code that is not known.
 
     Example:
-        >>> describe_remedy("missing_rank"), describe_remedy("invalid_rank")
-        ('Send `rank` on every module_view and impression.', 'Send `rank` as a whole number from 0 on.')
+        >>> describe_remedy("missing_rank")
+        'Send `rank` on every module_view and impression.'
     """
     if rule in _REMEDIES:
         return _REMEDIES[rule]
@@ -71,3 +72,23 @@ def describe_remedy(rule: str) -> str:
             return f"Send `{field.name}` {_FORM[field.kind]}."
         return f"Send `{field.name}` on every {' and '.join(field.mandatory_for)}."
     return ""
+
+
+def describe_remedies(rules: Sequence[str]) -> str:
+    """What to do so that records keep several rules, with what is said of many fields said once.
+
+    Example:
+        >>> describe_remedies(["invalid_uid", "invalid_rank", "invalid_sid"])
+        'Send `uid` and `sid` as text or a whole number. Send `rank` as a whole number from 0 on.'
+    """
+    sentences: dict[str, list[str]] = {}
+    for rule in rules:
+        names = rule_fields(rule) if rule.startswith("invalid_") else []
+        remedy = describe_remedy(rule)
+        said = remedy.removeprefix(f"Send `{names[0]}`") if names else remedy
+        sentences.setdefault(said, []).extend(f"`{name}`" for name in names)
+    return " ".join(
+        f"Send {' and '.join(names)}{said}" if names else said
+        for said, names in sentences.items()
+        if said
+    )
