@@ -14,8 +14,8 @@ from sequen_dagster.exports.assets import OWNERS, RAW_EVENTS, exports_metadata
 from sequen_dagster.fields import FIELDS
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.commits import Batch, RecordCounts
-from sequen_dagster.lake.config import LakeConfig
-from sequen_dagster.lake.drain import Drained, FileFailure, Intake, Order, drain_locations
+from sequen_dagster.lake.config import LakeConfig, order_of
+from sequen_dagster.lake.drain import Drained, FileFailure, Intake, drain_locations
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_rows import UnreadFile
 from sequen_dagster.lake.replay import Replayed, replay_batches, retry_dead_lettered
@@ -88,7 +88,7 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         started = time.perf_counter()
         run_id = context.run.run_id
         choice = config.choice()
-        order = Order(config.file_group, config.only_stable)
+        order = order_of(context.run.tags)
         with owner_only_files():
             ledger = Ledger(intake.home)
             if config.retry_dead_lettered:
