@@ -36,7 +36,9 @@ sources_with_a_difference as (
         records_of_fixes.fixable_records
     from records_of_batches
     full outer join records_of_fixes on records_of_batches.source = records_of_fixes.source
-    where coalesce(records_of_batches.quarantined, 0) <> coalesce(records_of_fixes.fixable_records, 0)
+    where
+        coalesce(records_of_batches.quarantined, 0)
+        <> coalesce(records_of_fixes.fixable_records, 0)
 )
 
 select * from sources_with_a_difference

@@ -25,7 +25,7 @@ files_told_apart as (
     inner join stg_batches on int_batch_rule_lists.batch_id = stg_batches.batch_id
 ),
 
-{# Each quarantined record is in one list of rules, so nothing is left out and nothing added twice. #}
+{# Each quarantined record is in one list of rules: nothing is left out and nothing added twice. #}
 rule_lists_counted as (
     select
         coalesce(source, '(all)') as source,
