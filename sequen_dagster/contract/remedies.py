@@ -1,4 +1,4 @@
-"""Contract: what to do about each rule, in one sentence for whoever sends the events."""
+"""Contract: what to do about each rule, in a sentence for those who send the events."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -21,7 +21,7 @@ _FORM: Final[dict[Kind, str]] = {
 }
 _REMEDIES: Final = {
     "malformed_json": "Write each event as valid JSON, best one to a line.",
-    "malformed_csv": "Close every quote, double quotes in values (RFC 4180), and add no cell.",
+    "malformed_csv": "Close every quote, double quotes in values (RFC 4180), one value a column.",
     "truncated_tail": "Export the file again and drop it once it is whole: it ends in a record.",
     "not_an_object": "Write each event as a JSON object with its fields.",
     "too_large": "Send less in one record, or raise the setting `max_record_bytes`.",

@@ -13,7 +13,7 @@ stg_batches as (
 ),
 
 {# A file that could not be read breaks one rule, in one record that stands for all it holds. #}
-files_told_apart as (
+unread_files_marked as (
     select
         int_batch_rule_lists.source,
         int_batch_rule_lists.type,
@@ -34,7 +34,7 @@ rule_lists_counted as (
         cast(sum(record_count) as bigint) as fixable_records,
         cast(sum(case when is_unread then record_count else 0 end) as bigint) as unread_files,
         cast(sum(case when is_unread then file_bytes else 0 end) as bigint) as unread_bytes
-    from files_told_apart
+    from unread_files_marked
     group by grouping sets ((source, type, rule_list), (type, rule_list))
 ),
 
@@ -57,7 +57,7 @@ fixes_ranked as (
         rule_lists_counted.unread_bytes,
         int_reported_sources.accepted,
         int_reported_sources.accepted + int_reported_sources.quarantined as validated,
-        {# Of a file that could not be read, nobody knows how many records it adds. #}
+        {# How many records a file would add that could not be read is unknown. #}
         case
             when rule_lists_counted.unread_files = 0
                 then int_reported_sources.accepted + rule_lists_counted.fixable_records
