@@ -3,13 +3,10 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Self
 
 import dagster as dg
 import polars as pl
-import pydantic
 
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.exports.assets import OWNERS, RAW_EVENTS, exports_metadata
@@ -17,10 +14,11 @@ from sequen_dagster.exports.files import list_locations
 from sequen_dagster.fields import FIELDS
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.checks import LAKE_CHECKS, Expectations, check_lake
+from sequen_dagster.lake.config import LakeConfig
 from sequen_dagster.lake.current_files import SHOWN_FILES, UnreadFile
 from sequen_dagster.lake.drain import Drained, FileFailure, Intake, Order, drain_locations
 from sequen_dagster.lake.ledger import Ledger
-from sequen_dagster.lake.replay import Choice, Replayed, replay_batches, retry_dead_lettered
+from sequen_dagster.lake.replay import Replayed, replay_batches, retry_dead_lettered
 from sequen_dagster.lake.rewrites import drop_old_raw_text
 from sequen_dagster.names import NAMES
 from sequen_dagster.runtime.progress import emit
@@ -30,7 +28,6 @@ from sequen_dagster.settings import RunningSettings, SequenSettings
 VALIDATED_EVENTS = dg.AssetKey(NAMES.validated_events)
 QUARANTINED_RECORDS = dg.AssetKey(NAMES.quarantined_records)
 _RETRY_DELAY_SECONDS = 30
-DAY_PATTERN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
 # Metadata of a run that was asked to validate batches again.
 REVALIDATED = "batches_revalidated"
 NOT_REVALIDATED = "batches_not_revalidated"
@@ -39,54 +36,6 @@ UNREAD = "files_not_read_as_a_whole"
 UNREAD_COUNT = "unread_files"
 
 _Metadata = dg.MetadataValue | int | float | str
-
-
-class LakeConfig(dg.Config):
-    """What a run may ask of the lake; by default, to take in every pending file.
-
-    Attributes:
-        file_group: only the files that a sensor has set apart under this name.
-        only_stable: only files that are whole, as far as two polls can know.
-        replay_stale: validate again what other rules have validated.
-        replay_paths: validate again batches of these paths (or source/path); `*` and `?` are wild.
-        replay_since: validate again batches received on this day (UTC, YYYY-MM-DD) or later.
-        replay_until: validate again batches received on this day or earlier.
-        replay_quarantined: validate again batches with quarantined records.
-        retry_dead_lettered: try files again that were given up.
-
-    Of several `replay_` conditions, all have to hold.
-    """
-
-    file_group: Annotated[str, pydantic.Field(pattern=r"^([0-9a-f]{32})?$")] = ""
-    only_stable: bool = False
-    replay_stale: bool = False
-    replay_paths: list[str] = pydantic.Field(default_factory=list)
-    replay_since: Annotated[str, pydantic.Field(pattern=DAY_PATTERN)] = ""
-    replay_until: Annotated[str, pydantic.Field(pattern=DAY_PATTERN)] = ""
-    replay_quarantined: bool = False
-    retry_dead_lettered: bool = False
-
-    def choice(self) -> Choice:
-        """The batches to validate again."""
-        return Choice(
-            is_stale=self.replay_stale,
-            paths=tuple(self.replay_paths),
-            since=date.fromisoformat(self.replay_since) if self.replay_since else None,
-            until=date.fromisoformat(self.replay_until) if self.replay_until else None,
-            has_quarantined=self.replay_quarantined,
-        )
-
-    @classmethod
-    def asking(cls, choice: Choice, *, retry_dead_lettered: bool = False) -> Self:
-        """The configuration that asks for these batches."""
-        return cls(
-            replay_stale=choice.is_stale,
-            replay_paths=list(choice.paths),
-            replay_since=choice.since.isoformat() if choice.since else "",
-            replay_until=choice.until.isoformat() if choice.until else "",
-            replay_quarantined=choice.has_quarantined,
-            retry_dead_lettered=retry_dead_lettered,
-        )
 
 
 @dataclass(frozen=True)

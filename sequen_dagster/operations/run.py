@@ -18,8 +18,8 @@ from sequen_dagster.lake.assets import (
     NOT_REVALIDATED,
     REVALIDATED,
     UNREAD,
-    LakeConfig,
 )
+from sequen_dagster.lake.config import LakeConfig
 from sequen_dagster.lake.replay import Choice
 from sequen_dagster.names import NAMES
 from sequen_dagster.reports.files import read_report
