@@ -403,7 +403,9 @@ def test_freshness_says_over_which_files() -> None:
     assert stale.metadata["hours_since_the_newest_file"].value == 50.0
 
 
-def test_metadata_only_change_counts_nothing_twice(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+def test_metadata_only_change_counts_nothing_twice(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
     settings = settings_of(tmp_path)
     export = write_events(settings, "a.jsonl", event(), event(id="e2", uid=...))
     select(settings, instance)

@@ -15,14 +15,14 @@ from sequen_dagster.fields import FIELDS
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.checks import LAKE_CHECKS, Expectations, check_lake
 from sequen_dagster.lake.config import LakeConfig
-from sequen_dagster.lake.current_files import SHOWN_FILES, UnreadFile
+from sequen_dagster.lake.current_files import UnreadFile
 from sequen_dagster.lake.drain import Drained, FileFailure, Intake, Order, drain_locations
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.replay import Replayed, replay_batches, retry_dead_lettered
 from sequen_dagster.lake.rewrites import drop_old_raw_text
 from sequen_dagster.names import NAMES
 from sequen_dagster.runtime.progress import emit
-from sequen_dagster.runtime.text import printable, quoted
+from sequen_dagster.runtime.text import SHOWN, printable, quoted
 from sequen_dagster.settings import RunningSettings, SequenSettings
 
 VALIDATED_EVENTS = dg.AssetKey(NAMES.validated_events)
@@ -166,10 +166,10 @@ def _report_drained(context: dg.AssetExecutionContext, taken: _TakenIn) -> None:
             context.log.info("exports %s", listing)
     for failure in taken.failures:
         context.log.warning("file %s was not read: %s", quoted(failure.path), failure.reason)
-    for file in unread[:SHOWN_FILES]:
+    for file in unread[:SHOWN]:
         context.log.warning("file not read as a whole: %s", file)
-    if len(unread) > SHOWN_FILES:
-        context.log.warning("%d more files not read as a whole", len(unread) - SHOWN_FILES)
+    if len(unread) > SHOWN:
+        context.log.warning("%d more files not read as a whole", len(unread) - SHOWN)
     for one in drained.left:
         context.log.info("file %s was left: %s", quoted(one.path), one.reason)
     context.log.info(
@@ -221,7 +221,7 @@ def _validated_metadata(folder: Path, taken: _TakenIn) -> dict[str, _Metadata]:
         **_drained_metadata(folder, taken.drained),
         **(_replay_metadata(taken.replayed) if taken.replayed else {}),
         **exports_metadata(taken.drained.listings),
-        UNREAD: dg.MetadataValue.json([str(one) for one in taken.unread[:SHOWN_FILES]]),
+        UNREAD: dg.MetadataValue.json([str(one) for one in taken.unread[:SHOWN]]),
         UNREAD_COUNT: len(taken.unread),
         "seconds": round(taken.seconds, 1),
     }

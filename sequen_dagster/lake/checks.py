@@ -17,7 +17,6 @@ from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.exports.files import Listing
 from sequen_dagster.home.layout import Home
 from sequen_dagster.lake.current_files import (
-    SHOWN_FILES,
     CurrentFiles,
     FailedFile,
     NewestFile,
@@ -27,7 +26,7 @@ from sequen_dagster.lake.current_files import (
 from sequen_dagster.lake.drain import FileFailure
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.names import NAMES
-from sequen_dagster.runtime.text import counted, quoted
+from sequen_dagster.runtime.text import SHOWN, bulleted, counted, quoted
 from sequen_dagster.settings import SequenSettings
 
 FILES_READ: Final = "files_read"
@@ -37,7 +36,6 @@ EXPORTS_ARE_FRESH: Final = "exports_are_fresh"
 
 _ASSET: Final = dg.AssetKey(NAMES.validated_events)
 _SHOWN_RULES: Final = 6
-_SHOWN_SOURCES: Final = 20
 LAKE_CHECKS: Final = [
     dg.AssetCheckSpec(
         FILES_READ,
@@ -182,7 +180,7 @@ def check_files_read(
             "failed_files": len(not_at_all),
             "unread_files": len(as_a_whole),
             "files": files,
-            "reasons": [*not_at_all[:SHOWN_FILES], *as_a_whole[:SHOWN_FILES]],
+            "reasons": [*not_at_all[:SHOWN], *as_a_whole[:SHOWN]],
         },
     )
 
@@ -191,7 +189,7 @@ def _describe_not_at_all(reasons: list[str]) -> Iterator[str]:
     if reasons:
         yield (
             f"{counted(len(reasons), 'file')} could not be read at all, and nothing of "
-            f"{'it' if len(reasons) == 1 else 'them'} is in the tables:\n{_list(reasons)}\n"
+            f"{'it' if len(reasons) == 1 else 'them'} is in the tables:\n{bulleted(reasons)}\n"
             "Remove what each reason names. The next runs try again by themselves; of a "
             "dead-lettered file they do so after `sequen-dagster replay --dead-lettered`, or when "
             "it changes."
@@ -203,7 +201,7 @@ def _describe_not_as_a_whole(reasons: list[str]) -> Iterator[str]:
         it, has = ("it", "has") if len(reasons) == 1 else ("them", "have")
         yield (
             f"{counted(len(reasons), 'file')} could not be read as a whole, and none of the "
-            f"records in {it} is in the tables:\n{_list(reasons)}\n"
+            f"records in {it} is in the tables:\n{bulleted(reasons)}\n"
             f"Send {it} again under the same path, in a form that is read. The check stays like "
             f"this until {it if it == 'it' else 'they'} {has} a new version."
         )
@@ -220,7 +218,7 @@ def check_counts(current: CurrentFiles) -> dg.AssetCheckResult:
         ]
         description = (
             f"The record counts of {counted(current.unreconciled_files, 'file')} do not "
-            f"reconcile:\n{_list(lines, total=current.unreconciled_files)}\n"
+            f"reconcile:\n{bulleted(lines, total=current.unreconciled_files)}\n"
             "A commit with such counts is never written, so the ledger is wrong: run "
             "`sequen-dagster doctor --rebuild`, which makes it again from the commits. If the "
             "check fails after that, please report it."
@@ -300,7 +298,7 @@ def _describe_share(
     return (
         f"{share}.{below}\n"
         f"Quarantined, by rule (a record may break several): {', '.join(rules[:_SHOWN_RULES])}"
-        f"{more}.\nMost of them are in:\n{_list(list(map(_describe_file, with_any)))}\n"
+        f"{more}.\nMost of them are in:\n{bulleted(list(map(_describe_file, with_any)))}\n"
         "Fix what sends them: What to fix first in the report says what each rule costs "
         f"({expected.report}#fixes), and the table `quarantined_events` of the warehouse has every "
         "record with its line. Send the files again under the same paths; after a change of the "
@@ -364,16 +362,8 @@ def _describe_sources(newest: Sequence[NewestFile]) -> str:
     lines = [
         f"{one.source}: {quoted(one.path)}, {one.received_at:%Y-%m-%d %H:%M} UTC" for one in newest
     ]
-    return f"\nThe newest of each source:\n{_list(lines, most=_SHOWN_SOURCES)}"
+    return f"\nThe newest of each source:\n{bulleted(lines)}"
 
 
 def _percent(part: int, whole: int) -> float:
-    return int(10_000 * part / whole) / 100
-
-
-def _list(lines: Sequence[str], *, most: int = SHOWN_FILES, total: int | None = None) -> str:
-    """Lines as a list, and how many more there are."""
-    more = (total or len(lines)) - min(len(lines), most)
-    return "\n".join(
-        [*(f"- {line}" for line in lines[:most]), *([f"- and {more:,} more"] if more else [])]
-    )
+    return 10_000 * part // whole / 100

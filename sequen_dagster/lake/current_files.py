@@ -11,10 +11,8 @@ from typing import Final, Literal
 
 from sequen_dagster.lake.commits import RecordCounts
 from sequen_dagster.lake.ledger_rows import FileKey, key_of
-from sequen_dagster.runtime.text import quoted
+from sequen_dagster.runtime.text import SHOWN, quoted
 
-# How many files a finding names; all are counted.
-SHOWN_FILES: Final = 20
 # A metadata-only change has a row without a commit. The other columns are those of the row with the
 # largest version: sqlite's rule of `max` beside bare columns.
 _CURRENT: Final = """
@@ -42,13 +40,13 @@ _MOST_QUARANTINED: Final = f"""
     select source, path, quarantined, records_read from ({_CURRENT})
     where quarantined > 0
     order by quarantined desc, source, path
-    limit {SHOWN_FILES}
+    limit {SHOWN}
 """  # noqa: S608  # our own names
 _UNRECONCILED: Final = f"""
     select source, path, records_read, accepted, quarantined, skipped from ({_CURRENT})
     where records_read <> accepted + quarantined + skipped
     order by source, path
-    limit {SHOWN_FILES}
+    limit {SHOWN}
 """  # noqa: S608  # our own names
 _UNREAD: Final = f"""
     select source, path, first_error_rule, coalesce(first_error_message, '') from ({_CURRENT})
