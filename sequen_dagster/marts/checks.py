@@ -5,8 +5,10 @@ from collections.abc import Iterable
 import dagster as dg
 
 from sequen_dagster.exports.assets import OWNERS
+from sequen_dagster.marts.compare import describe_difference
 from sequen_dagster.marts.verify import Verification, verify
 from sequen_dagster.names import NAMES
+from sequen_dagster.runtime.text import bulleted, counted
 from sequen_dagster.settings import SequenSettings
 
 # No run materializes the asset, so none of Dagster's own runs takes the check along.
@@ -57,10 +59,41 @@ def build_marts_checks(
         return dg.AssetCheckResult(
             passed=verification.is_equal,
             severity=dg.AssetCheckSeverity.ERROR,
+            description=describe_verification(verification),
             metadata=_metadata(verification),
         )
 
     return warehouse, equals_a_full_refresh
+
+
+def describe_verification(verification: Verification) -> str:
+    """What a comparison found and what to do next, without keys of rows."""
+    commits = counted(verification.commits, "commit")
+    tables = counted(verification.tables, "table")
+    compared = f"{tables} compared with a full refresh over {commits}"
+    if verification.is_equal:
+        return f"{compared}: all equal."
+    count = len(verification.differences)
+    differ = "1 differs" if count == 1 else f"{count:,} differ" if count else "none differs"
+    parts = [f"{compared}: {differ}."]
+    if verification.differences:
+        parts += [
+            bulleted([describe_difference(one) for one in verification.differences]),
+            (
+                "`sequen-dagster run --full-refresh` rebuilds them, and `sequen-dagster verify` "
+                "names some of the rows. Tables that differ are a fault of sequen-dagster: please "
+                "report it."
+            ),
+        ]
+    if verification.lost_commits:
+        lost = counted(verification.lost_commits, "commit")
+        are = "is" if verification.lost_commits == 1 else "are"
+        parts.append(
+            f"{lost} that the warehouse holds {are} gone from the lake: restore `lake/` of the "
+            "home from a backup, or read the export files again with `sequen-dagster doctor "
+            "--rebuild` and `sequen-dagster run`."
+        )
+    return "\n".join(parts)
 
 
 def _metadata(verification: Verification) -> dict[str, dg.MetadataValue | int]:
