@@ -168,7 +168,7 @@ def test_docs_of_a_run_show_all_models_and_nothing_of_events_or_this_machine(
     assert not again.is_rebuilt
     manifest, catalog = artifacts_in(page)
     models = [name for name in manifest["nodes"] if name.startswith("model.")]
-    # An ephemeral model is no relation, so a catalog cannot have it.
+    # An ephemeral model is not a relation, so a catalog cannot have it.
     relations = {
         name for name in models if manifest["nodes"][name]["config"]["materialized"] != "ephemeral"
     }

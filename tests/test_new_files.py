@@ -69,8 +69,8 @@ def test_files_are_requested_once_they_are_stable(tmp_path: Path) -> None:
     (request,) = daemon.evaluate()
 
     file_group = request.run_key
-    assert request.tags == {"sequen/file_group": file_group}
-    assert request.run_config == {"ops": {"sequen_lake": {"config": {"file_group": file_group}}}}
+    assert request.tags == {"sequen/file_group": file_group, "sequen/run": "ingest 1 file"}
+    assert request.run_config == {}
     assert len(file_group or "") == 32
 
 

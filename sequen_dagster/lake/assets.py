@@ -14,9 +14,9 @@ from sequen_dagster.exports.files import list_locations
 from sequen_dagster.fields import FIELDS
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.checks import LAKE_CHECKS, Expectations, check_lake
-from sequen_dagster.lake.config import LakeConfig
+from sequen_dagster.lake.config import LakeConfig, order_of
 from sequen_dagster.lake.current_files import UnreadFile
-from sequen_dagster.lake.drain import Drained, FileFailure, Intake, Order, drain_locations
+from sequen_dagster.lake.drain import Drained, FileFailure, Intake, drain_locations
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.replay import Replayed, replay_batches, retry_dead_lettered
 from sequen_dagster.lake.rewrites import drop_old_raw_text
@@ -124,7 +124,7 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         started = time.perf_counter()
         run_id = context.run.run_id
         choice = config.choice()
-        order = Order(config.file_group, config.only_stable)
+        order = order_of(context.run.tags)
         if config.retry_dead_lettered:
             context.log.info(
                 "%d dead-lettered files are tried again", retry_dead_lettered(intake, ledger)

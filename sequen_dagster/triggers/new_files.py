@@ -146,8 +146,10 @@ def _conclude_ended(
 def _request_run(file_group: FileGroup) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=file_group.name,
-        run_config={"ops": {NAMES.lake_op: {"config": {"file_group": file_group.name}}}},
-        tags={NAMES.file_group_tag: file_group.name},
+        tags={
+            NAMES.file_group_tag: file_group.name,
+            NAMES.run_tag: f"ingest {counted(len(file_group.files), 'file')}",
+        },
     )
 
 
