@@ -9,8 +9,6 @@ from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 
 RAW_EVENTS = dg.AssetKey(NAMES.raw_events)
-# Owners of the assets of every stage.
-OWNERS = ["team:data-engineering"]
 # Metadata key: a sentence for each location where no file was found or some were passed over.
 EXPORTS_FOUND = "exports_found"
 
@@ -55,7 +53,8 @@ def build_exports_assets(settings: SequenSettings) -> list[dg.AssetSpec]:
             RAW_EVENTS,
             group_name="exports",
             kinds={"json", "file"},
-            owners=OWNERS,
+            owners=list(settings.owners),
+            tags={NAMES.access_tag: "public"},
             description=(
                 "Raw event exports as they arrive: JSON text, CSV, TSV or Parquet, plain or packed "
                 "with gzip, zstd, bzip2, xz or lz4. Nothing here is ever moved or deleted."

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.marts.verify import Verification, verify
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
@@ -33,7 +32,8 @@ def build_marts_checks(
         deps=sorted(tables),
         group_name="marts",
         kinds={"duckdb"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "private"},
         description=(
             "All tables together, in the writer's database. The check rebuilds them from the lake "
             "elsewhere and compares them row for row: run it when you want proof."

@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 
 from sequen_dagster.contract.conflicts import MAX_CONFLICTING_PERCENT
-from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.home.layout import Home
 from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
@@ -62,7 +61,8 @@ def _published_snapshot(
         deps=sorted(keys),
         group_name="reports",
         kinds={"duckdb"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "public"},
         pool=NAMES.writer_pool,
         freshness_policy=dg.FreshnessPolicy.time_window(
             # Half a policy is none: Dagster asks for a window in which it fails.
@@ -103,7 +103,8 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
         deps=[PUBLISHED_SNAPSHOT],
         group_name="reports",
         kinds={"html", "json", "markdown"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "public"},
         description=(
             "`serving/report.html`, and beside it JSON, Markdown, CSV, a badge and a picture: the "
             "tier of the data, what to fix first, what it is ready for, and the evidence."
@@ -209,7 +210,8 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         deps=[PUBLISHED_SNAPSHOT],
         group_name="reports",
         kinds={"dbt"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "public"},
         pool=NAMES.writer_pool,
         description=(
             "`serving/docs/index.html`: dbt's docs of all tables, columns and rules, as one page "
@@ -253,7 +255,8 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
         deps=[PUBLISHED_SNAPSHOT],
         group_name="reports",
         kinds={"parquet", "duckdb"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "public"},
         # Not for the warehouse, but for the lock that keeps it apart from an erasure.
         pool=NAMES.writer_pool,
         metadata={"dagster/column_schema": schema},
