@@ -44,7 +44,7 @@ def test_every_asset_has_group_owner_kinds_and_description(defs: dg.Definitions)
         assert spec.description, name
 
 
-def test_steps_are_told_from_what_people_open_by_group_tag_and_access(
+def test_steps_are_apart_from_what_people_open_by_group_tag_and_access(
     defs: dg.Definitions, demo: SequenSettings
 ) -> None:
     found = specs(defs)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
+from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.verify import Verification, verify
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
@@ -34,6 +35,7 @@ def build_marts_checks(
         kinds={"duckdb"},
         owners=list(settings.owners),
         tags={NAMES.access_tag: "private"},
+        metadata={"dagster/uri": dg.MetadataValue.path(str(Home(settings.home).warehouse))},
         description=(
             "All tables together, in the writer's database. The check rebuilds them from the lake "
             "elsewhere and compares them row for row: run it when you want proof."

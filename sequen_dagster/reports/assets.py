@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -86,7 +87,7 @@ def _published_snapshot(
         emit("reports", "published snapshot")
         return dg.MaterializeResult(
             metadata={
-                "dagster/uri": dg.MetadataValue.path(str(published.path)),
+                **_place_of(published.path),
                 "tables": len(published.row_counts),
                 "rows": sum(published.row_counts.values()),
                 "bytes": published.path.stat().st_size,
@@ -140,7 +141,7 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
         emit("reports", "completeness report")
         yield dg.MaterializeResult(
             metadata={
-                "dagster/uri": dg.MetadataValue.path(str(written.page)),
+                **_place_of(written.page),
                 "report": dg.MetadataValue.md(written.markdown),
                 "seconds": time.perf_counter() - started,
                 **_collect_plotted_numbers(written.numbers),
@@ -152,6 +153,17 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
         )
 
     return completeness_report
+
+
+def _place_of(path: Path) -> dict[str, dg.MetadataValue]:
+    """Where a file is, as a path and as a link.
+
+    A browser follows no link from a page of Dagster to a file, but opens one that is copied.
+    """
+    return {
+        "dagster/uri": dg.MetadataValue.path(str(path.absolute())),
+        "link": dg.MetadataValue.url(path.absolute().as_uri()),
+    }
 
 
 def _collect_plotted_numbers(
@@ -232,7 +244,7 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         emit("reports", "dbt docs")
         return dg.MaterializeResult(
             metadata={
-                "dagster/uri": dg.MetadataValue.path(str(docs.path)),
+                **_place_of(docs.path),
                 "bytes": docs.path.stat().st_size,
                 "seconds": seconds,
                 "is_rebuilt": docs.is_rebuilt,
@@ -278,7 +290,7 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
         emit("reports", "training set")
         return dg.MaterializeResult(
             metadata={
-                "dagster/uri": dg.MetadataValue.path(str(written.path)),
+                **_place_of(written.path),
                 "dagster/row_count": sum(written.row_counts.values()),
                 **{f"{split}_rows": rows for split, rows in written.row_counts.items()},
                 "bytes": written.path.stat().st_size,
