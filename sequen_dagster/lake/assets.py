@@ -9,18 +9,18 @@ import dagster as dg
 import polars as pl
 
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
-from sequen_dagster.exports.assets import OWNERS, RAW_EVENTS, exports_metadata
+from sequen_dagster.exports.assets import RAW_EVENTS, exports_metadata
 from sequen_dagster.exports.files import list_locations
-from sequen_dagster.fields import FIELDS
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.checks import LAKE_CHECKS, Expectations, check_lake
+from sequen_dagster.lake.columns import COLUMN_DESCRIPTIONS
 from sequen_dagster.lake.config import LakeConfig, order_of
 from sequen_dagster.lake.current_files import UnreadFile
 from sequen_dagster.lake.drain import Drained, FileFailure, Intake, drain_locations
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.replay import Replayed, replay_batches, retry_dead_lettered
 from sequen_dagster.lake.rewrites import drop_old_raw_text
-from sequen_dagster.names import NAMES
+from sequen_dagster.names import NAMES, Access
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.runtime.text import SHOWN, printable, quoted
 from sequen_dagster.settings import RunningSettings, SequenSettings
@@ -79,9 +79,19 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=NAMES.lake_op,
         specs=[
-            _spec(VALIDATED_EVENTS, "Events that honor the contract, as Parquet.", "pandera"),
             _spec(
-                QUARANTINED_RECORDS, "Records that break it, with every rule they break.", "polars"
+                VALIDATED_EVENTS,
+                "Events that honor the contract, as Parquet.",
+                kind="pandera",
+                access="public",
+                settings=settings,
+            ),
+            _spec(
+                QUARANTINED_RECORDS,
+                "Records that break it, with every rule they break.",
+                kind="polars",
+                access="private",
+                settings=settings,
             ),
         ],
         check_specs=LAKE_CHECKS,
@@ -193,24 +203,26 @@ def _report_replayed(context: dg.AssetExecutionContext, replayed: Replayed) -> N
     )
 
 
-def _spec(key: dg.AssetKey, description: str, kind: str) -> dg.AssetSpec:
+def _spec(
+    key: dg.AssetKey, description: str, *, kind: str, access: Access, settings: RunningSettings
+) -> dg.AssetSpec:
     schema = ACCEPTED_SCHEMA if key == VALIDATED_EVENTS else QUARANTINED_SCHEMA
     return dg.AssetSpec(
         key,
         deps=[RAW_EVENTS],
         group_name="lake",
         kinds={"parquet", kind},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: access},
         description=description,
         metadata={"dagster/column_schema": _column_schema(schema)},
     )
 
 
 def _column_schema(schema: pl.Schema) -> dg.TableSchema:
-    descriptions = {field.name: field.description for field in FIELDS}
     return dg.TableSchema(
         [
-            dg.TableColumn(name, str(kind), description=descriptions.get(name))
+            dg.TableColumn(name, str(kind), description=COLUMN_DESCRIPTIONS[name])
             for name, kind in schema.items()
         ]
     )

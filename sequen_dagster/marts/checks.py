@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from sequen_dagster.exports.assets import OWNERS
+from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.compare import describe_difference
 from sequen_dagster.marts.verify import Verification, verify
 from sequen_dagster.names import NAMES
@@ -35,7 +35,9 @@ def build_marts_checks(
         deps=sorted(tables),
         group_name="marts",
         kinds={"duckdb"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "private"},
+        metadata={"dagster/uri": dg.MetadataValue.path(str(Home(settings.home).warehouse))},
         description=(
             "All tables together, in the writer's database. The check rebuilds them from the lake "
             "elsewhere and compares them row for row: run it when you want proof."

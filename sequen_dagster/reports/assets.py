@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from sequen_dagster.errors import ReportError
-from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.home.layout import Home
 from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
@@ -61,7 +61,8 @@ def _published_snapshot(
         deps=sorted(keys),
         group_name="reports",
         kinds={"duckdb"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "public"},
         pool=NAMES.writer_pool,
         freshness_policy=dg.FreshnessPolicy.time_window(
             # Half a policy is none: Dagster asks for a window in which it fails.
@@ -85,7 +86,7 @@ def _published_snapshot(
         emit("reports", "published snapshot")
         return dg.MaterializeResult(
             metadata={
-                "dagster/uri": dg.MetadataValue.path(str(published.path)),
+                **_place_of(published.path),
                 "tables": len(published.row_counts),
                 "rows": sum(published.row_counts.values()),
                 "bytes": published.path.stat().st_size,
@@ -102,7 +103,8 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
         deps=[PUBLISHED_SNAPSHOT],
         group_name="reports",
         kinds={"html", "json", "markdown"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "public"},
         description=(
             "`serving/report.html`, and beside it JSON, Markdown, CSV, a badge and a picture: the "
             "tier of the data, what to fix first, what it is ready for, and the evidence."
@@ -129,7 +131,7 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
             numbers = written.numbers
             yield dg.MaterializeResult(
                 metadata={
-                    "dagster/uri": dg.MetadataValue.path(str(written.page)),
+                    **_place_of(written.page),
                     "report": dg.MetadataValue.md(written.markdown),
                     "seconds": round(time.perf_counter() - started, 1),
                     **_collect_plotted_numbers(numbers),
@@ -154,6 +156,17 @@ def _read_existing_report(home: Home) -> dict[str, Any]:  # Any: the report's JS
         raise dg.Failure(str(error), allow_retries=False) from error
 
 
+def _place_of(path: Path) -> dict[str, dg.MetadataValue]:
+    """Where a file is, as a path and as a link.
+
+    A browser follows no link from a page of Dagster to a file, but opens one that is copied.
+    """
+    return {
+        "dagster/uri": dg.MetadataValue.path(str(path.absolute())),
+        "link": dg.MetadataValue.url(path.absolute().as_uri()),
+    }
+
+
 def _collect_plotted_numbers(
     numbers: dict[str, Any],
 ) -> dict[str, int | float | str]:  # Any: the report's JSON
@@ -176,7 +189,8 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         deps=[PUBLISHED_SNAPSHOT],
         group_name="reports",
         kinds={"dbt"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "public"},
         pool=NAMES.writer_pool,
         description=(
             "`serving/docs/index.html`: dbt's docs of all tables, columns and rules, as one page "
@@ -197,7 +211,7 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         emit("reports", "dbt docs")
         return dg.MaterializeResult(
             metadata={
-                "dagster/uri": dg.MetadataValue.path(str(docs.path)),
+                **_place_of(docs.path),
                 "bytes": docs.path.stat().st_size,
                 "seconds": round(seconds, 1),
                 "is_rebuilt": docs.is_rebuilt,
@@ -220,7 +234,8 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
         deps=[PUBLISHED_SNAPSHOT],
         group_name="reports",
         kinds={"parquet", "duckdb"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "public"},
         # Not for the warehouse, but for the lock that keeps it apart from an erasure.
         pool=NAMES.writer_pool,
         metadata={"dagster/column_schema": schema},
@@ -242,7 +257,7 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
         emit("reports", "training set")
         return dg.MaterializeResult(
             metadata={
-                "dagster/uri": dg.MetadataValue.path(str(written.path)),
+                **_place_of(written.path),
                 "dagster/row_count": sum(written.row_counts.values()),
                 **{f"{split}_rows": rows for split, rows in written.row_counts.items()},
                 "bytes": written.path.stat().st_size,
