@@ -5,7 +5,11 @@ the name of theirs.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
+
+# Public assets are for everybody; private ones hold raw text, or are the writer's, and are not
+# published; internal ones are steps on the way to the others.
+Access = Literal["public", "private", "internal"]
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ class Names:
 
     @property
     def access_tag(self) -> str:
-        """Tag of an asset: `public`, or `internal` for a step on the way to those."""
+        """Tag of an asset: whom it is for, an `Access`."""
         return f"{self.name}/access"
 
     @property

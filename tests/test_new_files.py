@@ -85,6 +85,8 @@ def test_tick_observes_the_location(tmp_path: Path) -> None:
 
     assert isinstance(result, dg.SensorResult)
     (observation,) = result.asset_events
+    # Of an observation alone, the graph would say that it was never materialized.
+    assert isinstance(observation, dg.AssetMaterialization)
     shown = {name: value.value for name, value in observation.metadata.items()}
     assert shown == {
         "files": 1, "bytes": size, "newest": "2025-07-20T12:00:00",

@@ -60,7 +60,7 @@ def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDef
 
     @dbt_assets(
         manifest=manifest,
-        dagster_dbt_translator=SequenTranslator(),
+        dagster_dbt_translator=SequenTranslator(settings),
         name=NAMES.marts_op,
         pool=NAMES.writer_pool,
         exclude="resource_type:unit_test",
