@@ -9,7 +9,7 @@ from typing import Final
 from sequen_dagster.errors import HomeError
 
 # Raised whenever the tables below change; an older ledger is set aside and rebuilt.
-LEDGER_VERSION: Final = 4
+LEDGER_VERSION: Final = 5
 _SCHEMA: Final = """
 create table if not exists commits (
     commit_id text primary key,
@@ -37,6 +37,7 @@ create table if not exists file_versions (
     accepted integer,
     quarantined integer,
     skipped integer,
+    quarantined_by_rule text,
     first_error_line integer,
     first_error_rule text,
     first_error_message text,

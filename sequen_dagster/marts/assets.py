@@ -69,7 +69,11 @@ def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDef
 
     @dbt_assets(
         manifest=manifest,
+<<<<<<< HEAD
         dagster_dbt_translator=translator,
+=======
+        dagster_dbt_translator=SequenTranslator(settings),
+>>>>>>> main
         name=NAMES.marts_op,
         pool=NAMES.writer_pool,
         exclude="resource_type:unit_test",

@@ -1,7 +1,10 @@
 """Numbers in sentences, and untrusted names: of files, of event types."""
 
+from collections.abc import Sequence
 from typing import Final
 
+# How many files, reasons or rows a finding names; all are counted.
+SHOWN: Final = 20
 _MOST_CHARACTERS: Final = 200
 
 
@@ -14,6 +17,25 @@ def counted(number: int, noun: str) -> str:
     """
     ending = "" if number == 1 else "es" if noun.endswith("ch") else "s"
     return f"{number:,} {noun}{ending}"
+
+
+def bulleted(lines: Sequence[str], *, most: int = SHOWN, total: int | None = None) -> str:
+    """Lines as a list, of which the first 20 are shown, and how many more there are.
+
+    Args:
+        lines: what to list.
+        most: how many are shown.
+        total: how many there are, where `lines` are the first of them.
+
+    Example:
+        >>> print(bulleted(["a", "b", "c"], most=2))
+        - a
+        - b
+        - and 1 more
+    """
+    shown = [f"- {line}" for line in lines[:most]]
+    more = (len(lines) if total is None else total) - len(shown)
+    return "\n".join([*shown, *([f"- and {more:,} more"] if more > 0 else [])])
 
 
 def quoted(name: str) -> str:
