@@ -12,7 +12,7 @@ from sequen_dagster.cli.demo import DEMO_BREAKDOWNS
 from sequen_dagster.cli.main import main
 from sequen_dagster.settings import SequenSettings, load_settings
 from sequen_dagster.simulate import Truth
-from support.forked_dbt import fork_dbt
+from support.forked_dbt import fork_dbt, leave_dbt_tests
 from support.once import made_once
 
 if TYPE_CHECKING:
@@ -45,6 +45,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order modules for `--no-loadscope-reorder`, which else has those with most tests first."""
     ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before fixtures of the module build anything."""
+    leave_dbt_tests(item.path.stem)
 
 
 @pytest.fixture(scope="session")

@@ -65,15 +65,11 @@ def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDef
         SettingsError: an attribute of completeness is not whole.
     """
     check_overrides(settings)
-    translator = SequenTranslator()
+    translator = SequenTranslator(settings)
 
     @dbt_assets(
         manifest=manifest,
-<<<<<<< HEAD
         dagster_dbt_translator=translator,
-=======
-        dagster_dbt_translator=SequenTranslator(settings),
->>>>>>> main
         name=NAMES.marts_op,
         pool=NAMES.writer_pool,
         exclude="resource_type:unit_test",

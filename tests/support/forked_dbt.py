@@ -5,6 +5,9 @@ once more for every home. Here a server has done so before; it forks a child for
 is a dbt like any other: arguments, environment, folder, output, exit code and end are its own. In
 place of the call a few lines of Python, `call_dbt.py`, stand for it and end when it ends.
 
+Builds of the modules in `WITHOUT_DBT_TESTS` leave dbt's own tests out, which are half of a small
+build's nodes: there the tables are held to more, to a full refresh, an oracle or known answers.
+
 Only calls that a test's own process makes are forked. Those of commands that tests start, of the
 daemon, and of the wheel start dbt as usual. `SEQUEN_TEST_DBT=plain` has all tests do so.
 """
@@ -36,12 +39,37 @@ _IDLE_THREADS: Final = {"jemalloc_bg_thd", "polars-ooc-clea"}
 _PARENT: Final = "SEQUEN_PARENT_PID"
 
 
+# What dbt's tests would find there, these modules find themselves.
+WITHOUT_DBT_TESTS: Final = {
+    "test_affected_rules",
+    "test_bounds",
+    "test_canary",
+    "test_corpus",
+    "test_erase",
+    "test_exactness",
+    "test_field_cases",
+    "test_fixes",
+    "test_former_home",
+    "test_hostile_names",
+    "test_killed_runs",
+    "test_marts_sql",
+    "test_new_files",
+    "test_real_data_batches",
+    "test_replay",
+    "test_rewrites",
+    "test_training",
+}
+_LEAVE_TESTS: Final = "SEQUEN_TEST_LEAVE_DBT_TESTS"
+
+
 class ForkingPopen(subprocess.Popen[Any]):
     """Starts processes as ever, but dbt from the server."""
 
     def __init__(self, args: Any, *more: Any, **options: Any) -> None:
         arguments = dbt_arguments(args)
         if arguments is not None:
+            if "build" in arguments and os.environ.get(_LEAVE_TESTS):
+                arguments = [*arguments, "--exclude-resource-type", "test"]
             args = [sys.executable, "-I", "-S", str(_CALL), server(), *arguments]
         super().__init__(args, *more, **options)
 
@@ -55,6 +83,13 @@ def dbt_arguments(command: Any) -> list[str] | None:
         if tuple(parts[: len(start)]) == start:
             return parts[len(start) :]
     return None
+
+
+def leave_dbt_tests(module: str) -> None:
+    """Have builds from now on leave dbt's tests out, or not, as the tests of a module need it."""
+    os.environ.pop(_LEAVE_TESTS, None)
+    if module in WITHOUT_DBT_TESTS:
+        os.environ[_LEAVE_TESTS] = "yes"
 
 
 def fork_dbt() -> None:
