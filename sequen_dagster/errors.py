@@ -74,7 +74,7 @@ class BuildError(SequenError):
 
 
 class UnfinishedTablesError(BuildError):
-    """The tables are no finished build, or do not fit each other; nothing of them is published."""
+    """The tables are not those of a finished build, or do not fit each other; none is published."""
 
 
 class ReportError(SequenError):

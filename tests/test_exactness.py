@@ -78,6 +78,10 @@ def interruptions(draw: st.DrawFn, models: list[str]) -> Build:
     return draw(st.sampled_from([Build(until=model), Build(failing=model)]))
 
 
+def selections(models: list[str]) -> st.SearchStrategy[Build]:
+    return st.frozensets(st.sampled_from(models), min_size=1).map(lambda some: Build(only=some))
+
+
 @st.composite
 def exports(draw: st.DrawFn, histories: int) -> list[Row]:
     """The records of histories made by hand and at random, each with ids of its own."""
@@ -131,7 +135,9 @@ def plans(draw: st.DrawFn, models: list[str], histories: int, builds: int) -> li
             if end < len(loads) and draw(st.booleans()):
                 continue
         steps.append(Build())
-    return steps if steps[-1] == Build() else [*steps, Build()]
+        # Of tables that are current, any may be built again.
+        steps += draw(st.lists(selections(models), max_size=1))
+    return steps if not isinstance(steps[-1], Load) else [*steps, Build()]
 
 
 def assert_plans_are_exact(recording: Recording, count: int, histories: int, builds: int) -> None:

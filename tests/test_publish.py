@@ -86,8 +86,8 @@ def test_nothing_is_published_of_tables_that_do_not_fit_each_other(tmp_path: Pat
     with pytest.raises(UnfinishedTablesError) as caught:
         publish(settings, ["fct_events"])
     assert str(caught.value).startswith(
-        "Nothing was published, since the tables do not fit each other (a = b: 3 and 2; c = d: 1 and"
-        " 0). Build them from nothing by `sequen-dagster run --full-refresh`"
+        "Nothing was published, since the tables do not fit each other (a = b: 3 and 2; c = d: 1 "
+        "and 0). Build them from nothing by `sequen-dagster run --full-refresh`"
     )
 
 

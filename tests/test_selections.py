@@ -119,8 +119,13 @@ def test_table_alone_builds_all_that_is_stale(home: SequenSettings) -> None:
     second = select(home, ["fct_events"])
 
     assert (first.success, second.success) == (True, True)
-    # News of the others, too: what looks at them has to know.
-    assert materialized(second) >= {"fct_events", "fct_sessions", "rpt_batches", "int_touches"}
+    # The others are reported as well: what looks at them has to know.
+    assert materialized(second) >= {
+        "fct_events",
+        "fct_sessions",
+        "rpt_batches",
+        "int_conversion_units",
+    }
     with duckdb.connect(home_of(home).warehouse, read_only=True) as warehouse:
         assert warehouse.execute("select count(*) from fct_events").fetchone() == (8,)
         assert warehouse.execute("select sum(event_count) from fct_sessions").fetchone() == (8,)
@@ -196,7 +201,7 @@ def test_any_order_of_batches_selections_checks_and_kills_gives_the_tables_of_on
             case "check":
                 assert select(home, checks=[A_CHECK]).success
             case "publish":
-                # Refused where a build is unfinished, which is for the next step to mend.
+                # Refused where a build is unfinished, which the next build puts right.
                 select(home, [NAMES.published_snapshot])
             case "kill":
                 place = choice.choice(["marts.rows_loaded", "marts.build_begun", "marts.built"])

@@ -275,9 +275,10 @@ def _stream_events(warehouse: Path, calls: Iterable[DbtCliInvocation], kind: str
 
 
 def _fit_selection(context: dg.AssetExecutionContext, event: object) -> Iterator[Any]:
-    """An event as the step has to give it: what was selected as its own, the rest as news of it.
+    """An event as the step has to give it: of a selected table as an output, of another as a
+    report.
 
-    A call that knows nothing of the selection gives news only.
+    A call that knows nothing of the selection only reports.
     """
     if (
         isinstance(event, dg.AssetMaterialization)

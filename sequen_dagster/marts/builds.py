@@ -133,7 +133,7 @@ def why_stale(
 
 
 def why_unfinished(warehouse: duckdb.DuckDBPyConnection) -> str:
-    """Why the tables are no finished build of all that is loaded; empty where they are.
+    """Why no finished build has made the tables of all that is loaded; empty where one has.
 
     Args:
         warehouse: an open connection; hold `writer_lock`.

@@ -60,8 +60,8 @@ def publish(
         The path and the row counts.
 
     Raises:
-        UnfinishedTablesError: the tables are no finished build, or do not fit each other; the old
-            file is still in place.
+        UnfinishedTablesError: the tables are not those of a finished build, or do not fit each
+            other; the old file is still in place.
         BuildError: the new file could not be closed cleanly; the old one is still in place.
         StorageError: there is no room for the new file; the old one is still in place.
     """

@@ -263,11 +263,18 @@ class SmallWarehouse:
         for table in ("events", "quarantined_events", "violations", "batches"):
             self.connection.execute(f"delete from raw.{table} where batch_id = ?", [batch_id])
 
-    def build(self, *, until: str | None = None, failing: str | None = None) -> None:
+    def build(
+        self,
+        *,
+        until: str | None = None,
+        failing: str | None = None,
+        only: frozenset[str] = frozenset(),
+    ) -> None:
         """Build, in full the first time.
 
         `until`: the machine dies before this model. `failing`: this model fails, and dbt goes on
-        with all that is not built on it.
+        with all that is not built on it. `only`: these models are selected, of tables that are
+        current, which begins no build.
         """
         statements = self.recording.incremental if self.is_built else self.recording.full
         # Interrupted in full, a build is asked for in full again.
@@ -279,14 +286,14 @@ class SmallWarehouse:
             if model == until:
                 # A transaction of dbt is a model.
                 return
-            if model in skipped:
+            if model in skipped or (only and model not in only):
                 continue
             try:
                 self.connection.execute(sql.replace(BUILD_ID, str(self.builds)))
             except duckdb.Error as error:
                 error.add_note(f"in {model}")
                 raise
-        if not failing:
+        if not failing and not only:
             self.finish()
 
     def finish(self) -> None:
@@ -406,6 +413,7 @@ class Build:
 
     until: str | None = None
     failing: str | None = None
+    only: frozenset[str] = frozenset()
 
     @property
     def is_finished(self) -> bool:
@@ -433,7 +441,7 @@ def follow(warehouse: SmallWarehouse, steps: Iterable[Step]) -> Iterator[list[Lo
             warehouse.load(step)
             loads.append(step)
             continue
-        warehouse.build(until=step.until, failing=step.failing)
+        warehouse.build(until=step.until, failing=step.failing, only=step.only)
         if step.is_finished:
             yield loads
 

@@ -14,7 +14,7 @@
 
 with
 
-{# Not rpt_batches: nothing stands on the table whose news says that a build has ended. #}
+{# Not rpt_batches: no model reads the table by which Dagster knows that a build has ended. #}
 stg_batches as (
     select sum(accepted) as accepted
     from {{ ref('stg_batches') }}
@@ -48,18 +48,38 @@ fct_conversions as (
 
 fct_attributions as (
     select
-        {%- for credit in credits %}
-            sum({{ credit }}_credit) as {{ credit }}_credits{{ ',' if not loop.last }}
-        {%- endfor %}
+        sum(first_touch_credit) as first_touch_credits,
+        sum(last_touch_credit) as last_touch_credits,
+        sum(linear_credit) as linear_credits,
+        sum(position_based_credit) as position_based_credits,
+        sum(time_decay_credit) as time_decay_credits
     from {{ ref('fct_attributions') }}
 ),
 
-{%- for name in types %}
-    fct_{{ name }}_counted as (
-        select count(*) as row_count
-        from {{ ref('fct_' ~ name) }}
-    ),
-{%- endfor %}
+fct_page_views_counted as (
+    select count(*) as row_count
+    from {{ ref('fct_page_views') }}
+),
+
+fct_module_views_counted as (
+    select count(*) as row_count
+    from {{ ref('fct_module_views') }}
+),
+
+fct_impressions_counted as (
+    select count(*) as row_count
+    from {{ ref('fct_impressions') }}
+),
+
+fct_clicks_counted as (
+    select count(*) as row_count
+    from {{ ref('fct_clicks') }}
+),
+
+fct_conversions_counted as (
+    select count(*) as row_count
+    from {{ ref('fct_conversions') }}
+),
 
 totals as (
     select
