@@ -275,10 +275,9 @@ def _stream_events(warehouse: Path, calls: Iterable[DbtCliInvocation], kind: str
 
 
 def _fit_selection(context: dg.AssetExecutionContext, event: object) -> Iterator[Any]:
-    """An event as the step has to give it: of a selected table as an output, of another as a
-    report.
+    """Give an event as the step has to: a selected table as an output, another as it is.
 
-    A call that knows nothing of the selection only reports.
+    Calls that know nothing of the selection give materializations only.
     """
     if (
         isinstance(event, dg.AssetMaterialization)

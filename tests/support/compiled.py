@@ -16,7 +16,7 @@ NO_TABLES = TableCatalog((), (), (), frozenset(), {}, {"training_impressions": (
 
 @cache
 def compiled_views() -> tuple[TableCatalog, dict[str, str]]:
-    """What the project says of its tables, and the query of each public view."""
+    """What the project says of its tables, and the queries of `VIEWS`, in order."""
     with TemporaryDirectory() as folder:
         target = Path(folder)
         duckdb.connect(str(target / "warehouse.duckdb")).close()
@@ -27,6 +27,7 @@ def compiled_views() -> tuple[TableCatalog, dict[str, str]]:
     queries = {
         name: nodes[f"model.sequen.{name}"]["compiled_code"].replace('"warehouse".', "")
         for name in catalog.views
+        if name in VIEWS
     }
     return catalog, queries
 
