@@ -24,6 +24,7 @@ from sequen_dagster.marts.compaction import compact
 from sequen_dagster.marts.conditions import TABLES
 from sequen_dagster.marts.config import MartsConfig
 from sequen_dagster.marts.dbt import dbt_of
+from sequen_dagster.marts.dbt_tests import describe_test
 from sequen_dagster.marts.overrides import check_overrides
 from sequen_dagster.marts.project import (
     model_names,
@@ -179,6 +180,8 @@ def _stream_events(
             yield event.with_metadata(
                 {**event.metadata, "dagster/uri": uri, NAMES.build_metadata: build.kind}
             )
+        elif isinstance(event, dg.AssetCheckResult):
+            yield describe_test(event)
         else:
             yield event
 
