@@ -1,23 +1,14 @@
 """What the result of a dbt test says as an asset check."""
 
-from typing import Any
-
-import dagster as dg
 import pytest
+from dagster import AssetCheckResult, AssetKey
 
+from sequen_dagster.marts.assets import _with_description
 from sequen_dagster.marts.dbt_tests import describe_test
 
 
-def describe(name: str, *, passed: bool, **metadata: Any) -> str | None:
-    result = dg.AssetCheckResult(
-        asset_key=dg.AssetKey("fct_sessions"),
-        check_name=name,
-        passed=passed,
-        metadata={f"dagster_dbt/{key}": value for key, value in metadata.items()},
-    )
-    described = describe_test(result)
-    assert (described.passed, described.metadata) == (passed, result.metadata)
-    return described.description
+def describe(name: str, *, passed: bool, failed_row_count: int | None = None) -> str:
+    return describe_test(name, "fct_sessions", is_passed=passed, failed_rows=failed_row_count)
 
 
 def test_test_that_passes_says_of_which_table() -> None:
@@ -52,3 +43,17 @@ def test_test_that_was_not_run_names_the_log() -> None:
         "The test `counts_add_up` of `fct_sessions` could not be run: the log of the run says why, "
         "or `dbt/` of the home. Run again."
     )
+
+
+def test_results_of_dagster_dbt_are_described() -> None:
+    found = AssetCheckResult(
+        asset_key=AssetKey("fct_sessions"),
+        check_name="counts_add_up",
+        passed=False,
+        metadata={"dagster_dbt/failed_row_count": 3, "unique_id": "test.sequen.counts_add_up"},
+    )
+
+    described = _with_description(found)
+
+    assert (described.passed, described.metadata) == (False, found.metadata)
+    assert (described.description or "").startswith("3 rows of `fct_sessions` fail the test ")
