@@ -14,6 +14,7 @@ from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.marts.catalog import TableCatalog, TableColumn
+from sequen_dagster.marts.checks import observed_warehouse
 from sequen_dagster.marts.conditions import TABLES, publication_condition
 from sequen_dagster.names import NAMES
 from sequen_dagster.reports.checks import REPORT_CHECKS, check_report
@@ -85,6 +86,10 @@ def _published_snapshot(
             published = publish(settings, catalog.tables, catalog.views)
             copy_readme(Home(settings.home).serving)
         emit("reports", "published snapshot")
+        # All tables together are seen here, and by no run alone: a build may be of some of them.
+        context.instance.report_runless_asset_event(
+            observed_warehouse(home, tables=len(published.row_counts))
+        )
         return dg.MaterializeResult(
             metadata={
                 **_place_of(published.path),
