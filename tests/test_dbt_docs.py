@@ -170,9 +170,7 @@ def test_docs_of_a_run_show_all_models_and_nothing_of_events_or_this_machine(
     models = [name for name in manifest["nodes"] if name.startswith("model.")]
     # An ephemeral model is no relation, so a catalog cannot have it.
     relations = {
-        name
-        for name in models
-        if manifest["nodes"][name]["config"]["materialized"] != "ephemeral"
+        name for name in models if manifest["nodes"][name]["config"]["materialized"] != "ephemeral"
     }
     assert relations == {name for name in catalog["nodes"] if name.startswith("model.")}
     assert all(manifest["nodes"][name]["compiled_code"] for name in models)

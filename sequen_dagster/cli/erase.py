@@ -57,7 +57,9 @@ def erase(
     files stay as they are: the end of the output names those that hold the records. Run it again
     if it broke off; it does no harm.
     """
-    settings = read_settings(overrides, needs_exports=not dry_run, home=home, exports=exports)
+    settings = read_settings(
+        overrides, needs_exports=not dry_run, needs_home="existing", home=home, exports=exports
+    )
     people: list[tuple[ErasableField, str]] = [
         *(("uid", _read_id(one, "uid")) for one in uids),
         *(("cid", _read_id(one, "cid")) for one in cids),
