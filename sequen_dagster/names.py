@@ -5,7 +5,11 @@ the name of theirs.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
+
+# Public assets are for everybody; private ones hold raw text, or are the writer's, and are not
+# published; internal ones are steps on the way to the others.
+Access = Literal["public", "private", "internal"]
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,19 @@ class Names:
         return f"{self.name}_verify"
 
     @property
+    def replay_job(self) -> str:
+        """Validates files again that were taken in before."""
+        return f"{self.name}_replay"
+
+    @property
+    def rebuild_job(self) -> str:
+        """Builds all tables from nothing."""
+        return f"{self.name}_rebuild"
+
+    @property
     def jobs(self) -> tuple[str, ...]:
         """All jobs."""
-        return (self.drain_job, self.run_job, self.verify_job)
+        return (self.drain_job, self.run_job, self.replay_job, self.rebuild_job, self.verify_job)
 
     @property
     def new_exports_sensor(self) -> str:
@@ -100,6 +114,21 @@ class Names:
     def file_group_tag(self) -> str:
         """Tag of a run: the group of files that it was asked to take in."""
         return f"{self.name}/file_group"
+
+    @property
+    def only_stable_tag(self) -> str:
+        """Tag of a run that takes in only files that are whole, as far as two polls can know."""
+        return f"{self.name}/only_stable"
+
+    @property
+    def run_tag(self) -> str:
+        """Tag of a run that a trigger has asked for: what it does, in a few words."""
+        return f"{self.name}/run"
+
+    @property
+    def access_tag(self) -> str:
+        """Tag of an asset: whom it is for, an `Access`."""
+        return f"{self.name}/access"
 
     @property
     def build_metadata(self) -> str:

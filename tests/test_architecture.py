@@ -79,7 +79,9 @@ def test_dagster_stays_in_the_shell(module: Path) -> None:
                 "assets",
                 "checks",
                 "conditions",
+                "config",
                 "dbt",
+                "translator",
             )
         )
 

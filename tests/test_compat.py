@@ -9,19 +9,22 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import dagster as dg
 import fsspec.asyn
 import pandera.polars as pa
 import polars as pl
+import pydantic
 import pytest
 from dagster_dbt import DbtCliResource
 
 from sequen_dagster import compat
 from sequen_dagster.compat.dagster_dbt_resource import QuickDbtCliResource
+from sequen_dagster.compat.dagster_launch import checked_at_launch
 from sequen_dagster.compat.pandera_failures import find_broken_checks
 from sequen_dagster.compat.s3fs_keys import exact_s3
-from sequen_dagster.errors import FaultError
+from sequen_dagster.errors import FaultError, SettingsError
 from sequen_dagster.marts.dbt import dbt_of
 from sequen_dagster.marts.project import write_profile
 from support.homes import settings_of
@@ -56,6 +59,33 @@ def test_shortcuts_still_replace_functions_of_dagster_dbt(tmp_path: Path) -> Non
         assert hasattr(DbtCliResource, name)
         assert getattr(QuickDbtCliResource, name) is not getattr(DbtCliResource, name)
     assert str(dbt_of(home_of(settings))._cli_version) == version("dbt-core")
+
+
+def test_config_is_refused_before_there_is_a_run() -> None:
+    @checked_at_launch
+    class Config(dg.Config):
+        day: Annotated[str, pydantic.Field(pattern="^[0-9]+$")] = "1"
+
+    @dg.op
+    def step(config: Config) -> str:
+        return config.day
+
+    @dg.job
+    def job() -> None:
+        step()
+
+    def launch(day: str) -> dg.ExecuteInProcessResult:
+        run_config = {"ops": {"step": {"config": {"day": day}}}}
+        return job.execute_in_process(run_config=run_config, instance=instance)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        with pytest.raises(SettingsError) as caught:
+            launch("two")
+        assert instance.get_runs() == []
+        assert launch("2").output_for_node("step") == "2"
+
+    expected = "Bad config. day: String should match pattern '^[0-9]+$'"
+    assert str(caught.value) == expected
 
 
 def test_engine_errors_lose_their_text_inside_dbt() -> None:

@@ -48,8 +48,13 @@ def leave_artifacts(settings: SequenSettings, page: str = PAGE) -> None:
     (folder / "index.html").write_text(page)
     metadata = {"env": {"SHOWN": CANARY}, "user_id": CANARY, "dbt_version": "1.11"}
     places = {"compiled_path": str(folder / "a.sql"), "root_path": str(project.project_dir())}
-    node = {"description": HOSTILE, **places}
-    for name in ("manifest", "catalog"):
+    measure = {"name": "visits", "sql": "count(*)", "description": "Sessions that began."}
+    of_node = {
+        "manifest": {"meta": {"measures": [measure], "other": 1}},
+        "catalog": {"metadata": {"owner": None}},
+    }
+    for name, own in of_node.items():
+        node = {"description": HOSTILE, **places, **own}
         artifact = {"metadata": metadata, "nodes": {"model.a": node}}
         (folder / f"{name}.json").write_text(json.dumps(artifact))
 
@@ -80,7 +85,7 @@ def test_page_is_made_again_when_columns_or_sources_or_settings_change(
     is_rebuilt.append(write_docs(generated).is_rebuilt)
     others = generated.model_copy(update={"click_touch_days": 3})
     is_rebuilt.append(write_docs(others).is_rebuilt)
-    monkeypatch.setattr(dbt_docs, "_PAGE_VERSION", 2)
+    monkeypatch.setattr(dbt_docs, "_PAGE_VERSION", 0)
     is_rebuilt.append(write_docs(others).is_rebuilt)
 
     # Rows alone are nothing that it shows.
@@ -110,18 +115,29 @@ def test_page_holds_no_path_no_variable_and_no_end_of_its_script(
     assert CANARY not in page
     for artifact in artifacts_in(page):
         assert artifact["metadata"] == {"env": {}, "dbt_version": "1.11"}
-        assert artifact["nodes"]["model.a"] == {
-            "description": HOSTILE,
-            "compiled_path": "dbt/target/a.sql",
-            "root_path": "",
-        }
+        node = artifact["nodes"]["model.a"]
+        assert node["description"] == HOSTILE
+        assert (node["compiled_path"], node["root_path"]) == ("dbt/target/a.sql", "")
+
+
+def test_page_names_owners_and_spells_out_measures(generated: SequenSettings) -> None:
+    settings = generated.model_copy(update={"owners": ("team:shop", "a@b.example")})
+    write_docs(generated)
+    write_docs(settings)
+
+    manifest, catalog = artifacts_in(Home(settings.home).serving.docs.read_text("utf-8"))
+    assert manifest["nodes"]["model.a"]["meta"] == {
+        "measure visits": "count(*): Sessions that began.",
+        "other": 1,
+    }
+    assert catalog["nodes"]["model.a"]["metadata"] == {"owner": "team:shop, a@b.example"}
 
 
 def test_page_that_dbt_has_changed_is_refused_and_the_old_one_stays(
     generated: SequenSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = write_docs(generated).path.read_bytes()
-    monkeypatch.setattr(dbt_docs, "_PAGE_VERSION", 2)
+    monkeypatch.setattr(dbt_docs, "_PAGE_VERSION", 0)
     monkeypatch.setattr(dbt_docs, "_generate", lambda home: leave_artifacts(home, "<html></html>"))
 
     with pytest.raises(BuildError, match="release of dbt-core"):
@@ -168,7 +184,7 @@ def test_docs_of_a_run_show_all_models_and_nothing_of_events_or_this_machine(
     assert not again.is_rebuilt
     manifest, catalog = artifacts_in(page)
     models = [name for name in manifest["nodes"] if name.startswith("model.")]
-    # An ephemeral model is no relation, so a catalog cannot have it.
+    # An ephemeral model is not a relation, so a catalog cannot have it.
     relations = {
         name for name in models if manifest["nodes"][name]["config"]["materialized"] != "ephemeral"
     }

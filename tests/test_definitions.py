@@ -1,20 +1,27 @@
+import json
 import subprocess
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
 from sequen_dagster.definitions import build_definitions
+from sequen_dagster.exports.assets import build_exports_assets
+from sequen_dagster.lake.assets import build_lake_assets
 from sequen_dagster.marts.catalog import TableCatalog
 from sequen_dagster.marts.project import manifest_path, project_dir
 from sequen_dagster.reports.assets import DBT_DOCS, PUBLISHED_SNAPSHOT, build_reports_assets
 from sequen_dagster.settings import SequenSettings
 from support.compiled import NO_TABLES
 from support.homes import settings_of
+from support.lake import home_of
 
 STAGE_GROUPS = {"exports", "lake", "marts", "reports"}
+STEP_GROUPS = {"steps_affected", "steps_marts", "steps_reports", "steps_staging"}
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +38,43 @@ def specs(defs: dg.Definitions) -> dict[str, dg.AssetSpec]:
 
 def test_every_asset_has_group_owner_kinds_and_description(defs: dg.Definitions) -> None:
     for name, spec in specs(defs).items():
-        assert spec.group_name in STAGE_GROUPS, name
-        assert spec.owners, name
+        assert spec.group_name in STAGE_GROUPS | STEP_GROUPS, name
+        assert spec.owners == ["team:data-engineering"], name
         assert spec.kinds, name
         assert spec.description, name
+
+
+def test_steps_are_apart_from_what_people_open_by_group_tag_and_access(
+    defs: dg.Definitions, demo: SequenSettings
+) -> None:
+    found = specs(defs)
+    of_access = {
+        access: {name for name, spec in found.items() if spec.tags["sequen/access"] == access}
+        for access in ("public", "private", "internal")
+    }
+    catalog = TableCatalog.load(manifest_path(demo))
+
+    assert all(
+        (spec.group_name in STEP_GROUPS) == (name in of_access["internal"])
+        for name, spec in found.items()
+    )
+    # Groups are listed by name, and those that lead to the others come last.
+    assert max(STAGE_GROUPS) < min(STEP_GROUPS)
+    assert of_access["private"] == {"quarantined_records", "quarantined_events", "warehouse"}
+    assert of_access["public"] >= set(catalog.public)
+    assert set(catalog.private) == {"quarantined_events"}
+
+
+def test_owners_are_those_of_the_settings(tmp_path: Path) -> None:
+    owners = ["a.b@example.com", "team:shop_data"]
+    settings = settings_of(tmp_path, owners=owners)
+    made = [
+        *build_exports_assets(settings),
+        *build_lake_assets(settings).specs,
+        *(one.get_asset_spec() for one in build_reports_assets(settings, NO_TABLES, keys=[])),
+    ]
+
+    assert [spec.owners for spec in made] == [owners] * 6
 
 
 def test_graph_is_one_piece(defs: dg.Definitions) -> None:
@@ -81,6 +121,44 @@ def test_public_tables_have_their_columns(defs: dg.Definitions, demo: SequenSett
         schema = spec.metadata["dagster/column_schema"]
         assert all(column.description for column in schema.columns), spec.key
         assert spec.metadata["dagster/table_name"] == f"warehouse.main.{spec.key.path[-1]}"
+
+
+def test_every_column_of_the_warehouse_and_the_lake_is_described(
+    defs: dg.Definitions, demo: SequenSettings
+) -> None:
+    manifest = json.loads(manifest_path(demo).read_text(encoding="utf-8"))
+    nodes = [
+        node
+        for node in [*manifest["nodes"].values(), *manifest["sources"].values()]
+        if node["resource_type"] in ("model", "seed", "source")
+    ]
+    described = {
+        (node["schema"], node.get("identifier") or node["alias"]): {
+            name for name, column in node["columns"].items() if column["description"].strip()
+        }
+        for node in nodes
+    }
+    with duckdb.connect(str(home_of(demo).warehouse), read_only=True) as warehouse:
+        columns = warehouse.execute(
+            "select schema_name, table_name, column_name from duckdb_columns()"
+        ).fetchall()
+
+    # What the loader and the builds keep for themselves is not in dbt's docs.
+    shown = [column for column in columns if column[:2] in described]
+    assert len(shown) > 900
+    assert [one for one in shown if one[2] not in described[one[:2]]] == []
+    for name in ("validated_events", "quarantined_records"):
+        schema = specs(defs)[name].metadata["dagster/column_schema"]
+        assert all(column.description for column in schema.columns)
+
+
+def test_two_things_are_not_called_the_same(demo: SequenSettings) -> None:
+    manifest = json.loads(manifest_path(demo).read_text(encoding="utf-8"))
+    nodes = [*manifest["nodes"].values(), *manifest["sources"].values()]
+    names = [node["name"] for node in nodes if node["resource_type"] in ("model", "seed", "source")]
+
+    assert "quarantined_records" in names
+    assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
 def test_dbt_tests_are_asset_checks(defs: dg.Definitions) -> None:

@@ -61,8 +61,8 @@ def tick(
     job_name: str = NAMES.run_job,
     hook: Hook | None = None,
     **settings: Any,
-) -> object:
-    """A run that fails, and what the sensor makes of it."""
+) -> tuple[object, list[str]]:
+    """A run that fails: what the sensor makes of it, and says of that on the run's page."""
 
     @dg.op
     def lake() -> None:
@@ -87,15 +87,25 @@ def tick(
             dagster_instance=instance,
             dagster_run=result.dagster_run,
         ).for_run_failure()
-        return sensor(context)
+        returned = sensor(context)
+        said = [
+            entry.message
+            for entry in instance.all_logs(result.run_id)
+            if "was reported to" in (entry.message or "")
+        ]
+        return returned, said
 
 
 def test_function_of_the_user_gets_the_facts(tmp_path: Path) -> None:
     reported: list[FailedRun] = []
 
-    assert tick(tmp_path, hook=reported.append) is None
+    returned, said = tick(tmp_path, hook=reported.append)
 
     (failed,) = reported
+    assert returned is None
+    assert said == [
+        f"The failure of run {failed.run_id} was reported to the function `on_run_failure`."
+    ]
     assert (failed.job, failed.step, failed.error) == (NAMES.run_job, "lake", "StorageError")
     assert "StorageError: disk full xxx" in failed.message
     assert len(failed.message) == 500
@@ -138,9 +148,15 @@ def test_webhook_gets_the_facts_as_json(
 ) -> None:
     caplog.set_level("DEBUG")
 
-    assert tick(tmp_path, failure_webhook=f"{server.address}/{CANARY}") is None
+    reported: list[FailedRun] = []
+    returned, said = tick(
+        tmp_path, failure_webhook=f"{server.address}/{CANARY}", hook=reported.append
+    )
 
     ((path, body),) = server.got
+    assert returned is None
+    who = "the function `on_run_failure` and the webhook"
+    assert said == [f"The failure of run {body['run_id']} was reported to {who}."]
     assert path == f"/{CANARY}"
     start = f"Run {body['run_id']} of sequen_run failed in lake: "
     assert body["text"] == start + body["message"]
@@ -149,14 +165,15 @@ def test_webhook_gets_the_facts_as_json(
 
 
 def test_no_message_is_sent_without_a_webhook(tmp_path: Path) -> None:
-    skipped = tick(tmp_path)
+    skipped, said = tick(tmp_path)
 
     assert isinstance(skipped, dg.SkipReason)
     assert "SEQUEN_FAILURE_WEBHOOK" in (skipped.skip_message or "")
+    assert said == []
 
 
 def test_runs_of_other_jobs_are_not_reported(tmp_path: Path, server: Server) -> None:
-    skipped = tick(tmp_path, job_name="theirs", failure_webhook=server.address)
+    skipped, _ = tick(tmp_path, job_name="theirs", failure_webhook=server.address)
 
     assert isinstance(skipped, dg.SkipReason)
     assert server.got == []

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from sequen_dagster.cli.main import main
 from sequen_dagster.home.layout import Lake
 from sequen_dagster.lake import replay as module
-from sequen_dagster.lake.assets import LakeConfig
 from sequen_dagster.lake.commits import RecordCounts, current_batches, read_commits
+from sequen_dagster.lake.config import LakeConfig
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.replay import Choice, Replayed
 from sequen_dagster.marts.verify import verify

@@ -399,6 +399,7 @@ def test_asset_has_numbers_to_plot_and_checks_of_the_tiers(
     (materialized,) = result.asset_materializations_for_node("completeness_report")
     found = {name: value.value for name, value in materialized.metadata.items()}
     assert found["dagster/uri"] == str(settings.home / "serving" / "report.html")
+    assert found["link"] == (settings.home / "serving" / "report.html").as_uri()
     assert found["tier_reached"] == "none"
     assert (found["accepted"], found["quarantined"]) == (len(ROWS) - 1, 1)
     assert 0 < found["good_score"] < 1

@@ -118,6 +118,10 @@ def test_environment_comes_before_defaults_and_after_arguments(
         ("max_touches", 1, "max_touches"),
         ("memory_limit", "lots", "memory_limit"),
         ("daily_at", "24:00", "daily_at"),
+        ("owners", ["data"], "owners.0: Value error, must be an e-mail address, or `team:`"),
+        ("owners", ["team:"], "owners.0"),
+        ("owners", ["a@b"], "owners.0"),
+        ("owners", [], "owners"),
         ("no_such_setting", 1, "no_such_setting"),
     ],
 )

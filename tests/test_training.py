@@ -546,6 +546,7 @@ def test_asset_reports_rows_by_split_and_no_value(tmp_path: Path) -> None:
     assert found.pop("seconds") > 0
     assert found == {
         "dagster/uri": str(Home(home.home).serving.training / "impressions.parquet"),
+        "link": (Home(home.home).serving.training / "impressions.parquet").as_uri(),
         "dagster/row_count": 30,
         "train_rows": 7,
         "validation_rows": 1,

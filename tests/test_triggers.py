@@ -12,9 +12,11 @@ from sequen_dagster.lake.assets import (
     build_lake_assets,
     retry_policy,
 )
+from sequen_dagster.lake.config import order_of
+from sequen_dagster.lake.drain import Order
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.triggers.jobs import build_schedules, build_sensors
+from sequen_dagster.triggers.jobs import build_jobs, build_schedules, build_sensors
 from support.builders import event
 from support.homes import set_modified_at, settings_of, write_events
 from support.lake import pending_files
@@ -68,6 +70,43 @@ def test_sensors_and_schedule_start_as_set(tmp_path: Path, is_on: bool, status: 
     for schedule in build_schedules(settings):
         assert schedule.default_status.name == status
         assert schedule.cron_schedule == "0 4 * * *"
+
+
+def test_jobs_of_a_person_come_with_the_config_to_change() -> None:
+    jobs = {job.name: job for job in build_jobs(dg.AssetSelection.assets("a"))}
+
+    assert set(jobs) == set(NAMES.jobs)
+    assert all(job.description for job in jobs.values())
+    assert jobs["sequen_replay"].config == {
+        "ops": {
+            "sequen_lake": {
+                "config": {
+                    "replay_stale": True,
+                    "replay_since": "",
+                    "replay_until": "",
+                    "replay_paths": [],
+                    "replay_quarantined": False,
+                    "retry_dead_lettered": False,
+                }
+            }
+        }
+    }
+    assert jobs["sequen_rebuild"].config == {
+        "ops": {"sequen_marts": {"config": {"full_refresh": True, "test_whole_tables": False}}}
+    }
+
+
+def test_daily_run_takes_whole_files_and_tests_whole_tables(tmp_path: Path) -> None:
+    (schedule,) = build_schedules(settings_of(tmp_path))
+
+    with dg.build_schedule_context() as context:
+        request = schedule.evaluate_tick(context).run_requests[0]
+
+    assert request.tags["sequen/run"] == "daily run"
+    assert order_of(request.tags) == Order(is_stable=True)
+    assert request.run_config == {
+        "ops": {"sequen_marts": {"config": {"full_refresh": False, "test_whole_tables": True}}}
+    }
 
 
 def freshness(settings: SequenSettings, instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:

@@ -21,6 +21,7 @@ from sequen_dagster.cli.options import (
     show_progress,
     strict_option,
 )
+from sequen_dagster.runtime.text import counted
 from sequen_dagster.settings import SequenSettings
 
 if TYPE_CHECKING:
@@ -83,6 +84,9 @@ def run_and_report(
         console.print(Text(f"exports {found}"), soft_wrap=True)
     for unread in outcome.unread_files:
         error_console.print(f"[yellow]not read[/yellow] {escape(unread)}", soft_wrap=True)
+    if outcome.unread_count > len(outcome.unread_files):
+        more = counted(outcome.unread_count - len(outcome.unread_files), "more file")
+        error_console.print(f"[yellow]not read[/yellow] {more}, see `sequen-dagster doctor`")
     print_failures(outcome)
     code = exit_code_of_run(outcome)
     if code == 0 and strict and outcome.summary["record_counts"]["quarantined"]:
@@ -93,7 +97,7 @@ def run_and_report(
 def print_failures(outcome: "RunOutcome") -> None:
     """Name the stages and the checks that failed."""
     for failure in (*outcome.failures, *outcome.failed_checks):
-        error_console.print(f"[red]failed[/red] {escape(failure)}")
+        error_console.print(f"[red]failed[/red] {escape(failure)}", soft_wrap=True)
 
 
 def exit_code_of_run(outcome: "RunOutcome") -> int:

@@ -52,20 +52,12 @@ def render_verification(verification: "Verification") -> Text:
     Returns:
         A line for each table that differs and for some of its rows, and a last line that counts.
     """
+    # Imports duckdb, which is slow where nothing is verified.
+    from sequen_dagster.marts.compare import describe_difference
+
     lines = []
     for one in verification.differences:
-        counts = [
-            f"{count:,} {kind}"
-            for kind, count in (
-                ("missing", one.missing),
-                ("unexpected", one.unexpected),
-                ("changed", one.changed),
-                ("repeated", one.repeated),
-            )
-            if count
-        ]
-        where = f" in {', '.join(one.columns)}" if one.columns else ""
-        lines += [f"{one.table}: {', '.join(counts) or 'other columns'}{where}"]
+        lines.append(describe_difference(one))
         lines += [f"    {key}" for key in one.keys]
     if verification.lost_commits:
         lost = counted(verification.lost_commits, "commit")

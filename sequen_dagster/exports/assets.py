@@ -1,6 +1,6 @@
-"""Exports: `raw_events`, the export files as an external asset, which is only observed."""
+"""Exports: `raw_events`, the export files as an external asset, which we see and never write."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
@@ -9,8 +9,6 @@ from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 
 RAW_EVENTS = dg.AssetKey(NAMES.raw_events)
-# Owners of the assets of every stage.
-OWNERS = ["team:data-engineering"]
 # Metadata key: a sentence for each location where no file was found or some were passed over.
 EXPORTS_FOUND = "exports_found"
 
@@ -44,6 +42,32 @@ def exports_metadata(listings: Sequence[Listing]) -> dict[str, dg.MetadataValue 
     }
 
 
+def observed_exports(
+    listings: Sequence[Listing], metadata: Mapping[str, dg.MetadataValue | int | str] | None = None
+) -> dg.AssetMaterialization:
+    """What was seen at the locations, as an event of `raw_events`.
+
+    A materialization, though nothing of ours makes the files: of an external asset that is only
+    observed, the graph would always say that it was never materialized.
+
+    Args:
+        listings: one for each source.
+        metadata: what else is known of the files.
+    """
+    files = [file for listing in listings for file in listing.files]
+    newest = max((file.modified_at for file in files), default=None)
+    return dg.AssetMaterialization(
+        RAW_EVENTS,
+        metadata={
+            **passed_over_metadata(listings),
+            "files": len(files),
+            "bytes": sum(file.size_bytes for file in files),
+            **({"newest": newest.isoformat()} if newest else {}),
+            **(metadata or {}),
+        },
+    )
+
+
 def build_exports_assets(settings: SequenSettings) -> list[dg.AssetSpec]:
     """Build the external asset that stands for the locations of exports.
 
@@ -57,11 +81,16 @@ def build_exports_assets(settings: SequenSettings) -> list[dg.AssetSpec]:
             RAW_EVENTS,
             group_name="exports",
             kinds={"json", "file"},
-            owners=OWNERS,
+            owners=list(settings.owners),
+            tags={NAMES.access_tag: "public"},
             description=(
                 "Raw event exports as they arrive: JSON text, CSV, TSV or Parquet, plain or packed "
                 "with gzip, zstd, bzip2, xz or lz4. Nothing here is ever moved or deleted."
             ),
-            metadata={"exports": locations},
+            metadata={
+                "exports": locations,
+                # Where all that is made of them lies.
+                "home": dg.MetadataValue.path(str(settings.home)),
+            },
         )
     ]

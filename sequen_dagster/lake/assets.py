@@ -2,110 +2,65 @@
 
 import time
 from collections.abc import Iterator
-from datetime import date, timedelta
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
 
 import dagster as dg
 import polars as pl
-import pydantic
 
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
-from sequen_dagster.contract.scalars import utc_now
-from sequen_dagster.exports.assets import OWNERS, RAW_EVENTS, exports_metadata
-from sequen_dagster.fields import FIELDS
+from sequen_dagster.exports.assets import RAW_EVENTS, exports_metadata
+from sequen_dagster.exports.files import list_locations
 from sequen_dagster.home.owner_only import owner_only_files
-from sequen_dagster.lake.commits import Batch, RecordCounts
-from sequen_dagster.lake.drain import Drained, FileFailure, Intake, Order, drain_locations
+from sequen_dagster.lake.checks import LAKE_CHECKS, Expectations, check_lake
+from sequen_dagster.lake.columns import COLUMN_DESCRIPTIONS
+from sequen_dagster.lake.config import LakeConfig, order_of
+from sequen_dagster.lake.current_files import UnreadFile
+from sequen_dagster.lake.drain import Drained, FileFailure, Intake, drain_locations
 from sequen_dagster.lake.ledger import Ledger
-from sequen_dagster.lake.ledger_rows import UnreadFile
-from sequen_dagster.lake.replay import Choice, Replayed, replay_batches, retry_dead_lettered
+from sequen_dagster.lake.replay import Replayed, replay_batches, retry_dead_lettered
 from sequen_dagster.lake.rewrites import drop_old_raw_text
-from sequen_dagster.names import NAMES
+from sequen_dagster.names import NAMES, Access
 from sequen_dagster.runtime.progress import emit
-from sequen_dagster.runtime.text import printable, quoted
+from sequen_dagster.runtime.text import SHOWN, printable, quoted
 from sequen_dagster.settings import RunningSettings, SequenSettings
 
 VALIDATED_EVENTS = dg.AssetKey(NAMES.validated_events)
 QUARANTINED_RECORDS = dg.AssetKey(NAMES.quarantined_records)
 _RETRY_DELAY_SECONDS = 30
-DAY_PATTERN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
 # Metadata of a run that was asked to validate batches again.
 REVALIDATED = "batches_revalidated"
 NOT_REVALIDATED = "batches_not_revalidated"
 LEFT_PATHS = "left_paths"
 UNREAD = "files_not_read_as_a_whole"
-CHECKS = [
-    dg.AssetCheckSpec(
-        "files_read",
-        asset=VALIDATED_EVENTS,
-        description="Every pending file could be read, and every current one as a whole.",
-    ),
-    dg.AssetCheckSpec(
-        "counts_reconcile",
-        asset=VALIDATED_EVENTS,
-        description="records read = accepted + quarantined + skipped, in every commit.",
-        blocking=True,
-    ),
-    dg.AssetCheckSpec(
-        "accepted_share",
-        asset=VALIDATED_EVENTS,
-        description="The share of accepted records is what the tiers of data ask for.",
-    ),
-    dg.AssetCheckSpec(
-        "exports_are_fresh",
-        asset=VALIDATED_EVENTS,
-        description="The newest file that was taken in is not older than expected.",
-    ),
-]
+UNREAD_COUNT = "unread_files"
+
+_Metadata = dg.MetadataValue | int | float | str
 
 
-class LakeConfig(dg.Config):
-    """What a run may ask of the lake; by default, to take in every pending file.
+@dataclass(frozen=True)
+class _TakenIn:
+    """What a run has taken in: of new files, and of those that it was asked to validate again."""
 
-    Attributes:
-        file_group: only the files that a sensor has set apart under this name.
-        only_stable: only files that are whole, as far as two polls can know.
-        replay_stale: validate again what other rules have validated.
-        replay_paths: validate again batches of these paths (or source/path); `*` and `?` are wild.
-        replay_since: validate again batches received on this day (UTC, YYYY-MM-DD) or later.
-        replay_until: validate again batches received on this day or earlier.
-        replay_quarantined: validate again batches with quarantined records.
-        retry_dead_lettered: try files again that were given up.
+    drained: Drained
+    replayed: Replayed | None
+    seconds: float
 
-    Of several `replay_` conditions, all have to hold.
-    """
+    @property
+    def failures(self) -> tuple[FileFailure, ...]:
+        """Files that could not be read at all."""
+        return (*(self.replayed.failures if self.replayed else ()), *self.drained.failures)
 
-    file_group: Annotated[str, pydantic.Field(pattern=r"^([0-9a-f]{32})?$")] = ""
-    only_stable: bool = False
-    replay_stale: bool = False
-    replay_paths: list[str] = pydantic.Field(default_factory=list)
-    replay_since: Annotated[str, pydantic.Field(pattern=DAY_PATTERN)] = ""
-    replay_until: Annotated[str, pydantic.Field(pattern=DAY_PATTERN)] = ""
-    replay_quarantined: bool = False
-    retry_dead_lettered: bool = False
-
-    def choice(self) -> Choice:
-        """The batches to validate again."""
-        return Choice(
-            is_stale=self.replay_stale,
-            paths=tuple(self.replay_paths),
-            since=date.fromisoformat(self.replay_since) if self.replay_since else None,
-            until=date.fromisoformat(self.replay_until) if self.replay_until else None,
-            has_quarantined=self.replay_quarantined,
-        )
-
-    @classmethod
-    def asking(cls, choice: Choice, *, retry_dead_lettered: bool = False) -> Self:
-        """The configuration that asks for these batches."""
-        return cls(
-            replay_stale=choice.is_stale,
-            replay_paths=list(choice.paths),
-            replay_since=choice.since.isoformat() if choice.since else "",
-            replay_until=choice.until.isoformat() if choice.until else "",
-            replay_quarantined=choice.has_quarantined,
-            retry_dead_lettered=retry_dead_lettered,
-        )
+    @property
+    def unread(self) -> list[UnreadFile]:
+        """Files that could not be read as a whole, in order of their paths."""
+        batches = [*(self.replayed.batches if self.replayed else ()), *self.drained.batches]
+        batches.sort(key=lambda batch: (batch.source, batch.path))
+        return [
+            UnreadFile(batch.source, batch.path, first.rule, first.message)
+            for batch in batches
+            if (first := batch.first_error) and batch.is_unread
+        ]
 
 
 def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
@@ -115,69 +70,87 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         settings: the sources, the home, the limits.
 
     Returns:
-        Two assets and their checks: whether all files could be read, whether the counts reconcile,
-        whether enough records were accepted, and whether files still arrive.
+        Two assets and their checks, see `checks`. With checks alone nothing is taken in.
     """
     intake = Intake.of(settings)
     lake_folder = intake.home.lake
+    expected = Expectations.of(settings)
 
     @dg.multi_asset(
         name=NAMES.lake_op,
         specs=[
-            _spec(VALIDATED_EVENTS, "Events that honor the contract, as Parquet.", "pandera"),
             _spec(
-                QUARANTINED_RECORDS, "Records that break it, with every rule they break.", "polars"
+                VALIDATED_EVENTS,
+                "Events that honor the contract, as Parquet.",
+                kind="pandera",
+                access="public",
+                settings=settings,
+            ),
+            _spec(
+                QUARANTINED_RECORDS,
+                "Records that break it, with every rule they break.",
+                kind="polars",
+                access="private",
+                settings=settings,
             ),
         ],
-        check_specs=CHECKS,
+        check_specs=LAKE_CHECKS,
+        # Each asset and each check can be asked for alone; files are taken in for any asset.
+        can_subset=True,
         retry_policy=retry_policy(settings),
     )
     def lake(
         context: dg.AssetExecutionContext, config: LakeConfig
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        checks = {key.name for key in context.selected_asset_check_keys}
+        with owner_only_files():
+            ledger = Ledger(intake.home)
+            if not context.selected_asset_keys:
+                ledger.sync()
+                yield from check_lake(
+                    checks, ledger, expected, find_listings=lambda: list_locations(intake.sources)
+                )
+                return
+            taken = _take_in(context, config, ledger)
+        materialized = {
+            VALIDATED_EVENTS: _validated_metadata(lake_folder.events, taken),
+            QUARANTINED_RECORDS: _drained_metadata(lake_folder.quarantine, taken.drained),
+        }
+        for key, metadata in materialized.items():
+            if key in context.selected_asset_keys:
+                yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+            else:
+                # Files are taken in once, for both.
+                context.log_event(dg.AssetMaterialization(key, metadata=metadata))
+        yield from check_lake(
+            checks,
+            ledger,
+            expected,
+            find_listings=lambda: taken.drained.listings,
+            failures=taken.failures,
+        )
+
+    def _take_in(context: dg.AssetExecutionContext, config: LakeConfig, ledger: Ledger) -> _TakenIn:
         started = time.perf_counter()
         run_id = context.run.run_id
         choice = config.choice()
-        order = Order(config.file_group, config.only_stable)
-        with owner_only_files():
-            ledger = Ledger(intake.home)
-            if config.retry_dead_lettered:
-                context.log.info(
-                    "%d dead-lettered files are tried again", retry_dead_lettered(intake, ledger)
-                )
-            replayed = replay_batches(intake, ledger, choice, run_id=run_id, on_file=_emit_file)
-            drained = drain_locations(
-                intake, ledger, order=order, run_id=run_id, on_file=_emit_file
+        order = order_of(context.run.tags)
+        if config.retry_dead_lettered:
+            context.log.info(
+                "%d dead-lettered files are tried again", retry_dead_lettered(intake, ledger)
             )
-            dropped = drop_old_raw_text(intake.home, days=settings.quarantine_days)
-        seconds = time.perf_counter() - started
-        failures = (*replayed.failures, *drained.failures)
-        unread = ledger.unread_files()
+        replayed = replay_batches(intake, ledger, choice, run_id=run_id, on_file=_emit_file)
+        drained = drain_locations(intake, ledger, order=order, run_id=run_id, on_file=_emit_file)
+        dropped = drop_old_raw_text(intake.home, days=settings.quarantine_days)
+        taken = _TakenIn(
+            drained, None if choice.is_empty else replayed, time.perf_counter() - started
+        )
         if dropped.raw_texts:
             context.log.info("text of %d old quarantined records dropped", dropped.raw_texts)
-        if not choice.is_empty:
-            _report_replayed(context, replayed)
-        _report_drained(context, drained, failures, seconds)
-        yield dg.MaterializeResult(
-            asset_key=VALIDATED_EVENTS,
-            metadata={
-                **_drained_metadata(lake_folder.events, drained),
-                **({} if choice.is_empty else _replay_metadata(replayed)),
-                **exports_metadata(drained.listings),
-                UNREAD: dg.MetadataValue.json(
-                    _describe_unread(unread, [*replayed.batches, *drained.batches])
-                ),
-                "seconds": seconds,
-            },
-            check_results=[
-                *_check_files(settings, drained, replayed, failures, unread),
-                _check_freshness(ledger, fresh_within_hours=settings.fresh_within_hours),
-            ],
-        )
-        yield dg.MaterializeResult(
-            asset_key=QUARANTINED_RECORDS,
-            metadata=_drained_metadata(lake_folder.quarantine, drained),
-        )
+        if taken.replayed:
+            _report_replayed(context, taken.replayed)
+        _report_drained(context, taken)
+        return taken
 
     return lake
 
@@ -196,17 +169,17 @@ def retry_policy(settings: RunningSettings) -> dg.RetryPolicy:
     )
 
 
-def _report_drained(
-    context: dg.AssetExecutionContext,
-    drained: Drained,
-    failures: tuple[FileFailure, ...],
-    seconds: float,
-) -> None:
+def _report_drained(context: dg.AssetExecutionContext, taken: _TakenIn) -> None:
+    drained, unread = taken.drained, taken.unread
     for listing in drained.listings:
         if listing.is_reportable:
             context.log.info("exports %s", listing)
-    for failure in failures:
+    for failure in taken.failures:
         context.log.warning("file %s was not read: %s", quoted(failure.path), failure.reason)
+    for file in unread[:SHOWN]:
+        context.log.warning("file not read as a whole: %s", file)
+    if len(unread) > SHOWN:
+        context.log.warning("%d more files not read as a whole", len(unread) - SHOWN)
     for one in drained.left:
         context.log.info("file %s was left: %s", quoted(one.path), one.reason)
     context.log.info(
@@ -215,7 +188,7 @@ def _report_drained(
         len(drained.commits),
         drained.record_counts.accepted,
         drained.record_counts.quarantined,
-        seconds,
+        taken.seconds,
     )
 
 
@@ -230,32 +203,43 @@ def _report_replayed(context: dg.AssetExecutionContext, replayed: Replayed) -> N
     )
 
 
-def _spec(key: dg.AssetKey, description: str, kind: str) -> dg.AssetSpec:
+def _spec(
+    key: dg.AssetKey, description: str, *, kind: str, access: Access, settings: RunningSettings
+) -> dg.AssetSpec:
     schema = ACCEPTED_SCHEMA if key == VALIDATED_EVENTS else QUARANTINED_SCHEMA
     return dg.AssetSpec(
         key,
         deps=[RAW_EVENTS],
         group_name="lake",
         kinds={"parquet", kind},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: access},
         description=description,
         metadata={"dagster/column_schema": _column_schema(schema)},
     )
 
 
 def _column_schema(schema: pl.Schema) -> dg.TableSchema:
-    descriptions = {field.name: field.description for field in FIELDS}
     return dg.TableSchema(
         [
-            dg.TableColumn(name, str(kind), description=descriptions.get(name))
+            dg.TableColumn(name, str(kind), description=COLUMN_DESCRIPTIONS[name])
             for name, kind in schema.items()
         ]
     )
 
 
-def _drained_metadata(
-    folder: Path, drained: Drained
-) -> dict[str, dg.MetadataValue | int | float | str]:
+def _validated_metadata(folder: Path, taken: _TakenIn) -> dict[str, _Metadata]:
+    return {
+        **_drained_metadata(folder, taken.drained),
+        **(_replay_metadata(taken.replayed) if taken.replayed else {}),
+        **exports_metadata(taken.drained.listings),
+        UNREAD: dg.MetadataValue.json([str(one) for one in taken.unread[:SHOWN]]),
+        UNREAD_COUNT: len(taken.unread),
+        "seconds": round(taken.seconds, 1),
+    }
+
+
+def _drained_metadata(folder: Path, drained: Drained) -> dict[str, _Metadata]:
     return {
         "dagster/uri": dg.MetadataValue.path(str(folder)),
         "files": len(drained.batches),
@@ -275,76 +259,6 @@ def _replay_metadata(replayed: Replayed) -> dict[str, dg.MetadataValue | int]:
         NOT_REVALIDATED: len(replayed.left),
         LEFT_PATHS: dg.MetadataValue.json(left),
     }
-
-
-def _describe_unread(unread: list[UnreadFile], batches: list[Batch]) -> list[str]:
-    """Those of the files that this run has taken in."""
-    own = {(batch.source, batch.path) for batch in batches if batch.is_unread}
-    return [str(one) for one in unread if (one.source, one.path) in own]
-
-
-def _check_files(
-    settings: SequenSettings,
-    drained: Drained,
-    replayed: Replayed,
-    failures: tuple[FileFailure, ...],
-    unread: list[UnreadFile],
-) -> list[dg.AssetCheckResult]:
-    batches = [*replayed.batches, *drained.batches]
-    record_counts = sum((batch.record_counts for batch in batches), RecordCounts())
-    validated = record_counts.accepted + record_counts.quarantined
-    is_enough = 100 * record_counts.accepted >= settings.min_accepted_percent * validated
-    is_far_below = 100 * record_counts.accepted < settings.fail_below_accepted_percent * validated
-    return [
-        dg.AssetCheckResult(
-            check_name="files_read",
-            passed=not failures and not unread,
-            # What was taken in as one quarantined record is not a failure of the pipeline.
-            severity=dg.AssetCheckSeverity.ERROR if failures else dg.AssetCheckSeverity.WARN,
-            metadata={
-                "failed_files": len(failures),
-                "unread_files": len(unread),
-                "reasons": [
-                    *(f"{quoted(one.path)}: {one.reason}" for one in failures[:20]),
-                    *map(str, unread[:20]),
-                ],
-            },
-        ),
-        dg.AssetCheckResult(
-            check_name="counts_reconcile",
-            passed=all(batch.record_counts.is_reconciled for batch in batches),
-            severity=dg.AssetCheckSeverity.ERROR,
-            metadata={
-                "records_read": record_counts.records_read,
-                "blank_lines": record_counts.blank_lines,
-            },
-        ),
-        dg.AssetCheckResult(
-            check_name="accepted_share",
-            passed=is_enough and not is_far_below,
-            severity=dg.AssetCheckSeverity.ERROR if is_far_below else dg.AssetCheckSeverity.WARN,
-            metadata={
-                "accepted_percent": 100 * record_counts.accepted / validated
-                if validated
-                else 100.0,
-                "min_accepted_percent": settings.min_accepted_percent,
-            },
-        ),
-    ]
-
-
-def _check_freshness(ledger: Ledger, *, fresh_within_hours: int) -> dg.AssetCheckResult:
-    newest = ledger.newest_received_at()
-    age = utc_now() - newest if newest else timedelta(0)
-    return dg.AssetCheckResult(
-        check_name="exports_are_fresh",
-        passed=age <= timedelta(hours=fresh_within_hours),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "hours_since_the_newest_file": age.total_seconds() / 3600,
-            "fresh_within_hours": fresh_within_hours,
-        },
-    )
 
 
 def _emit_file(done: int, total: int, path: str) -> None:

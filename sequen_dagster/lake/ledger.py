@@ -5,7 +5,7 @@ To ask about a file, query the view `files` of `ledger.sqlite`, one row a versio
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from sequen_dagster.contract.scalars import utc_now
@@ -19,15 +19,23 @@ from sequen_dagster.lake.commits import (
     list_commit_names,
     read_commits,
 )
+from sequen_dagster.lake.current_files import (
+    CurrentFiles,
+    FailedFile,
+    NewestFile,
+    UnreadFile,
+    select_failed,
+    select_newest,
+    select_unread,
+    sum_current,
+)
 from sequen_dagster.lake.ledger_file import connect_ledger, prepare_ledger
 from sequen_dagster.lake.ledger_rows import (
     IS_FILE,
     OBSERVE,
-    SELECT_UNREAD,
     FileKey,
     FileState,
     FileStatus,
-    UnreadFile,
     file_key,
     find_uncommitted,
     key_of,
@@ -239,19 +247,26 @@ class Ledger:
             ).fetchone()
         return (row[0], row[1]) if row else (0, None)
 
+    def current_files(self) -> CurrentFiles:
+        """What the commits say of the current versions of all paths together."""
+        with connect_ledger(self._path) as connection:
+            return sum_current(connection)
+
     def unread_files(self) -> list[UnreadFile]:
         """The files whose current version could not be read as a whole, in order of their paths."""
         with connect_ledger(self._path) as connection:
-            return [UnreadFile(*row) for row in connection.execute(SELECT_UNREAD)]
+            return select_unread(connection)
 
-    def newest_received_at(self) -> datetime | None:
-        """The latest arrival time of all committed files; None where there is none."""
+    def failed_files(self, files: Iterable[ExportFile]) -> list[FailedFile]:
+        """Those of `files`, as listed now, that failed when they were read last, in order."""
+        listed = {file_key(file) for file in files}
         with connect_ledger(self._path) as connection:
-            newest = connection.execute(
-                "select max(min(modified_at, first_seen_at)) from file_versions"
-                " where state = 'committed'"
-            ).fetchone()[0]
-        return datetime.fromisoformat(newest) if newest else None
+            return [one for one in select_failed(connection) if one.key in listed]
+
+    def newest_files(self) -> list[NewestFile]:
+        """Of each source the committed file that arrived last, by name of the source."""
+        with connect_ledger(self._path) as connection:
+            return select_newest(connection)
 
     def record_commit(self, commit: Commit) -> None:
         """Index a commit, in place of an older form of it."""

@@ -12,7 +12,7 @@ from sequen_dagster.errors import HomeError
 from sequen_dagster.home.durable import storage_error
 
 # Raised whenever the tables below change; an older ledger is set aside and rebuilt.
-LEDGER_VERSION: Final = 4
+LEDGER_VERSION: Final = 5
 _REFUSED: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY)
 _SCHEMA: Final = """
 create table if not exists commits (
@@ -41,6 +41,7 @@ create table if not exists file_versions (
     accepted integer,
     quarantined integer,
     skipped integer,
+    quarantined_by_rule text,
     first_error_line integer,
     first_error_rule text,
     first_error_message text,

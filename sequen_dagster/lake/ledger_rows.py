@@ -1,6 +1,8 @@
 """Lake: what a row of the ledger says of a version of a file, and how it is read and written."""
 
+import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +11,6 @@ from typing import Final, Literal
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake.commits import Batch
-from sequen_dagster.runtime.text import quoted
 
 FileState = Literal["seen", "stable", "committed", "failed", "dead_lettered"]
 FileKey = tuple[str, str, int, str, str]
@@ -21,16 +22,6 @@ _CURRENT: Final = """
     select source, path, size_bytes, modified_at, etag
     from file_versions where state = 'committed'
     order by version, updated_at
-"""
-SELECT_UNREAD: Final = """
-    select source, path, first_error_rule, coalesce(first_error_message, '')
-    from file_versions as own
-    where state = 'committed' and first_error_line = 0 and version = (
-        select max(version) from file_versions
-        where source = own.source and path = own.path and state = 'committed'
-    )
-    group by source, path
-    order by source, path
 """
 _STATUS: Final = (
     "state, first_seen_at, observations, attempts, retry_at, begun_at is not null as is_begun,"
@@ -46,29 +37,37 @@ OBSERVE: Final = f"""
         first_seen_at = min(first_seen_at, excluded.first_seen_at)
     returning {_STATUS}
 """  # noqa: S608  # our own names
-_RECORD: Final = """
+# What a commit says of a version, whose counts it keeps when the file is only read again.
+_COMMITTED: Final = (
+    "batch_id",
+    "file_sha256",
+    "records_read",
+    "accepted",
+    "quarantined",
+    "skipped",
+    "quarantined_by_rule",
+    "first_error_line",
+    "first_error_rule",
+    "first_error_message",
+)
+# Commits are indexed in the order of their names, not of the versions they hold.
+_IS_NEXT: Final = (
+    "(excluded.version > version"
+    " or (excluded.version = version and excluded.commit_id is not null))"
+)
+_RECORD: Final = f"""
     insert into file_versions (
-        source, path, size_bytes, modified_at, etag, state, first_seen_at, version, batch_id,
-        file_sha256, commit_id, records_read, accepted, quarantined, skipped,
-        first_error_line, first_error_rule, first_error_message, updated_at
-    ) values (?, ?, ?, ?, ?, 'committed', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        source, path, size_bytes, modified_at, etag, state, first_seen_at, version, commit_id,
+        {", ".join(_COMMITTED)}, updated_at
+    ) values (?, ?, ?, ?, ?, 'committed', ?, ?, ?, {", ".join("?" * len(_COMMITTED))}, ?)
     on conflict do update set
         state = 'committed', error = null, begun_at = null, file_group = null, attempts = 0,
-        -- Commits are indexed in the order of their names, not of the versions they hold.
         commit_id = case when excluded.version < version or excluded.commit_id is null
             then commit_id else excluded.commit_id end,
+        {", ".join(f"{name} = iif({_IS_NEXT}, excluded.{name}, {name})" for name in _COMMITTED)},
         version = max(version, excluded.version),
-        batch_id = excluded.batch_id,
-        file_sha256 = excluded.file_sha256,
-        records_read = excluded.records_read,
-        accepted = excluded.accepted,
-        quarantined = excluded.quarantined,
-        skipped = excluded.skipped,
-        first_error_line = excluded.first_error_line,
-        first_error_rule = excluded.first_error_rule,
-        first_error_message = excluded.first_error_message,
         updated_at = excluded.updated_at
-"""
+"""  # noqa: S608  # our own names
 
 
 @dataclass(frozen=True)
@@ -103,27 +102,6 @@ class FileStatus:
     def is_due(self, now: datetime) -> bool:
         """Whether it may be tried now, as far as its failures go."""
         return not self.retry_at or self.retry_at <= now.isoformat()
-
-
-@dataclass(frozen=True)
-class UnreadFile:
-    """A file whose current version could not be read as a whole.
-
-    Attributes:
-        source: name of the source.
-        path: path under the location.
-        rule: the rule code, such as `unsupported_format`.
-        message: what the file is, and what to do; empty in homes of older releases.
-    """
-
-    source: str
-    path: str
-    rule: str
-    message: str
-
-    def __str__(self) -> str:
-        why = f"{self.rule}: {self.message}" if self.message else self.rule
-        return f"{quoted(self.path)}: {why}"
 
 
 def file_key(file: ExportFile) -> FileKey:
@@ -180,6 +158,10 @@ def find_uncommitted(
 def record_batch(connection: sqlite3.Connection, batch: Batch, commit_id: str | None) -> None:
     """Note that a version of a file is committed, or (without a commit) that it was before."""
     first = batch.first_error
+    by_rule: Counter[str] = Counter()
+    for one in batch.rule_counts:
+        if one.severity == "error":
+            by_rule[one.rule] += one.records
     connection.execute(
         _RECORD,
         (
@@ -190,13 +172,14 @@ def record_batch(connection: sqlite3.Connection, batch: Batch, commit_id: str | 
             batch.etag,
             batch.registered_at.isoformat(),
             batch.version,
+            commit_id,
             batch.batch_id,
             batch.file_sha256,
-            commit_id,
             batch.record_counts.records_read,
             batch.record_counts.accepted,
             batch.record_counts.quarantined,
             batch.record_counts.skipped,
+            json.dumps(by_rule) if by_rule else None,
             first.line if first else None,
             first.rule if first else None,
             first.message if first else None,

@@ -1,20 +1,14 @@
 """Marts: the dbt models as Dagster assets, fed from the lake in the same step."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import (
-    DagsterDbtTranslator,
-    DagsterDbtTranslatorSettings,
-    DbtCliInvocation,
-    dbt_assets,
-)
+from dagster_dbt import DbtCliInvocation, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
-from sequen_dagster.exports.assets import OWNERS
 from sequen_dagster.home.layout import Home
 from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
@@ -27,7 +21,8 @@ from sequen_dagster.marts.builds import (
     why_stale,
 )
 from sequen_dagster.marts.compaction import compact
-from sequen_dagster.marts.conditions import TABLES, tables_condition
+from sequen_dagster.marts.conditions import TABLES
+from sequen_dagster.marts.config import MartsConfig
 from sequen_dagster.marts.dbt import dbt_of
 from sequen_dagster.marts.overrides import check_overrides
 from sequen_dagster.marts.project import (
@@ -36,6 +31,7 @@ from sequen_dagster.marts.project import (
     vars_arguments,
     write_profile,
 )
+from sequen_dagster.marts.translator import SequenTranslator
 from sequen_dagster.marts.warehouse import (
     connect,
     load_commits,
@@ -45,47 +41,6 @@ from sequen_dagster.names import NAMES
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.settings import SequenSettings
-
-
-class MartsConfig(dg.Config):
-    """What a run may ask of the marts.
-
-    Attributes:
-        full_refresh: whether to build all tables from nothing.
-        test_whole_tables: whether dbt's tests look at whole tables, not at the changed rows alone.
-    """
-
-    full_refresh: bool = False
-    test_whole_tables: bool = False
-
-
-class SequenTranslator(DagsterDbtTranslator):
-    """Puts models into the groups of their stage and gives them owners, kinds and a condition."""
-
-    def __init__(self) -> None:
-        # Two sources of dbt may be tables of one asset of the lake.
-        super().__init__(
-            DagsterDbtTranslatorSettings(
-                enable_code_references=False, enable_duplicate_source_asset_keys=True
-            )
-        )
-
-    def get_asset_spec(
-        self,
-        manifest: Mapping[str, Any],  # Any: dbt's manifest
-        unique_id: str,
-        project: Any,
-    ) -> dg.AssetSpec:
-        """The asset of a model or seed."""
-        spec = super().get_asset_spec(manifest, unique_id, project)
-        node = manifest["nodes"].get(unique_id, {})
-        is_report = "reports" in node.get("fqn", ())
-        return spec.replace_attributes(
-            group_name="reports" if is_report else "marts",
-            owners=OWNERS,
-            kinds={"dbt", "duckdb", "seed" if node.get("resource_type") == "seed" else "table"},
-            automation_condition=tables_condition(),
-        )
 
 
 def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDefinition:
@@ -105,7 +60,7 @@ def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDef
 
     @dbt_assets(
         manifest=manifest,
-        dagster_dbt_translator=SequenTranslator(),
+        dagster_dbt_translator=SequenTranslator(settings),
         name=NAMES.marts_op,
         pool=NAMES.writer_pool,
         exclude="resource_type:unit_test",

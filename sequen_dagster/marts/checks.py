@@ -4,9 +4,11 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from sequen_dagster.exports.assets import OWNERS
+from sequen_dagster.home.layout import Home
+from sequen_dagster.marts.compare import describe_difference
 from sequen_dagster.marts.verify import Verification, verify
 from sequen_dagster.names import NAMES
+from sequen_dagster.runtime.text import bulleted, counted
 from sequen_dagster.settings import SequenSettings
 
 # No run materializes the asset, so none of Dagster's own runs takes the check along.
@@ -33,7 +35,9 @@ def build_marts_checks(
         deps=sorted(tables),
         group_name="marts",
         kinds={"duckdb"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "private"},
+        metadata={"dagster/uri": dg.MetadataValue.path(str(Home(settings.home).warehouse))},
         description=(
             "All tables together, in the writer's database. The check rebuilds them from the lake "
             "elsewhere and compares them row for row: run it when you want proof."
@@ -57,10 +61,41 @@ def build_marts_checks(
         return dg.AssetCheckResult(
             passed=verification.is_equal,
             severity=dg.AssetCheckSeverity.ERROR,
+            description=describe_verification(verification),
             metadata=_metadata(verification),
         )
 
     return warehouse, equals_a_full_refresh
+
+
+def describe_verification(verification: Verification) -> str:
+    """What a comparison found and what to do next, without keys of rows."""
+    commits = counted(verification.commits, "commit")
+    tables = counted(verification.tables, "table")
+    compared = f"{tables} compared with a full refresh over {commits}"
+    if verification.is_equal:
+        return f"{compared}: all equal."
+    count = len(verification.differences)
+    differ = "1 differs" if count == 1 else f"{count:,} differ" if count else "none differs"
+    parts = [f"{compared}: {differ}."]
+    if verification.differences:
+        parts += [
+            bulleted([describe_difference(one) for one in verification.differences]),
+            (
+                "`sequen-dagster run --full-refresh` rebuilds them, and `sequen-dagster verify` "
+                "names some of the rows. Tables that differ are a fault of sequen-dagster: please "
+                "report it."
+            ),
+        ]
+    if verification.lost_commits:
+        lost = counted(verification.lost_commits, "commit")
+        are = "is" if verification.lost_commits == 1 else "are"
+        parts.append(
+            f"{lost} that the warehouse holds {are} gone from the lake: restore `lake/` of the "
+            "home from a backup, or read the export files again with `sequen-dagster doctor "
+            "--rebuild` and `sequen-dagster run`."
+        )
+    return "\n".join(parts)
 
 
 def _metadata(verification: Verification) -> dict[str, dg.MetadataValue | int]:

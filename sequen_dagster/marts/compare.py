@@ -37,6 +37,27 @@ class Difference:
     keys: tuple[str, ...] = field(default=(), repr=False)
 
 
+def describe_difference(difference: Difference) -> str:
+    """Say how a table differs, without keys.
+
+    Example:
+        >>> describe_difference(Difference("fct_events", missing=2, changed=1, columns=("rank",)))
+        'fct_events: 2 missing, 1 changed in rank'
+    """
+    counts = [
+        f"{count:,} {kind}"
+        for kind, count in (
+            ("missing", difference.missing),
+            ("unexpected", difference.unexpected),
+            ("changed", difference.changed),
+            ("repeated", difference.repeated),
+        )
+        if count
+    ]
+    where = f" in {', '.join(difference.columns)}" if difference.columns else ""
+    return f"{difference.table}: {', '.join(counts) or 'other columns'}{where}"
+
+
 def compare(
     expected: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...]
 ) -> Difference | None:

@@ -19,8 +19,9 @@ from sequen_dagster.lake.assets import (
     NOT_REVALIDATED,
     REVALIDATED,
     UNREAD,
-    LakeConfig,
+    UNREAD_COUNT,
 )
+from sequen_dagster.lake.config import LakeConfig
 from sequen_dagster.lake.replay import Choice
 from sequen_dagster.names import NAMES
 from sequen_dagster.reports.files import read_report
@@ -43,7 +44,9 @@ class RunOutcome:
         revalidated: batches that were validated again, where that was asked for.
         not_revalidated: how many could not be, since their files are gone or changed.
         left_paths: the first of these, with the reason.
-        unread_files: files that this run took in and could not read as a whole, with the reason.
+        unread_files: the first 20 files that this run took in and could not read as a whole, with
+            the reason.
+        unread_count: how many of these there are in all.
         exports_found: of each location where nothing was found, or something passed over, what
             was.
         build: how the tables were built, and why; empty where they were not.
@@ -60,6 +63,7 @@ class RunOutcome:
     not_revalidated: int = 0
     left_paths: tuple[str, ...] = ()
     unread_files: tuple[str, ...] = ()
+    unread_count: int = 0
     exports_found: tuple[str, ...] = ()
     build: str = ""
     is_lock_timeout: bool = False
@@ -138,6 +142,7 @@ def run_pipeline(
         not_revalidated=int(metadata.get(NOT_REVALIDATED, 0)),
         left_paths=tuple(metadata.get(LEFT_PATHS, ())),
         unread_files=tuple(metadata.get(UNREAD, ())),
+        unread_count=int(metadata.get(UNREAD_COUNT, 0)),
         exports_found=tuple(metadata.get(EXPORTS_FOUND, ())),
         build=str(metadata.get(NAMES.build_metadata, "")),
         is_lock_timeout=any(name == LockTimeoutError.__name__ for _, name, _ in errors),
@@ -210,8 +215,7 @@ def _find_root_cause(event: dg.DagsterEvent) -> tuple[str, str]:
 
 def _describe_check(check: dg.AssetCheckEvaluation) -> str:
     name = f"{check.check_name} ({check.asset_key.to_user_string()})"
-    reasons = check.metadata.get("reasons")
-    return name if reasons is None else f"{name}: {reasons.value}"
+    return f"{name}: {check.description}" if check.description else name
 
 
 def _read_metadata(

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from sequen_dagster.contract.conflicts import MAX_CONFLICTING_PERCENT
-from sequen_dagster.exports.assets import OWNERS
+from sequen_dagster.errors import ReportError
 from sequen_dagster.home.layout import Home
 from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
@@ -16,16 +16,15 @@ from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.marts.catalog import TableCatalog, TableColumn
 from sequen_dagster.marts.conditions import publication_condition
 from sequen_dagster.names import NAMES
+from sequen_dagster.reports.checks import REPORT_CHECKS, check_report
 from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
-from sequen_dagster.reports.document.completeness import UNLOCKS
-from sequen_dagster.reports.files import make_report
+from sequen_dagster.reports.files import make_report, read_report
 from sequen_dagster.reports.options import report_options
 from sequen_dagster.reports.publish import publish
-from sequen_dagster.reports.rendering import describe_conflict, overall
+from sequen_dagster.reports.rendering import overall
 from sequen_dagster.reports.training import write_training_set
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.settings import SequenSettings
-from sequen_dagster.settings.completeness import TIERS
 
 PUBLISHED_SNAPSHOT = dg.AssetKey(NAMES.published_snapshot)
 COMPLETENESS_REPORT = dg.AssetKey(NAMES.completeness_report)
@@ -62,7 +61,8 @@ def _published_snapshot(
         deps=sorted(keys),
         group_name="reports",
         kinds={"duckdb"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "public"},
         pool=NAMES.writer_pool,
         freshness_policy=dg.FreshnessPolicy.time_window(
             # Half a policy is none: Dagster asks for a window in which it fails.
@@ -86,11 +86,11 @@ def _published_snapshot(
         emit("reports", "published snapshot")
         return dg.MaterializeResult(
             metadata={
-                "dagster/uri": dg.MetadataValue.path(str(published.path)),
+                **_place_of(published.path),
                 "tables": len(published.row_counts),
                 "rows": sum(published.row_counts.values()),
                 "bytes": published.path.stat().st_size,
-                "seconds": time.perf_counter() - started,
+                "seconds": round(time.perf_counter() - started, 1),
             }
         )
 
@@ -98,59 +98,73 @@ def _published_snapshot(
 
 
 def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=COMPLETENESS_REPORT,
+    spec = dg.AssetSpec(
+        COMPLETENESS_REPORT,
         deps=[PUBLISHED_SNAPSHOT],
         group_name="reports",
         kinds={"html", "json", "markdown"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "public"},
         description=(
             "`serving/report.html`, and beside it JSON, Markdown, CSV, a badge and a picture: the "
             "tier of the data, what to fix first, what it is ready for, and the evidence."
         ),
-        check_specs=[
-            dg.AssetCheckSpec(
-                f"tier_{tier}",
-                asset=COMPLETENESS_REPORT,
-                description=f"Reached by all sources together. It {UNLOCKS[tier]}.",
-            )
-            for tier in TIERS
-        ]
-        + [
-            dg.AssetCheckSpec(
-                "ids_are_unique",
-                asset=COMPLETENESS_REPORT,
-                description=(
-                    f"Of no source more than {MAX_CONFLICTING_PERCENT} % of the accepted records "
-                    "lost to another event with the same id."
-                ),
-            )
-        ],
         automation_condition=publication_condition(settings),
+    )
+
+    @dg.multi_asset(
+        name=NAMES.completeness_report,
+        specs=[spec],
+        check_specs=REPORT_CHECKS,
+        # Each check can be asked for alone, and then looks at the report that is there.
+        can_subset=True,
         retry_policy=retry_policy(settings),
     )
     def completeness_report(
         context: dg.AssetExecutionContext,
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         started = time.perf_counter()
-        written = make_report(
-            Home(settings.home), report_options(settings), run_id=context.run.run_id
-        )
-        emit("reports", "completeness report")
-        yield dg.MaterializeResult(
-            metadata={
-                "dagster/uri": dg.MetadataValue.path(str(written.page)),
-                "report": dg.MetadataValue.md(written.markdown),
-                "seconds": time.perf_counter() - started,
-                **_collect_plotted_numbers(written.numbers),
-            },
-            check_results=[
-                *(_tier_check(written.numbers, tier) for tier in TIERS),
-                _ids_check(written.numbers),
-            ],
+        home = Home(settings.home)
+        if context.selected_asset_keys:
+            written = make_report(home, report_options(settings), run_id=context.run.run_id)
+            emit("reports", "completeness report")
+            numbers = written.numbers
+            yield dg.MaterializeResult(
+                metadata={
+                    **_place_of(written.page),
+                    "report": dg.MetadataValue.md(written.markdown),
+                    "seconds": round(time.perf_counter() - started, 1),
+                    **_collect_plotted_numbers(numbers),
+                }
+            )
+        else:
+            numbers = _read_existing_report(home)
+        yield from check_report(
+            {key.name for key in context.selected_asset_check_keys},
+            numbers,
+            home.serving.report_html,
         )
 
     return completeness_report
+
+
+def _read_existing_report(home: Home) -> dict[str, Any]:  # Any: the report's JSON
+    try:
+        return read_report(home)
+    except ReportError as error:
+        # It will not come by waiting.
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def _place_of(path: Path) -> dict[str, dg.MetadataValue]:
+    """Where a file is, as a path and as a link.
+
+    A browser follows no link from a page of Dagster to a file, but opens one that is copied.
+    """
+    return {
+        "dagster/uri": dg.MetadataValue.path(str(path.absolute())),
+        "link": dg.MetadataValue.url(path.absolute().as_uri()),
+    }
 
 
 def _collect_plotted_numbers(
@@ -160,7 +174,7 @@ def _collect_plotted_numbers(
     whole = overall(numbers)
     return {
         "tier_reached": whole["name"],
-        **{f"{tier['tier']}_score": tier["score"] for tier in whole["tiers"]},
+        **{f"{tier['tier']}_score": round(tier["score"], 4) for tier in whole["tiers"]},
         "events": numbers["events"]["events"],
         "accepted": numbers["record_counts"]["accepted"],
         "quarantined": numbers["record_counts"]["quarantined"],
@@ -169,47 +183,14 @@ def _collect_plotted_numbers(
     }
 
 
-def _tier_check(numbers: dict[str, Any], name: str) -> dg.AssetCheckResult:
-    tier = next(tier for tier in overall(numbers)["tiers"] if tier["tier"] == name)
-    return dg.AssetCheckResult(
-        check_name=f"tier_{name}",
-        passed=tier["is_reached"],
-        # What is not reached yet is not a fault of a run.
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "score": tier["score"],
-            "complete_attributes": tier["complete_attribute_count"],
-            "attributes": tier["attribute_count"],
-            "accepted_share": tier["accepted_share"],
-            "blocked_by": dg.MetadataValue.json(tier["blocking_attributes"]),
-        },
-    )
-
-
-def _ids_check(numbers: dict[str, Any]) -> dg.AssetCheckResult:
-    conflicts = numbers["conflicts"]
-    lost = [f"{one['source']}: {describe_conflict(one)}" for one in conflicts if one["is_too_many"]]
-    return dg.AssetCheckResult(
-        check_name="ids_are_unique",
-        passed=not lost,
-        # The producer has to fix it; the run did all it could.
-        severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(lost) or None,
-        metadata={
-            "conflicting_records": sum(one["conflicting_records"] for one in conflicts),
-            "conflicting_ids": sum(one["conflicting_ids"] for one in conflicts),
-            "sources": dg.MetadataValue.json(conflicts),
-        },
-    )
-
-
 def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
     @dg.asset(
         key=DBT_DOCS,
         deps=[PUBLISHED_SNAPSHOT],
         group_name="reports",
         kinds={"dbt"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "public"},
         pool=NAMES.writer_pool,
         description=(
             "`serving/docs/index.html`: dbt's docs of all tables, columns and rules, as one page "
@@ -230,9 +211,9 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         emit("reports", "dbt docs")
         return dg.MaterializeResult(
             metadata={
-                "dagster/uri": dg.MetadataValue.path(str(docs.path)),
+                **_place_of(docs.path),
                 "bytes": docs.path.stat().st_size,
-                "seconds": seconds,
+                "seconds": round(seconds, 1),
                 "is_rebuilt": docs.is_rebuilt,
             }
         )
@@ -253,7 +234,8 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
         deps=[PUBLISHED_SNAPSHOT],
         group_name="reports",
         kinds={"parquet", "duckdb"},
-        owners=OWNERS,
+        owners=list(settings.owners),
+        tags={NAMES.access_tag: "public"},
         # Not for the warehouse, but for the lock that keeps it apart from an erasure.
         pool=NAMES.writer_pool,
         metadata={"dagster/column_schema": schema},
@@ -275,11 +257,11 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
         emit("reports", "training set")
         return dg.MaterializeResult(
             metadata={
-                "dagster/uri": dg.MetadataValue.path(str(written.path)),
+                **_place_of(written.path),
                 "dagster/row_count": sum(written.row_counts.values()),
                 **{f"{split}_rows": rows for split, rows in written.row_counts.items()},
                 "bytes": written.path.stat().st_size,
-                "seconds": time.perf_counter() - started,
+                "seconds": round(time.perf_counter() - started, 1),
             }
         )
 

@@ -27,7 +27,7 @@ from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.settings import SequenSettings
 
 # Raised whenever this module makes another page of the same artifacts.
-_PAGE_VERSION: Final = 1
+_PAGE_VERSION: Final = 2
 _STAMP: Final = re.compile(r'<meta name="sequen-stamp" content="([0-9a-f]+)">')
 # dbt's page can load a tracker from a content network, and its icon is a path that leads nowhere.
 # Both stay away by dbt's own setting and by the line below; this holds for whatever comes next.
@@ -97,7 +97,7 @@ def _stamp_of(settings: SequenSettings) -> str:
             "select schema_name, table_name, column_index, column_name, data_type"
             " from duckdb_columns() where not internal and schema_name <> 'changes' order by all"
         ).fetchall()
-    facts = [_PAGE_VERSION, sources_fingerprint(settings), columns]
+    facts = [_PAGE_VERSION, sources_fingerprint(settings), settings.owners, columns]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
@@ -138,8 +138,9 @@ def _assemble_page(settings: SequenSettings, stamp: str) -> str:
     folder = Home(settings.home).dbt.target
     page = (folder / "index.html").read_text(encoding="utf-8")
     for artifact, place in _PLACES.items():
-        text = (folder / f"{artifact}.json").read_text(encoding="utf-8")
-        page = _replace_text(page, place, _inline(json.loads(text), settings.home))
+        made = json.loads((folder / f"{artifact}.json").read_text(encoding="utf-8"))
+        shown = _name_owners(_spell_out_measures(made), owners=", ".join(settings.owners))
+        page = _replace_text(page, place, _inline(shown, settings.home))
     head = (
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="referrer" content="no-referrer">'
@@ -155,6 +156,37 @@ def _assemble_page(settings: SequenSettings, stamp: str) -> str:
     ):
         page = _replace_text(page, old, new, times=times)
     return page
+
+
+def _spell_out_measures(artifact: dict[str, Any]) -> dict[str, Any]:  # Any: JSON
+    """The same, with measures as lines of text, which the page shows as JSON that it cuts."""
+
+    def spell_out(node: dict[str, Any]) -> dict[str, Any]:
+        meta = dict(node.get("meta") or {})
+        measures = {
+            f"measure {one['name']}": f"{one['sql']}: {one['description']}"
+            for one in meta.pop("measures", ())
+        }
+        return {**node, "meta": {**measures, **meta}} if measures else node
+
+    nodes = {name: spell_out(node) for name, node in artifact["nodes"].items()}
+    return artifact | {"nodes": nodes}
+
+
+def _name_owners(artifact: dict[str, Any], *, owners: str) -> dict[str, Any]:  # Any: JSON
+    """The same, with the owners of the settings: the engine knows no owners of tables."""
+
+    def name_owners(node: dict[str, Any]) -> dict[str, Any]:
+        if "metadata" not in node:
+            return node  # of the manifest, which knows nothing of tables
+        return {**node, "metadata": {**node["metadata"], "owner": owners}}
+
+    named = {
+        kind: {name: name_owners(node) for name, node in artifact[kind].items()}
+        for kind in ("nodes", "sources")
+        if kind in artifact
+    }
+    return artifact | named
 
 
 def _replace_text(page: str, old: str, new: str, *, times: int = 1) -> str:

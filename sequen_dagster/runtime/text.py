@@ -1,7 +1,10 @@
 """Numbers in sentences, and untrusted names: of files, of event types."""
 
+from collections.abc import Sequence
 from typing import Final
 
+# How many files, reasons or rows a finding names; all are counted.
+SHOWN: Final = 20
 _MOST_CHARACTERS: Final = 200
 _STEP: Final = 1_000
 _SIZE_UNITS: Final = ("kB", "MB", "GB", "TB")
@@ -32,6 +35,25 @@ def sized(size_bytes: int) -> str:
     while power < len(_SIZE_UNITS) and round(size_bytes / _STEP**power, 1) >= _STEP:
         power += 1
     return f"{size_bytes / _STEP**power:,.1f} {_SIZE_UNITS[power - 1]}"
+
+
+def bulleted(lines: Sequence[str], *, most: int = SHOWN, total: int | None = None) -> str:
+    """Lines as a list, of which the first 20 are shown, and how many more there are.
+
+    Args:
+        lines: what to list.
+        most: how many are shown.
+        total: how many there are, where `lines` are the first of them.
+
+    Example:
+        >>> print(bulleted(["a", "b", "c"], most=2))
+        - a
+        - b
+        - and 1 more
+    """
+    shown = [f"- {line}" for line in lines[:most]]
+    more = (len(lines) if total is None else total) - len(shown)
+    return "\n".join([*shown, *([f"- and {more:,} more"] if more > 0 else [])])
 
 
 def quoted(name: str) -> str:

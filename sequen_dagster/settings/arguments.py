@@ -68,5 +68,6 @@ class SettingsArguments(TypedDict, total=False):
     retry_seconds: int | None
     publish_minutes: int | None
     fresh_within_hours: int | None
+    owners: Sequence[str] | None
     failure_webhook: str | pydantic.SecretStr | None
     daily_at: str | None

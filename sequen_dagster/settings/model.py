@@ -34,6 +34,7 @@ from sequen_dagster.settings.texts import (
     Breakdowns,
     FieldPath,
     OptionalFieldPath,
+    Owners,
     Texts,
 )
 
@@ -215,7 +216,7 @@ class ReportsSettings(_Group):
 
 
 class RunningSettings(_Group):
-    """How work is run: processes, memory, retries, waits, schedules, notifications."""
+    """How work is run: processes, memory, retries, waits, schedules, owners, notifications."""
 
     workers: Few = pydantic.Field(
         min(os.cpu_count() or 1, 8),
@@ -262,6 +263,10 @@ class RunningSettings(_Group):
     )
     fresh_within_hours: Hours = pydantic.Field(
         26, description="Age of the newest commit and publication above which a check warns."
+    )
+    owners: Owners = pydantic.Field(
+        ("team:data-engineering",),
+        description="Who answers for the assets: e-mail addresses, or `team:` and a name.",
     )
     failure_webhook: pydantic.SecretStr | None = pydantic.Field(
         None, description="Address that gets a JSON message when a run fails."

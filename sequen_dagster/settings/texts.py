@@ -1,12 +1,19 @@
 """Settings: lists, mappings and field paths, which a variable or `--set` gives as one text."""
 
 import json
+import re
 from typing import Annotated, Any, Final
 
 import pydantic
 from pydantic_settings import NoDecode
 
 FIELD_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62}){0,3}$"
+
+
+# What Dagster takes for an owner, and no more.
+OWNER_PATTERN: Final = (
+    r"team:[A-Za-z0-9_.-]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,7}"
+)
 
 
 def none_from_text(given: Any) -> Any:
@@ -40,9 +47,18 @@ def values_from_text(given: Any) -> Any:
     return [name.strip() for name in given.split(",") if name.strip()]
 
 
+def _check_owner(text: str) -> str:
+    if not re.fullmatch(OWNER_PATTERN, text):
+        message = "must be an e-mail address, or `team:` and a name, such as team:data-engineering"
+        raise ValueError(message)
+    return text
+
+
+Owner = Annotated[str, pydantic.AfterValidator(_check_owner)]
 # NoDecode: pydantic-settings would take the text of a variable for JSON, and fail on names.
 FROM_TEXT: Final = (NoDecode, pydantic.BeforeValidator(values_from_text))
 Texts = Annotated[tuple[str, ...], *FROM_TEXT]
+Owners = Annotated[tuple[Owner, ...], *FROM_TEXT, pydantic.Field(min_length=1)]
 FieldPath = Annotated[str, pydantic.Field(pattern=FIELD_PATTERN)]
 OptionalFieldPath = Annotated[FieldPath | None, pydantic.BeforeValidator(none_from_text)]
 Breakdowns = Annotated[tuple[FieldPath, ...], *FROM_TEXT, pydantic.Field(max_length=2)]

@@ -75,10 +75,18 @@ def build_failure_sensor(
                 "SEQUEN_FAILURE_WEBHOOK, or give `on_run_failure` to build_definitions"
             )
         failed = _describe_run(context)
+        notified = []
         if hook is not None:
             hook(failed)
+            notified.append("the function `on_run_failure`")
         if webhook is not None:
             _post_failure(webhook.get_secret_value(), failed)
+            # Without the address: it is a secret.
+            notified.append("the webhook")
+        message = f"The failure of run {run.run_id} was reported to {' and '.join(notified)}."
+        context.log.info(message)
+        # On the page of the run, too: a person who looks at it sees who knows already.
+        context.instance.report_engine_event(message, dagster_run=run)
         return None
 
     return run_failures

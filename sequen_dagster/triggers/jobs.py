@@ -1,13 +1,19 @@
-"""Triggers: new export files start a drain, a drain starts the marts, a day starts everything."""
+"""Triggers: new export files start a drain, a drain starts the marts, a day starts everything.
+
+The jobs that a person starts come with the config that they are for, so that the launchpad shows
+what there is to change.
+"""
 
 from typing import Any
 
 import dagster as dg
 
 from sequen_dagster.lake.assets import QUARANTINED_RECORDS, VALIDATED_EVENTS
+from sequen_dagster.lake.config import LakeConfig
 from sequen_dagster.lake.drain import Intake
 from sequen_dagster.lake.requests import RequestRules
 from sequen_dagster.marts.checks import EQUALS_A_FULL_REFRESH
+from sequen_dagster.marts.config import MartsConfig
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import Hook, build_failure_sensor
@@ -15,16 +21,17 @@ from sequen_dagster.triggers.new_files import build_new_files_sensor
 
 
 def build_jobs(assets: dg.AssetSelection) -> list[Any]:
-    """Jobs: take in files, do everything from files to reports, prove that the tables are right.
+    """Jobs: files in, everything, files once more, tables from nothing, proof that they are right.
 
     Args:
         assets: ours; definitions that are merged with ours have assets of their own.
     """
+    lake = dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_RECORDS)
     # Any: Dagster has no public name for an asset job.
     return [
         dg.define_asset_job(
             NAMES.drain_job,
-            selection=dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_RECORDS),
+            selection=lake,
             description="Validate every pending export file and commit what it holds.",
         ),
         dg.define_asset_job(
@@ -33,11 +40,38 @@ def build_jobs(assets: dg.AssetSelection) -> list[Any]:
             description="The whole pipeline: exports to tables, report and published snapshot.",
         ),
         dg.define_asset_job(
+            NAMES.replay_job,
+            selection=assets,
+            config=_config_of(NAMES.lake_op, LakeConfig(replay_stale=True)),
+            description=(
+                "Validate files again that were taken in before, then build and publish. Launched "
+                "as it stands, it takes those that other rules than today's have validated. In "
+                "the launchpad, choose others by day of arrival (`replay_since`, `replay_until`), "
+                "by path (`replay_paths`), or by their quarantined records; set `replay_stale` to "
+                "false to have them whatever their rules were. Files that are gone or have "
+                "changed since are named in the log and left."
+            ),
+        ),
+        dg.define_asset_job(
+            NAMES.rebuild_job,
+            selection=assets - lake,
+            config=_config_of(NAMES.marts_op, MartsConfig(full_refresh=True)),
+            description=(
+                "Build all tables from nothing, from what the lake holds, and publish them. They "
+                "come out the same: it is for a warehouse that was damaged or lost."
+            ),
+        ),
+        dg.define_asset_job(
             NAMES.verify_job,
             selection=dg.AssetSelection.checks(EQUALS_A_FULL_REFRESH),
             description="Rebuild all tables elsewhere and compare them with the actual ones.",
         ),
     ]
+
+
+def _config_of(op: str, config: dg.Config) -> dict[str, Any]:  # Any: what Dagster takes
+    """The config of a run, every field of the op with its value, so that they can be seen."""
+    return {"ops": {op: {"config": config.model_dump()}}}
 
 
 def build_sensors(
@@ -89,12 +123,8 @@ def build_schedules(settings: SequenSettings) -> list[dg.ScheduleDefinition]:
             job_name=NAMES.run_job,
             cron_schedule=f"{int(minute)} {int(hour)} * * *",
             execution_timezone="UTC",
-            run_config={
-                "ops": {
-                    NAMES.lake_op: {"config": {"only_stable": True}},
-                    NAMES.marts_op: {"config": {"test_whole_tables": True}},
-                }
-            },
+            run_config=_config_of(NAMES.marts_op, MartsConfig(test_whole_tables=True)),
+            tags={NAMES.only_stable_tag: "true", NAMES.run_tag: "daily run"},
             default_status=dg.DefaultScheduleStatus.RUNNING
             if is_on
             else dg.DefaultScheduleStatus.STOPPED,

@@ -12,7 +12,7 @@ import dagster as dg
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import ExportsError
 from sequen_dagster.exports.announced import find_announced_files
-from sequen_dagster.exports.assets import RAW_EVENTS, passed_over_metadata
+from sequen_dagster.exports.assets import observed_exports
 from sequen_dagster.exports.files import ExportFile, Listing, list_location
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.drain import Intake
@@ -93,7 +93,7 @@ def _evaluate_tick(
         context.log.info(_explain_tick(plan, listings, []))
         return dg.SensorResult(
             run_requests=[_request_run(file_group) for file_group in plan.requests],
-            asset_events=[_observe_exports(listings, files, plan)],
+            asset_events=[_observe_exports(listings, plan)],
         )
 
     return evaluate
@@ -152,21 +152,17 @@ def _conclude_ended(
 def _request_run(file_group: FileGroup) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=file_group.name,
-        run_config={"ops": {NAMES.lake_op: {"config": {"file_group": file_group.name}}}},
-        tags={NAMES.file_group_tag: file_group.name},
+        tags={
+            NAMES.file_group_tag: file_group.name,
+            NAMES.run_tag: f"ingest {counted(len(file_group.files), 'file')}",
+        },
     )
 
 
-def _observe_exports(
-    listings: list[Listing], files: list[ExportFile], plan: RequestPlan
-) -> dg.AssetObservation:
-    return dg.AssetObservation(
-        RAW_EVENTS,
-        metadata={
-            **passed_over_metadata(listings),
-            "files": len(files),
-            "bytes": sum(file.size_bytes for file in files),
-            "newest": max(file.modified_at for file in files).isoformat(),
+def _observe_exports(listings: list[Listing], plan: RequestPlan) -> dg.AssetMaterialization:
+    return observed_exports(
+        listings,
+        {
             "files_requested": sum(len(file_group.files) for file_group in plan.requests),
             "bytes_requested": sum(file_group.size_bytes for file_group in plan.requests),
         },

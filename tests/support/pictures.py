@@ -31,10 +31,10 @@ _TABLE: Final = (
     "dbt_project/models/marts/fct_sessions.sql",
 )
 SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
-    "asset.png": (*_TABLE, f"{_PACKAGE}/marts/assets.py"),
+    "asset.png": (*_TABLE, f"{_PACKAGE}/marts/assets.py", f"{_PACKAGE}/marts/translator.py"),
     "dbt-docs.png": (*_TABLE, f"{_PACKAGE}/reports/dbt_docs.py"),
     "demo.png": (f"{_PACKAGE}/cli/run_summary.py", f"{_PACKAGE}/simulate/*.py"),
-    "graph.png": (f"{_PACKAGE}/*/assets.py",),
+    "graph.png": (f"{_PACKAGE}/*/assets.py", f"{_PACKAGE}/marts/translator.py"),
     "report-dark.png": _REPORT,
     "report-light.png": _REPORT,
     "report-phone.png": _REPORT,

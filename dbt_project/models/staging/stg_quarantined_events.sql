@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('raw', 'quarantined_events') }}
+    select * from {{ source('raw', 'quarantined_records') }}
 ),
 
 stg_batches as (
