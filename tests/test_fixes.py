@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,11 +13,19 @@ from typing import Any
 import duckdb
 import pytest
 
+from sequen_dagster.contract.rules import FILE_RULES
 from sequen_dagster.home.layout import Home
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import load_settings
-from support.histories import Row, after
-from support.replay import Load, Recording, SmallWarehouse, shared_recording
+from support.histories import Row, after, as_json
+from support.replay import (
+    PROJECT,
+    Load,
+    Recording,
+    SmallWarehouse,
+    shared_recording,
+    validated,
+)
 
 ON_A_PAGE = {"page_view", "module_view", "impression", "click", "dwell_time", "scroll"}
 SEARCHES = {"search", "search_results", "results", "serp", "srp"}
@@ -212,6 +221,25 @@ def test_fixable_events_are_those_without_the_field(recording: Recording) -> Non
     assert counts["page_id"] == (len(PARTIAL) - 3, 0)
 
 
+def test_no_attribute_reaches_a_tier_while_too_few_records_are_accepted(
+    recording: Recording,
+) -> None:
+    whole = {"page_id": "p", "country": "US", "locale": "de", "device_type": "m", "logged_in": True}
+    rows = [
+        at(0, type="page_view", page_type="search", search_query="q", **whole),
+        at(1, type="page_view", page_type="home", **{**whole, "country": None}),
+        at(2, type="impression"),
+    ]
+
+    with SmallWarehouse(recording) as warehouse:
+        warehouse.load(Load("a", tuple(rows)))
+        warehouse.build()
+        promises = promises_of(warehouse.connection)
+
+    assert promises["geolocation"]["good_score_after"] == 1
+    assert {one["tier_reached_after"] for one in promises.values()} == {"none"}
+
+
 def test_fixes_are_ranked_by_the_tier_and_then_by_what_they_gain(recording: Recording) -> None:
     whole = {"page_id": "p", "country": "US", "locale": "de", "device_type": "m", "logged_in": True}
     rows = [
@@ -227,6 +255,143 @@ def test_fixes_are_ranked_by_the_tier_and_then_by_what_they_gain(recording: Reco
     assert (first["attribute"], first["tier_reached_after"]) == ("geolocation", "good")
     numbers = [one["fix_number"] for one in promises.values()]
     assert numbers == list(range(1, len(promises) + 1))
+
+
+# Some break one rule, some several at once, in files of two sources.
+BROKEN = [
+    at(0, type="click", click_type="like", item_id="a"),
+    *(at(number, type="impression", item_id="a") for number in range(1, 4)),
+    *(at(number, type="impression") for number in range(4, 9)),
+    at(9, type="click", item_id="a"),
+    {"type": "click", "item_id": "a", "id": "e10"},
+    at(11, type="dwell_time", dwell_ms=-1),
+    at(12, item_id="a"),
+]
+WHOLE = {"rank": 1, "item_id": "a", "click_type": "like", "sid": "s"}
+COUNTED = [
+    ("impression", ("missing_item_id", "missing_rank"), 5),
+    ("impression", ("missing_rank",), 3),
+    ("(none)", ("missing_type",), 1),
+    ("click", ("missing_click_type",), 1),
+    ("click", ("missing_click_type", "missing_identity", "missing_original_timestamp"), 1),
+    ("dwell_time", ("invalid_dwell_ms",), 1),
+]
+
+
+def quarantine_fixes_of(
+    connection: duckdb.DuckDBPyConnection, source: str = "(all)"
+) -> list[tuple[str, tuple[str, ...], int, float, float | None]]:
+    rows = connection.execute(
+        "select type, rules, fixable_records, accepted_share, accepted_share_after"
+        " from rpt_quarantine_fixes where source = ? order by fix_number",
+        [source],
+    ).fetchall()
+    return [(kind, tuple(rules), *others) for kind, rules, *others in rows]
+
+
+def rules_broken(row: Row) -> tuple[str, ...]:
+    found = validated("a", (as_json(row),), "default").quarantined_events["rules"].to_list()
+    return tuple(found[0]) if found else ()
+
+
+def kept_by(row: Row) -> Row:
+    """The event as it keeps every rule."""
+    return {**WHOLE, **at(20, type="click"), **row, "dwell_ms": 5}
+
+
+def test_records_that_break_several_rules_are_a_fix_of_their_own(recording: Recording) -> None:
+    with SmallWarehouse(recording) as warehouse:
+        warehouse.load(Load("a", tuple(BROKEN)))
+        warehouse.build()
+        found = quarantine_fixes_of(warehouse.connection)
+
+    assert [(kind, rules, records) for kind, rules, records, *_ in found] == COUNTED
+    assert {share for *_, share, _ in found} == {1 / len(BROKEN)}
+
+
+def test_fixes_of_quarantined_records_leave_none_out(recording: Recording) -> None:
+    with SmallWarehouse(recording) as warehouse:
+        warehouse.load(Load("a", tuple(BROKEN)))
+        warehouse.load(Load("b", tuple(BROKEN[3:]), source="app"))
+        # What was current before is in no list.
+        warehouse.load(Load("c", tuple(BROKEN)))
+        warehouse.load(Load("c", tuple(BROKEN[:2]), 2))
+        warehouse.build()
+        quarantined = dict(
+            warehouse.connection.execute(
+                "select coalesce(source, '(all)'), sum(quarantined)::bigint from rpt_batches"
+                " where is_current group by grouping sets ((source), ())"
+            ).fetchall()
+        )
+        listed = {
+            source: sum(records for _, _, records, *_ in rows)
+            for source in quarantined
+            if (rows := quarantine_fixes_of(warehouse.connection, source))
+        }
+
+    assert listed == quarantined == {"default": 13, "app": 10, "(all)": 23}
+
+
+def test_fix_of_quarantined_records_gains_what_it_promises(recording: Recording) -> None:
+    with SmallWarehouse(recording) as warehouse:
+        warehouse.load(Load("a", tuple(BROKEN)))
+        warehouse.build()
+        promises = quarantine_fixes_of(warehouse.connection)
+        for version, (kind, rules, records, _, promise) in enumerate(promises, start=2):
+            rows = [
+                kept_by(row)
+                if (row.get("type", "(none)"), rules_broken(row)) == (kind, rules)
+                else row
+                for row in BROKEN
+            ]
+            assert sum(row not in BROKEN for row in rows) == records
+            warehouse.load(Load("a", tuple(rows), version))
+            warehouse.build()
+            (share,) = warehouse.connection.execute(
+                "select accepted_share from rpt_completeness_tiers"
+                " where source = '(all)' and period = 'recent' and tier = 'good'"
+            ).fetchone()
+            assert share == promise, rules
+
+
+def test_files_that_could_not_be_read_come_first_and_promise_no_number(
+    recording: Recording,
+) -> None:
+    with SmallWarehouse(recording) as warehouse:
+        warehouse.load(Load("a", tuple(BROKEN)))
+        for path, rule, size in (
+            ("b", "missing_header", 10),
+            ("c", "corrupt_parquet", 30),
+            ("d", "missing_header", 30),
+        ):
+            warehouse.load(Load(path, ({"id": path},)))
+            batch = f"default/{path}/1"
+            warehouse.connection.execute(
+                "update raw.quarantined_events set rules = [?], type = null where batch_id = ?",
+                [rule, batch],
+            )
+            warehouse.connection.execute(
+                "update raw.batches set file_bytes = ? where batch_id = ?", [size, batch]
+            )
+        warehouse.build()
+        found = warehouse.connection.execute(
+            "select rules, fixable_records, unread_files, unread_bytes, accepted_share_after,"
+            " is_accepted_share_met_after from rpt_quarantine_fixes where source = '(all)'"
+            " order by fix_number limit 3"
+        ).fetchall()
+
+    assert found[:2] == [
+        (["missing_header"], 2, 2, 40, None, None),
+        (["corrupt_parquet"], 1, 1, 30, None, None),
+    ]
+    assert found[2][:4] == (["missing_item_id", "missing_rank"], 5, 0, 0)
+
+
+def test_rules_of_files_are_those_of_the_contract() -> None:
+    macros = (PROJECT / "macros" / "rules.sql").read_text(encoding="utf-8")
+    macro = macros.partition("macro is_file_rule")[2].partition("endmacro")[0]
+
+    assert sorted(re.findall(r"'(\w+)'", macro)) == sorted(FILE_RULES)
 
 
 def random_rows(seed: int) -> list[Row]:

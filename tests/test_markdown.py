@@ -15,6 +15,7 @@ NUMBERS = {
 REMEDY = "`sequen-dagster replay --stale` validates"
 LISTS = (
     "tiers attributes fixes readiness near_misses hints volume_drops conflicts quarantined_by_rule"
+    " unread_files quarantine_fixes"
     " warnings clicks_by_match_method units_by_basis funnel repeated_value_by_currency"
 )
 

@@ -72,7 +72,7 @@ def test_files_are_requested_once_they_are_stable(tmp_path: Path) -> None:
     file_group = request.run_key
     assert request.tags == {"sequen/file_group": file_group, "sequen/run": "ingest 1 file"}
     assert request.run_config == {}
-    assert len(file_group or "") == 32
+    assert len(file_group or "") == 16
 
 
 def test_tick_observes_the_location(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ WORKING = {
     "spaces": " a b ",
     "dash": "-h",
     "letters": "\u00fcn\u00ef",
-    "shell": "$(touch oops);&|<>",
+    "shell": "$(echo oops);&|<>",
     "partition": "sid=7",
     "colon": "C:",
     "tilde": "~",
@@ -195,7 +195,7 @@ def test_path_that_the_system_does_not_know_is_refused(
 def test_name_of_another_encoding_is_refused_before_anything_is_written(
     tmp_path: Path, variables: dict[str, str]
 ) -> None:
-    # Python takes UTF-8 in the C locale by itself, unless it is told not to.
+    # Python takes UTF-8 in the C locale by itself, unless a variable forbids it.
     finished = subprocess.run(
         [sys.executable, "-m", "sequen_dagster.cli.main", "verify", "--home", "\u00fcn\u00ef"],
         env={**os.environ, "LC_ALL": "C", **variables},

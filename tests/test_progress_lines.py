@@ -1,4 +1,4 @@
-"""How far a command is, where its output is no terminal."""
+"""How far a command is, where its output is not a terminal."""
 
 import threading
 

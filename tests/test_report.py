@@ -2,11 +2,13 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 import jsonschema
 import pytest
 from click.testing import CliRunner
@@ -17,7 +19,10 @@ from sequen_dagster.home.layout import Home
 from sequen_dagster.reports.assets import COMPLETENESS_REPORT, build_reports_assets
 from sequen_dagster.reports.document.report import Report, report_schema
 from sequen_dagster.reports.files import WrittenReport, make_report, read_report
+from sequen_dagster.reports.markdown import render_markdown
 from sequen_dagster.reports.options import report_options
+from sequen_dagster.reports.page import render_page
+from sequen_dagster.reports.summary import summarize
 from sequen_dagster.settings import SequenSettings
 from support.compiled import NO_TABLES
 from support.histories import Row, after
@@ -163,7 +168,104 @@ def test_quarantined_records_name_their_fix_and_file(written: WrittenReport) -> 
     assert by(rules, rule="missing_identity")["records"] == 1
     assert by(rules, rule="missing_identity")["worst_path"] == f"{HOSTILE[0]}.jsonl"
     # The record lacks its click_type as well.
-    assert by(fixes, rule="missing_identity", source="(all)")["fixable_records"] == 0
+    rules_broken = ["missing_click_type", "missing_identity"]
+    fix = by(fixes, rules=rules_broken, source="(all)")
+    assert (fix["type"], fix["fixable_records"], fix["unread_files"]) == ("click", 1, 0)
+    assert fix["accepted_share_after"] == 1
+    assert fix["fix"].startswith("Send `click_type` on every click. Send `uid`, `sid` or `cid`")
+
+
+def test_fixes_beyond_the_first_fifty_are_one_row_so_that_none_is_left_out(
+    settings: SequenSettings, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "sequen.duckdb"
+    shutil.copy(Home(settings.home).serving.snapshot, snapshot)
+    with duckdb.connect(snapshot) as connection:
+        connection.execute(
+            "insert into rpt_quarantine_fixes by name select 'web' as source, 'click' as type,"
+            " [number::varchar] as rules, number as fix_number, 100 - number as fixable_records,"
+            " 0 as unread_files, 0 as unread_bytes, 0.5::double as accepted_share,"
+            " 0.6::double as accepted_share_after from range(1, 54) as numbers (number)"
+        )
+
+    report = summarize(snapshot, report_options(settings), made_at=after(0))
+
+    rows = [fix for fix in report.quarantine_fixes if fix.source == "web"]
+    assert len(rows) == 51
+    assert [(fix.fix_number, fix.fixable_records) for fix in rows[:2]] == [(1, 99), (2, 98)]
+    last = rows[-1]
+    assert (last.type, last.rules, last.fixable_records) == ("(other)", ["(other)"], 49 + 48 + 47)
+    assert (last.accepted_share, last.accepted_share_after, last.fix) == (0.5, None, "")
+
+
+def test_files_that_could_not_be_read_are_named_with_what_to_do(
+    settings: SequenSettings, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "sequen.duckdb"
+    shutil.copy(Home(settings.home).serving.snapshot, snapshot)
+    with duckdb.connect(snapshot) as connection:
+        for number in range(30):
+            rule = "corrupt_parquet" if number else "missing_header"
+            # Half of the files were replaced since.
+            is_current = number < 25
+            connection.execute(
+                "insert into rpt_batches by name select ? as batch_id, 'default' as source,"
+                " ? as path, ? as is_current, 0 as records_read, 0 as quarantined,"
+                " now()::timestamp as received_at, 'f' as contract_fingerprint, 'f' as file_sha256,"
+                " ? as file_bytes",
+                [f"b{number}", f"{number:02}.parquet", is_current, 1000 - number],
+            )
+            connection.execute(
+                "insert into rpt_violations by name select ? as batch_id, 'default' as source,"
+                " ? as path, '(none)' as type, ? as rule, 'error' as severity, 1 as records,"
+                " ? as is_current",
+                [f"b{number}", f"{number:02}.parquet", rule, is_current],
+            )
+
+    report = summarize(snapshot, report_options(settings), made_at=after(0))
+
+    many, one = report.unread_files
+    assert (many.rule, many.files, many.bytes) == (
+        "corrupt_parquet", 24, sum(1000 - number for number in range(1, 25)),
+    )  # fmt: skip
+    assert many.paths == [f"{number:02}.parquet" for number in range(1, 21)]
+    assert many.fix.startswith("Copy or export the file again")
+    assert (one.rule, one.files, one.paths) == ("missing_header", 1, ["00.parquet"])
+    numbers = report.model_dump(mode="json")
+    text = render_page(numbers, recent_days=28)
+    assert "24 files, 23.7\u00a0kB" in text
+    assert "and 19 more" in text
+    assert "**corrupt\\_parquet**: 24 files, 23.7 kB (01.parquet, " in render_markdown(numbers)
+
+
+@pytest.mark.parametrize("is_met", [False, True])
+def test_what_blocks_every_tier_is_to_be_fixed_first(written: WrittenReport, is_met: bool) -> None:
+    numbers = dict(written.numbers)
+    numbers["tiers"] = [
+        {**tier, "is_accepted_share_met": is_met} for tier in written.numbers["tiers"]
+    ]
+    numbers["unread_files"] = [
+        {"rule": "missing_header", "files": 1, "bytes": 5, "paths": ["a.csv"], "fix": "Do."}
+    ]
+
+    text = render_page(numbers, recent_days=28)
+
+    titles = {
+        "files": "Files that could not be read</h3>",
+        "records": "Records that would be accepted</h3>",
+        "attributes": "Attributes, by what each gains</h3>",
+    }
+    order = sorted(titles, key=lambda name: text.index(titles[name]))
+    records_last = ["files", "attributes", "records"]
+    assert order == (records_last if is_met else ["files", "records", "attributes"])
+
+
+def test_no_line_parts_a_number_from_its_unit(written: WrittenReport) -> None:
+    text = written.page.read_text(encoding="utf-8").partition("</style>")[2]
+    text = re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL)
+
+    assert len(re.findall("[0-9]\u00a0%", text)) > 20
+    assert re.findall(r".{20}[0-9] (?:%|kB|MB)", text) == []
 
 
 def test_no_value_of_an_event_is_shown(written: WrittenReport) -> None:
@@ -335,7 +437,7 @@ def test_changes_are_reported_against_a_report_of_other_files(
     assert (geolocation["before"], geolocation["after"]) == (pytest.approx(1 / 3), 1)
     assert geolocation["note"] == "complete"
     assert "click" in changes["new_names"]
-    assert "33.3 % → 100 %" in second.page.read_text(encoding="utf-8")
+    assert "33.3\u00a0% → 100\u00a0%" in second.page.read_text(encoding="utf-8")
 
 
 def test_diff_compares_with_the_report_that_is_named(recording: Recording, tmp_path: Path) -> None:

@@ -196,8 +196,11 @@ def test_report_is_one_quiet_file_that_fits_and_can_be_read(
 
 
 @pytest.mark.slow
-def test_no_word_of_a_table_is_broken_on_a_phone(browser: Browser, report: Path) -> None:
-    with looking_at(browser, report.as_uri(), viewport=PHONE) as look:
+@pytest.mark.parametrize("viewport", [DESK, TABLET, PHONE], ids=["desk", "tablet", "phone"])
+def test_no_word_of_a_table_is_broken(
+    browser: Browser, report: Path, viewport: tuple[int, int]
+) -> None:
+    with looking_at(browser, report.as_uri(), viewport=viewport) as look:
         codes = look.page.locator("td code").count()
         broken = look.page.evaluate(BROKEN)
 

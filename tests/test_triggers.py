@@ -15,9 +15,11 @@ from sequen_dagster.lake.assets import (
 from sequen_dagster.lake.config import order_of
 from sequen_dagster.lake.drain import Order
 from sequen_dagster.names import NAMES
+from sequen_dagster.reports.assets import build_reports_assets
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.jobs import build_jobs, build_schedules, build_sensors
 from support.builders import event
+from support.compiled import NO_TABLES
 from support.homes import set_modified_at, settings_of, write_events
 from support.lake import pending_files
 
@@ -54,6 +56,10 @@ def test_the_requested_job_drains(tmp_path: Path, instance: dg.DagsterInstance) 
         "exports_are_fresh": False,
     }
     assert pending_files(settings) == []
+    seen = instance.get_latest_materialization_event(dg.AssetKey("raw_events"))
+    assert seen is not None
+    assert seen.asset_materialization is not None
+    assert seen.asset_materialization.metadata["files"].value == 1
 
 
 @pytest.mark.parametrize(("is_on", "status"), [(True, "RUNNING"), (False, "STOPPED")])
@@ -70,6 +76,29 @@ def test_sensors_and_schedule_start_as_set(tmp_path: Path, is_on: bool, status: 
     for schedule in build_schedules(settings):
         assert schedule.default_status.name == status
         assert schedule.cron_schedule == "0 4 * * *"
+
+
+@pytest.mark.parametrize(
+    ("tags", "name"),
+    [
+        ({"sequen/automation": "true", "sequen/run": "build"}, "publish"),
+        ({"sequen/run": "daily run"}, "daily run"),
+    ],
+)
+def test_run_that_only_publishes_says_so(
+    tmp_path: Path, instance: dg.DagsterInstance, tags: dict[str, str], name: str
+) -> None:
+    settings = settings_of(tmp_path)
+    (_, automation, _) = build_sensors(settings, dg.AssetSelection.assets("a"))
+    snapshot, *_ = build_reports_assets(settings, NO_TABLES, keys=[])
+
+    # It is named before there is anything to publish.
+    result = dg.materialize([snapshot], instance=instance, tags=tags, raise_on_error=False)
+
+    run = instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.tags["sequen/run"] == name
+    assert automation.run_tags == {"sequen/automation": "true", "sequen/run": "build"}
 
 
 def test_jobs_of_a_person_come_with_the_config_to_change() -> None:

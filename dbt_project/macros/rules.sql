@@ -122,10 +122,24 @@
 
 {# Whether enough of the validated records are accepted for a tier to count. #}
 {% macro is_accepted_share_met(accepted, validated) -%}
-    {{ validated }} > 0 and {{ accepted }} * 100 >= {{ var('sequen_min_accepted_percent') }} * {{ validated }}
+    (
+        {{ validated }} > 0
+        and {{ accepted }} * 100 >= {{ var('sequen_min_accepted_percent') }} * {{ validated }}
+    )
 {%- endmacro %}
 
 {# The name of a tier by its number; none below the first. #}
 {% macro tier_named(number) -%}
     case {{ number }} when 1 then 'good' when 2 then 'better' when 3 then 'best' else 'none' end
+{%- endmacro %}
+
+{# The rules that a file breaks as a whole: one quarantined record stands for all that it holds. #}
+{% macro is_file_rule(column) -%}
+    {{ column }} in (
+        'corrupt_compression',
+        'corrupt_parquet',
+        'missing_header',
+        'too_compressed',
+        'unsupported_format'
+    )
 {%- endmacro %}

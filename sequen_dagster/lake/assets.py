@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
-from sequen_dagster.exports.assets import RAW_EVENTS, exports_metadata
+from sequen_dagster.exports.assets import RAW_EVENTS, exports_metadata, observed_exports
 from sequen_dagster.exports.files import list_locations
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.checks import LAKE_CHECKS, Expectations, check_lake
@@ -150,6 +150,8 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         if taken.replayed:
             _report_replayed(context, taken.replayed)
         _report_drained(context, taken)
+        # Not an event of this run, which has not made the files.
+        context.instance.report_runless_asset_event(observed_exports(drained.listings))
         return taken
 
     return lake

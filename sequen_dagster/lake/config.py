@@ -15,7 +15,8 @@ from sequen_dagster.lake.replay import Choice
 from sequen_dagster.names import NAMES
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_FILE_GROUP: Final = re.compile(r"([0-9a-f]{32})?")
+# 32 digits: the ledger of a home may hold names of an earlier build.
+_FILE_GROUP: Final = re.compile(r"([0-9a-f]{16}|[0-9a-f]{32})?")
 
 
 def _check_day(text: str) -> str:

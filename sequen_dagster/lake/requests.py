@@ -211,5 +211,5 @@ def _group_files(ready: Iterable[FileStatus], limits: GroupLimits) -> Iterator[l
 
 def _name_group(file_group: Sequence[FileStatus], home: Home) -> FileGroup:
     names = [f"{file_key(status.file)}:{status.requests}" for status in file_group]
-    digest = hashlib.sha256("\n".join([str(home.root), *sorted(names)]).encode()).hexdigest()[:32]
+    digest = hashlib.sha256("\n".join([str(home.root), *sorted(names)]).encode()).hexdigest()[:16]
     return FileGroup(digest, tuple(status.file for status in file_group))

@@ -16,6 +16,24 @@ WAREHOUSE = dg.AssetKey(NAMES.warehouse)
 EQUALS_A_FULL_REFRESH = dg.AssetCheckKey(WAREHOUSE, "equals_a_full_refresh")
 
 
+def observed_warehouse(home: Home, *, tables: int) -> dg.AssetMaterialization:
+    """The warehouse as it was found, as an event of its asset, which no run materializes.
+
+    Args:
+        home: where it lies.
+        tables: how many of its tables are public.
+    """
+    path = home.warehouse.absolute()
+    return dg.AssetMaterialization(
+        WAREHOUSE,
+        metadata={
+            "dagster/uri": dg.MetadataValue.path(str(path)),
+            "bytes": path.stat().st_size,
+            "public_tables": tables,
+        },
+    )
+
+
 def build_marts_checks(
     settings: SequenSettings, *, tables: Iterable[dg.AssetKey]
 ) -> tuple[dg.AssetSpec, dg.AssetChecksDefinition]:

@@ -14,7 +14,8 @@ from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.marts.catalog import TableCatalog, TableColumn
-from sequen_dagster.marts.conditions import publication_condition
+from sequen_dagster.marts.checks import observed_warehouse
+from sequen_dagster.marts.conditions import TABLES, publication_condition
 from sequen_dagster.names import NAMES
 from sequen_dagster.reports.checks import REPORT_CHECKS, check_report
 from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
@@ -76,14 +77,19 @@ def _published_snapshot(
         automation_condition=publication_condition(settings),
         retry_policy=retry_policy(settings),
     )
-    def published_snapshot() -> dg.MaterializeResult[None]:
+    def published_snapshot(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         started = time.perf_counter()
+        _name_publication(context)
         home = Home(settings.home)
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
         with locked, owner_only_files():
             published = publish(settings, catalog.tables, catalog.views)
             copy_readme(Home(settings.home).serving)
         emit("reports", "published snapshot")
+        # All tables together are seen here, and by no run alone: a build may be of some of them.
+        context.instance.report_runless_asset_event(
+            observed_warehouse(home, tables=len(published.row_counts))
+        )
         return dg.MaterializeResult(
             metadata={
                 **_place_of(published.path),
@@ -154,6 +160,13 @@ def _read_existing_report(home: Home) -> dict[str, Any]:  # Any: the report's JS
     except ReportError as error:
         # It will not come by waiting.
         raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def _name_publication(context: dg.AssetExecutionContext) -> None:
+    """Correct the tag of a run of the automation, which gives builds and publications the same."""
+    is_build = TABLES in (context.run.asset_selection or ())
+    if NAMES.automation_tag in context.run.tags and not is_build:
+        context.instance.add_run_tags(context.run.run_id, {NAMES.run_tag: "publish"})
 
 
 def _place_of(path: Path) -> dict[str, dg.MetadataValue]:

@@ -6,6 +6,7 @@ Colors are CSS variables of the page, so that a chart is light or dark with it.
 import html
 import re
 from collections import Counter
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from sequen_dagster.reports.rendering import percent
@@ -25,6 +26,7 @@ _UNDRAWABLE: Final = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ud800-\\udfff\\ufffe\\uffff]"
 )
 _LONGEST_TEXT: Final = 120
+_FEW_DAYS: Final = 6
 # Of more days the lines between the bars would hide them.
 _MOST_PARTED: Final = 45
 _FONT: Final = "system-ui, sans-serif"
@@ -115,8 +117,13 @@ def _draw_volumes(volumes: Rows, files: Rows) -> "Drawn | None":
         alt.Chart(alt.InlineData(values=volumes))
         .mark_bar(stroke="var(--paper)", strokeWidth=0.5 if len(days) <= _MOST_PARTED else 0)
         .encode(
-            x=alt.X("yearmonthdate(day):T", axis=alt.Axis(title=None, format="%d %b", tickCount=6)),
-            y=alt.Y("sum(events):Q", axis=alt.Axis(title="events a day", format="~s")),
+            x=alt.X("yearmonthdate(day):T", axis=_day_axis(days)),
+            y=alt.Y(
+                "sum(events):Q",
+                axis=alt.Axis(
+                    title="events a day", format="~s", labelExpr="datum.value ? datum.label : '0'"
+                ),
+            ),
             color=alt.Color(
                 "type:N",
                 scale=alt.Scale(domain=types, range=_SERIES[: len(types)]),
@@ -133,16 +140,28 @@ def _draw_volumes(volumes: Rows, files: Rows) -> "Drawn | None":
     return chart, "Events a day by type; a triangle marks a day on which files arrived"
 
 
+def _day_axis(days: set[str]) -> "altair.Axis":
+    """An axis of days that bears the name of each only once."""
+    import altair as alt
+
+    first, last = date.fromisoformat(min(days)), date.fromisoformat(max(days))
+    # Of few days, the renderer would divide them into hours, of the same name.
+    is_short = (last - first).days < _FEW_DAYS
+    ticks = alt.TimeIntervalStep(interval="day", step=1) if is_short else _FEW_DAYS
+    return alt.Axis(title=None, format="%d %b", tickCount=ticks, labelSeparation=8)
+
+
 def _draw_coverage(days: Rows) -> "Drawn | None":
     import altair as alt
 
-    if len({row["day"] for row in days}) < 2:
+    shown = {row["day"] for row in days}
+    if len(shown) < 2:
         return None
     chart = (
         alt.Chart(alt.InlineData(values=days))
         .mark_line(color=_ACCENT, point=alt.OverlayMarkDef(color=_ACCENT, size=12))
         .encode(
-            x=alt.X("yearmonthdate(day):T", axis=alt.Axis(title=None, format="%d %b", tickCount=5)),
+            x=alt.X("yearmonthdate(day):T", axis=_day_axis(shown)),
             y=alt.Y(
                 "coverage:Q",
                 scale=alt.Scale(domain=[0, 1]),
@@ -234,6 +253,7 @@ def _render_svg(name: str, chart: Any, title: str) -> str:  # Any: every kind of
         titleFontWeight="normal",
         labelFontSize=11,
         labelLimit=160,
+        titlePadding=12,
     )
     configured = configured.configure_legend(labelColor=_INK, labelLimit=120)
     drawn = vl_convert.vegalite_to_svg(_clean(configured.to_dict()))

@@ -6,6 +6,7 @@ It begins with what a person acts on; the evidence follows.
 import functools
 import importlib.resources
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import jinja2
@@ -40,6 +41,13 @@ _MATRIX_FIELDS: Final = (
     "click_type", "conversion_type", "dwell_ms", "original_timestamp", "type",
 )  # fmt: skip
 _LINKS: Final = ("page_view", "module_view", "impression")
+
+# Filters that write a number with its unit.
+_OF_NUMBERS: Final = (
+    "percent", "exact_percent", "whole_percent", "duration", "filesize", "moment", "need",
+    "requirement",
+)  # fmt: skip
+_UNIT: Final = re.compile(r"(?<=\d) (?=(?:%|bytes|kB|MB|GB|s|h|d|min|\d\d:\d\d)(?!\w))")
 
 Rows = list[dict[str, Any]]  # Any: rows of the report's JSON
 
@@ -95,8 +103,28 @@ def markup_environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(FILTERS, breakable=_breakable)
+    environment.filters.update(FILTERS, breakable=_breakable, sentence=_sentence)
+    for of_numbers in _OF_NUMBERS:
+        environment.filters[of_numbers] = _holding_units(FILTERS[of_numbers])
     return environment
+
+
+def _holding_units(write: Callable[..., str]) -> Callable[..., str]:
+    """The same filter, of whose numbers no line parts the unit."""
+
+    def held(*values: Any) -> str:  # Any: what the filter takes
+        return _UNIT.sub("\u00a0", write(*values))
+
+    return held
+
+
+def _sentence(text: str) -> markupsafe.Markup:
+    """A sentence in which what stands between backticks is code."""
+    code = markupsafe.Markup("<code>{}</code>")
+    parts = re.split(r"`([^`]+)`", text)
+    return markupsafe.Markup("").join(
+        code.format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
 
 
 def _breakable(text: object) -> markupsafe.Markup:

@@ -7,10 +7,13 @@ may hold anything. Every list is bounded, whatever is in the data.
 
 from typing import Final
 
+from sequen_dagster.contract.rules import FILE_RULES
 from sequen_dagster.fields import FIELDS, ID_FIELDS, LINK_FIELDS
 
 _SHOWN_TYPES: Final = 50
 _SHOWN_DAYS: Final = 92
+_SHOWN_FIXES: Final = 50
+_FILE_RULES: Final = ", ".join(f"'{rule}'" for rule in FILE_RULES)
 _LINKS: Final = ", ".join(f"'{name}'" for name in LINK_FIELDS)
 _MANDATORY_ALWAYS: Final = ", ".join(f"'{field.name}'" for field in FIELDS if field.mandatory)
 
@@ -194,11 +197,25 @@ LISTS: Final = {
         where period = 'recent'
         order by rpt_fixes.source, rpt_fixes.fix_number
     """,
-    "quarantine_fixes": """
-        select source, type, rule, quarantined_records, fixable_records, accepted_share,
+    "unread_files": f"""
+        select rule, count(*) as files, sum(file_bytes)::bigint as bytes,
+            list(rpt_batches.path order by file_bytes desc, rpt_batches.source, rpt_batches.path)
+                [1:20] as paths
+        from rpt_violations
+        inner join rpt_batches using (batch_id)
+        where rpt_batches.is_current and rule in ({_FILE_RULES})
+        group by rule order by bytes desc, files desc, rule
+    """,
+    "quarantine_fixes": f"""
+        select source, type, rules, fix_number, fixable_records, unread_files, accepted_share,
             accepted_share_after
-        from rpt_quarantine_fixes
-        order by fixable_records desc, quarantined_records desc, source, type, rule limit 50
+        from rpt_quarantine_fixes where fix_number <= {_SHOWN_FIXES}
+        union all
+        select source, '(other)', ['(other)'], min(fix_number), sum(fixable_records)::bigint,
+            sum(unread_files)::bigint, accepted_share, null
+        from rpt_quarantine_fixes where fix_number > {_SHOWN_FIXES}
+        group by source, accepted_share
+        order by source, fix_number
     """,
     "readiness": """
         select source, use_case, requirement_number, metric, have_count, total_count, min_count,

@@ -13,6 +13,7 @@ import duckdb
 
 from sequen_dagster.contract.conflicts import is_too_many
 from sequen_dagster.contract.hints import describe_hint
+from sequen_dagster.contract.remedies import describe_remedies, describe_remedy
 from sequen_dagster.contract.validate import CONTRACT_VERSION
 from sequen_dagster.errors import ReportError
 from sequen_dagster.reports import queries
@@ -106,6 +107,10 @@ def _read_sections(snapshot: duckdb.DuckDBPyConnection, options: ReportOptions) 
     for fix in sections["fixes"]:
         fix["unlocks"] = UNLOCKS[fix["tier"]]
         fix["example"] = json.loads(fix["example"]) if fix["example"] else None
+    for files in sections["unread_files"]:
+        files["fix"] = describe_remedy(files["rule"])
+    for fix in sections["quarantine_fixes"]:
+        fix["fix"] = describe_remedies(fix["rules"])
     for hint in sections["hints"]:
         hint["text"] = describe_hint(hint["hint"])
     for rank in sections["ranks"]:

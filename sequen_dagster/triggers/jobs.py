@@ -93,7 +93,8 @@ def build_sensors(
         target=assets,
         minimum_interval_seconds=settings.tick_seconds,
         default_status=status,
-        run_tags={NAMES.automation_tag: "true"},
+        # A run that only publishes says so itself.
+        run_tags={NAMES.automation_tag: "true", NAMES.run_tag: "build"},
         description="Builds the tables after new commits in the lake, and publishes them.",
     )
     return [

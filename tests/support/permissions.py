@@ -1,4 +1,4 @@
-"""Permission bits that bind, whoever runs the tests: root passes by them by two of its rights."""
+"""Permission bits that bind in every test: root passes by them, by two of its rights."""
 
 import ctypes
 import os

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from sequen_dagster.reports.document.section import (
     DAY,
     EVENTS,
+    FILES,
     FLAG,
     LIST,
     NAME,
@@ -129,22 +130,29 @@ class Fix(Section):
 
 
 class QuarantineFix(Section):
-    """What fixing one rule gains: records that break it and nothing else are accepted."""
+    """What keeping rules gains: records that break just these are accepted.
+
+    Each quarantined record of a source is in one row, so the rows may be added up.
+    """
 
     source: Annotated[str, NAME]
     """The source; `(all)` for all together."""
     type: Annotated[str, NAME]
-    """Type of the records; `(none)` where they name none."""
-    rule: Annotated[str, NAME]
-    """Code of the rule."""
-    quarantined_records: Annotated[int, RECORDS]
-    """Records that break the rule."""
+    """Type of the records; `(none)` where they name none, `(other)` of the last row."""
+    rules: Annotated[list[str], LIST]
+    """Codes of all the rules that the records break; `(other)` beyond the first 50 fixes."""
+    fix_number: Annotated[int, PLACE]
+    """Place within the source: files that could not be read, by bytes, then the most records."""
     fixable_records: Annotated[int, RECORDS]
-    """Records that break this rule alone, and would be accepted."""
+    """Records that break just these rules; one for each file that could not be read."""
+    unread_files: Annotated[int, FILES]
+    """Files that could not be read as a whole; 0 where records break the rules."""
     accepted_share: Annotated[float, SHARE]
     """Accepted records of those read, now."""
-    accepted_share_after: Annotated[float, SHARE]
-    """Accepted records of those read, after this fix alone."""
+    accepted_share_after: Annotated[float | None, SHARE]
+    """Accepted records of those read, after this fix alone; null where it is unknown."""
+    fix: Annotated[str, TEXT]
+    """What to do so that the rules are kept."""
 
 
 class FieldCoverage(Section):

@@ -148,6 +148,21 @@ class FileHint(Section):
     """What they look like, and what helps."""
 
 
+class UnreadFiles(Section):
+    """Files that could not be read as a whole: how many records they hold is unknown."""
+
+    rule: Annotated[str, NAME]
+    """Code of the rule that the files break."""
+    files: Annotated[int, FILES]
+    """Current files that break it."""
+    bytes: Annotated[int, BYTES]
+    """Their size, as it is stored."""
+    paths: Annotated[list[str], LIST]
+    """The largest of them; 20 at most."""
+    fix: Annotated[str, TEXT]
+    """What to do so that they can be read."""
+
+
 class Volume(Section):
     """Events of a type on a UTC day, all sources together."""
 

@@ -40,6 +40,7 @@ from sequen_dagster.reports.document.intake import (
     RuleCount,
     Stale,
     Step,
+    UnreadFiles,
     Volume,
     VolumeDrop,
 )
@@ -53,7 +54,7 @@ from sequen_dagster.reports.document.section import (
     Section,
 )
 
-REPORT_VERSION: Final = 4
+REPORT_VERSION: Final = 5
 
 
 class Made(Section):
@@ -110,8 +111,10 @@ class Report(Section):
     """Attributes of the recent period, by source and of all sources together."""
     fixes: Annotated[list[Fix], ROWS]
     """What fixing each incomplete attribute gains, by source, the best first."""
+    unread_files: Annotated[list[UnreadFiles], ROWS]
+    """Current files that could not be read as a whole, by rule, the most bytes first."""
     quarantine_fixes: Annotated[list[QuarantineFix], ROWS]
-    """What fixing each broken rule gains, the most records first; 50 at most."""
+    """What keeping the rules gains that records break, by source; 51 of a source at most."""
     readiness: Annotated[list[Requirement], ROWS]
     """What each use of the data asks for, and whether it is met, by source."""
     conflicts: Annotated[list[Conflicts], ROWS]
