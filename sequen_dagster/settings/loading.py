@@ -23,7 +23,7 @@ _NONE_HAS_A_MEANING: Final = ("order_field",)
 # What stands for the one source where no sources are given.
 _SHORT_FOR_A_SOURCE: Final = {"exports", "follow_links"}
 _PREFIX: Final = "SEQUEN_"
-# Our own variables, which do not stand for settings: fail points, the parent of a process, dbt by hand.
+# Our own variables that are not settings: fail points, the parent of a process, dbt by hand.
 _NOT_SETTINGS: Final = ("fail_at", "fail_path", "fail_signal", "parent_pid", "warehouse")
 # How alike a variable and a setting are whose names differ by a slip.
 _NEAR_VARIABLE: Final = 0.75
