@@ -35,6 +35,7 @@ ACCEPTED_SHARE: Final = "accepted_share"
 EXPORTS_ARE_FRESH: Final = "exports_are_fresh"
 
 _ASSET: Final = dg.AssetKey(NAMES.validated_events)
+FILES_READ_KEY: Final = dg.AssetCheckKey(_ASSET, FILES_READ)
 _SHOWN_RULES: Final = 6
 LAKE_CHECKS: Final = [
     dg.AssetCheckSpec(

@@ -24,6 +24,7 @@ from sequen_dagster.marts.compaction import compact
 from sequen_dagster.marts.conditions import TABLES
 from sequen_dagster.marts.config import MartsConfig
 from sequen_dagster.marts.dbt import dbt_of
+from sequen_dagster.marts.dbt_tests import describe_test
 from sequen_dagster.marts.overrides import check_overrides
 from sequen_dagster.marts.project import (
     model_names,
@@ -41,6 +42,9 @@ from sequen_dagster.names import NAMES
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.settings import SequenSettings
+
+# What dagster_dbt says of a test; absent where the test could not be run.
+_FAILED_ROWS = "dagster_dbt/failed_row_count"
 
 
 def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDefinition:
@@ -179,8 +183,22 @@ def _stream_events(
             yield event.with_metadata(
                 {**event.metadata, "dagster/uri": uri, NAMES.build_metadata: build.kind}
             )
+        elif isinstance(event, dg.AssetCheckResult):
+            yield _with_description(event)
         else:
             yield event
+
+
+def _with_description(result: dg.AssetCheckResult) -> dg.AssetCheckResult:
+    """The result of a dbt test, which dagster_dbt gives without a word."""
+    rows = result.metadata.get(_FAILED_ROWS)
+    description = describe_test(
+        str(result.check_name),
+        result.asset_key.path[-1] if result.asset_key else "the tables",
+        is_passed=result.passed,
+        failed_rows=rows.value if isinstance(rows, dg.IntMetadataValue) else None,
+    )
+    return result._replace(description=description)
 
 
 def _asset_of(context: dg.AssetExecutionContext, event: object) -> dg.AssetKey | None:

@@ -31,7 +31,7 @@ from sequen_dagster.lake.tidying import find_missing_rows, find_unreferenced_fil
 from sequen_dagster.marts.builds import why_stale
 from sequen_dagster.marts.project import project_dir, tables_fingerprint
 from sequen_dagster.marts.warehouse import connect
-from sequen_dagster.runtime.text import counted, quoted, sized
+from sequen_dagster.runtime.text import bulleted, counted, quoted, sized
 from sequen_dagster.settings import SequenSettings
 
 Level = Literal["ok", "warning", "error"]
@@ -279,8 +279,11 @@ def _examine_ledger(home: Home) -> Iterator[Diagnosis]:
             message = f"{counted(len(paths[state]), 'file')} {what} ({_few(paths[state])}); {then}"
             yield Diagnosis("ledger", "warning", message)
     if unread:
-        named = "; ".join(map(str, unread[:_SHOWN])) + ("; ..." if len(unread) > _SHOWN else "")
-        message = f"{counted(len(unread), 'file')} could not be read as a whole. {named}"
+        it = "it" if len(unread) == 1 else "them"
+        message = (
+            f"{counted(len(unread), 'file')} could not be read as a whole. Send {it} again under "
+            f"the same path, in a form that is read:\n{bulleted(list(map(str, unread)))}"
+        )
         yield Diagnosis("ledger", "warning", message)
 
 
