@@ -106,7 +106,7 @@ def test_public_views_stay_views_and_read_the_tables_published(tmp_path: Path) -
         assert reader.execute("from other.counted_twice").fetchall() == [(6,)]
 
 
-def test_publication_gives_places_and_news_of_the_warehouse(tmp_path: Path) -> None:
+def test_publication_gives_places_and_reports_the_warehouse(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     fill(settings, 3)
     home = home_of(settings)

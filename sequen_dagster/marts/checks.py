@@ -27,7 +27,7 @@ def observed_warehouse(home: Home, *, tables: int) -> dg.AssetMaterialization:
     return dg.AssetMaterialization(
         WAREHOUSE,
         metadata={
-            "dagster/uri": dg.MetadataValue.path(str(path)),
+            "dagster/uri": dg.MetadataValue.text(str(path)),
             "bytes": path.stat().st_size,
             "public_tables": tables,
         },
@@ -55,7 +55,7 @@ def build_marts_checks(
         kinds={"duckdb"},
         owners=list(settings.owners),
         tags={NAMES.access_tag: "private"},
-        metadata={"dagster/uri": dg.MetadataValue.path(str(Home(settings.home).warehouse))},
+        metadata={"dagster/uri": dg.MetadataValue.text(str(Home(settings.home).warehouse))},
         description=(
             "All tables together, in the writer's database. The check rebuilds them from the lake "
             "elsewhere and compares them row for row: run it when you want proof."
