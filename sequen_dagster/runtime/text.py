@@ -1,5 +1,6 @@
 """Numbers in sentences, and untrusted names: of files, of event types."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -67,6 +68,19 @@ def quoted(name: str) -> str:
         'a\n\x1b[31m.jsonl'
     """
     return repr(_shorten(name))
+
+
+def as_code(name: str) -> str:
+    """A name that another person chose, for Markdown, in which it is neither a link nor a picture.
+
+    Example:
+        >>> as_code("a.jsonl"), as_code("![a](b)"), as_code("a`b")
+        ('`a.jsonl`', '`![a](b)`', '`` a`b ``')
+    """
+    text = printable(name)
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence, space = "`" * (longest + 1), " " if longest else ""
+    return f"{fence}{space}{text}{space}{fence}"
 
 
 def printable(text: str) -> str:
