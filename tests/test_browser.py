@@ -12,8 +12,17 @@ from playwright.sync_api import Browser, expect
 
 from support.browsing import find_browser, looking_at, served
 
-# What the asset graph shows while all groups are closed, in the order of the stages.
-GROUPS = ("exports", "lake", "marts", "reports")
+# What the asset graph shows while all groups are closed: the stages, and what leads to them.
+GROUPS = (
+    "exports",
+    "lake",
+    "marts",
+    "reports",
+    "steps_affected",
+    "steps_marts",
+    "steps_reports",
+    "steps_staging",
+)
 SENSORS = ("sequen_automation", "sequen_daily", "sequen_new_exports", "sequen_run_failures")
 
 

@@ -65,6 +65,26 @@ def test_steps_are_apart_from_what_people_open_by_group_tag_and_access(
     assert set(catalog.private) == {"quarantined_events"}
 
 
+def test_what_people_open_says_where_it_is_before_it_is_made(
+    defs: dg.Definitions, demo: SequenSettings
+) -> None:
+    serving = home_of(demo).serving
+    places = {
+        "published_snapshot": serving.snapshot,
+        "completeness_report": serving.report_html,
+        "dbt_docs": serving.docs,
+        "training_set": serving.training / "impressions.parquet",
+    }
+    found = {name: specs(defs)[name].metadata for name in [*places, "warehouse", "raw_events"]}
+
+    for name, path in places.items():
+        assert path.is_absolute()
+        assert found[name]["dagster/uri"].value == str(path)
+        assert found[name]["link"].value == path.as_uri()
+    assert found["warehouse"]["dagster/uri"].value == str(home_of(demo).warehouse)
+    assert found["raw_events"]["home"].value == str(demo.home)
+
+
 def test_owners_are_those_of_the_settings(tmp_path: Path) -> None:
     owners = ["a.b@example.com", "team:shop_data"]
     settings = settings_of(tmp_path, owners=owners)

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,13 +11,17 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.errors import AlertError, SettingsError, StorageError
+from sequen_dagster.lake.checks import Expectations, check_files_read, check_freshness
+from sequen_dagster.lake.current_files import UnreadFile
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import load_settings
 from sequen_dagster.triggers.failures import FailedRun, Hook, build_failure_sensor
 from support.homes import settings_of
 
 CANARY = "canary-token"
+EXPECTED = Expectations(95, 0, 26, Path("report.html"))
 FULL = StorageError("disk full " + "x" * 600)
 
 
@@ -60,12 +64,22 @@ def tick(
     failure: Exception = FULL,
     job_name: str = NAMES.run_job,
     hook: Hook | None = None,
+    checks: Sequence[dg.AssetCheckResult] = (),
     **settings: Any,
 ) -> tuple[object, list[str]]:
     """A run that fails: what the sensor makes of it, and says of that on the run's page."""
 
     @dg.op
-    def lake() -> None:
+    def lake(context: dg.OpExecutionContext) -> None:
+        for one in checks:
+            context.log_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=dg.AssetKey(NAMES.validated_events),
+                    check_name=str(one.check_name),
+                    passed=one.passed,
+                    metadata=one.metadata,
+                )
+            )
         raise failure
 
     @dg.job(name=job_name)
@@ -162,6 +176,24 @@ def test_webhook_gets_the_facts_as_json(
     assert body["text"] == start + body["message"]
     assert {"job", "step", "error", "message", "link"} < body.keys()
     assert CANARY not in caplog.text
+
+
+def test_message_names_files_that_could_not_be_read(tmp_path: Path, server: Server) -> None:
+    unread = UnreadFile("default", "a.jsonl", "unsupported_format", "The file is a zip archive.")
+    checks = [
+        check_files_read([], [], [], files=1),
+        check_files_read([], [], [unread], files=1),
+        check_freshness([], EXPECTED, now=utc_now()),
+    ]
+
+    tick(tmp_path, failure_webhook=server.address, checks=checks)
+
+    ((_, body),) = server.got
+    assert body["files_not_read"] == [str(unread)]
+    assert body["text"].endswith(
+        f"{body['message']}\nFiles that could not be read:\n"
+        "- 'a.jsonl': unsupported_format: The file is a zip archive."
+    )
 
 
 def test_no_message_is_sent_without_a_webhook(tmp_path: Path) -> None:

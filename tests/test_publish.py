@@ -1,7 +1,9 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
@@ -9,9 +11,11 @@ from sequen_dagster.errors import UnfinishedTablesError
 from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.builds import begin_build
 from sequen_dagster.marts.warehouse import connect
+from sequen_dagster.reports.assets import build_reports_assets
 from sequen_dagster.reports.publish import publish
 from sequen_dagster.settings import SequenSettings
 from support.builds import FINGERPRINT, note_finished_build
+from support.compiled import NO_TABLES
 from support.homes import settings_of
 from support.lake import home_of
 
@@ -151,3 +155,27 @@ def test_public_views_stay_views_and_read_the_tables_published(tmp_path: Path) -
     with duckdb.connect() as reader:
         reader.execute(f"attach '{published.path}' as other (read_only)")
         assert reader.execute("from other.counted_twice").fetchall() == [(6,)]
+
+
+def test_publication_gives_places_and_reports_the_warehouse(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    fill(settings, 3)
+    home = home_of(settings)
+    catalog = replace(NO_TABLES, tables=("fct_events",))
+    snapshot, *_ = build_reports_assets(settings, catalog, keys=[])
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([snapshot], instance=instance)
+        seen = instance.get_latest_materialization_event(dg.AssetKey("warehouse"))
+
+    (published,) = result.asset_materializations_for_node("published_snapshot")
+    place = home.serving.snapshot
+    assert published.metadata["dagster/uri"].value == str(place)
+    assert published.metadata["link"].value == place.as_uri()
+    assert seen is not None
+    assert seen.asset_materialization is not None
+    assert {name: value.value for name, value in seen.asset_materialization.metadata.items()} == {
+        "dagster/uri": str(home.warehouse),
+        "bytes": home.warehouse.stat().st_size,
+        "public_tables": 1,
+    }

@@ -243,7 +243,7 @@ def _validated_metadata(folder: Path, taken: _TakenIn) -> dict[str, _Metadata]:
 
 def _drained_metadata(folder: Path, drained: Drained) -> dict[str, _Metadata]:
     return {
-        "dagster/uri": dg.MetadataValue.path(str(folder)),
+        "dagster/uri": dg.MetadataValue.text(str(folder)),
         "files": len(drained.batches),
         "commits": len(drained.commits),
         "files_left": len(drained.left),

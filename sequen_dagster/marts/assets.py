@@ -24,6 +24,7 @@ from sequen_dagster.marts.compaction import compact
 from sequen_dagster.marts.conditions import TABLES
 from sequen_dagster.marts.config import MartsConfig
 from sequen_dagster.marts.dbt import dbt_of
+from sequen_dagster.marts.dbt_tests import describe_test
 from sequen_dagster.marts.overrides import check_overrides
 from sequen_dagster.marts.project import (
     model_names,
@@ -45,6 +46,8 @@ from sequen_dagster.settings import SequenSettings
 
 # How the metadata of tables calls it where no build has begun.
 _SELECTION: Final = "selected tables, from the last finished build"
+# What dagster_dbt says of a test; absent where the test could not be run.
+_FAILED_ROWS = "dagster_dbt/failed_row_count"
 
 
 def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDefinition:
@@ -86,6 +89,7 @@ def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDef
                 _check_tables_exist(settings)
                 yield from _run_dbt(context, settings, [["test"]])
                 return
+            emit("marts", "loading commits")
             _load(context, settings)
             may_be_current = context.is_subset or NAMES.automation_tag in context.run.tags
             build = _begin_build(
@@ -270,6 +274,8 @@ def _stream_events(warehouse: Path, calls: Iterable[DbtCliInvocation], kind: str
         if isinstance(event, dg.Output | dg.AssetMaterialization):
             emit("marts", _table_of(event))
             yield event.with_metadata({**event.metadata, **metadata})
+        elif isinstance(event, dg.AssetCheckResult):
+            yield _with_description(event)
         else:
             yield event
 
@@ -286,16 +292,19 @@ def _fit_selection(context: dg.AssetExecutionContext, event: object) -> Iterator
         name = event.asset_key.to_python_identifier()
         yield dg.Output(None, output_name=name, metadata=event.metadata)
     elif isinstance(event, dg.AssetCheckEvaluation):
+        evaluated: dict[str, Any] = {  # Any: what both take
+            "passed": event.passed,
+            "asset_key": event.asset_key,
+            "check_name": event.check_name,
+            "severity": event.severity,
+            "metadata": event.metadata,
+        }
+        result = _with_description(dg.AssetCheckResult(**evaluated))
         if event.asset_check_key in context.selected_asset_check_keys:
-            yield dg.AssetCheckResult(
-                passed=event.passed,
-                asset_key=event.asset_key,
-                check_name=event.check_name,
-                severity=event.severity,
-                metadata=event.metadata,
-            )
+            yield result
         else:
-            context.log_event(event)
+            described = dg.AssetCheckEvaluation(**evaluated, description=result.description)
+            context.log_event(described)
     else:
         yield event
 
@@ -304,6 +313,18 @@ def _table_of(event: dg.Output[Any] | dg.AssetMaterialization) -> str:
     if isinstance(event, dg.Output):
         return event.output_name
     return event.asset_key.to_python_identifier()
+
+
+def _with_description(result: dg.AssetCheckResult) -> dg.AssetCheckResult:
+    """The result of a dbt test, which dagster_dbt gives without a word."""
+    rows = result.metadata.get(_FAILED_ROWS)
+    description = describe_test(
+        str(result.check_name),
+        result.asset_key.path[-1] if result.asset_key else "the tables",
+        is_passed=result.passed,
+        failed_rows=rows.value if isinstance(rows, dg.IntMetadataValue) else None,
+    )
+    return result._replace(description=description)
 
 
 def _asset_of(context: dg.AssetExecutionContext, event: object) -> dg.AssetKey | None:

@@ -16,6 +16,24 @@ WAREHOUSE = dg.AssetKey(NAMES.warehouse)
 EQUALS_A_FULL_REFRESH = dg.AssetCheckKey(WAREHOUSE, "equals_a_full_refresh")
 
 
+def observed_warehouse(home: Home, *, tables: int) -> dg.AssetMaterialization:
+    """The warehouse as it was found, as an event of its asset, which no run materializes.
+
+    Args:
+        home: where it lies.
+        tables: how many of its tables are public.
+    """
+    path = home.warehouse.absolute()
+    return dg.AssetMaterialization(
+        WAREHOUSE,
+        metadata={
+            "dagster/uri": dg.MetadataValue.text(str(path)),
+            "bytes": path.stat().st_size,
+            "public_tables": tables,
+        },
+    )
+
+
 def build_marts_checks(
     settings: SequenSettings, *, tables: Iterable[dg.AssetKey]
 ) -> tuple[dg.AssetSpec, dg.AssetChecksDefinition]:
@@ -37,7 +55,7 @@ def build_marts_checks(
         kinds={"duckdb"},
         owners=list(settings.owners),
         tags={NAMES.access_tag: "private"},
-        metadata={"dagster/uri": dg.MetadataValue.path(str(Home(settings.home).warehouse))},
+        metadata={"dagster/uri": dg.MetadataValue.text(str(Home(settings.home).warehouse))},
         description=(
             "All tables together, in the writer's database. The check rebuilds them from the lake "
             "elsewhere and compares them row for row: run it when you want proof."
@@ -95,7 +113,7 @@ def describe_verification(verification: Verification) -> str:
             "home from a backup, or read the export files again with `sequen-dagster doctor "
             "--rebuild` and `sequen-dagster run`."
         )
-    return "\n".join(parts)
+    return "\n\n".join(parts)
 
 
 def _metadata(verification: Verification) -> dict[str, dg.MetadataValue | int]:

@@ -14,6 +14,7 @@ from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.marts.catalog import TableCatalog, TableColumn
+from sequen_dagster.marts.checks import observed_warehouse
 from sequen_dagster.marts.conditions import TABLES, publication_condition
 from sequen_dagster.names import NAMES
 from sequen_dagster.reports.checks import REPORT_CHECKS, check_report
@@ -22,7 +23,7 @@ from sequen_dagster.reports.files import make_report, read_report
 from sequen_dagster.reports.options import report_options
 from sequen_dagster.reports.publish import publish
 from sequen_dagster.reports.rendering import overall
-from sequen_dagster.reports.training import write_training_set
+from sequen_dagster.reports.training import IMPRESSIONS_FILE, write_training_set
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.settings import SequenSettings
 
@@ -69,6 +70,7 @@ def _published_snapshot(
             warn_window=timedelta(hours=settings.fresh_within_hours),
             fail_window=timedelta(hours=7 * settings.fresh_within_hours),
         ),
+        metadata=_place_of(Home(settings.home).serving.snapshot),
         description=(
             "`serving/sequen.duckdb`: all public tables in a file of its own, replaced in one "
             "step, that analysts may open at any time."
@@ -89,6 +91,10 @@ def _published_snapshot(
                 raise dg.Failure(str(error), allow_retries=False) from error
             copy_readme(Home(settings.home).serving)
         emit("reports", "published snapshot")
+        # All tables together are seen here, and by no run alone: a build may be of some of them.
+        context.instance.report_runless_asset_event(
+            observed_warehouse(home, tables=len(published.row_counts))
+        )
         return dg.MaterializeResult(
             metadata={
                 **_place_of(published.path),
@@ -110,6 +116,7 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
         kinds={"html", "json", "markdown"},
         owners=list(settings.owners),
         tags={NAMES.access_tag: "public"},
+        metadata=_place_of(Home(settings.home).serving.report_html),
         description=(
             "`serving/report.html`, and beside it JSON, Markdown, CSV, a badge and a picture: the "
             "tier of the data, what to fix first, what it is ready for, and the evidence."
@@ -169,12 +176,12 @@ def _name_publication(context: dg.AssetExecutionContext) -> None:
 
 
 def _place_of(path: Path) -> dict[str, dg.MetadataValue]:
-    """Where a file is, as a path and as a link.
+    """Where a file is, as a text, which is all that Dagster shows of its own key, and as a link.
 
     A browser follows no link from a page of Dagster to a file, but opens one that is copied.
     """
     return {
-        "dagster/uri": dg.MetadataValue.path(str(path.absolute())),
+        "dagster/uri": dg.MetadataValue.text(str(path.absolute())),
         "link": dg.MetadataValue.url(path.absolute().as_uri()),
     }
 
@@ -204,6 +211,7 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         owners=list(settings.owners),
         tags={NAMES.access_tag: "public"},
         pool=NAMES.writer_pool,
+        metadata=_place_of(Home(settings.home).serving.docs),
         description=(
             "`serving/docs/index.html`: dbt's docs of all tables, columns and rules, as one page "
             "that needs no server; rebuilt where what it shows has changed."
@@ -250,7 +258,10 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
         tags={NAMES.access_tag: "public"},
         # Not for the warehouse, but for the lock that keeps it apart from an erasure.
         pool=NAMES.writer_pool,
-        metadata={"dagster/column_schema": schema},
+        metadata={
+            **_place_of(Home(settings.home).serving.training / IMPRESSIONS_FILE),
+            "dagster/column_schema": schema,
+        },
         description=(
             "`serving/training/impressions.parquet`: every impression with what was known when it "
             "was shown, what followed, and a split that leaks neither visitors nor time."

@@ -27,6 +27,7 @@ from sequen_dagster.reports.training_manifest import (
 from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.runtime.redaction import without_values
 
+IMPRESSIONS_FILE: Final = "impressions.parquet"
 _FAIL_POINTS: Final[FailPoints] = ("reports.training_written", "reports.training_replaced")
 
 
@@ -81,7 +82,7 @@ def write_training_set(
     Raises:
         StorageError: there is no room for the new file; the old one is still in place.
     """
-    target = serving.training / "impressions.parquet"
+    target = serving.training / IMPRESSIONS_FILE
     # Half a set is removed: it is of no use, and may hold a person who is to be erased.
     with (
         replace_file(target, "the training set", fail_points=_FAIL_POINTS) as unfinished,

@@ -12,7 +12,9 @@ from dagster_shared.error import SerializableErrorInfo
 
 from sequen_dagster import errors
 from sequen_dagster.errors import AlertError
+from sequen_dagster.lake.checks import FILES_READ_KEY
 from sequen_dagster.names import NAMES
+from sequen_dagster.runtime.text import bulleted
 
 _TIMEOUT_SECONDS = 10.0
 _MOST_CHARACTERS = 500
@@ -30,6 +32,8 @@ class FailedRun:
         message: its text, cut to 500 characters, if the error is one of ours; texts of other
             libraries may quote events.
         link: the run's page, below the address of the web server.
+        files_not_read: files that could not be read, at all or as a whole, each with why; the first
+            20 of either, as the check `files_read` of the run names them.
     """
 
     run_id: str
@@ -38,6 +42,7 @@ class FailedRun:
     error: str
     message: str
     link: str
+    files_not_read: tuple[str, ...] = ()
 
 
 Hook = Callable[[FailedRun], None]
@@ -118,7 +123,19 @@ def _describe_run(context: dg.RunFailureSensorContext) -> FailedRun:
         error=(error.cls_name or "") if error else "",
         message=_cut_message(error) if error else "the run ended without an error of a step",
         link=f"/runs/{run.run_id}",
+        files_not_read=_find_files_not_read(context.instance, run.run_id),
     )
+
+
+def _find_files_not_read(instance: dg.DagsterInstance, run_id: str) -> tuple[str, ...]:
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    # The last first: a step that is tried again evaluates it again.
+    for event in (entry.dagster_event for entry in reversed(entries)):
+        check = event.asset_check_evaluation_data if event else None
+        if check and check.asset_check_key == FILES_READ_KEY:
+            reasons = check.metadata["reasons"].value
+            return tuple(map(str, reasons)) if isinstance(reasons, list) else ()
+    return ()
 
 
 def _cut_message(error: SerializableErrorInfo) -> str:
@@ -129,12 +146,14 @@ def _cut_message(error: SerializableErrorInfo) -> str:
 
 def _post_failure(address: str, failed: FailedRun) -> None:
     text = f"Run {failed.run_id} of {failed.job} failed in {failed.step or 'no step'}"
+    unread = failed.files_not_read
+    more = f"\nFiles that could not be read:\n{bulleted(unread)}" if unread else ""
     try:
         with _without_request_logs():
             # No redirects: the address was checked, another one is not.
             answer = httpx.post(
                 address,
-                json={"text": f"{text}: {failed.message}", **asdict(failed)},
+                json={"text": f"{text}: {failed.message}{more}", **asdict(failed)},
                 timeout=_TIMEOUT_SECONDS,
                 follow_redirects=False,
             )

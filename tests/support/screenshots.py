@@ -31,7 +31,7 @@ body {{ margin: 0 }}
 pre {{ display: inline-block; margin: 0; padding: 16px; font: 15px/1.25 monospace }}
 pre {{ color: {foreground}; background: {background} }}
 </style><pre>{code}</pre>"""
-STAGES: Final = ("exports", "lake", "marts", "reports")
+GROUPS: Final = ("exports", "lake", "steps_staging", "steps_marts", "marts", "reports")
 # The graph has more assets than a picture has room for; these show every stage.
 SHOWN: Final = (
     "raw_events",
@@ -150,7 +150,7 @@ def _shoot_graph(browser: Browser, address: str) -> None:
         page = look.page
         page.get_by_text("Hide navigation").click()
         page.locator("[aria-label=panel_show_right]").click()
-        for name in STAGES:
+        for name in GROUPS:
             group = page.locator("foreignObject").get_by_text(name, exact=True)
             expect(group).to_be_visible()
             group.click()
