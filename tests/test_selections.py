@@ -25,7 +25,7 @@ from support.homes import settings_of, write_events
 from support.lake import drain, home_of
 
 SEED: Final = 20_261_130
-STEPS: Final = 9
+STEPS: Final = 7
 TABLES: Final = (
     "fct_events",
     "fct_sessions",
