@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sequen_dagster.cli.main import main
-from sequen_dagster.cli.options import describe_progress
+from sequen_dagster.cli.options import EXIT_CODES, describe_progress
 from support.builders import event
 from support.homes import settings_of, write_events, write_text
 
@@ -229,3 +229,43 @@ def test_simulate_does_not_write_over_exports(tmp_path: Path) -> None:
     invoke("simulate", tmp_path / "out", "--events", "500", "--days", "1")
 
     assert invoke("simulate", tmp_path / "out", "--events", "500", "--days", "1").exit_code == 2
+
+
+def test_help_of_every_command_lists_the_exit_codes() -> None:
+    assert list(EXIT_CODES) == [0, 1, 2, 3]
+    for command in ([], *([name] for name in main.commands)):
+        lines = invoke(*command, "--help").output.splitlines()
+        assert lines[-5].strip() == "Exit codes:", command
+        assert [line.split()[0] for line in lines[-4:]] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["verify"], ["report"], ["replay", "--stale"], ["erase", "--uid", "u1"]],
+    ids=lambda command: command[0],
+)
+def test_home_that_is_not_there_is_2_in_every_command_that_needs_one(
+    exports: Path, tmp_path: Path, command: list[str]
+) -> None:
+    takes_exports = command[0] in ("replay", "erase")
+    places = ["--home", tmp_path / "no", *(["--exports", exports] if takes_exports else [])]
+
+    result = invoke(*command, *places)
+
+    assert (result.exit_code, " ".join(result.output.split())) == (
+        2,
+        (
+            f"error Home {str(tmp_path / 'no')!r} does not exist. Name the directory that a run "
+            "has written with --home, or begin with `sequen-dagster run`."
+        ),
+    )
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize("command", ["verify", "report"])
+def test_home_without_tables_is_2_as_well(tmp_path: Path, command: str) -> None:
+    (tmp_path / "home").mkdir()
+
+    result = invoke(command, "--home", tmp_path / "home")
+
+    assert (result.exit_code, "Run `sequen-dagster run` first." in result.output) == (2, True)

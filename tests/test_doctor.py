@@ -52,7 +52,7 @@ def test_sound_home_has_no_finding_but_good_ones(settings: SequenSettings) -> No
     findings = examine_home(settings)
 
     assert [one for one in findings if one.level != "ok"] == []
-    assert Diagnosis("exports", "ok", "default: 1 file, 0.00 GB") in findings
+    assert Diagnosis("exports", "ok", "default: 1 file, 223 bytes") in findings
     assert Diagnosis("lake", "ok", "1 commit, 1 current batch") in findings
     assert Diagnosis("ledger", "ok", "1 commit indexed, 0 to come") in findings
     assert invoke(settings).exit_code == 0

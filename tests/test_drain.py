@@ -14,6 +14,7 @@ from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.lake import workers
 from sequen_dagster.lake.commits import Batch, RecordCounts, read_commits
 from sequen_dagster.lake.drain import Order
+from sequen_dagster.runtime.progress import counting_records
 from sequen_dagster.settings import Source, load_settings
 from support.builders import event
 from support.homes import settings_of, write_events, write_text
@@ -177,7 +178,10 @@ def test_file_without_permission_fails_and_loads_once_it_may_be_read(
     closed = write_events(settings, "a.jsonl", event())
     closed.chmod(0)
     (failure,) = drain(settings).failures
-    assert failure.reason == "PermissionError: Permission denied It is dead-lettered now."
+    assert failure.reason == (
+        "PermissionError: Permission denied. Give this user the right to read it. "
+        "It is dead-lettered now."
+    )
 
     closed.chmod(0o600)
 
@@ -197,7 +201,9 @@ def test_failures_do_not_name_paths_of_the_machine(tmp_path: Path) -> None:
         patch.setattr(module, "ingest_file", refuse)
         (failure,) = drain(settings).failures
 
-    assert failure.reason == "PermissionError: Permission denied Attempt 1 of 3."
+    assert failure.reason == (
+        "PermissionError: Permission denied. Give this user the right to read it. Attempt 1 of 3."
+    )
 
 
 def test_worker_processes_give_the_same_commit(tmp_path: Path) -> None:
@@ -299,3 +305,15 @@ def test_files_that_a_sensor_has_found_whole_are_not_waited_for(
     monkeypatch.setattr("sequen_dagster.lake.drain.time.sleep", pytest.fail)
 
     assert drain(settings, order=Order(is_stable=True)).record_counts.accepted == 1
+
+
+def test_records_are_counted_file_by_file_for_who_listens(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write_events(settings, "a.jsonl", event(), event(id="e2", uid=...))
+    write_events(settings, "b.jsonl", event(id="e3"))
+    counts: list[int] = []
+
+    with counting_records(counts.append):
+        drain(settings)
+
+    assert sorted(counts) == [1, 2]

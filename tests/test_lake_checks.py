@@ -211,7 +211,7 @@ def test_file_that_failed_stays_in_the_check_until_it_is_gone_or_read(
     for one in (failing, later):
         assert one.metadata["failed_files"].value == 1
         assert one.description is not None
-        assert "'a.jsonl': PermissionError: Permission denied" in one.description
+        assert "`a.jsonl`: PermissionError: Permission denied" in one.description
         assert "`sequen-dagster replay --dead-lettered`" in one.description
 
     export.unlink()
@@ -238,9 +238,9 @@ def test_log_warns_of_the_first_twenty_unread_files(
     found = checks_of(result)["files_read"]
     assert found.description is not None
     assert found.description.startswith("22 files could not be read as a whole, ")
-    assert found.description.count("\n- '") == 20
+    assert found.description.count("\n- `") == 20
     assert "\n- and 2 more\n" in found.description
-    assert "'20.jsonl'" not in found.description
+    assert "20.jsonl" not in found.description
 
 
 def unread(path: str) -> UnreadFile:
@@ -261,7 +261,7 @@ def unread(path: str) -> UnreadFile:
             [], [], [unread("b")], WARN,
             (
             "1 file could not be read as a whole, and none of the records in it is in the tables:\n"
-            "- 'b': unsupported_format: It is a zip archive.\n"
+            "- `b`: unsupported_format: It is a zip archive.\n\n"
             "Send it again under the same path, in a form that is read. The check stays like this "
             "until it has a new version."
             ),
@@ -273,14 +273,14 @@ def unread(path: str) -> UnreadFile:
             [unread("b"), unread("c")], ERROR,
             (
             "1 file could not be read at all, and nothing of it is in the tables:\n"
-            "- 'a': OSError: broken Attempt 1 of 3.\n"
+            "- `a`: OSError: broken Attempt 1 of 3.\n\n"
             "Remove what each reason names. The next runs try again by themselves; of a "
             "dead-lettered file they do so after `sequen-dagster replay --dead-lettered`, or when "
             "it changes.\n\n"
             "2 files could not be read as a whole, and none of the records in them is in the "
             "tables:\n"
-            "- 'b': unsupported_format: It is a zip archive.\n"
-            "- 'c': unsupported_format: It is a zip archive.\n"
+            "- `b`: unsupported_format: It is a zip archive.\n"
+            "- `c`: unsupported_format: It is a zip archive.\n\n"
             "Send them again under the same path, in a form that is read. The check stays like "
             "this until they have a new version."
             ),
@@ -302,6 +302,14 @@ def test_files_read_says_which_and_what_to_do(
     assert result.metadata["failed_files"].value == len(failures)
 
 
+def test_name_of_a_file_is_neither_a_link_nor_a_picture() -> None:
+    hostile = UnreadFile("default", "![x](http://x.test/`y`)\n<b>", "missing_header", "No header.")
+
+    result = check_files_read([], [], [hostile], files=1)
+
+    assert "\n- `` ![x](http://x.test/`y`)\\n<b> ``: missing_header: " in (result.description or "")
+
+
 def test_share_says_rules_files_setting_and_section() -> None:
     current = CurrentFiles(
         3,
@@ -318,8 +326,8 @@ def test_share_says_rules_files_setting_and_section() -> None:
         "(`min_accepted_percent`). With fewer no tier of data is reached.\n"
         "Quarantined, by rule (a record may break several): missing_identity 2, invalid_rank 1.\n"
         "Most of them are in:\n"
-        "- 'b.jsonl': 2 of 4 records\n"
-        "- 'a.jsonl': 1 of 3 records\n"
+        "- `b.jsonl`: 2 of 4 records\n"
+        "- `a.jsonl`: 1 of 3 records\n\n"
         "Fix what sends them: What to fix first in the report says what each rule costs "
         "(/home/serving/report.html#fixes), and the table `quarantined_events` of the warehouse "
         "has every record with its line. Send the files again under the same paths; after a "
@@ -370,7 +378,7 @@ def test_counts_say_the_sum_or_the_files_that_are_off() -> None:
     assert off.description is not None
     assert off.description.startswith(
         "The record counts of 21 files do not reconcile:\n"
-        "- 'a': 4 read, 2 accepted, 1 quarantined, 0 skipped\n- and 20 more\n"
+        "- `a`: 4 read, 2 accepted, 1 quarantined, 0 skipped\n- and 20 more\n\n"
     )
     assert "`sequen-dagster doctor --rebuild`" in off.description
 
@@ -390,12 +398,12 @@ def test_freshness_says_over_which_files() -> None:
         "(`fresh_within_hours`)."
     )
     assert fresh.description == (
-        "The newest file, 'a.jsonl' of source web, arrived 25.0 hours ago; expected: one in 26 "
+        "The newest file, `a.jsonl` of source web, arrived 25.0 hours ago; expected: one in 26 "
         "hours (`fresh_within_hours`).\nThe newest of each source:\n"
-        f"- app: 'x.csv', {old:%Y-%m-%d %H:%M} UTC\n- web: 'a.jsonl', {new:%Y-%m-%d %H:%M} UTC"
+        f"- app: `x.csv`, {old:%Y-%m-%d %H:%M} UTC\n- web: `a.jsonl`, {new:%Y-%m-%d %H:%M} UTC"
     )
     assert stale.description == (
-        "The newest file, 'x.csv' of source app, arrived 50.0 hours ago, and one is expected in "
+        "The newest file, `x.csv` of source app, arrived 50.0 hours ago, and one is expected in "
         "26 hours (`fresh_within_hours`). Look whether what writes the exports still runs, and "
         "whether files wait in a location: `sequen-dagster doctor` says what was found and passed "
         "over. If files come less often, raise `fresh_within_hours`."

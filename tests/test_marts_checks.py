@@ -12,7 +12,7 @@ LOST = (
     "`sequen-dagster run`."
 )
 DIFFERENT = (
-    "- fct_events: 1 missing\n- fct_clicks: 2 changed in rank, rec_id\n"
+    "- fct_events: 1 missing\n- fct_clicks: 2 changed in rank, rec_id\n\n"
     "`sequen-dagster run --full-refresh` rebuilds them, and `sequen-dagster verify` names some of "
     "the rows. Tables that differ are a fault of sequen-dagster: please report it."
 )
@@ -28,11 +28,11 @@ DIFFERENCES = (
         (Verification(29, 2), "29 tables compared with a full refresh over 2 commits: all equal."),
         (
             Verification(29, 2, 0, DIFFERENCES),
-            f"29 tables compared with a full refresh over 2 commits: 2 differ.\n{DIFFERENT}",
+            f"29 tables compared with a full refresh over 2 commits: 2 differ.\n\n{DIFFERENT}",
         ),
         (
             Verification(29, 2, 1),
-            f"29 tables compared with a full refresh over 2 commits: none differs.\n{LOST}",
+            f"29 tables compared with a full refresh over 2 commits: none differs.\n\n{LOST}",
         ),
     ],
     ids=["equal", "different", "lost"],

@@ -183,7 +183,9 @@ def test_file_that_cannot_be_read_fails_alone(
     monkeypatch.setattr(workers, "ingest_file", refuse)
     replayed = replay(settings, STALE)
 
-    assert [one.reason for one in replayed.failures] == ["PermissionError: Permission denied"]
+    assert [one.reason for one in replayed.failures] == [
+        "PermissionError: Permission denied. Give this user the right to read it."
+    ]
     assert [batch.path for batch in replayed.batches] == ["b.jsonl"]
     # It stays stale, and the drain does not give it up.
     assert [job.file.path for job in plan(settings, STALE).jobs] == ["a.jsonl"]

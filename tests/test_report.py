@@ -464,9 +464,9 @@ def test_file_that_is_not_a_report_is_refused(settings: SequenSettings, tmp_path
 
 
 def test_nothing_published_says_what_to_do(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["report", "--home", str(tmp_path / "none")])
+    result = CliRunner().invoke(main, ["report", "--home", str(tmp_path)])
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "Run `sequen-dagster run` first" in result.output
 
 

@@ -71,7 +71,7 @@ def test_tier_says_what_blocks_it_and_where_the_fix_is() -> None:
         "- device_type (good): 623 of the 791 events that should carry it do (78.8 %; needed: "
         "95 %)\n"
         "- only 57.0 % of the records in the current files are accepted (needed: 95 %, "
-        "`min_accepted_percent`)\n"
+        "`min_accepted_percent`)\n\n"
         "What to fix first in the report says how to send each, with an example, and what that "
         "gains: /home/serving/report.html#fixes"
     )
@@ -116,7 +116,7 @@ def test_ids_say_the_source_and_what_to_do() -> None:
     assert result.description == (
         "Ids are not unique:\n"
         "- source app: 66.7 % of the accepted records lost to another event with the same id "
-        "(8 records, 4 ids; click 8)\n"
+        "(8 records, 4 ids; `click 8`)\n\n"
         "Of events with one id only the first is in the tables. Have the producer give every "
         "event an id of its own, or none: then it gets one from its content. Records in the "
         "report has the numbers (/home/serving/report.html#records), the table `rpt_conflicts` "

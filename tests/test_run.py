@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 import pytest
 
 from sequen_dagster.home.layout import Home
-from sequen_dagster.operations.run import run_pipeline
+from sequen_dagster.operations.run import StageListener, run_pipeline
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.simulate import Truth
 from support.builders import event
@@ -131,3 +132,40 @@ def test_file_that_cannot_be_read_fails_the_run_but_not_the_tables(
     assert "files_read" in check
     assert "b.jsonl" in check
     assert rows(settings, "select id from fct_events") == [("e1",)]
+
+
+def test_tables_are_counted_and_stages_begin_and_end_for_who_listens() -> None:
+    heard: list[str] = []
+    listener = StageListener(lambda stage, message: heard.append(f"{stage}: {message}"), {"a", "b"})
+
+    @dg.op
+    def sequen_lake() -> None:
+        listener("lake", "1/1 x.jsonl")
+
+    @dg.op
+    def sequen_marts() -> None:
+        for message in ("incremental", "a", "a", "b"):
+            listener("marts", message)
+        raise ValueError
+
+    @dg.job
+    def both() -> None:
+        sequen_lake()
+        sequen_marts()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_event_listener("1" * 32, listener.note_event)
+        both.execute_in_process(instance=instance, run_id="1" * 32, raise_on_error=False)
+
+    at_end = [line.partition(" in ")[0] for line in heard]
+    assert at_end == [
+        "lake: started",
+        "lake: 1/1 x.jsonl",
+        "lake: done",
+        "marts: started",
+        "marts: incremental",
+        "marts: 1/2 a",
+        "marts: 1/2 a",
+        "marts: 2/2 b",
+        "marts: failed",
+    ]

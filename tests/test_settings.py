@@ -197,3 +197,36 @@ def test_following_links_is_short_for_one_source(
     )
     with pytest.raises(SettingsError, match="give follow_links to each source"):
         load_settings(tmp_path, sources=[{"name": "web"}])
+
+
+def test_name_of_no_setting_gets_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path, session_timout_minutes=45, nonsense=1)  # type: ignore[call-arg]
+    assert str(caught.value).startswith(
+        "Bad settings. There is no nonsense; there are breakdowns, click_touch_days, "
+    )
+    assert str(caught.value).endswith(
+        " There is no session_timout_minutes; did you mean session_timeout_minutes?"
+    )
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path, sources=[{"name": "web", "export": "in"}])
+    assert str(caught.value).startswith(
+        "Bad settings. sources.0.export: Extra inputs are not permitted; did you mean exports?"
+    )
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path, completeness={"page_id": {"treshold": 0.5}})
+    assert str(caught.value).endswith("not permitted; did you mean threshold?")
+    monkeypatch.setenv("SEQUEN_SESSION_TIMEOUT", "45")
+    monkeypatch.setenv("SEQUEN_WORKER", "2")
+    # Of something else, and one of ours that comes near `daily_at`.
+    monkeypatch.setenv("SEQUEN_TEAM", "data")
+    monkeypatch.setenv("SEQUEN_FAIL_AT", "")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path)
+    assert str(caught.value) == (
+        "Bad settings. There is no variable SEQUEN_SESSION_TIMEOUT; did you mean "
+        "SEQUEN_SESSION_TIMEOUT_MINUTES? "
+        "There is no variable SEQUEN_WORKER; did you mean SEQUEN_WORKERS?"
+    )

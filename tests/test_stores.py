@@ -251,8 +251,8 @@ def test_store_that_cannot_be_reached_is_reported(
     fsspec.get_filesystem_class("s3").clear_instance_cache()
     daemon = Daemon(settings_in(tmp_path))
 
-    assert daemon.tick() == []
-    assert "cannot be listed: EndpointConnectionError" in daemon.message
+    with pytest.raises(ExportsError, match="cannot be listed: EndpointConnectionError"):
+        daemon.tick()
 
 
 def test_store_that_is_lost_while_it_is_read_fails_that_file_alone(

@@ -147,12 +147,13 @@ def test_every_table_that_is_compared_has_a_key(demo: SequenSettings) -> None:
 
 def test_home_without_a_warehouse_is_a_wrong_argument(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
+    settings.home.mkdir()
 
     result = invoke(settings)
 
     assert result.exit_code == 2
     assert "no warehouse" in " ".join(result.output.split())
-    assert not settings.home.exists()
+    assert list(settings.home.iterdir()) == []
 
 
 def test_stale_tables_are_not_compared(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from sequen_dagster.errors import LockTimeoutError, SettingsError
+from sequen_dagster.errors import LockTimeoutError
 from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.lake.commits import Commit, read_commits, write_commit
 from sequen_dagster.marts.builds import begin_build, finish_build
@@ -143,17 +143,6 @@ def test_engine_is_locked_down(tmp_path: Path, statement: str) -> None:
         pytest.raises(duckdb.Error),
     ):
         warehouse.execute(statement)
-
-
-def test_home_with_glob_characters_is_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "a[1]"
-    folder.mkdir()
-    settings = settings_of(folder)
-    write_events(settings, "a.jsonl", event())
-    drain(settings)
-
-    with pytest.raises(SettingsError, match=r"\* \? \["):
-        load_commits(settings)
 
 
 @pytest.mark.fault(26)

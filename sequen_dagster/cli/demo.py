@@ -32,5 +32,7 @@ def demo(*, home: Path, events: int) -> None:
         with error_console.status("simulating a shop"):
             truth = simulate(Simulation(events=events, days=6, formats=_FORMATS), home)
         console.print(f"Simulated {truth.records:,} records of a shop in {exports}.")
-    settings = read_settings((), home=home, exports=exports, breakdowns=DEMO_BREAKDOWNS)
+    settings = read_settings(
+        (), needs_home="writable", home=home, exports=exports, breakdowns=DEMO_BREAKDOWNS
+    )
     sys.exit(run_and_report(settings))

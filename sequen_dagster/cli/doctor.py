@@ -13,13 +13,14 @@ from sequen_dagster.cli.options import (
     console,
     dry_run_option,
     error_console,
+    exit_on_error,
     exports_option,
     home_option,
     read_settings,
     set_option,
 )
 from sequen_dagster.home.layout import Home
-from sequen_dagster.runtime.text import counted
+from sequen_dagster.runtime.text import counted, sized
 
 if TYPE_CHECKING:
     from sequen_dagster.operations.doctor import Diagnosis
@@ -49,7 +50,7 @@ def doctor(
     Looks only, unless asked to rebuild or to clean; both are safe to repeat.
     """
     settings = read_settings(overrides, needs_exports=False, home=home, exports=exports)
-    with error_console.status("looking around"):
+    with error_console.status("looking around"), exit_on_error():
         from sequen_dagster.operations.doctor import examine_home
 
         if rebuild:
@@ -80,11 +81,9 @@ def _remove_unreferenced(settings: "SequenSettings", *, dry_run: bool) -> None:
     unreferenced_files = find_unreferenced_files(Home(settings.home))
     if not dry_run:
         remove_unreferenced_files(unreferenced_files)
-    size = sum(unreferenced.size_bytes for unreferenced in unreferenced_files) / 1e6
+    size = sized(sum(unreferenced.size_bytes for unreferenced in unreferenced_files))
     would = "would be removed" if dry_run else "removed"
-    console.print(
-        f"{counted(len(unreferenced_files), 'unreferenced file')} {would}, {size:,.1f} MB."
-    )
+    console.print(f"{counted(len(unreferenced_files), 'unreferenced file')} {would}, {size}.")
 
 
 def _render_diagnoses(findings: "list[Diagnosis]") -> Table:

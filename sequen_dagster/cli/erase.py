@@ -57,13 +57,15 @@ def erase(
     files stay as they are: the end of the output names those that hold the records. Run it again
     if it broke off; it does no harm.
     """
-    settings = read_settings(overrides, needs_exports=not dry_run, home=home, exports=exports)
     people: list[tuple[ErasableField, str]] = [
         *(("uid", _read_id(one, "uid")) for one in uids),
         *(("cid", _read_id(one, "cid")) for one in cids),
     ]
     if not people or not all(value.strip() for _, value in people):
         exit_with_error("Say whom to erase: --uid ID, --cid ID, or both.", EXIT_USAGE)
+    settings = read_settings(
+        overrides, needs_exports=not dry_run, needs_home="existing", home=home, exports=exports
+    )
     with error_console.status("erasing from the lake"), exit_on_error():
         from sequen_dagster.operations.erase import erase_people
 

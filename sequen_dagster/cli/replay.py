@@ -67,7 +67,7 @@ def replay(
     Of several conditions on batches, all have to hold. Files that are gone from their location, or
     have changed, are named and left.
     """
-    settings = read_settings(overrides, home=home, exports=exports)
+    settings = read_settings(overrides, needs_home="existing", home=home, exports=exports)
     with error_console.status("looking for batches to validate again"), exit_on_error():
         from sequen_dagster.lake.replay import Choice
         from sequen_dagster.operations.replay import preview_replay

@@ -47,7 +47,7 @@ def report(
 
         click.echo(json.dumps(report_schema(), indent=2))
         return
-    settings = read_settings(overrides, needs_exports=False, home=home)
+    settings = read_settings(overrides, needs_exports=False, needs_home="existing", home=home)
     with error_console.status("making the report"), exit_on_error():
         from sequen_dagster.reports.files import make_report
         from sequen_dagster.reports.options import report_options

@@ -45,7 +45,7 @@ def run(
     full_refresh: bool,
 ) -> None:
     """Take in what is new, build all tables, publish and report."""
-    settings = read_settings(overrides, home=home, exports=exports)
+    settings = read_settings(overrides, needs_home="writable", home=home, exports=exports)
     sys.exit(run_and_report(settings, strict=strict, full_refresh=full_refresh))
 
 

@@ -13,14 +13,12 @@ from rich.text import Text
 
 from sequen_dagster.cli.options import (
     EXIT_FAILED,
-    EXIT_USAGE,
     console,
-    exit_with_error,
+    exit_on_error,
     read_settings,
     set_option,
     strict_option,
 )
-from sequen_dagster.errors import ExportsError
 from sequen_dagster.runtime.text import counted, printable, quoted
 
 if TYPE_CHECKING:
@@ -51,10 +49,8 @@ def validate(*, path: Path, form: str, overrides: tuple[str, ...], strict: bool)
     from sequen_dagster.operations.validate import validate_sources
 
     settings = read_settings(overrides, exports=path.resolve())
-    try:
+    with exit_on_error():
         outcome = validate_sources(settings)
-    except ExportsError as error:
-        exit_with_error(str(error), EXIT_USAGE)
     match form:
         case "json":
             click.echo(json.dumps(outcome.as_json(), indent=2))
@@ -65,7 +61,8 @@ def validate(*, path: Path, form: str, overrides: tuple[str, ...], strict: bool)
             console.print(render_summary(outcome))
             for text in render_problems(outcome):
                 console.print(text, soft_wrap=True)
-    is_bad = bool(outcome.unread or outcome.failed) or (
+    is_closed = any(listing.closed for listing in outcome.listings)
+    is_bad = bool(outcome.unread or outcome.failed or is_closed) or (
         strict and bool(outcome.record_counts.quarantined)
     )
     sys.exit(EXIT_FAILED if is_bad else 0)

@@ -32,7 +32,7 @@ def verify(*, home: Path | None, overrides: tuple[str, ...]) -> None:
     warehouse holds, and compares them row for row. Nothing is changed. Give the settings that the
     tables were built by.
     """
-    settings = read_settings(overrides, needs_exports=False, home=home)
+    settings = read_settings(overrides, needs_exports=False, needs_home="existing", home=home)
     with show_progress("starting") as on_progress, exit_on_error():
         from sequen_dagster.marts.verify import verify as rebuild_and_compare
         from sequen_dagster.runtime.progress import listening

@@ -74,6 +74,8 @@ def build_exports_assets(settings: SequenSettings) -> list[dg.AssetSpec]:
     Make your own asset that writes export files its upstream by depending on `raw_events`'s key.
     """
     locations = ", ".join(f"{source.name}: {source.exports}" for source in settings.sources)
+    # A path need not be UTF-8, as what Dagster stores has to be.
+    locations = locations.encode("utf-8", "backslashreplace").decode()
     return [
         dg.AssetSpec(
             RAW_EVENTS,

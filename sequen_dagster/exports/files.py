@@ -86,6 +86,11 @@ class Listing:
         return " ".join(filter(None, (found, passed_over_text(self.passed_over))))
 
     @property
+    def closed(self) -> PassedOver | None:
+        """The files and folders that this process may not read, if there are any."""
+        return next((one for one in self.passed_over if one.reason == "unreadable"), None)
+
+    @property
     def is_reportable(self) -> bool:
         """Whether a user should know of it: no file was found, or some were passed over."""
         return not self.files or bool(self.passed_over)
@@ -127,18 +132,13 @@ def list_location(source: Source) -> Listing:
     choice = FileChoice(source, marker)
     if not isinstance(root, Path):
         found = _list_store(source, root, choice)
-    elif root.is_file():
-        real = root.resolve()
-        return Listing(source, [_export_file(source, root.name, str(real), real.stat())], [])
-    elif root.is_dir():
+    else:
+        check_location(source)
+        if root.is_file():
+            real = root.resolve()
+            return Listing(source, [_export_file(source, root.name, str(real), real.stat())], [])
         walk = FolderWalk(source, root, choice)
         found = (_export_file(source, *one) for one in walk.files())
-    else:
-        message = (
-            f"Location {str(root)!r} of source {source.name!r} is not a folder. "
-            "Create it, or point `exports` at the folder that holds the export files."
-        )
-        raise ExportsError(message)
     files: list[ExportFile] = []
     markers: list[ExportFile] = []
     for file in found:
@@ -150,6 +150,46 @@ def list_location(source: Source) -> Listing:
         sorted(markers, key=_path_of),
         choice.passed_over.in_order(),
     )
+
+
+def check_location(source: Source) -> None:
+    """See whether the location of a source can be listed; that of a store is not asked.
+
+    Raises:
+        ExportsError: it does not exist, is not a folder, or this process may not read it.
+    """
+    root = source.exports
+    if not isinstance(root, Path):
+        return
+    try:
+        mode = root.stat().st_mode
+        if stat.S_ISDIR(mode):
+            os.scandir(root).close()
+            # Names may be readable, and what they name out of reach.
+            os.stat(f"{root}/.")  # noqa: PTH116  # a Path drops the dot
+    except (FileNotFoundError, NotADirectoryError):
+        mode = 0
+    except OSError as error:
+        message = (
+            f"Location {str(root)!r} of source {source.name!r} cannot be listed: "
+            f"{error.strerror}. Give this user the right to read it, and to enter it and the "
+            "folders above."
+        )
+        raise ExportsError(message) from None
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        message = (
+            f"Location {str(root)!r} of source {source.name!r} is not a folder. "
+            "Create it, or point `exports` at the folder that holds the export files."
+        )
+        raise ExportsError(message)
+
+
+def may_read(file: ExportFile) -> bool:
+    """Whether the permission bits let this process read a file; of a store that is not known."""
+    if _is_in_store(file):
+        return True
+    is_effective = os.access in os.supports_effective_ids
+    return os.access(file.location, os.R_OK, effective_ids=is_effective)
 
 
 def open_file(file: ExportFile) -> BinaryIO:

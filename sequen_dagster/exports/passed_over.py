@@ -70,7 +70,7 @@ class PassedOver:
             case "folder_key":
                 return f"{number} whose key ends in a slash ({first})"
             case "unreadable":
-                return f"{number} that may not be read ({first})"
+                return f"{number} that may not be read ({first}; give this user the right to)"
 
 
 @dataclass

@@ -7,6 +7,7 @@ exports: none is counted as failed for it.
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ _REASONS: Final = tuple(
     os.strerror(number)
     for number in (errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EDQUOT, errno.EIO)
 )
+_NO_RIGHT: Final = tuple(os.strerror(number) for number in (errno.EACCES, errno.EPERM))
 
 # The files that `replace_file` has not finished, as a pattern.
 UNFINISHED: Final = ".*.tmp"
@@ -51,8 +53,14 @@ def writing(what: str, folder: Path, *, about_bytes: int = 0) -> Iterator[None]:
 
 
 def storage_error(what: str, folder: Path, reason: str, *, about_bytes: int = 0) -> StorageError:
-    """The error that says what could not be written, why, and how much room there is."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    """The error that says what could not be written, why, and what to do."""
+    # Not `Path.exists`, which raises where a folder above is closed.
+    existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
+    if reason in _NO_RIGHT:
+        return StorageError(
+            f"Cannot write {what}: {reason}. Nothing half done was committed. Give this user the "
+            f"right to write {str(existing)!r} and what lies in it, or choose another `home`."
+        )
     room = f"{shutil.disk_usage(existing).free:,} bytes are free"
     if about_bytes:
         room = f"{room}, about {about_bytes:,} are needed"
@@ -64,7 +72,23 @@ def storage_error(what: str, folder: Path, reason: str, *, about_bytes: int = 0)
 
 def storage_reason(text: str) -> str:
     """The reason in an engine's message, if it is one of a disk; else nothing."""
-    return next((reason for reason in _REASONS if reason in text), "")
+    return next((reason for reason in (*_REASONS, *_NO_RIGHT) if reason in text), "")
+
+
+def make_home_folder(folder: Path) -> None:
+    """Make the folder of a home, for its owner only, and see that it can be written.
+
+    Raises:
+        StorageError: it cannot.
+    """
+    with writing(f"the home {str(folder)!r}", folder):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            message = f"The home {str(folder)!r} is not a folder. Choose another `home`."
+            raise StorageError(message) from None
+        with tempfile.TemporaryFile(dir=folder):
+            pass
 
 
 @contextmanager

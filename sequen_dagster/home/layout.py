@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from sequen_dagster.home.durable import make_home_folder
+
 # What a row of the lake is: accepted, or quarantined.
 RowKind = Literal["events", "quarantine"]
 
@@ -162,6 +164,11 @@ class DbtFolder:
         return self.root / "profiles.yml"
 
     @property
+    def traces(self) -> Path:
+        """What ended commands unexpectedly, a file each."""
+        return self.root / "log"
+
+    @property
     def run_log(self) -> Path:
         """The console output of the last run of the command line."""
         return self.root / "run.log"
@@ -222,6 +229,10 @@ class Home:
         return self.root / "actual.duckdb"
 
     def make(self) -> "Home":
-        """Create the directory, for its owner only, and return the home."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Create the directory, for its owner only, and return the home.
+
+        Raises:
+            StorageError: it cannot be made, or not written.
+        """
+        make_home_folder(self.root)
         return self

@@ -1,8 +1,8 @@
 """Lake: the checks of `validated_events`: what is wrong with the files as they are now.
 
 In: the state of a home, as the ledger knows it. Out: a result for each check, whose description
-says what is wrong, where, and what to do next. A result depends on the state alone, so it stays
-until that has changed; only what failed in the run at hand is more severe than before.
+says, in Markdown, what is wrong, where, and what to do next. A result depends on the state alone,
+so it stays until that has changed; only what failed in the run at hand is more severe than before.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ from sequen_dagster.lake.current_files import (
 from sequen_dagster.lake.drain import FileFailure
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.names import NAMES
-from sequen_dagster.runtime.text import SHOWN, bulleted, counted, quoted
+from sequen_dagster.runtime.text import SHOWN, as_code, bulleted, counted, quoted
 from sequen_dagster.settings import SequenSettings
 
 FILES_READ: Final = "files_read"
@@ -157,10 +157,10 @@ def check_files_read(
     in_run = {(one.source, one.path) for one in failures}
     before = [one for one in failed if (one.source, one.path) not in in_run]
     not_at_all = [
-        *(f"{quoted(one.path)}: {one.reason}" for one in failures),
-        *map(str, before),
+        *((one.path, one.reason) for one in failures),
+        *((one.path, one.why) for one in before),
     ]
-    as_a_whole = list(map(str, unread))
+    as_a_whole = [(one.path, one.why) for one in unread]
     if not not_at_all and not as_a_whole:
         description = (
             f"The current versions of {counted(files, 'file')} are read as a whole, and none "
@@ -181,31 +181,37 @@ def check_files_read(
             "failed_files": len(not_at_all),
             "unread_files": len(as_a_whole),
             "files": files,
-            "reasons": [*not_at_all[:SHOWN], *as_a_whole[:SHOWN]],
+            "reasons": [
+                f"{quoted(path)}: {why}" for path, why in (*not_at_all[:SHOWN], *as_a_whole[:SHOWN])
+            ],
         },
     )
 
 
-def _describe_not_at_all(reasons: list[str]) -> Iterator[str]:
+def _describe_not_at_all(reasons: list[tuple[str, str]]) -> Iterator[str]:
     if reasons:
         yield (
             f"{counted(len(reasons), 'file')} could not be read at all, and nothing of "
-            f"{'it' if len(reasons) == 1 else 'them'} is in the tables:\n{bulleted(reasons)}\n"
+            f"{'it' if len(reasons) == 1 else 'them'} is in the tables:\n{_list_files(reasons)}\n\n"
             "Remove what each reason names. The next runs try again by themselves; of a "
             "dead-lettered file they do so after `sequen-dagster replay --dead-lettered`, or when "
             "it changes."
         )
 
 
-def _describe_not_as_a_whole(reasons: list[str]) -> Iterator[str]:
+def _describe_not_as_a_whole(reasons: list[tuple[str, str]]) -> Iterator[str]:
     if reasons:
         it, has = ("it", "has") if len(reasons) == 1 else ("them", "have")
         yield (
             f"{counted(len(reasons), 'file')} could not be read as a whole, and none of the "
-            f"records in {it} is in the tables:\n{bulleted(reasons)}\n"
+            f"records in {it} is in the tables:\n{_list_files(reasons)}\n\n"
             f"Send {it} again under the same path, in a form that is read. The check stays like "
             f"this until {it if it == 'it' else 'they'} {has} a new version."
         )
+
+
+def _list_files(reasons: list[tuple[str, str]]) -> str:
+    return bulleted([f"{as_code(path)}: {why}" for path, why in reasons])
 
 
 def check_counts(current: CurrentFiles) -> dg.AssetCheckResult:
@@ -213,13 +219,13 @@ def check_counts(current: CurrentFiles) -> dg.AssetCheckResult:
     counts = current.record_counts
     if current.unreconciled_files:
         lines = [
-            f"{quoted(path)}: {own.records_read:,} read, {own.accepted:,} accepted, "
+            f"{as_code(path)}: {own.records_read:,} read, {own.accepted:,} accepted, "
             f"{own.quarantined:,} quarantined, {own.skipped:,} skipped"
             for path, own in current.unreconciled
         ]
         description = (
             f"The record counts of {counted(current.unreconciled_files, 'file')} do not "
-            f"reconcile:\n{bulleted(lines, total=current.unreconciled_files)}\n"
+            f"reconcile:\n{bulleted(lines, total=current.unreconciled_files)}\n\n"
             "A commit with such counts is never written, so the ledger is wrong: run "
             "`sequen-dagster doctor --rebuild`, which makes it again from the commits. If the "
             "check fails after that, please report it."
@@ -268,7 +274,7 @@ def check_accepted_share(current: CurrentFiles, expected: Expectations) -> dg.As
             "quarantined": current.record_counts.quarantined,
             "quarantined_by_rule": dg.MetadataValue.json(dict(current.quarantined_by_rule)),
             "most_quarantined": dg.MetadataValue.json(
-                [_describe_file(one) for one in current.most_quarantined]
+                [f"{quoted(one.path)}: {one.quarantined:,}" for one in current.most_quarantined]
             ),
         },
     )
@@ -299,7 +305,7 @@ def _describe_share(
     return (
         f"{share}.{below}\n"
         f"Quarantined, by rule (a record may break several): {', '.join(rules[:_SHOWN_RULES])}"
-        f"{more}.\nMost of them are in:\n{bulleted(list(map(_describe_file, with_any)))}\n"
+        f"{more}.\nMost of them are in:\n{bulleted(list(map(_describe_file, with_any)))}\n\n"
         "Fix what sends them: What to fix first in the report says what each rule costs "
         f"({expected.report}#fixes), and the table `quarantined_events` of the warehouse has every "
         "record with its line. Send the files again under the same paths; after a change of the "
@@ -308,7 +314,7 @@ def _describe_share(
 
 
 def _describe_file(one: QuarantinedFile) -> str:
-    return f"{quoted(one.path)}: {one.quarantined:,} of {counted(one.records_read, 'record')}"
+    return f"{as_code(one.path)}: {one.quarantined:,} of {counted(one.records_read, 'record')}"
 
 
 def check_freshness(
@@ -330,7 +336,7 @@ def check_freshness(
         description = f"No file was taken in yet. From the first on, one has to arrive in {limit}."
     else:
         arrived = (
-            f"The newest file, {quoted(latest.path)} of source {latest.source}, arrived "
+            f"The newest file, {as_code(latest.path)} of source {latest.source}, arrived "
             f"{hours:,} hours ago"
         )
         description = (
@@ -361,7 +367,7 @@ def _describe_sources(newest: Sequence[NewestFile]) -> str:
     if len(newest) < 2:
         return ""
     lines = [
-        f"{one.source}: {quoted(one.path)}, {one.received_at:%Y-%m-%d %H:%M} UTC" for one in newest
+        f"{one.source}: {as_code(one.path)}, {one.received_at:%Y-%m-%d %H:%M} UTC" for one in newest
     ]
     return f"\nThe newest of each source:\n{bulleted(lines)}"
 

@@ -128,9 +128,13 @@ class UnreadFile:
     rule: str
     message: str
 
+    @property
+    def why(self) -> str:
+        """The rule code, and the message where there is one."""
+        return f"{self.rule}: {self.message}" if self.message else self.rule
+
     def __str__(self) -> str:
-        why = f"{self.rule}: {self.message}" if self.message else self.rule
-        return f"{quoted(self.path)}: {why}"
+        return f"{quoted(self.path)}: {self.why}"
 
 
 @dataclass(frozen=True)
@@ -151,9 +155,13 @@ class FailedFile:
     state: Literal["failed", "dead_lettered"]
     error: str
 
+    @property
+    def why(self) -> str:
+        """The error, and whether the file is tried again."""
+        return self.error + (" It is dead-lettered." if self.state == "dead_lettered" else "")
+
     def __str__(self) -> str:
-        given_up = " It is dead-lettered." if self.state == "dead_lettered" else ""
-        return f"{quoted(self.path)}: {self.error}{given_up}"
+        return f"{quoted(self.path)}: {self.why}"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ In: the locations of a home's sources. Out: commits, and the files that failed w
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Self
@@ -23,6 +23,8 @@ from sequen_dagster.lake.requests import GroupLimits, split_into_groups
 from sequen_dagster.lake.rewrites import remove_uncommitted
 from sequen_dagster.lake.workers import Job, Validator, Workers
 from sequen_dagster.runtime.fail_points import fail_point
+from sequen_dagster.runtime.progress import count_records
+from sequen_dagster.runtime.text import counted
 from sequen_dagster.settings import SequenSettings, Source
 
 OnFile = Callable[[int, int, str], None]
@@ -192,7 +194,7 @@ def drain_locations(
     pending = find_pending_files(intake, ledger, order=order, listings=listings)
     jobs = [Job(file, now) for file in pending]
     commits: list[Commit] = []
-    failures: list[FileFailure] = []
+    failures = list(_find_closed(listings))
     left: list[FileFailure] = []
     done = 0
     # A run that died over one of these files may die over it again: then only a child does.
@@ -204,6 +206,7 @@ def drain_locations(
                 done += 1
                 if isinstance(outcome, Batch):
                     batches.append(outcome)
+                    count_records(outcome.record_counts.records_read)
                 elif isinstance(outcome, VanishedFileError):
                     ledger.record_left(job.file)
                     left.append(FileFailure(job.file.source, job.file.path, str(outcome)))
@@ -264,10 +267,25 @@ def commit_batches(
 
 def reason_of(error: Exception) -> str:
     """Why a file could not be read, without paths of this machine."""
+    if isinstance(error, PermissionError):
+        return f"{type(error).__name__}: {error.strerror}. Give this user the right to read it."
     if isinstance(error, OSError):
         # The text of an OSError repeats the whole path of this machine.
         return f"{type(error).__name__}: {error.strerror or 'cannot be read'}"
     return f"{type(error).__name__}: {error}"
+
+
+def _find_closed(listings: Sequence[Listing]) -> Iterator[FileFailure]:
+    """What lies at a location and may not be looked at: one failure a source."""
+    for listing in listings:
+        closed = listing.closed
+        if closed is not None:
+            number = counted(closed.files, "file or folder")
+            reason = (
+                f"{number} may not be read, this one first. Give this user the right to; the next "
+                "run looks again."
+            )
+            yield FileFailure(listing.source.name, closed.first, reason)
 
 
 def _discard_batches(ledger: Ledger, lake: Lake, batches: Sequence[Batch]) -> None:

@@ -1,5 +1,7 @@
 """Lake: the file that the ledger lives in: its tables, and how it is opened and rebuilt."""
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -7,9 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from sequen_dagster.errors import HomeError
+from sequen_dagster.home.durable import storage_error
 
 # Raised whenever the tables below change; an older ledger is set aside and rebuilt.
 LEDGER_VERSION: Final = 5
+_REFUSED: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY)
 _SCHEMA: Final = """
 create table if not exists commits (
     commit_id text primary key,
@@ -60,6 +64,7 @@ def connect_ledger(path: Path) -> Iterator[sqlite3.Connection]:
 
     Raises:
         HomeError: the file is damaged.
+        StorageError: it cannot be opened, or not written.
     """
     try:
         with closing(sqlite3.connect(path, timeout=60)) as connection:
@@ -68,6 +73,10 @@ def connect_ledger(path: Path) -> Iterator[sqlite3.Connection]:
             with connection:
                 yield connection
     except sqlite3.DatabaseError as error:
+        # The first byte is the kind; the rest say more, such as "the folder is read-only".
+        if error.sqlite_errorcode & 0xFF in _REFUSED:
+            reason = os.strerror(errno.EACCES)
+            raise storage_error(f"{path.name!r} of the home", path, reason) from None
         if isinstance(error, sqlite3.OperationalError | sqlite3.IntegrityError):
             raise
         message = (

@@ -113,7 +113,7 @@ def describe_verification(verification: Verification) -> str:
             "home from a backup, or read the export files again with `sequen-dagster doctor "
             "--rebuild` and `sequen-dagster run`."
         )
-    return "\n".join(parts)
+    return "\n\n".join(parts)
 
 
 def _metadata(verification: Verification) -> dict[str, dg.MetadataValue | int]:

@@ -13,10 +13,12 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import yaml
 
 from sequen_dagster.errors import BuildError, SettingsError
+from sequen_dagster.home.durable import writing
 from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.warehouse import engine_options
 from sequen_dagster.runtime.parent_watchdog import parent_in_environment
@@ -27,6 +29,7 @@ _SOURCES: Final = ("*.sql", "*.yml", "*.csv", "*.md")
 _PLUGINS: Final = (
     "sequen_dagster.compat.dbt_duckdb_parent",
     "sequen_dagster.compat.dbt_duckdb_errors",
+    "sequen_dagster.compat.dbt_duckdb_path",
 )
 
 
@@ -43,6 +46,7 @@ def write_profile(settings: SequenSettings) -> Path:
 
     Raises:
         SettingsError: the home lies within the dbt project.
+        StorageError: the home cannot be written.
     """
     if settings.home.is_relative_to(project_dir()):
         message = (
@@ -51,10 +55,9 @@ def write_profile(settings: SequenSettings) -> Path:
         )
         raise SettingsError(message)
     home = Home(settings.home).make()
-    home.dbt.root.mkdir(exist_ok=True)
     output = {
         "type": "duckdb",
-        "path": str(home.warehouse),
+        "path": _escape_path(str(home.warehouse)),
         "schema": "main",
         "threads": max(2, min(settings.workers, 8)),
         # As config_options, not settings: dbt-duckdb sets the latter again for every cursor, which
@@ -63,7 +66,9 @@ def write_profile(settings: SequenSettings) -> Path:
         "plugins": [{"module": module} for module in _PLUGINS],
     }
     profile = {"sequen": {"target": "duckdb", "outputs": {"duckdb": output}}}
-    home.dbt.profile.write_text(yaml.safe_dump(profile), encoding="utf-8")
+    with writing("dbt's profile", home.dbt.root):
+        home.dbt.root.mkdir(exist_ok=True)
+        home.dbt.profile.write_text(yaml.safe_dump(profile), encoding="utf-8")
     return home.dbt.root
 
 
@@ -132,6 +137,17 @@ def dbt_environment(home: Home) -> dict[str, str]:
         "DBT_LOG_PATH": str(folder.target),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
+
+
+def _escape_path(path: str) -> str:
+    """A path without what dbt would take for a template, or dbt-duckdb for an address.
+
+    The plugin `dbt_duckdb_path` turns it back before the file is opened.
+    """
+    # The percent sign first: it begins the others.
+    for character in "%#{":
+        path = path.replace(character, quote(character))
+    return path
 
 
 def _hash_of(settings: MartsSettings, patterns: tuple[str, ...]) -> str:

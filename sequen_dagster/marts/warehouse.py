@@ -13,7 +13,6 @@ import duckdb
 import polars as pl
 
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
-from sequen_dagster.errors import SettingsError
 from sequen_dagster.home.layout import Home, Lake
 from sequen_dagster.lake.commits import Batch, Commit, read_commits
 from sequen_dagster.marts.opening import opened
@@ -174,13 +173,9 @@ def load_commits(
 
     Returns:
         What came in.
-
-    Raises:
-        SettingsError: the lake's path holds characters that the engine would expand.
     """
     loaded = Loaded()
     lake = lake or Home(settings.home).lake
-    _check_expandable(lake)
     with connect(settings, folders=[lake.root]) as warehouse:
         create_raw_tables(warehouse)
         load_overrides(settings, warehouse)
@@ -379,8 +374,8 @@ def _load_rows(
     _insert_row(warehouse, "batches", values)
     for count in batch.rule_counts:
         _insert_row(warehouse, "violations", {"batch_id": batch.batch_id, **vars(count)})
-    _copy_rows(warehouse, lake, batch.quarantine, "quarantined_events", QUARANTINED_SCHEMA)
-    _copy_rows(warehouse, lake, batch.events, "events", ACCEPTED_SCHEMA)
+    _copy_rows(warehouse, lake, batch, "quarantined_events", QUARANTINED_SCHEMA)
+    _copy_rows(warehouse, lake, batch, "events", ACCEPTED_SCHEMA)
     if held is not None:
         _note_affected(warehouse, batch.batch_id)
     return record_counts.accepted
@@ -399,27 +394,21 @@ def _insert_row(warehouse: duckdb.DuckDBPyConnection, table: str, values: dict[s
 def _copy_rows(
     warehouse: duckdb.DuckDBPyConnection,
     lake: Lake,
-    files: tuple[str, ...],
+    batch: Batch,
     table: str,
     schema: pl.Schema,
 ) -> None:
+    is_events = table == "events"
+    files = batch.events if is_events else batch.quarantine
     if not files:
         return
     names = ", ".join(schema)
-    computed = {"id_hash": ID_HASH} if table == "events" else {}
+    computed = {"id_hash": ID_HASH} if is_events else {}
     columns = ", ".join((names, "batch_id", *computed))
-    values = ", ".join((names, "batch_id", *computed.values()))
-    # The names under the lake are ours (hex digits); batch_id comes from the folder's name.
+    values = ", ".join((names, "?", *computed.values()))
+    # Without partitions: the engine would read a folder `sid=1` above the home as a column.
     warehouse.execute(
         f"insert into raw.{table} ({columns}) select {values}"  # noqa: S608  # our own names
-        " from read_parquet(?, hive_partitioning = true, hive_types = {'batch_id': 'varchar'})",
-        [[str(lake.rows(name)) for name in files]],
+        " from read_parquet(?, hive_partitioning = false)",
+        [batch.batch_id, [str(lake.rows(name)) for name in files]],
     )
-
-
-def _check_expandable(lake: Lake) -> None:
-    if any(character in str(lake.root) for character in "*?[]{}"):
-        # DuckDB expands these even in a bound parameter, and would read other files.
-        home = str(lake.root.parent)
-        message = f"home {home!r} holds one of * ? [ ] {{ }}. Choose another path."
-        raise SettingsError(message)

@@ -16,8 +16,8 @@ from typing import Final, Literal
 import duckdb
 from packaging.requirements import Requirement
 
-from sequen_dagster.errors import ExportsError, HomeError, LockTimeoutError
-from sequen_dagster.exports.files import list_location
+from sequen_dagster.errors import ExportsError, HomeError, LockTimeoutError, StorageError
+from sequen_dagster.exports.files import list_location, may_read
 from sequen_dagster.exports.passed_over import passed_over_text
 from sequen_dagster.home.layout import Home, Lake
 from sequen_dagster.home.locks import LOCKS, WRITER, hold_lock, writer_lock
@@ -31,7 +31,7 @@ from sequen_dagster.lake.tidying import find_missing_rows, find_unreferenced_fil
 from sequen_dagster.marts.builds import why_stale
 from sequen_dagster.marts.project import project_dir, tables_fingerprint
 from sequen_dagster.marts.warehouse import connect
-from sequen_dagster.runtime.text import bulleted, counted, quoted
+from sequen_dagster.runtime.text import bulleted, counted, quoted, sized
 from sequen_dagster.settings import SequenSettings
 
 Level = Literal["ok", "warning", "error"]
@@ -70,16 +70,40 @@ def examine_home(settings: SequenSettings) -> list[Diagnosis]:
         Diagnoses in the order of the stages.
     """
     home = Home(settings.home)
-    found = [*_examine_versions(), *_examine_root(home), *_examine_exports(settings)]
-    if not home.root.is_dir():
+    found = [*_examine_versions()]
+    at_home = list(_noting_errors("home", _examine_root(home)))
+    found += [*at_home, *_noting_errors("exports", _examine_exports(settings))]
+    # What cannot be written is not looked into: locks and the ledger are opened for writing.
+    if not os.path.isdir(home.root) or not _can_write(home.root):  # noqa: PTH112  # a Path may raise
         return found
     return [
         *found,
-        *_examine_lake(settings, home),
-        *_examine_ledger(home),
-        *_examine_marts(settings, home),
+        *_noting_errors("lake", _examine_lake(settings, home)),
+        *_noting_errors("ledger", _examine_ledger(home)),
+        *_noting_errors("marts", _examine_marts(settings, home)),
         *_examine_instance(),
     ]
+
+
+def _noting_errors(area: str, diagnoses: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
+    """Diagnoses up to a place that cannot be read or written, and that one as the last."""
+    try:
+        yield from diagnoses
+    except StorageError as error:
+        yield Diagnosis(area, "error", str(error))
+    except OSError as error:
+        place = repr(os.fsdecode(error.filename)) if error.filename else "a file"
+        reason = os.strerror(error.errno) if error.errno else type(error).__name__
+        message = f"{place} cannot be read or written: {reason}. Give this user the right to."
+        yield Diagnosis(area, "error", message)
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def rebuild_ledger(home: Home) -> tuple[Path | None, int]:
@@ -117,17 +141,26 @@ def _examine_versions() -> Iterator[Diagnosis]:
 
 def _examine_root(home: Home) -> Iterator[Diagnosis]:
     root = home.root
-    if not root.is_dir():
+    # Raises where a folder above is closed.
+    if not root.exists():
         yield Diagnosis("home", "ok", f"{str(root)!r} is not there yet; the first run makes it.")
         return
     if root.is_relative_to(project_dir()):
         message = f"{str(root)!r} lies within the dbt project, which an upgrade replaces. Move it."
         yield Diagnosis("home", "error", message)
-    try:
-        with tempfile.TemporaryFile(dir=root):
-            pass
-    except OSError as error:
-        message = f"{str(root)!r} cannot be written: {error.strerror}. Give this user the right to."
+    # Raises where it is not a folder, or may not be written.
+    home.make()
+    is_effective = os.access in os.supports_effective_ids
+    refused = [
+        path.name
+        for path in sorted(root.iterdir())
+        if not os.access(path, os.W_OK, effective_ids=is_effective)
+    ]
+    if refused:
+        message = (
+            f"{str(root)!r} holds what may not be written ({_few(refused)}), of another user most "
+            "likely. Give this user the right to."
+        )
         yield Diagnosis("home", "error", message)
     if root.stat().st_mode & 0o077:
         message = f"{str(root)!r} is open to other users of this machine. Run `chmod go= {root}`."
@@ -136,9 +169,7 @@ def _examine_root(home: Home) -> Iterator[Diagnosis]:
     held = home.warehouse.stat().st_size if home.warehouse.exists() else 0
     # A build, a snapshot and a verify each need about as much again.
     level: Level = "ok" if free > max(2 * held, 1 << 30) else "warning"
-    yield Diagnosis(
-        "home", level, f"{free / 1e9:,.1f} GB free; the warehouse has {held / 1e9:,.1f}"
-    )
+    yield Diagnosis("home", level, f"{sized(free)} free; the warehouse has {sized(held)}")
     yield from _examine_locks(home)
 
 
@@ -163,14 +194,20 @@ def _examine_exports(settings: SequenSettings) -> Iterator[Diagnosis]:
             yield Diagnosis("exports", "error", str(error))
             continue
         size = sum(file.size_bytes for file in listing.files)
-        message = f"{source.name}: {counted(len(listing.files), 'file')}, {size / 1e9:,.2f} GB"
+        message = f"{source.name}: {counted(len(listing.files), 'file')}, {sized(size)}"
+        closed = [file.path for file in listing.files if not may_read(file)]
+        if closed:
+            count = counted(len(closed), "file")
+            hint = f"{source.name}: {count} may not be read ({_few(closed)}). Give this user the "
+            yield Diagnosis("exports", "error", f"{hint}right to.")
+        not_seen: Level = "error" if listing.closed else "warning"
         if not listing.files:
             # An empty location waits for its first file; one where all is passed over is misread.
-            yield Diagnosis("exports", "warning" if listing.passed_over else "ok", str(listing))
+            level: Level = not_seen if listing.passed_over else "ok"
+            yield Diagnosis("exports", level, str(listing))
             continue
-        is_closed = any(one.reason == "unreadable" for one in listing.passed_over)
         found = ". ".join(filter(None, (message, passed_over_text(listing.passed_over))))
-        yield Diagnosis("exports", "warning" if is_closed else "ok", found)
+        yield Diagnosis("exports", "error" if listing.closed else "ok", found)
 
 
 def _examine_lake(settings: SequenSettings, home: Home) -> Iterator[Diagnosis]:
@@ -189,7 +226,7 @@ def _examine_lake(settings: SequenSettings, home: Home) -> Iterator[Diagnosis]:
         size = sum(unreferenced.size_bytes for unreferenced in unreferenced_files)
         message = (
             f"{counted(len(unreferenced_files), 'unreferenced file')} left by killed runs, "
-            f"{size / 1e6:,.1f} MB. "
+            f"{sized(size)}. "
             "`sequen-dagster doctor --clean` removes them."
         )
         yield Diagnosis("lake", "warning", message)

@@ -1,7 +1,8 @@
 """One run of the whole pipeline in this process, through the same definitions Dagster serves."""
 
 import os
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Set
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,7 @@ from sequen_dagster.lake.config import LakeConfig
 from sequen_dagster.lake.replay import Choice
 from sequen_dagster.names import NAMES
 from sequen_dagster.reports.files import read_report
-from sequen_dagster.runtime.progress import listening
+from sequen_dagster.runtime.progress import OnProgress, listening
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import root_cause
 
@@ -86,14 +87,16 @@ def run_pipeline(
         full_refresh: whether to build all tables from nothing.
         replay: batches to validate again first.
         retry_dead_lettered: whether to try files again that were given up.
-        on_progress: called with (stage, message) as work gets done.
+        on_progress: called with (stage, message) as stages begin and end, and work gets done.
 
     Returns:
         The outcome; a failed stage is an outcome, not an exception.
     """
+    Home(settings.home).make()
     # The person at the terminal sees a failure at once, and tries again.
     at_once = settings.model_copy(update={"step_retries": 0})
-    job = build_definitions(at_once).resolve_job_def(NAMES.run_job)
+    definitions = build_definitions(at_once)
+    job = definitions.resolve_job_def(NAMES.run_job)
     again = LakeConfig.asking(replay or Choice(), retry_dead_lettered=retry_dead_lettered)
     run_config = {
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
@@ -103,15 +106,18 @@ def run_pipeline(
         },
     }
     log = Home(settings.home).dbt.run_log
+    listener = StageListener(on_progress or _ignore_progress, _table_names(definitions))
+    run_id = str(uuid.uuid4())
     # dagster_dbt prints every line of dbt; on a terminal that would bury the summary.
     with (
         _open_instance() as instance,
-        listening(on_progress or _ignore_progress),
+        listening(listener),
         log.open("w", encoding="utf-8") as lines,
         redirect_stdout(lines),
     ):
+        instance.add_event_listener(run_id, listener.note_event)
         result = job.execute_in_process(
-            instance=instance, run_config=run_config, raise_on_error=False
+            instance=instance, run_config=run_config, raise_on_error=False, run_id=run_id
         )
     metadata = _read_metadata(result)
     steps = [event for event in result.all_events if event.is_step_success]
@@ -140,6 +146,51 @@ def run_pipeline(
         exports_found=tuple(metadata.get(EXPORTS_FOUND, ())),
         build=str(metadata.get(NAMES.build_metadata, "")),
         is_lock_timeout=any(name == LockTimeoutError.__name__ for _, name, _ in errors),
+    )
+
+
+class StageListener:
+    """Adds to what the stages emit when they begin and end, and how many tables there are.
+
+    Args:
+        on_progress: called with (stage, message).
+        tables: names of the tables that the marts emit as they are built.
+    """
+
+    def __init__(self, on_progress: OnProgress, tables: Set[str]) -> None:
+        self._on_progress = on_progress
+        self._tables = tables
+        self._built: set[str] = set()
+
+    def __call__(self, stage: str, message: str) -> None:
+        """Pass a message on; of a table, with its number."""
+        if message in self._tables:
+            self._built.add(message)
+            message = f"{len(self._built)}/{len(self._tables)} {message}"
+        self._on_progress(stage, message)
+
+    def note_event(self, entry: dg.EventLogEntry) -> None:
+        """Pass on that a stage begins or ends."""
+        event = entry.dagster_event
+        if event is None or event.step_key is None:
+            return
+        stage = NAMES.stage_of(event.step_key)
+        if event.is_step_start:
+            self._on_progress(stage, "started")
+        elif event.is_step_success:
+            self._on_progress(stage, f"done in {event.step_success_data.duration_ms / 1000:,.1f} s")
+        elif event.is_step_failure:
+            self._on_progress(stage, "failed")
+
+
+def _table_names(definitions: dg.Definitions) -> frozenset[str]:
+    """Names by which the marts emit the tables that they have built."""
+    return frozenset(
+        name
+        for one in definitions.assets or ()
+        if isinstance(one, dg.AssetsDefinition) and one.is_executable
+        if one.op.name == NAMES.marts_op
+        for name in one.keys_by_output_name
     )
 
 

@@ -1,7 +1,7 @@
 """Reports: the checks of `completeness_report`: which tier is reached, whether ids are unique.
 
-In: the report as JSON. Out: a result for each check, whose description says what is wrong, where in
-the report, and what to do next.
+In: the report as JSON. Out: a result for each check, whose description says, in Markdown, what is
+wrong, where in the report, and what to do next.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ from sequen_dagster.reports.rendering import (
     score,
     whole_percent,
 )
-from sequen_dagster.runtime.text import bulleted, counted
+from sequen_dagster.runtime.text import as_code, bulleted, counted
 from sequen_dagster.settings.completeness import TIERS
 
 IDS_ARE_UNIQUE: Final = "ids_are_unique"
@@ -130,7 +130,7 @@ def _describe_tier(
     return (
         f"{title} is not reached by all sources together: {complete} of "
         f"{counted(all_, 'attribute')} complete in the recent period, score "
-        f"{score(tier['score'])}. What blocks it:\n{bulleted(blocking)}\n"
+        f"{score(tier['score'])}. What blocks it:\n{bulleted(blocking)}\n\n"
         "What to fix first in the report says how to send each, with an example, and what that "
         f"gains: {page}#fixes"
     )
@@ -144,14 +144,15 @@ def check_ids(
     conflicts = numbers["conflicts"]
     records = sum(one["conflicting_records"] for one in conflicts)
     lost = [
-        f"source {name(one['source'])}: {describe_conflict(one)}"
+        f"source {name(one['source'])}: "
+        + describe_conflict({**one, "types": list(map(as_code, one["types"]))})
         for one in conflicts
         if one["is_too_many"]
     ]
     accepted = counted(numbers["record_counts"]["accepted"], "accepted record")
     if lost:
         description = (
-            f"Ids are not unique:\n{bulleted(lost)}\n"
+            f"Ids are not unique:\n{bulleted(lost)}\n\n"
             "Of events with one id only the first is in the tables. Have the producer give every "
             "event an id of its own, or none: then it gets one from its content. Records in the "
             f"report has the numbers ({page}#records), the table `rpt_conflicts` those of every "

@@ -24,7 +24,7 @@ _COUNTS: Final = """
         count(*) filter (where is_converted) as converted,
         count(dwell_ms) as with_dwell,
         count(distinct visitor_key) as visitors
-    from read_parquet(?) group by all
+    from read_parquet(?, hive_partitioning = false) group by all
 """
 
 Manifest = dict[str, Any]  # Any: JSON; `describe` says what is where

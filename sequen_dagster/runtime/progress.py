@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 OnProgress = Callable[[str, str], None]
+OnRecords = Callable[[int], None]
 
 _on_progress: ContextVar[OnProgress | None] = ContextVar("sequen_progress", default=None)
+_on_records: ContextVar[OnRecords | None] = ContextVar("sequen_records", default=None)
 
 
 def emit(stage: str, message: str) -> None:
@@ -24,3 +26,20 @@ def listening(on_progress: OnProgress) -> Iterator[None]:
         yield
     finally:
         _on_progress.reset(token)
+
+
+def count_records(records: int) -> None:
+    """Pass on that so many more records were validated, if a function counts them."""
+    on_records = _on_records.get()
+    if on_records is not None:
+        on_records(records)
+
+
+@contextmanager
+def counting_records(on_records: OnRecords) -> Iterator[None]:
+    """Have `on_records(records)` called after each file that is validated inside the block."""
+    token = _on_records.set(on_records)
+    try:
+        yield
+    finally:
+        _on_records.reset(token)

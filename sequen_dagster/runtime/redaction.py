@@ -62,12 +62,12 @@ def without_values() -> Iterator[None]:
 def _describe_error(error: Exception) -> str:
     kind = type(error).__name__
     return (
-        f"{kind} in {_find_place(error.__traceback__)}. Its text may quote events and is not shown."
+        f"{kind} in {find_place(error.__traceback__)}. Its text may quote events and is not shown."
     )
 
 
-def _find_place(traceback: TracebackType | None) -> str:
-    """The innermost line of our own code on the way to an exception."""
+def find_place(traceback: TracebackType | None) -> str:
+    """The innermost line of our own code on the way to an exception, but for its first line."""
     lines = [
         (Path(frame.f_code.co_filename), number)
         for frame, number in walk_tb(traceback)

@@ -1,7 +1,10 @@
 """Settings: loaded from arguments, `SEQUEN_*` variables and files."""
 
 import csv
+import os
 import re
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Unpack
 
@@ -12,19 +15,25 @@ from sequen_dagster.errors import SettingsError
 from sequen_dagster.settings.arguments import SettingsArguments
 from sequen_dagster.settings.completeness import AttributeOverride, Overrides, read_overrides
 from sequen_dagster.settings.model import SequenSettings
+from sequen_dagster.settings.places import check_home, find_place
 from sequen_dagster.settings.sources import Location, Source
 
 # What is given as None is set to none, and not left at its default.
 _NONE_HAS_A_MEANING: Final = ("order_field",)
 # What stands for the one source where no sources are given.
 _SHORT_FOR_A_SOURCE: Final = {"exports", "follow_links"}
+_PREFIX: Final = "SEQUEN_"
+# Our own variables that are not settings: fail points, the parent of a process, dbt by hand.
+_NOT_SETTINGS: Final = ("fail_at", "fail_path", "fail_signal", "parent_pid", "warehouse")
+# How alike a variable and a setting are whose names differ by a slip.
+_NEAR_VARIABLE: Final = 0.75
 
 
 class EnvironmentSettings(SequenSettings, BaseSettings):
     """Everything that `load_settings` takes, as an argument or as a variable."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SEQUEN_", frozen=True, extra="ignore", hide_input_in_errors=True
+        env_prefix=_PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
     exports: Location | None = pydantic.Field(
@@ -62,15 +71,40 @@ def load_settings(base: Path, **given: Unpack[SettingsArguments]) -> SequenSetti
         for name, value in given.items()
         if value is not None or name in _NONE_HAS_A_MEANING
     }
-    unknown = sorted(set(values) - set(EnvironmentSettings.model_fields))
-    if unknown:
-        known = ", ".join(sorted(EnvironmentSettings.model_fields))
-        message = f"Bad settings. There is no {', '.join(unknown)}; there are {known}."
-        raise SettingsError(message)
+    _check_names(values)
     try:
         return _resolve(_merge_sources(EnvironmentSettings(**values)), base)
     except pydantic.ValidationError as error:
         raise SettingsError(_explain(error)) from error
+
+
+def _check_names(given: Collection[str]) -> None:
+    """Refuse names of no setting; of variables those alone that come near one.
+
+    Other variables may belong to a wrapper around this program.
+    """
+    known = list(EnvironmentSettings.model_fields)
+    problems = [
+        f"There is no {name}; {_suggest_names(name, known)}"
+        for name in sorted(set(given) - set(known))
+    ]
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(_PREFIX)
+        near = get_close_matches(name.lower(), known, cutoff=_NEAR_VARIABLE)
+        is_known = name.lower() in (*known, *_NOT_SETTINGS)
+        if name != variable and near and not is_known:
+            names = " or ".join(_PREFIX + one.upper() for one in near)
+            problems.append(f"There is no variable {variable}; did you mean {names}?")
+    if problems:
+        message = f"Bad settings. {' '.join(problems)}"
+        raise SettingsError(message)
+
+
+def _suggest_names(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"there are {', '.join(sorted(known))}."
 
 
 def _merge_sources(loaded: EnvironmentSettings) -> SequenSettings:
@@ -91,15 +125,17 @@ def _resolve(settings: SequenSettings, base: Path) -> SequenSettings:
     `completeness` then says all that is changed: by the file, and over that by itself.
     """
     sources = tuple(
-        source.model_copy(update={"exports": (base / source.exports).resolve()})
+        source.model_copy(update={"exports": find_place(base, source.exports, "exports")})
         if isinstance(source.exports, Path)
         else source
         for source in settings.sources
     )
+    home = find_place(base, settings.home, "home")
+    check_home(home)
     # Any: settings of all types.
-    update: dict[str, Any] = {"home": (base / settings.home).resolve(), "sources": sources}
+    update: dict[str, Any] = {"home": home, "sources": sources}
     if settings.completeness_file is not None:
-        path = (base / settings.completeness_file).resolve()
+        path = find_place(base, settings.completeness_file, "completeness_file")
         overrides = _read_completeness(path)
         for attribute, override in settings.completeness.items():
             overrides[attribute] = override.over(overrides.get(attribute, AttributeOverride()))
@@ -121,6 +157,16 @@ def _read_completeness(path: Path) -> Overrides:
 def _explain(error: pydantic.ValidationError) -> str:
     lines = [
         f"{'.'.join(str(part) for part in problem['loc']) or 'settings'}: {problem['msg']}"
+        f"{_suggest_key(problem['type'], problem['loc'])}"
         for problem in error.errors(include_url=False, include_input=False)
     ]
     return "Bad settings. " + "; ".join(re.sub(r"\s+", " ", line) for line in lines)
+
+
+def _suggest_key(problem: str, place: tuple[int | str, ...]) -> str:
+    """The names that come near a key of no setting within `sources` or `completeness`."""
+    if problem != "extra_forbidden" or len(place) < 2:
+        return ""
+    model = Source if place[0] == "sources" else AttributeOverride
+    near = get_close_matches(str(place[-1]), list(model.model_fields))
+    return f"; did you mean {' or '.join(near)}?" if near else ""

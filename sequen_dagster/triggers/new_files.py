@@ -10,7 +10,7 @@ from typing import Final
 import dagster as dg
 
 from sequen_dagster.contract.scalars import utc_now
-from sequen_dagster.errors import ExportsError, HomeError
+from sequen_dagster.errors import ExportsError
 from sequen_dagster.exports.announced import find_announced_files
 from sequen_dagster.exports.assets import observed_exports
 from sequen_dagster.exports.files import ExportFile, Listing, list_location
@@ -60,13 +60,11 @@ def _evaluate_tick(
 ) -> Callable[[dg.SensorEvaluationContext], dg.SensorResult | dg.SkipReason]:
     @owner_only_files()
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        listings, announced, problems = _poll_locations(intake.sources)
+        listings, announced, closed, problems = _poll_locations(intake.sources)
         files = [file for listing in listings for file in listing.files]
-        try:
-            ledger = Ledger(intake.home)
-            ledger.sync()
-        except HomeError as error:
-            return dg.SkipReason(str(error))
+        # A home that is damaged, or cannot be written, fails the tick.
+        ledger = Ledger(intake.home)
+        ledger.sync()
         statuses = ledger.observe(files)
         running, has_ended = _conclude_ended(
             context.instance, ledger, statuses, retry_seconds=intake.retry_seconds
@@ -85,8 +83,12 @@ def _evaluate_tick(
         for file_group in plan.requests:
             ledger.mark_requested(file_group.name, file_group.files)
         if not plan.requests:
-            return dg.SkipReason(_explain_tick(plan, listings, problems))
-        for problem in problems:
+            explained = _explain_tick(plan, listings, [*closed, *problems])
+            if closed:
+                # A skipped tick is not looked at.
+                raise ExportsError(explained)
+            return dg.SkipReason(explained)
+        for problem in (*closed, *problems):
             context.log.warning(problem)
         context.log.info(_explain_tick(plan, listings, []))
         return dg.SensorResult(
@@ -99,23 +101,27 @@ def _evaluate_tick(
 
 def _poll_locations(
     sources: tuple[Source, ...],
-) -> tuple[list[Listing], set[ExportFile], list[str]]:
-    """What lies there, the files announced as whole, and what stood in the way of seeing more."""
+) -> tuple[list[Listing], set[ExportFile], list[str], list[str]]:
+    """What lies there, the files announced as whole, and what stood in the way of seeing more.
+
+    Sentences about locations that cannot be listed come before those about manifests.
+    """
     listings: list[Listing] = []
     announced: set[ExportFile] = set()
+    closed: list[str] = []
     problems: list[str] = []
     for source in sources:
         try:
             listing = list_location(source)
         except ExportsError as error:
             # One location that is gone must not hold back the others.
-            problems.append(str(error))
+            closed.append(str(error))
             continue
         whole, unread = find_announced_files(source, listing)
         listings.append(listing)
         announced |= whole
         problems += unread
-    return listings, announced, problems
+    return listings, announced, closed, problems
 
 
 def _conclude_ended(
