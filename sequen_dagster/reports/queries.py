@@ -79,23 +79,9 @@ SINGLE: Final = {
 }
 
 _RULES: Final = """
-    with records_by_rule as (
-        select rule, sum(records)::bigint as records
-        from rpt_violations where is_current and severity = '{severity}'
-        group by rule
-    ),
-    paths_by_rule as (
-        select rule, source, path, sum(records)::bigint as records,
-            row_number() over (partition by rule order by sum(records) desc, source, path) as place
-        from rpt_violations where is_current and severity = '{severity}'
-        group by rule, source, path
-    )
-    select records_by_rule.rule, records_by_rule.records,
-        paths_by_rule.path as worst_path, paths_by_rule.records as worst_records
-    from records_by_rule
-    left join paths_by_rule
-        on records_by_rule.rule = paths_by_rule.rule and paths_by_rule.place = 1
-    order by records_by_rule.records desc, records_by_rule.rule
+    select rule, records, worst_path, worst_records
+    from rpt_rules where source = '(all)' and severity = '{severity}'
+    order by records desc, rule
 """
 
 _VALUES: Final = """

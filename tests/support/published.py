@@ -25,8 +25,8 @@ def publish_rows(settings: SequenSettings, recording: Recording, *loads: Load) -
         )
         connection.execute(f"attach '{target}' as snapshot")
         names = connection.execute(
-            "select table_name from duckdb_tables()"
-            " where database_name = 'warehouse' and schema_name = 'main'"
+            "select table_name from information_schema.tables"
+            " where table_catalog = 'warehouse' and table_schema = 'main'"
             " and regexp_matches(table_name, '^(fct|dim|rpt)_')"
         ).fetchall()
         for (name,) in names:
