@@ -137,7 +137,7 @@ def test_doctor_says_what_is_passed_over(tmp_path: Path) -> None:
     write_events(settings, "a.md", event())
 
     assert Diagnosis(
-        "exports", "ok", "default: 1 file, 0.00 GB. Passed over 1 file: 1 by *.md ('a.md')."
+        "exports", "ok", "default: 1 file, 118 bytes. Passed over 1 file: 1 by *.md ('a.md')."
     ) in examine_home(settings)
 
 
