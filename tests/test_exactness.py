@@ -157,7 +157,7 @@ def test_tables_equal_a_full_refresh_after_every_build(recording: Recording) -> 
 @pytest.mark.fault(33, 41)
 @pytest.mark.slow
 def test_tables_equal_a_full_refresh_after_every_build_of_many(recording: Recording) -> None:
-    assert_plans_are_exact(recording, count=15, histories=12, builds=6)
+    assert_plans_are_exact(recording, count=10, histories=12, builds=6)
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ from support.crashes import (
 from support.homes import settings_of, write_events
 from support.lake import home_of
 
-RANDOM_RUN_KILLS: Final = 6
+RANDOM_RUN_KILLS: Final = 4
 SEED: Final = 20_250_715
 ORDER = {"type": "conversion", "page_type": None, "conversion_type": "purchase", "item_ids": ["s"]}
 

@@ -16,7 +16,7 @@ from support.replay import Build, Load, Recording, Step, shared_recording, wrong
 # What is right by a separate reading of the sets; see the README beside them.
 SESSIONS = {"two_batch": 5, "ecommerce": 63, "ebnerd_test": 2_505, "online_retail": 19_969}
 # Sets of more files come in groups: a run takes half a minute, most of it until dbt is up.
-MAX_BATCHES = 4
+MAX_BATCHES = 3
 
 
 def file_groups(files: list[Path]) -> list[list[Path]]:
