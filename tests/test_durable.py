@@ -24,6 +24,7 @@ from sequen_dagster.reports.training import TrainingSet, write_training_set
 from sequen_dagster.reports.writing import write_report_file
 from sequen_dagster.settings import SequenSettings
 from support.builders import event
+from support.builds import note_finished_build
 from support.compiled import create_views, training_columns
 from support.homes import settings_of, write_events
 from support.lake import drain, home_of, lake_of
@@ -82,6 +83,7 @@ def fill(settings: SequenSettings, rows: int) -> None:
             "create or replace table main.fct_events as"
             f" select hash(range)::varchar as id from range({rows})"
         )
+        note_finished_build(warehouse)
 
 
 @pytest.mark.fault(24)

@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from sequen_dagster.cli import options
-from sequen_dagster.cli.progress_lines import ProgressLines
-from sequen_dagster.runtime.progress import count_records, emit, listening
+from sequen_dagster.runtime.progress import count_records, counting_records, emit, listening
+from sequen_dagster.runtime.progress_lines import ProgressLines, logging_progress
 
 
 class Clock:
@@ -87,10 +87,7 @@ def test_lines_cannot_control_a_terminal() -> None:
     assert written == ["lake: reading \\x1b[2J\\n::error::.jsonl"]
 
 
-def test_lines_are_written_while_the_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sequen_dagster.cli import progress_lines
-
-    monkeypatch.setattr(progress_lines, "EVERY_SECONDS", 0.01)
+def test_lines_are_written_while_the_block_runs() -> None:
     written: list[str] = []
     has_spoken = threading.Event()
 
@@ -100,12 +97,36 @@ def test_lines_are_written_while_the_block_runs(monkeypatch: pytest.MonkeyPatch)
             has_spoken.set()
 
     lines = ProgressLines(write, Clock())
-    with lines.speaking():
+    with lines.speaking(0.01):
         lines.note("lake", "1/2 a.jsonl")
         assert has_spoken.wait(30)
 
     assert set(written) == {"lake: 1 of 2 files, 0 s"}
     assert "progress-lines" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_log_says_what_a_silent_stretch_is_doing_and_others_go_on_listening() -> None:
+    written: list[str] = []
+    heard: list[tuple[str, str]] = []
+    counted: list[int] = []
+    has_spoken = threading.Event()
+
+    def write(line: str) -> None:
+        written.append(line)
+        has_spoken.set()
+
+    with (
+        listening(lambda stage, message: heard.append((stage, message))),
+        counting_records(counted.append),
+        logging_progress(write, "lake", "listing files", every_seconds=0.2),
+    ):
+        emit("lake", "1/2 a.jsonl")
+        count_records(7)
+        assert written == []
+        assert has_spoken.wait(30)
+
+    assert written[0].startswith("lake: 1 of 2 files, 7 records (")
+    assert (heard, counted) == ([("lake", "1/2 a.jsonl")], [7])
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

@@ -140,7 +140,7 @@ def test_every_table_that_is_compared_has_a_key(demo: SequenSettings) -> None:
     assert set(catalog.compared) <= set(tables)
     assert set(catalog.compared) <= catalog.keys.keys()
     assert (catalog.private, set(catalog.history)) == (
-        ("quarantined_events",),
+        ("quarantined_events", "rpt_reconciliation"),
         {"rpt_restatements"},
     )
 

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from sequen_dagster.cli.progress_lines import ProgressLines
 from sequen_dagster.errors import (
     ExportsError,
     LockTimeoutError,
@@ -23,6 +22,7 @@ from sequen_dagster.errors import (
 from sequen_dagster.home.layout import Home
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.runtime.progress import OnProgress, counting_records
+from sequen_dagster.runtime.progress_lines import ProgressLines
 from sequen_dagster.runtime.text import printable
 from sequen_dagster.settings import SequenSettings, load_settings
 

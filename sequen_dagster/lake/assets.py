@@ -22,6 +22,7 @@ from sequen_dagster.lake.replay import Replayed, replay_batches, retry_dead_lett
 from sequen_dagster.lake.rewrites import drop_old_raw_text
 from sequen_dagster.names import NAMES, Access
 from sequen_dagster.runtime.progress import emit
+from sequen_dagster.runtime.progress_lines import logging_progress
 from sequen_dagster.runtime.text import SHOWN, printable, quoted
 from sequen_dagster.settings import RunningSettings, SequenSettings
 
@@ -111,7 +112,8 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
                     checks, ledger, expected, find_listings=lambda: list_locations(intake.sources)
                 )
                 return
-            taken = _take_in(context, config, ledger)
+            with logging_progress(context.log.info, "lake", "listing files"):
+                taken = _take_in(context, config, ledger)
         materialized = {
             VALIDATED_EVENTS: _validated_metadata(lake_folder.events, taken),
             QUARANTINED_RECORDS: _drained_metadata(lake_folder.quarantine, taken.drained),

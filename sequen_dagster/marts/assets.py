@@ -42,6 +42,11 @@ from sequen_dagster.marts.warehouse import (
 from sequen_dagster.names import NAMES
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.progress import emit
+from sequen_dagster.runtime.progress_lines import (
+    LOG_EVERY_SECONDS,
+    ProgressLines,
+    logging_progress,
+)
 from sequen_dagster.settings import SequenSettings
 
 # How the metadata of tables calls it where no build has begun.
@@ -90,7 +95,8 @@ def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDef
                 yield from _run_dbt(context, settings, [["test"]])
                 return
             emit("marts", "loading commits")
-            _load(context, settings)
+            with logging_progress(context.log.info, "marts", "loading commits"):
+                _load(context, settings)
             may_be_current = context.is_subset or NAMES.automation_tag in context.run.tags
             build = _begin_build(
                 settings, manifest, is_full=config.full_refresh, if_stale=may_be_current
@@ -171,7 +177,7 @@ def _run_dbt(
     """Pass on the events of calls that begin no build: the tables stay those of the last one."""
     calls = _calls(context, settings, commands)
     try:
-        yield from _stream_events(Home(settings.home).warehouse, calls, _SELECTION)
+        yield from _stream_events(context, Home(settings.home).warehouse, calls, _SELECTION)
     except DagsterDbtCliRuntimeError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
 
@@ -235,7 +241,7 @@ def _build_tables(
     last: list[Any] = []
     failure = None
     try:
-        for event in _stream_events(Home(settings.home).warehouse, calls, build.kind):
+        for event in _stream_events(context, Home(settings.home).warehouse, calls, build.kind):
             key = _asset_of(context, event)
             if isinstance(event, dg.Output | dg.AssetMaterialization) and key is not None:
                 tables[key] = key.path[-1]
@@ -264,20 +270,26 @@ def _build_tables(
         yield from _fit_selection(context, event)
 
 
-def _stream_events(warehouse: Path, calls: Iterable[DbtCliInvocation], kind: str) -> Iterator[Any]:
+def _stream_events(
+    context: dg.AssetExecutionContext, warehouse: Path, calls: Iterable[DbtCliInvocation], kind: str
+) -> Iterator[Any]:
     """The events of calls of dbt; tables with the file that they are in and the kind of build."""
     metadata: dict[str, Any] = {  # Any: Dagster's metadata
-        "dagster/uri": dg.MetadataValue.path(str(warehouse)),
+        "dagster/uri": str(warehouse),
         NAMES.build_metadata: kind,
     }
-    for event in (event for call in calls for event in call.stream()):
-        if isinstance(event, dg.Output | dg.AssetMaterialization):
-            emit("marts", _table_of(event))
-            yield event.with_metadata({**event.metadata, **metadata})
-        elif isinstance(event, dg.AssetCheckResult):
-            yield _with_description(event)
-        else:
-            yield event
+    lines = ProgressLines(context.log.info, says_steps=False)
+    lines.note("marts", "starting dbt")
+    with lines.speaking(LOG_EVERY_SECONDS):
+        for event in (event for call in calls for event in call.stream()):
+            if isinstance(event, dg.Output | dg.AssetMaterialization):
+                lines.note("marts", f"{_table_of(event)} is built")
+                emit("marts", _table_of(event))
+                yield event.with_metadata({**event.metadata, **metadata})
+            elif isinstance(event, dg.AssetCheckResult):
+                yield _with_description(event)
+            else:
+                yield event
 
 
 def _fit_selection(context: dg.AssetExecutionContext, event: object) -> Iterator[Any]:

@@ -120,7 +120,7 @@ def why_stale(
         fingerprint: names the settings and the SQL that the tables should be built by.
         relations: tables and views that have to be there, as `schema.name`.
     """
-    reason = why_unfinished(warehouse)
+    reason = _why_not_built(warehouse)
     if reason:
         return reason
     last = warehouse.execute(
@@ -128,6 +128,9 @@ def why_stale(
     ).fetchone()
     if last != (fingerprint,):
         return "the last build was by other settings or rules"
+    reason = _why_unseen(warehouse)
+    if reason:
+        return reason
     gone = sorted(set(relations) - _read_relations(warehouse)) if relations else []
     return f"{', '.join(gone)} is not there" if gone else ""
 
@@ -138,6 +141,10 @@ def why_unfinished(warehouse: duckdb.DuckDBPyConnection) -> str:
     Args:
         warehouse: an open connection; hold `writer_lock`.
     """
+    return _why_not_built(warehouse) or _why_unseen(warehouse)
+
+
+def _why_not_built(warehouse: duckdb.DuckDBPyConnection) -> str:
     has_builds = warehouse.execute(
         "select count(*) from duckdb_tables() where schema_name = 'raw' and table_name = 'builds'"
     ).fetchone()
@@ -148,8 +155,10 @@ def why_unfinished(warehouse: duckdb.DuckDBPyConnection) -> str:
         ).fetchone()
     if last is None:
         return "there is no build yet"
-    if not last[0]:
-        return "the last build did not run through"
+    return "" if last[0] else "the last build did not run through"
+
+
+def _why_unseen(warehouse: duckdb.DuckDBPyConnection) -> str:
     unseen = warehouse.execute("select count(*) from raw.affected_batches").fetchone()
     return "" if unseen == (0,) else "batches were loaded since the last build"
 

@@ -25,6 +25,7 @@ from sequen_dagster.reports.publish import publish
 from sequen_dagster.reports.rendering import overall
 from sequen_dagster.reports.training import IMPRESSIONS_FILE, write_training_set
 from sequen_dagster.runtime.progress import emit
+from sequen_dagster.runtime.progress_lines import logging_progress
 from sequen_dagster.settings import SequenSettings
 
 PUBLISHED_SNAPSHOT = dg.AssetKey(NAMES.published_snapshot)
@@ -83,7 +84,8 @@ def _published_snapshot(
         _name_publication(context)
         home = Home(settings.home)
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
-        with locked, owner_only_files():
+        saying = logging_progress(context.log.info, "reports", "copying the public tables")
+        with saying, locked, owner_only_files():
             try:
                 published = publish(settings, catalog.tables, catalog.views)
             except UnfinishedTablesError as error:
@@ -138,7 +140,8 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
         started = time.perf_counter()
         home = Home(settings.home)
         if context.selected_asset_keys:
-            written = make_report(home, report_options(settings), run_id=context.run.run_id)
+            with logging_progress(context.log.info, "reports", "computing the report"):
+                written = make_report(home, report_options(settings), run_id=context.run.run_id)
             emit("reports", "completeness report")
             numbers = written.numbers
             yield dg.MaterializeResult(
@@ -223,7 +226,8 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         started = time.perf_counter()
         home = Home(settings.home)
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
-        with locked, owner_only_files():
+        saying = logging_progress(context.log.info, "reports", "writing dbt's docs")
+        with saying, locked, owner_only_files():
             docs = write_docs(settings)
         seconds = time.perf_counter() - started
         done = "rebuilt" if docs.is_rebuilt else "left, since nothing they show has changed"
@@ -269,11 +273,12 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
         automation_condition=publication_condition(settings),
         retry_policy=retry_policy(settings),
     )
-    def training_set() -> dg.MaterializeResult[None]:
+    def training_set(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         started = time.perf_counter()
         home = Home(settings.home)
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
-        with locked, owner_only_files():
+        saying = logging_progress(context.log.info, "reports", "writing the training set")
+        with saying, locked, owner_only_files():
             written = write_training_set(
                 Home(settings.home).serving, report_options(settings), columns
             )

@@ -19,9 +19,21 @@ def emit(stage: str, message: str) -> None:
 
 
 @contextmanager
-def listening(on_progress: OnProgress) -> Iterator[None]:
-    """Have `on_progress(stage, message)` called for all work done inside the block."""
-    token = _on_progress.set(on_progress)
+def listening(on_progress: OnProgress, *, and_others: bool = False) -> Iterator[None]:
+    """Have `on_progress(stage, message)` called for all work done inside the block.
+
+    Args:
+        on_progress: what listens.
+        and_others: whether what has listened so far goes on to.
+    """
+    other = _on_progress.get() if and_others else None
+
+    def call_both(stage: str, message: str) -> None:
+        on_progress(stage, message)
+        if other is not None:
+            other(stage, message)
+
+    token = _on_progress.set(call_both)
     try:
         yield
     finally:
@@ -36,9 +48,21 @@ def count_records(records: int) -> None:
 
 
 @contextmanager
-def counting_records(on_records: OnRecords) -> Iterator[None]:
-    """Have `on_records(records)` called after each file that is validated inside the block."""
-    token = _on_records.set(on_records)
+def counting_records(on_records: OnRecords, *, and_others: bool = False) -> Iterator[None]:
+    """Have `on_records(records)` called after each file that is validated inside the block.
+
+    Args:
+        on_records: what counts.
+        and_others: whether what has counted so far goes on to.
+    """
+    other = _on_records.get() if and_others else None
+
+    def call_both(records: int) -> None:
+        on_records(records)
+        if other is not None:
+            other(records)
+
+    token = _on_records.set(call_both)
     try:
         yield
     finally:

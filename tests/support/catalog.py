@@ -368,7 +368,7 @@ THREATS: Final = (
         "path holds such characters is refused.",
         (
             "test_hostile_names.py::test_names_are_text_from_file_to_report",
-            "test_warehouse.py::test_home_with_glob_characters_is_refused",
+            "test_places.py::test_home_that_the_engine_would_not_find_is_refused_by_every_command",
         ),
     ),
     Threat(
