@@ -22,6 +22,7 @@ UNIQUE = {
     ("rpt_batches", "batch_id"): "it is the key of stg_batches",
     ("rpt_fixes", "attribute"): "an attribute has one fix for a source and period",
     ("rpt_late_events", "lateness_seconds"): "the rows before are grouped by it",
+    ("rpt_quarantine_fixes", "rule_list"): "the rows before are grouped by source, type and it",
     ("rpt_rules", "path"): "a source has one current file of a path",
     ("rpt_restatements", "build_number"): "builds are counted",
     ("training_impressions", "basis"): "an impression has one dwell time of each basis",
