@@ -67,7 +67,8 @@ def invoke(settings: SequenSettings, *more: str, given: str | None = None) -> Re
 
 
 def output_of(result: Result) -> str:
-    return " ".join(result.output.split())
+    """What it says, without the progress beside it."""
+    return " ".join(result.stdout.split())
 
 
 def holders(folder: Path, value: str) -> list[str]:
@@ -188,7 +189,7 @@ def test_writer_in_the_way_is_exit_3(tmp_path: Path) -> None:
         holder.kill()
 
     assert result.exit_code == 3
-    assert "a build, a publication or an erasure is at work" in output_of(result)
+    assert "a build, a publication or an erasure is at work" in " ".join(result.stderr.split())
     assert not (lake_of(settings).erasures).exists()
 
 

@@ -219,6 +219,8 @@ class SmallWarehouse:
             self.connection.execute(f"create table main.{seed} as from seeds.main.{seed}")
         self.connection.execute("detach seeds")
         self.is_built = False
+        # Whether a build that ran through has seen all loads.
+        self.is_current = False
         self.builds = 0
 
     def __enter__(self) -> Self:
@@ -229,6 +231,7 @@ class SmallWarehouse:
 
     def load(self, step: "Load") -> None:
         """Take a version of a file, as the loader does."""
+        self.is_current = False
         validation = validated(step.path, tuple(map(as_json, step.events)), step.source)
         batch = step.batch(validation.record_counts)
         before = current_batch(self.connection, batch)
@@ -273,9 +276,11 @@ class SmallWarehouse:
         """Build, in full the first time.
 
         `until`: the machine dies before this model. `failing`: this model fails, and dbt goes on
-        with all that is not built on it. `only`: these models are selected, of tables that are
-        current, which begins no build.
+        with all that is not built on it. `only`: these models are selected; they are built alone
+        where the tables are current, which begins no build, and else with all others.
         """
+        only = only if self.is_current else frozenset()
+        self.is_current = self.is_current and bool(only)
         statements = self.recording.incremental if self.is_built else self.recording.full
         # Interrupted in full, a build is asked for in full again.
         assert self.is_built or not (until or failing)
@@ -298,6 +303,7 @@ class SmallWarehouse:
 
     def finish(self) -> None:
         """Forget the affected keys: the build has run through."""
+        self.is_current = True
         changed = self.connection.execute(
             "select table_name from duckdb_tables() where schema_name = 'changes'"
         ).fetchall()
