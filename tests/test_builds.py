@@ -1,17 +1,12 @@
 from pathlib import Path
 
-import dagster as dg
 import duckdb
 import pytest
 
-from sequen_dagster.marts.assets import build_marts_assets
 from sequen_dagster.marts.builds import Build, begin_build, drop_former_tables, finish_build
-from sequen_dagster.marts.project import manifest_path, tables_fingerprint
-from sequen_dagster.marts.warehouse import connect, create_raw_tables
-from sequen_dagster.names import NAMES
-from support.builders import event
-from support.homes import settings_of, write_events
-from support.lake import drain, home_of
+from sequen_dagster.marts.project import tables_fingerprint
+from sequen_dagster.marts.warehouse import create_raw_tables
+from support.homes import settings_of
 
 
 @pytest.fixture
@@ -119,52 +114,3 @@ def test_fingerprint_follows_the_settings_of_the_marts(tmp_path: Path) -> None:
     assert tables_fingerprint(settings_of(tmp_path, session_timeout_minutes=31)) != plain
     assert tables_fingerprint(settings_of(tmp_path, stitching=False)) != plain
     assert tables_fingerprint(settings_of(tmp_path, max_attempts=9)) == plain
-
-
-def row_counts_of(result: dg.ExecuteInProcessResult) -> dict[str, object]:
-    """Rows by table, as the observations after a build say."""
-    observed = [
-        one.event_specific_data.asset_observation
-        for one in result.all_events
-        if one.event_type == dg.DagsterEventType.ASSET_OBSERVATION
-    ]
-    return {one.asset_key.path[-1]: one.metadata["dagster/row_count"].value for one in observed}
-
-
-@pytest.mark.slow
-def test_build_of_some_tables_leaves_the_others_their_notes(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path)
-    write_events(settings, "a.jsonl", event(id="a"))
-    drain(settings)
-    marts = build_marts_assets(settings, manifest_path(settings))
-    with dg.DagsterInstance.ephemeral() as instance:
-        assert dg.materialize([marts], instance=instance).success
-        write_events(settings, "b.jsonl", event(id="b"))
-        drain(settings)
-
-        some = dg.materialize(
-            [marts], instance=instance, selection=dg.AssetSelection.assets("dim_visitors")
-        )
-        with connect(settings) as warehouse:
-            assert warehouse.execute("select id from raw.affected_ids").fetchall() == [("b",)]
-            assert warehouse.execute("select count(*) from fct_events").fetchone() == (1,)
-        whole = dg.materialize([marts], instance=instance)
-
-    assert some.success
-    assert whole.success
-    (events,) = [
-        one
-        for one in whole.asset_materializations_for_node(NAMES.marts_op)
-        if one.asset_key == dg.AssetKey("fct_events")
-    ]
-    assert events.metadata["dagster/uri"].value == str(home_of(settings).warehouse)
-    assert row_counts_of(whole)["fct_events"] == 2
-    with connect(settings) as warehouse:
-        assert warehouse.execute("select event_count from dim_visitors").fetchall() == [(2,)]
-        assert warehouse.execute("select id from raw.affected_ids").fetchall() == []
-        finished = "select is_full, is_finished from raw.builds order by build_number"
-        assert warehouse.execute(finished).fetchall() == [
-            (True, True),
-            (False, False),
-            (False, True),
-        ]

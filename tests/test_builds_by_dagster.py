@@ -103,9 +103,9 @@ def test_daily_run_tests_whole_tables(settings: SequenSettings) -> None:
         (request,) = schedule.evaluate_tick(context).run_requests or ()
     config = dict(request.run_config)
     good = run(settings, config)
-    # An old row is spoilt; no batch affects it.
+    # An old row is spoilt: no batch affects it, and no total that a publication compares.
     with duckdb.connect(str(settings.home / "warehouse.duckdb")) as warehouse:
-        warehouse.execute("update main.fct_sessions set event_count = 99")
+        warehouse.execute("update main.fct_sessions set page_view_count = 99")
 
     usual = run(settings)
     daily = run(settings, config)
