@@ -91,7 +91,9 @@ def test_damaged_rows_are_found(damaged: SequenSettings) -> None:
     assert "fct_events: 1 missing" in lines
     assert "    missing id='e1'" in lines
     assert "quarantined_events: 1 unexpected" in lines
-    assert lines[-2].endswith("3 differ (2 commits)")
+    # Totals are those of the damaged tables.
+    assert any(line.startswith("rpt_reconciliation: ") for line in lines)
+    assert lines[-2].endswith("4 differ (2 commits)")
     assert "run --full-refresh" in lines[-1]
 
 
@@ -109,7 +111,7 @@ def test_check_reports_counts_and_no_keys(damaged: SequenSettings) -> None:
         dg.AssetCheckSeverity.ERROR,
         False,
     )
-    assert check.metadata["tables_that_differ"].value == 3
+    assert check.metadata["tables_that_differ"].value == 4
     differences = check.metadata["differences"].value
     assert {"table": "fct_events", "missing": 1, "columns": []} | differences[1] == differences[1]
     assert not any("'e1'" in entry for entry in log)
