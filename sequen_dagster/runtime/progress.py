@@ -1,11 +1,13 @@
 """Lines of progress, from the code that does the work to a function that shows them."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from typing import ParamSpec
 
 OnProgress = Callable[[str, str], None]
 OnRecords = Callable[[int], None]
+_Given = ParamSpec("_Given")
 
 _on_progress: ContextVar[OnProgress | None] = ContextVar("sequen_progress", default=None)
 _on_records: ContextVar[OnRecords | None] = ContextVar("sequen_records", default=None)
@@ -18,26 +20,14 @@ def emit(stage: str, message: str) -> None:
         on_progress(stage, message)
 
 
-@contextmanager
-def listening(on_progress: OnProgress, *, and_others: bool = False) -> Iterator[None]:
+def listening(on_progress: OnProgress, *, and_others: bool = False) -> AbstractContextManager[None]:
     """Have `on_progress(stage, message)` called for all work done inside the block.
 
     Args:
         on_progress: what listens.
         and_others: whether what has listened so far goes on to.
     """
-    other = _on_progress.get() if and_others else None
-
-    def call_both(stage: str, message: str) -> None:
-        on_progress(stage, message)
-        if other is not None:
-            other(stage, message)
-
-    token = _on_progress.set(call_both)
-    try:
-        yield
-    finally:
-        _on_progress.reset(token)
+    return _calling(_on_progress, on_progress, and_others=and_others)
 
 
 def count_records(records: int) -> None:
@@ -47,23 +37,35 @@ def count_records(records: int) -> None:
         on_records(records)
 
 
-@contextmanager
-def counting_records(on_records: OnRecords, *, and_others: bool = False) -> Iterator[None]:
+def counting_records(
+    on_records: OnRecords, *, and_others: bool = False
+) -> AbstractContextManager[None]:
     """Have `on_records(records)` called after each file that is validated inside the block.
 
     Args:
         on_records: what counts.
         and_others: whether what has counted so far goes on to.
     """
-    other = _on_records.get() if and_others else None
+    return _calling(_on_records, on_records, and_others=and_others)
 
-    def call_both(records: int) -> None:
-        on_records(records)
+
+@contextmanager
+def _calling(
+    variable: ContextVar[Callable[_Given, None] | None],
+    function: Callable[_Given, None],
+    *,
+    and_others: bool,
+) -> Iterator[None]:
+    """Have a function called in place of what a variable holds, or before it."""
+    other = variable.get() if and_others else None
+
+    def call_both(*args: _Given.args, **kwargs: _Given.kwargs) -> None:
+        function(*args, **kwargs)
         if other is not None:
-            other(records)
+            other(*args, **kwargs)
 
-    token = _on_records.set(call_both)
+    token = variable.set(call_both)
     try:
         yield
     finally:
-        _on_records.reset(token)
+        variable.reset(token)
