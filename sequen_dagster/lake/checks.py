@@ -121,16 +121,13 @@ def check_lake(
         A result for each of them, in the order of `LAKE_CHECKS`.
     """
     wanted = set(names)
-    if FILES_READ in wanted:
-        files = [file for listing in find_listings() for file in listing.files]
-        yield check_files_read(
-            failures,
-            ledger.failed_files(files),
-            ledger.unread_files(),
-            files=ledger.current_files().files,
-        )
-    if wanted & {COUNTS_RECONCILE, ACCEPTED_SHARE}:
+    if wanted & {FILES_READ, COUNTS_RECONCILE, ACCEPTED_SHARE}:
         current = ledger.current_files()
+        if FILES_READ in wanted:
+            files = [file for listing in find_listings() for file in listing.files]
+            yield check_files_read(
+                failures, ledger.failed_files(files), ledger.unread_files(), files=current.files
+            )
         if COUNTS_RECONCILE in wanted:
             yield check_counts(current)
         if ACCEPTED_SHARE in wanted:
