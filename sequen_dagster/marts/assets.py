@@ -211,17 +211,11 @@ def _calls(
     for command in commands:
         # dbt's unit tests belong to the tests of the project: on a warehouse they fail.
         arguments = [*command, "--exclude-resource-type", "unit_test", *vars_arguments(settings)]
-        if whole is None:
-            yield dbt_of(home).cli(arguments, context=context, target_path=home.dbt.target)
-            continue
-        manifest, translator = whole
-        call = dbt_of(home).cli(
-            arguments,
-            manifest=manifest,
-            dagster_dbt_translator=translator,
-            target_path=home.dbt.target,
-        )
-        yield call
+        selection: dict[str, Any] = {"context": context}  # Any: of a kind each
+        if whole is not None:
+            manifest, translator = whole
+            selection = {"manifest": manifest, "dagster_dbt_translator": translator}
+        yield dbt_of(home).cli(arguments, target_path=home.dbt.target, **selection)
 
 
 def _build_tables(
@@ -301,8 +295,7 @@ def _fit_selection(context: dg.AssetExecutionContext, event: object) -> Iterator
         isinstance(event, dg.AssetMaterialization)
         and event.asset_key in context.selected_asset_keys
     ):
-        name = event.asset_key.to_python_identifier()
-        yield dg.Output(None, output_name=name, metadata=event.metadata)
+        yield dg.Output(None, output_name=_table_of(event), metadata=event.metadata)
     elif isinstance(event, dg.AssetCheckEvaluation):
         evaluated: dict[str, Any] = {  # Any: what both take
             "passed": event.passed,

@@ -41,11 +41,6 @@ fct_sessions as (
     from {{ ref('fct_sessions') }}
 ),
 
-fct_conversions as (
-    select sum(unit_count) as units
-    from {{ ref('fct_conversions') }}
-),
-
 fct_attributions as (
     select
         sum(first_touch_credit) as first_touch_credits,
@@ -56,28 +51,30 @@ fct_attributions as (
     from {{ ref('fct_attributions') }}
 ),
 
-fct_page_views_counted as (
+fct_page_views as (
     select count(*) as row_count
     from {{ ref('fct_page_views') }}
 ),
 
-fct_module_views_counted as (
+fct_module_views as (
     select count(*) as row_count
     from {{ ref('fct_module_views') }}
 ),
 
-fct_impressions_counted as (
+fct_impressions as (
     select count(*) as row_count
     from {{ ref('fct_impressions') }}
 ),
 
-fct_clicks_counted as (
+fct_clicks as (
     select count(*) as row_count
     from {{ ref('fct_clicks') }}
 ),
 
-fct_conversions_counted as (
-    select count(*) as row_count
+fct_conversions as (
+    select
+        count(*) as row_count,
+        sum(unit_count) as units
     from {{ ref('fct_conversions') }}
 ),
 
@@ -104,9 +101,9 @@ totals as (
         select
             '{{ type }} events = rows of fct_{{ name }}' as invariant,
             cast(fct_events.{{ type }}_events as decimal(38, 9)) as expected,
-            cast(fct_{{ name }}_counted.row_count as decimal(38, 9)) as actual
+            cast(fct_{{ name }}.row_count as decimal(38, 9)) as actual
         from fct_events
-        cross join fct_{{ name }}_counted
+        cross join fct_{{ name }}
     {%- endfor %}
     {%- for credit in credits %}
         union all
