@@ -1,12 +1,12 @@
 """Splitting records into fields: two paths, one result."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sequen_dagster.contract.convert import to_raw_values
 from sequen_dagster.contract.parse import Parser
 from sequen_dagster.exports.records import RecordChunk
 
@@ -51,39 +51,42 @@ def texts(draw: st.DrawFn) -> bytes:
     return text
 
 
-def parsed(parser: Parser, text: bytes) -> tuple[object, ...]:
+def parsed(parser: Parser, *texts: bytes) -> tuple[object, ...]:
     chunk = RecordChunk()
-    chunk.add(text, 1)
+    for number, text in enumerate(texts, start=1):
+        chunk.add(text, number)
     found = parser.parse(chunk)
-    codes = [sorted(set(one)) for one in found.warnings.values()]
-    rules = [one.rule for one in found.unreadable]
-    return found.properties, found.shapes, found.md5s, codes, rules
+    codes = {row: sorted(set(codes)) for row, codes in found.warnings.items()}
+    rules = [(one.line, one.rule) for one in found.unreadable]
+    return found.columns.rows(), found.lines, found.texts, codes, rules
 
 
-class SlowParser(Parser):
-    """A parser without the fast path."""
+class OneByOneParser(Parser):
+    """A parser that reads every record by itself."""
 
-    def _clean(self, _: bytes) -> None:
+    def _read_plain(self, _: object) -> list[Any]:
+        return []
+
+
+class SlowParser(OneByOneParser):
+    """A parser without any fast path."""
+
+    def _parse_fast(self, _: bytes) -> None:
         return None
 
 
 @settings(deadline=None)
 @given(text=texts())
 def test_fast_path_equals_slow_path(text: bytes) -> None:
-    assert parsed(Parser(), text) == parsed(SlowParser(), text)
+    assert parsed(OneByOneParser(), text) == parsed(SlowParser(), text)
 
 
 @settings(deadline=None)
 @given(text=texts(), field=st.sampled_from(["uid", "rank", "dwell_ms", "item_ids"]))
 def test_paths_agree_on_reserved_values(text: bytes, field: str) -> None:
-    chunk = RecordChunk()
-    chunk.add(b'{"%s":%s}' % (field.encode(), text), 1)
-    fast, slow_path = (
-        [to_raw_values(values).to_list() for _, values in parser.parse(chunk).columns()]
-        for parser in (Parser(), SlowParser())
-    )
+    record = b'{"%s":%s}' % (field.encode(), text)
 
-    assert fast == slow_path
+    assert parsed(OneByOneParser(), record) == parsed(SlowParser(), record)
 
 
 @pytest.mark.parametrize(
@@ -95,4 +98,4 @@ def test_clean_record_takes_the_fast_path(text: bytes, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("sequen_dagster.contract.parse.parse_slowly", fail)
 
-    assert parsed(Parser(), text)[-1] == []
+    assert parsed(OneByOneParser(), text)[-1] == []

@@ -10,14 +10,24 @@ others (duplicate keys, lone surrogates, deep nesting, broken JSON) go through `
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any, Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
+import polars as pl
 
+from sequen_dagster.contract.convert import to_raw_values
 from sequen_dagster.contract.inherit import inherit
 from sequen_dagster.contract.placeholders import DEFAULT, Placeholders
+from sequen_dagster.contract.plain_records import (
+    BLOCK_BYTES,
+    BLOCK_RECORDS,
+    PlainReader,
+    PlainRecords,
+)
 from sequen_dagster.contract.shapes import ShapeCache
 from sequen_dagster.contract.slow_path import RefusedError, parse_slowly
 from sequen_dagster.exports.records import Giver, RecordChunk, Unreadable
@@ -28,6 +38,8 @@ _FIELD_COUNT: Final = len(FIELD_NAMES)
 _ALIASES: Final = {alias: FIELD_NAMES.index(name) for alias, name in ALIASES.items()}
 _ALIAS_NAMES: Final = frozenset(_ALIASES)
 _INTEGER: Final = re.compile(r"-?[0-9]+")
+# Blocks that are not tried, at most, where records are not plain: trying costs some of the gain.
+_MAX_PAUSE: Final = 15
 # The one number whose text an int forgets.
 _MINUS_ZERO: Final = re.compile(rb"-0[,}\]]")
 
@@ -43,31 +55,53 @@ class ParsedChunk:
     """The records of a chunk, split into their fields.
 
     Attributes:
-        values: reserved fields of all records, one after the other, in the order of `FIELD_NAMES`.
-        properties: custom fields of each record, as JSON text.
-        shapes: their shape (see `shapes`).
-        md5s: hash of each record's compact text and of the fields given to it, as hex.
+        columns: raw values of every reserved field; custom fields as JSON text in `properties`,
+            their shape (see `shapes`) in `property_shape`; in `record_md5` the hash of each
+            record's compact text and of the fields given to it, as hex.
         lines: physical line of each record.
         items: number of each record among those that start on its line.
         texts: original bytes of each record.
         warnings: warning codes of the records that have any, by row number.
         unreadable: records that are not a JSON object.
+        plain_records: how many of them were read many at a time.
+    """
+
+    columns: pl.DataFrame = field(default_factory=lambda: _Fields().columns())
+    lines: list[int] = field(default_factory=list)
+    items: list[int] = field(default_factory=list)
+    texts: list[bytes] = field(default_factory=list)
+    warnings: dict[int, list[str]] = field(default_factory=dict)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    plain_records: int = 0
+
+
+@dataclass
+class _Fields:
+    """The fields of records that are read one at a time.
+
+    Attributes:
+        values: reserved fields of all records, one after the other, in the order of `FIELD_NAMES`.
+        properties: custom fields of each record, as JSON text.
+        shapes: their shape.
+        md5s: hash of each record.
     """
 
     values: list[Any] = field(default_factory=list)
     properties: list[str] = field(default_factory=list)
     shapes: list[str] = field(default_factory=list)
     md5s: list[str] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    items: list[int] = field(default_factory=list)
-    texts: list[bytes] = field(default_factory=list)
-    warnings: dict[int, list[str]] = field(default_factory=dict)
-    unreadable: list[Unreadable] = field(default_factory=list)
 
-    def columns(self) -> Iterator[tuple[str, list[Any]]]:
-        """Name and values of each reserved field."""
-        for position, name in enumerate(FIELD_NAMES):
-            yield name, self.values[position::_FIELD_COUNT]
+    def columns(self) -> pl.DataFrame:
+        """The columns of a parsed chunk."""
+        reserved = [
+            to_raw_values(self.values[position::_FIELD_COUNT]).alias(name)
+            for position, name in enumerate(FIELD_NAMES)
+        ]
+        return pl.DataFrame(reserved).with_columns(
+            pl.Series("properties", self.properties, dtype=pl.String),
+            pl.Series("property_shape", self.shapes, dtype=pl.String),
+            pl.Series("record_md5", self.md5s, dtype=pl.String),
+        )
 
 
 class Parser:
@@ -82,6 +116,9 @@ class Parser:
         self._placeholders = placeholders
         self._max_depth = max_depth
         self._shapes = ShapeCache(placeholders.ids)
+        self._plain = PlainReader(self._shapes, max_depth=max_depth)
+        # Blocks that are not tried after one of which too little was plain.
+        self._pause = self._left_out = 0
 
     def parse(self, chunk: RecordChunk) -> ParsedChunk:
         """Split every record of a chunk into its fields.
@@ -92,10 +129,22 @@ class Parser:
         Returns:
             Values of the reserved fields, and the records that are not a JSON object.
         """
-        parsed = ParsedChunk(unreadable=list(chunk.unreadable))
+        plain = self._read_plain(chunk)
+        is_plain = np.zeros(len(chunk.texts), dtype=np.bool_)
+        for block in plain:
+            is_plain[block.positions] = True
+        others = np.flatnonzero(~is_plain).tolist()
+        parsed = ParsedChunk(unreadable=list(chunk.unreadable), plain_records=int(is_plain.sum()))
+        fields = _Fields()
+        warnings_at: dict[int, list[str]] = {
+            position: ["unsupported_field_type"]
+            for block in plain
+            for position in block.unsupported
+        }
         refused: list[int] = []
-        for position, text in enumerate(chunk.texts):
+        for position in others:
             warnings: list[str] = []
+            text = chunk.texts[position]
             try:
                 compact, record = self._parse_fast(text) or self._parse_slowly(text, warnings)
             except RefusedError as refusal:
@@ -103,14 +152,41 @@ class Parser:
                 parsed.unreadable.append(_refused_record(chunk, position, refusal))
                 continue
             self._add_record(
-                parsed, compact, record, warnings, chunk.givers.get(position, ()), chunk.folder
+                fields, compact, record, warnings, chunk.givers.get(position, ()), chunk.folder
             )
             if warnings:
-                parsed.warnings[len(parsed.md5s) - 1] = warnings
+                warnings_at[position] = warnings
         parsed.texts = _without_refused(chunk.texts, refused)
         parsed.lines = _without_refused(chunk.lines, refused)
         parsed.items = _without_refused(chunk.items, refused)
+        parsed.columns = _in_order(plain, fields, others, refused)
+        rows = _rows_without(len(chunk.texts), refused)
+        parsed.warnings = {int(rows[at]): codes for at, codes in sorted(warnings_at.items())}
         return parsed
+
+    def _read_plain(self, chunk: RecordChunk) -> list[PlainRecords]:
+        """Read the plain records of a chunk, many at a time."""
+        if chunk.folder or chunk.givers:
+            # What is given to a record is part of its identity.
+            return []
+        found = []
+        for texts, start in _blocks_of(chunk.texts):
+            if self._left_out:
+                self._left_out -= 1
+                continue
+            block = self._plain.read(texts)
+            count = len(block.positions) if block is not None else 0
+            if block is not None:
+                found.append(
+                    replace(
+                        block,
+                        positions=block.positions + start,
+                        unsupported=[at + start for at in block.unsupported],
+                    )
+                )
+            self._pause = min(2 * self._pause + 1, _MAX_PAUSE) if 2 * count < len(texts) else 0
+            self._left_out = self._pause
+        return found
 
     def _parse_fast(self, text: bytes) -> tuple[bytes, Record] | None:
         """Decode a record on the fast path; None where it is not proven clean."""
@@ -135,7 +211,7 @@ class Parser:
 
     def _add_record(
         self,
-        parsed: ParsedChunk,
+        fields: _Fields,
         compact: bytes,
         record: Record,
         warnings: list[str],
@@ -143,14 +219,47 @@ class Parser:
         folder: dict[str, bytes],
     ) -> None:
         # One flat list: a list for each record would keep the garbage collector busy.
-        parsed.values += map(record.pop, FIELD_NAMES, repeat(None))
+        fields.values += map(record.pop, FIELD_NAMES, repeat(None))
         if not _ALIAS_NAMES.isdisjoint(record):
-            _read_aliases(parsed.values, record, self._placeholders, warnings)
+            _read_aliases(fields.values, record, self._placeholders, warnings)
         if givers or folder:
-            compact += inherit(parsed.values, record, givers, folder, self._placeholders, warnings)
-        parsed.properties.append(_encode(record).decode())
-        parsed.shapes.append(self._shapes.shape(record, warnings))
-        parsed.md5s.append(hashlib.md5(compact, usedforsecurity=False).hexdigest())
+            compact += inherit(fields.values, record, givers, folder, self._placeholders, warnings)
+        fields.properties.append(_encode(record).decode())
+        fields.shapes.append(self._shapes.shape(record, warnings))
+        fields.md5s.append(hashlib.md5(compact, usedforsecurity=False).hexdigest())
+
+
+def _blocks_of(texts: list[bytes]) -> Iterator[tuple[list[bytes], int]]:
+    """Split records into blocks of bounded size, each with the position of its first."""
+    start = 0
+    while start < len(texts):
+        end, size = start, 0
+        while end < len(texts) and end - start < BLOCK_RECORDS and size < BLOCK_BYTES:
+            size += len(texts[end])
+            end += 1
+        yield texts[start:end], start
+        start = end
+
+
+def _in_order(
+    plain: list[PlainRecords], fields: _Fields, others: list[int], refused: list[int]
+) -> pl.DataFrame:
+    """Put the columns of all records together, in file order."""
+    if not others:
+        return pl.concat([block.columns for block in plain]) if plain else _Fields().columns()
+    if not plain:
+        return fields.columns()
+    positions = [*(block.positions for block in plain), np.setdiff1d(others, refused)]
+    columns = pl.concat([*(block.columns for block in plain), fields.columns()])
+    return columns[np.argsort(np.concatenate(positions))]
+
+
+def _rows_without(count: int, refused: list[int]) -> npt.NDArray[np.int64]:
+    """The row of each position, where the refused ones have none."""
+    is_kept = np.ones(count, dtype=np.bool_)
+    is_kept[refused] = False
+    rows: npt.NDArray[np.int64] = np.cumsum(is_kept) - 1
+    return rows
 
 
 def _says_the_same(compact: bytes, record: Record) -> bool:

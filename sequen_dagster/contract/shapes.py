@@ -37,6 +37,9 @@ class ShapeCache:
 
     Args:
         none_words: whole values that mean none, in any case, beside `n/a` and `unknown`.
+
+    Attributes:
+        plain_firsts: characters of which a text that begins with one is a plain `string`.
     """
 
     def __init__(self, none_words: Iterable[str] = NONE_WORDS) -> None:
@@ -45,7 +48,7 @@ class ShapeCache:
         self._longest = max(map(len, (*self._none_words, *_NO_WORDS)))
         # Most texts are decided by their first character: no special one begins with it.
         firsts = {word[0] for word in (*self._none_words, *_NO_WORDS) if word} | set("-{[")
-        self._plain_firsts = _PRINTABLE - firsts - {first.upper() for first in firsts}
+        self.plain_firsts = _PRINTABLE - firsts - {first.upper() for first in firsts}
 
     def shape(self, custom: dict[str, Any], warnings: list[str]) -> str:
         """The shape of custom fields as a JSON array of `[path, kind]`, sorted by path.
@@ -67,6 +70,12 @@ class ShapeCache:
         # Any: parsed JSON.
         found: list[str] = []
         self._add_fields(found, "", custom, level=1)
+        if "other" in found and any(_is_unsupported(value) for value in custom.values()):
+            warnings.append("unsupported_field_type")
+        return self.text_of(found)
+
+    def text_of(self, found: list[str]) -> str:
+        """The shape of which these are the paths and kinds, in turn, in any order."""
         signature = tuple(found)
         text = self._texts.get(signature)
         if text is None:
@@ -75,16 +84,25 @@ class ShapeCache:
             pairs = sorted(set(zip(found[::2], found[1::2], strict=True)))
             text = json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))
             self._texts[signature] = text
-        if "other" in found and any(_is_unsupported(value) for value in custom.values()):
-            warnings.append("unsupported_field_type")
         return text
+
+    def kind_of_text(self, text: str) -> str:
+        """The kind of a text; empty where it is absent.
+
+        Example:
+            >>> ShapeCache().kind_of_text("no"), ShapeCache().kind_of_text("none")
+            ('falsy_string', 'none_string')
+        """
+        found: list[str] = []
+        self._add_text(found, "", text, level=_MAX_LEVELS)
+        return found[1] if found else ""
 
     def _add_fields(
         self, found: list[str], prefix: str, fields: dict[str, Any], *, level: int
     ) -> None:
         """Append path and kind of every field that has a value."""
         # Any: parsed JSON of custom fields.
-        plain_firsts = self._plain_firsts
+        plain_firsts = self.plain_firsts
         for key, value in fields.items():
             kind = type(value)
             if kind is str:
@@ -130,11 +148,21 @@ class ShapeCache:
     def _add_nested(
         self, found: list[str], path: str, fields: dict[str, Any], *, level: int
     ) -> None:
-        # Fields of `SEARCHED_OBJECTS` may be nested as deeply as those at the top.
-        if path not in SEARCHED_OBJECTS:
-            level += 1
-        if level <= _MAX_LEVELS:
+        if level := inner_level(path, level):
             self._add_fields(found, f"{path}.", fields, level=level)
+
+
+def inner_level(path: str, level: int) -> int:
+    """The level of the fields of an object, by the object's; 0 where they are not listed.
+
+    Example:
+        >>> inner_level("geo", 1), inner_level("context", 1), inner_level("geo.a.b.c", 4)
+        (2, 1, 0)
+    """
+    # Fields of `SEARCHED_OBJECTS` may be nested as deeply as those at the top.
+    if path in SEARCHED_OBJECTS:
+        return level
+    return level + 1 if level < _MAX_LEVELS else 0
 
 
 def is_zero(number: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Final, Generic, Self
 import polars as pl
 
 from sequen_dagster.compat.pandera_failures import find_broken_checks
-from sequen_dagster.contract.convert import MICROS, convert, to_raw_values
+from sequen_dagster.contract.convert import MICROS, convert
 from sequen_dagster.contract.frames import Frame, convert_like, read_frame
 from sequen_dagster.contract.identity import IdGenerator
 from sequen_dagster.contract.origin import Origin
@@ -170,12 +170,7 @@ def unreadable_file(
 
 
 def _convert_chunk(parsed: ParsedChunk, origin: Origin, placeholders: Placeholders) -> pl.DataFrame:
-    columns = pl.DataFrame(
-        [to_raw_values(values).alias(name) for name, values in parsed.columns()]
-    ).with_columns(
-        pl.Series("properties", parsed.properties, dtype=pl.String),
-        pl.Series("property_shape", parsed.shapes, dtype=pl.String),
-        pl.Series("record_md5", parsed.md5s, dtype=pl.String),
+    columns = parsed.columns.with_columns(
         pl.Series("source_line", parsed.lines, dtype=pl.Int64),
         pl.Series("source_item", parsed.items, dtype=pl.Int64),
         pl.lit(origin.source).alias("source"),

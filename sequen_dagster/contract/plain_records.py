@@ -1,0 +1,262 @@
+"""Contract: plainly clean records become columns, many at a time.
+
+In: texts of records. Out: the columns of those that are plain, and which these are. It reads no
+record otherwise than `parse` does one at a time; it only refuses more of them.
+"""
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Self
+
+import msgspec
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from sequen_dagster.contract.plain_objects import (
+    MAX_DEPTH,
+    QUOTE,
+    Block,
+    Bytes,
+    Members,
+    find_members,
+    lay_out,
+)
+from sequen_dagster.contract.plain_shapes import ShapeReader
+from sequen_dagster.contract.same_texts import FIRST_BYTES, Flags, Ints, Words, words_of
+from sequen_dagster.contract.scalars import NOT_TEXT
+from sequen_dagster.contract.shapes import ShapeCache
+from sequen_dagster.fields import ALIASES, FIELD_NAMES
+
+# What is held beside a text is some forty times as long; so it is done in blocks.
+BLOCK_BYTES: Final = 1 << 21
+BLOCK_RECORDS: Final = 8_192
+# Longer ones are read one at a time.
+_MAX_RECORD_BYTES: Final = 1 << 16
+_MAX_KEY_BYTES: Final = 256
+# Views hold shorter texts themselves.
+_INLINE_BYTES: Final = 12
+_HALF_WORD: Final = np.uint64(32)
+_MD5_DIGITS: Final = 32
+_CUSTOM: Final = -1
+
+_NAMES: Final = {name: number for number, name in enumerate(FIELD_NAMES)}
+_FIELD_OF_KEY: Final = _NAMES | {alias: _NAMES[name] for alias, name in ALIASES.items()}
+
+
+class _Object(msgspec.Struct):
+    """Any JSON object: its members are read over, and proven to be JSON."""
+
+
+_prove: Final = msgspec.json.Decoder(_Object).decode
+
+
+@dataclass(frozen=True)
+class PlainRecords:
+    """The plain ones among some records.
+
+    Attributes:
+        positions: which they are, in order.
+        columns: raw values of every reserved field, `properties`, `property_shape`, `record_md5`.
+        unsupported: of the positions, those that warn of `unsupported_field_type`.
+    """
+
+    positions: Ints
+    columns: pl.DataFrame
+    unsupported: list[int]
+
+
+class PlainReader:
+    """Reads the plain records of one file, block by block.
+
+    Args:
+        shapes: decides the kinds of texts.
+        max_depth: deepest nesting of a record.
+    """
+
+    def __init__(self, shapes: ShapeCache, *, max_depth: int) -> None:
+        self._shapes = ShapeReader(shapes)
+        self._max_depth = min(max_depth, MAX_DEPTH)
+
+    def read(self, texts: list[bytes]) -> PlainRecords | None:
+        """Read the plain ones among the records of a block; None where none is."""
+        positions = find_candidates(texts)
+        while len(positions):
+            chosen = texts if len(positions) == len(texts) else [texts[at] for at in positions]
+            block = lay_out(chosen)
+            members = find_members(block)
+            is_out = self._are_out_of_bounds(block, members)
+            if not is_out.any():
+                return self._read_block(block, members, positions, chosen)
+            positions = positions[~is_out]
+        return None
+
+    def _are_out_of_bounds(self, block: Block, members: Members) -> Flags:
+        """Which objects are nested too deeply, or have a key that is too long."""
+        is_out = np.zeros(len(block.starts), dtype=np.bool_)
+        deep = members.marks[members.depths_at_marks > self._max_depth]
+        long = members.key_starts[members.key_ends - members.key_starts > _MAX_KEY_BYTES]
+        for marks in (deep, long):
+            if len(marks):
+                is_out[np.searchsorted(block.starts, marks, side="right") - 1] = True
+        return is_out
+
+    def _read_block(
+        self, block: Block, members: Members, positions: Ints, texts: list[bytes]
+    ) -> PlainRecords | None:
+        shapes = self._shapes.read(block, members)
+        if shapes is None:
+            return None
+        top = np.flatnonzero(members.depths == 1)
+        fields = np.array([_FIELD_OF_KEY.get(key, _CUSTOM) for key in shapes.keys], dtype=np.int64)
+        slots = _Slots.of(block, members, top, fields[shapes.key_numbers[top]])
+        columns, have_rivals = _field_columns(block, slots)
+        is_plain = ~shapes.have_repeats & ~have_rivals
+        frame = pl.DataFrame(columns).with_columns(
+            _properties_of(block, slots).alias("properties"),
+            pl.Series(shapes.texts, dtype=pl.String)
+            .gather(shapes.shape_numbers)
+            .alias("property_shape"),
+            _hash_texts(texts if block.is_as_sent else block.object_texts()).alias("record_md5"),
+        )
+        unsupported = positions[shapes.have_unsupported & is_plain].tolist()
+        if not is_plain.all():
+            frame, positions = frame.filter(pl.Series(is_plain)), positions[is_plain]
+        return PlainRecords(positions, frame, unsupported) if len(positions) else None
+
+
+def find_candidates(texts: list[bytes]) -> Ints:
+    """Find the records that may be plain: JSON objects in UTF-8, not too long, no backslash."""
+    everything = b"".join(texts)
+    has_escapes = b"\\" in everything
+    if not has_escapes and max(map(len, texts), default=0) <= _MAX_RECORD_BYTES:
+        try:
+            everything.isascii() or everything.decode()
+            deque(map(_prove, texts), maxlen=0)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass
+        else:
+            return np.arange(len(texts))
+    found = [position for position, text in enumerate(texts) if _is_candidate(text)]
+    return np.array(found, dtype=np.int64)
+
+
+def _is_candidate(text: bytes) -> bool:
+    if b"\\" in text or len(text) > _MAX_RECORD_BYTES:
+        return False
+    try:
+        _prove(text)
+        text.isascii() or text.decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class _Slots:
+    """The members of the objects themselves.
+
+    Attributes:
+        records: number of the object of the block.
+        fields: number of the reserved field, or `_CUSTOM`.
+        starts: where the key begins, at its quote.
+        value_starts: where the value begins.
+        ends: where the value ends.
+    """
+
+    records: Ints
+    fields: Ints
+    starts: Ints
+    value_starts: Ints
+    ends: Ints
+
+    @classmethod
+    def of(cls, block: Block, members: Members, top: Ints, fields: Ints) -> Self:
+        records, starts = members.records[top], members.key_starts[top] - 1
+        # Up to the comma before the next, or to the bracket at the end.
+        ends = np.append(starts[1:], 0) - 1
+        is_last = np.ones(len(records), dtype=np.bool_)
+        is_last[:-1] = records[1:] != records[:-1]
+        ends = ends[: len(records)]
+        ends[is_last] = block.ends[records[is_last]] - 1
+        return cls(records, fields, starts, members.value_starts[top], ends)
+
+
+def _field_columns(block: Block, slots: _Slots) -> tuple[list[pl.Series], Flags]:
+    """Raw values of the reserved fields, and which objects have a field by two names."""
+    # Any field whose value is not text gets the mark of that in the place of the colon before it.
+    buffer = np.array(block.data)
+    given = np.flatnonzero(slots.fields != _CUSTOM)
+    fields, records = slots.fields[given], slots.records[given]
+    starts, ends = slots.value_starts[given], slots.ends[given]
+    is_text = buffer[starts] == QUOTE
+    buffer[starts[~is_text] - 1] = ord(NOT_TEXT)
+    starts = np.where(is_text, starts + 1, starts - 1)
+    views = np.zeros((len(FIELD_NAMES), len(block.starts), 2), dtype=np.uint64)
+    views[fields, records] = _views_of(buffer, starts, ends - is_text - starts)
+    is_given = np.zeros(views.shape[:2], dtype=np.bool_)
+    is_given[fields, records] = True
+    counts = np.bincount(records, minlength=len(block.starts))
+    have_rivals = np.count_nonzero(is_given, axis=0) != counts
+    is_null = np.flatnonzero(block.data[slots.value_starts[given]] == ord("n"))
+    is_given[fields[is_null], records[is_null]] = False
+    columns = [
+        _text_column(name, buffer, views[number], is_given[number])
+        for number, name in enumerate(FIELD_NAMES)
+    ]
+    return columns, have_rivals
+
+
+def _views_of(buffer: Bytes, starts: Ints, lengths: Ints) -> Words:
+    """Arrow's views of texts: the length, then the text, or its first bytes and its place."""
+    words = words_of(buffer)
+    views = np.empty((len(starts), 2), dtype=np.uint64)
+    head = words[starts] & FIRST_BYTES[np.minimum(lengths, 4)]
+    views[:, 0] = lengths.astype(np.uint64) | (head << _HALF_WORD)
+    tail = words[starts + 4] & FIRST_BYTES[np.clip(lengths - 4, 0, 8)]
+    views[:, 1] = np.where(lengths > _INLINE_BYTES, starts.astype(np.uint64) << _HALF_WORD, tail)
+    return views
+
+
+def _text_column(name: str, buffer: Bytes, views: Words, is_given: Flags) -> pl.Series:
+    if not is_given.any():
+        return pl.Series(name, [None], dtype=pl.String).new_from_index(0, len(views))
+    validity = None if is_given.all() else _arrow(np.packbits(is_given, bitorder="little"))
+    parts = [validity, _arrow(views), _arrow(buffer)]
+    return pl.Series(name, pa.Array.from_buffers(pa.string_view(), len(views), parts))
+
+
+def _properties_of(block: Block, slots: _Slots) -> pl.Series:
+    """The custom fields of each object, as one object, their text unchanged."""
+    custom = np.flatnonzero(slots.fields == _CUSTOM)
+    records, starts, ends = slots.records[custom], slots.starts[custom], slots.ends[custom]
+    # All but the first of an object bring the comma before them.
+    starts[1:] -= records[1:] == records[:-1]
+    steps = np.zeros(len(block.text), dtype=np.int8)
+    steps[block.starts] = 1
+    steps[block.starts + 1] -= 1
+    steps[block.ends - 1] += 1
+    steps[block.ends] -= 1
+    steps[starts] += 1
+    steps[ends] -= 1
+    kept = block.data[np.cumsum(steps, dtype=np.int8).view(np.bool_)]
+    lengths = np.full(len(block.starts), 2, dtype=np.int64)
+    lengths += np.bincount(records, weights=ends - starts, minlength=len(lengths)).astype(np.int64)
+    return _texts_in_a_row(kept, lengths)
+
+
+def _hash_texts(texts: list[bytes]) -> pl.Series:
+    digests = [hashlib.md5(text, usedforsecurity=False).digest() for text in texts]
+    digits = b"".join(digests).hex().encode()
+    return _texts_in_a_row(digits, np.full(len(texts), _MD5_DIGITS, dtype=np.int64))
+
+
+def _texts_in_a_row(text: bytes | Bytes, lengths: Ints) -> pl.Series:
+    offsets = _arrow(np.concatenate(([0], np.cumsum(lengths))))
+    parts = [None, offsets, _arrow(text)]
+    return pl.Series(pa.Array.from_buffers(pa.large_string(), len(lengths), parts))
+
+
+def _arrow(content: bytes | Bytes | Ints | Words) -> pa.Buffer:
+    return pa.py_buffer(content if isinstance(content, bytes) else content.data)
