@@ -94,6 +94,7 @@ def facts(found: ParsedChunk) -> tuple[object, ...]:
 @settings(deadline=None, max_examples=400)
 @given(records=st.lists(texts(), max_size=12), max_depth=st.sampled_from([1, 3, 64]))
 @example(records=[b"{}"], max_depth=64)
+@example(records=[b'{"a":"","b":{"c":""},"uid":""}'], max_depth=64)
 @example(records=[b'{"a":1,"a":2}', b'{"a":{"b":1,"b":2}}', b'{"a":[{"b":1,"b":2}]}'], max_depth=64)
 @example(records=[b'{"sid":"x","session_id":"x"}', b'{"session_id":null}'], max_depth=64)
 @example(records=[b'{"a":[{"b":1},{"b":2}],"c":[[{"b":1}]],"d":[{}]}'], max_depth=64)

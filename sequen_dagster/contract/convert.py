@@ -174,27 +174,29 @@ def _convert_strings(column: pl.Series, kind: Kind, placeholders: Placeholders) 
     is_absent = _is_absent(column)
     has_others = bool(column.str.starts_with(NOT_TEXT).any())
     is_placeholder = placeholders.among(raw_value, kind, has_others=has_others)
-    if not has_others:
-        value, state = raw_value, pl.lit(GIVEN)
-    else:
+    state = pl.lit(GIVEN)
+    if has_others:
         is_not_text = raw_value.str.starts_with(NOT_TEXT)
         is_integer = raw_value.str.contains(_INTEGER) if kind != "type" else pl.lit(False)
-        digits = raw_value.str.slice(1).replace("-0", "0")
-        value = pl.when(~is_not_text).then(raw_value).when(is_integer).then(digits)
         state = (
             pl.when(~is_not_text).then(GIVEN).when(is_integer).then(COERCED).otherwise(UNREADABLE)
         )
-    both = column.to_frame("raw_value").select(
-        pl.when(~is_absent & ~is_placeholder).then(value).alias("value"),
+    frame = column.to_frame("raw_value")
+    states = frame.select(
         pl.when(is_absent)
         .then(ABSENT)
         .when(is_placeholder)
         .then(PLACEHOLDER)
         .otherwise(state)
         .cast(pl.UInt8)
-        .alias("state"),
-    )
-    return both["value"], both["state"]
+    ).to_series()
+    # Texts are copied only where one of them is not as it was.
+    if has_others:
+        digits = raw_value.str.slice(1).replace("-0", "0")
+        text = pl.when(states == COERCED).then(digits).when(states == GIVEN).then(raw_value)
+        return frame.select(text).to_series(), states
+    is_other = (states != GIVEN) & column.is_not_null()
+    return column.set(is_other, None) if is_other.any() else column, states
 
 
 def _convert_timestamps(column: pl.Series, *, is_optional: bool) -> Converted:
@@ -212,7 +214,7 @@ def _convert_timestamps(column: pl.Series, *, is_optional: bool) -> Converted:
 
 def _cast_times(column: pl.Series, is_plain: pl.Series) -> pl.Series:
     """Convert the plain times of a column at the speed of Arrow, which reads their form alike."""
-    plain = column.zip_with(is_plain, _NO_TEXT)
+    plain = column if is_plain.all() else column.zip_with(is_plain, _NO_TEXT)
     try:
         times = pc.cast(plain.to_arrow(), _ARROW_UTC)
     except pa.ArrowInvalid:

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from sequen_dagster.contract.convert import to_raw_values
 from sequen_dagster.contract.inherit import inherit
@@ -245,13 +246,18 @@ def _in_order(
     plain: list[PlainRecords], fields: _Fields, others: list[int], refused: list[int]
 ) -> pl.DataFrame:
     """Put the columns of all records together, in file order."""
-    if not others:
-        return pl.concat([block.columns for block in plain]) if plain else _Fields().columns()
     if not plain:
         return fields.columns()
-    positions = [*(block.positions for block in plain), np.setdiff1d(others, refused)]
-    columns = pl.concat([*(block.columns for block in plain), fields.columns()])
-    return columns[np.argsort(np.concatenate(positions))]
+    # Gathering from many pieces costs ten times as much.
+    columns = pl.DataFrame(pa.Table.from_batches([block.columns for block in plain])).rechunk()
+    first_rows = np.cumsum([0, *(block.columns.num_rows for block in plain)]).tolist()
+    rows = [block.rows + first for block, first in zip(plain, first_rows, strict=False)]
+    kept = np.setdiff1d(others, refused)
+    positions = np.concatenate([*(block.positions for block in plain), kept])
+    if not len(kept) and len(positions) == len(columns):
+        return columns
+    order = np.concatenate([*rows, np.arange(len(kept)) + len(columns)])[np.argsort(positions)]
+    return pl.concat([columns, fields.columns()], rechunk=True)[order]
 
 
 def _rows_without(count: int, refused: list[int]) -> npt.NDArray[np.int64]:

@@ -11,7 +11,6 @@ from typing import Final, Self
 
 import msgspec
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 from sequen_dagster.contract.plain_objects import (
@@ -58,12 +57,14 @@ class PlainRecords:
 
     Attributes:
         positions: which they are, in order.
+        rows: the row of each in `columns`, which has others as well.
         columns: raw values of every reserved field, `properties`, `property_shape`, `record_md5`.
         unsupported: of the positions, those that warn of `unsupported_field_type`.
     """
 
     positions: Ints
-    columns: pl.DataFrame
+    rows: Ints
+    columns: pa.RecordBatch
     unsupported: list[int]
 
 
@@ -113,17 +114,17 @@ class PlainReader:
         slots = _Slots.of(block, members, top, fields[shapes.key_numbers[top]])
         columns, have_rivals = _field_columns(block, slots)
         is_plain = ~shapes.have_repeats & ~have_rivals
-        frame = pl.DataFrame(columns).with_columns(
-            _properties_of(block, slots).alias("properties"),
-            pl.Series(shapes.texts, dtype=pl.String)
-            .gather(shapes.shape_numbers)
-            .alias("property_shape"),
-            _hash_texts(texts if block.is_as_sent else block.object_texts()).alias("record_md5"),
-        )
+        columns |= {
+            "properties": _properties_of(block, slots),
+            "property_shape": pa.array(shapes.texts, pa.large_string()).take(
+                pa.array(shapes.shape_numbers)
+            ),
+            "record_md5": _hash_texts(texts if block.is_as_sent else block.object_texts()),
+        }
         unsupported = positions[shapes.have_unsupported & is_plain].tolist()
-        if not is_plain.all():
-            frame, positions = frame.filter(pl.Series(is_plain)), positions[is_plain]
-        return PlainRecords(positions, frame, unsupported) if len(positions) else None
+        rows = np.flatnonzero(is_plain)
+        batch = pa.RecordBatch.from_pydict(columns)
+        return PlainRecords(positions[rows], rows, batch, unsupported)
 
 
 def find_candidates(texts: list[bytes]) -> Ints:
@@ -183,7 +184,7 @@ class _Slots:
         return cls(records, fields, starts, members.value_starts[top], ends)
 
 
-def _field_columns(block: Block, slots: _Slots) -> tuple[list[pl.Series], Flags]:
+def _field_columns(block: Block, slots: _Slots) -> tuple[dict[str, pa.Array], Flags]:
     """Raw values of the reserved fields, and which objects have a field by two names."""
     # Any field whose value is not text gets the mark of that in the place of the colon before it.
     buffer = np.array(block.data)
@@ -201,10 +202,10 @@ def _field_columns(block: Block, slots: _Slots) -> tuple[list[pl.Series], Flags]
     have_rivals = np.count_nonzero(is_given, axis=0) != counts
     is_null = np.flatnonzero(block.data[slots.value_starts[given]] == ord("n"))
     is_given[fields[is_null], records[is_null]] = False
-    columns = [
-        _text_column(name, buffer, views[number], is_given[number])
+    columns = {
+        name: _text_column(buffer, views[number], is_given[number])
         for number, name in enumerate(FIELD_NAMES)
-    ]
+    }
     return columns, have_rivals
 
 
@@ -219,15 +220,17 @@ def _views_of(buffer: Bytes, starts: Ints, lengths: Ints) -> Words:
     return views
 
 
-def _text_column(name: str, buffer: Bytes, views: Words, is_given: Flags) -> pl.Series:
+def _text_column(buffer: Bytes, views: Words, is_given: Flags) -> pa.Array:
     if not is_given.any():
-        return pl.Series(name, [None], dtype=pl.String).new_from_index(0, len(views))
+        return pa.nulls(len(views), pa.large_string())
     validity = None if is_given.all() else _arrow(np.packbits(is_given, bitorder="little"))
     parts = [validity, _arrow(views), _arrow(buffer)]
-    return pl.Series(name, pa.Array.from_buffers(pa.string_view(), len(views), parts))
+    array = pa.Array.from_buffers(pa.string_view(), len(views), parts)
+    # Copied while the block is near: a column that lies scattered is slow in every later step.
+    return array.cast(pa.large_string())
 
 
-def _properties_of(block: Block, slots: _Slots) -> pl.Series:
+def _properties_of(block: Block, slots: _Slots) -> pa.Array:
     """The custom fields of each object, as one object, their text unchanged."""
     custom = np.flatnonzero(slots.fields == _CUSTOM)
     records, starts, ends = slots.records[custom], slots.starts[custom], slots.ends[custom]
@@ -246,16 +249,16 @@ def _properties_of(block: Block, slots: _Slots) -> pl.Series:
     return _texts_in_a_row(kept, lengths)
 
 
-def _hash_texts(texts: list[bytes]) -> pl.Series:
+def _hash_texts(texts: list[bytes]) -> pa.Array:
     digests = [hashlib.md5(text, usedforsecurity=False).digest() for text in texts]
     digits = b"".join(digests).hex().encode()
     return _texts_in_a_row(digits, np.full(len(texts), _MD5_DIGITS, dtype=np.int64))
 
 
-def _texts_in_a_row(text: bytes | Bytes, lengths: Ints) -> pl.Series:
+def _texts_in_a_row(text: bytes | Bytes, lengths: Ints) -> pa.Array:
     offsets = _arrow(np.concatenate(([0], np.cumsum(lengths))))
     parts = [None, offsets, _arrow(text)]
-    return pl.Series(pa.Array.from_buffers(pa.large_string(), len(lengths), parts))
+    return pa.Array.from_buffers(pa.large_string(), len(lengths), parts)
 
 
 def _arrow(content: bytes | Bytes | Ints | Words) -> pa.Buffer:

@@ -46,6 +46,7 @@ _UNSUPPORTED: Final = _NUMBERS["other"]
 # In a matrix of kinds: a member that is not a custom field, and no member at all.
 _UNLISTED: Final = 254
 _NO_MEMBER: Final = 255
+_NO_MEMBERS: Final = bytes([_NO_MEMBER])
 _MAX_PATHS: Final = 1_024
 _MAX_CACHED: Final = 50_000
 _LONGEST_NUMBERED: Final = 64
@@ -136,7 +137,7 @@ class ShapeReader:
         return BlockShapes(
             names,
             key_numbers,
-            [self._text_of(kinds[example]) for example in examples],
+            self._texts_of(kinds[examples]),
             numbers,
             have_repeats,
             self._have_unsupported(kinds),
@@ -215,22 +216,29 @@ class ShapeReader:
     def _plain_firsts(self) -> Flags:
         flags = np.zeros(256, dtype=np.bool_)
         flags[list(map(ord, self.cache.plain_firsts))] = True
+        # It ends an empty text.
+        flags[QUOTE] = False
         return flags
 
     def _kind_of_text(self, text: bytes) -> int:
         return _NUMBERS[self.cache.kind_of_text(text.decode())]
 
-    def _text_of(self, kinds: Bytes) -> str:
-        """The shape of an object by its row."""
-        key = kinds.tobytes().rstrip(bytes([_NO_MEMBER]))
-        text = self._texts.get(key)
-        if text is None:
-            found: list[str] = []
-            for path, kind in zip(self._known, key, strict=False):
-                if kind not in (_ABSENT, _UNLISTED, _NO_MEMBER):
-                    found += (path.name, KINDS[kind])
-            text = self._texts[key] = self.cache.text_of(found)
-        return text
+    def _texts_of(self, kinds: Bytes) -> list[str]:
+        """The shapes of objects by their rows."""
+        rows, width = kinds.tobytes(), kinds.shape[1]
+        texts = []
+        for start in range(0, len(rows), width):
+            # Columns of paths that were met later are at the end.
+            key = rows[start : start + width].rstrip(_NO_MEMBERS)
+            text = self._texts.get(key)
+            if text is None:
+                found: list[str] = []
+                for path, kind in zip(self._known, key, strict=False):
+                    if kind not in (_ABSENT, _UNLISTED, _NO_MEMBER):
+                        found += (path.name, KINDS[kind])
+                text = self._texts[key] = self.cache.text_of(found)
+            texts.append(text)
+        return texts
 
     def _have_unsupported(self, kinds: Bytes) -> Flags:
         # Paths at the top are not inside of others: they have no parent.

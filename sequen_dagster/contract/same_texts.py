@@ -18,8 +18,9 @@ Flags = npt.NDArray[np.bool_]
 _FACTORS: Final = tuple(
     np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 )
-_SLOTS: Final = 1 << 16
-_SLOT_SHIFT: Final = np.uint64(48)
+# Few enough to stay in a core's nearest memory.
+_SLOTS: Final = 1 << 13
+_SLOT_SHIFT: Final = np.uint64(64 - 13)
 # Keeps the first so many bytes of a word.
 FIRST_BYTES: Final = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)
 
