@@ -72,6 +72,7 @@ class Sink:
             chunk.envelopes_with_fields,
             chunk.envelopes_with_repeats,
             chunk.size_bytes,
+            chunk.proven,
             self._line,
             self._item,
         )
@@ -85,6 +86,7 @@ class Sink:
             chunk.envelopes_with_fields,
             chunk.envelopes_with_repeats,
             chunk.size_bytes,
+            chunk.proven,
         ) = counts
         del chunk.texts[texts:], chunk.lines[texts:], chunk.items[texts:]
         del chunk.unreadable[unreadable:]
