@@ -171,11 +171,12 @@ class Parser:
             # What is given to a record is part of its identity.
             return []
         found = []
+        are_proven = chunk.proven == len(chunk.texts)
         for texts, start in _blocks_of(chunk.texts):
             if self._left_out:
                 self._left_out -= 1
                 continue
-            block = self._plain.read(texts)
+            block = self._plain.read(texts, are_proven=are_proven)
             count = len(block.positions) if block is not None else 0
             if block is not None:
                 found.append(
@@ -248,14 +249,16 @@ def _in_order(
     """Put the columns of all records together, in file order."""
     if not plain:
         return fields.columns()
-    # Gathering from many pieces costs ten times as much.
-    columns = pl.DataFrame(pa.Table.from_batches([block.columns for block in plain])).rechunk()
+    table = pa.Table.from_batches([block.columns for block in plain])
+    # pyarrow's stubs do not say so, but a table becomes a frame.
+    columns = pl.DataFrame(pl.from_arrow(table, rechunk=False))
     first_rows = np.cumsum([0, *(block.columns.num_rows for block in plain)]).tolist()
     rows = [block.rows + first for block, first in zip(plain, first_rows, strict=False)]
     kept = np.setdiff1d(others, refused)
     positions = np.concatenate([*(block.positions for block in plain), kept])
+    # What follows, gathering above all, costs several times as much on many pieces.
     if not len(kept) and len(positions) == len(columns):
-        return columns
+        return columns.rechunk()
     order = np.concatenate([*rows, np.arange(len(kept)) + len(columns)])[np.argsort(positions)]
     return pl.concat([columns, fields.columns()], rechunk=True)[order]
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from sequen_dagster.contract.same_texts import Flags, Ints, Words, words_of
 
 Bytes = npt.NDArray[np.uint8]
+Depths = npt.NDArray[np.int16]
 
 QUOTE, COLON, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT = b'":[]{}'
 # With this bit, `[` is `{` and `]` is `}`; a quote stays one.
@@ -21,19 +22,20 @@ _BRACKET_BIT: Final = 0x20
 _CLOSING_BIT: Final = 0x04
 _PADDING: Final = bytes(16)
 _SPACE: Final = 0x20
+_IS_BETWEEN: Final = np.isin(np.arange(256), list(b"{}[],:"))
 # Brackets open at a time; what is in deeper ones is not looked at.
 MAX_DEPTH: Final = 8
 
 
 @dataclass(frozen=True)
 class Block:
-    """JSON objects without white space between their tokens, one after the other.
+    """JSON objects, one after the other.
 
     Attributes:
         text: all of them, with a newline between two and some bytes after the last.
         starts: where each begins.
         ends: where each ends.
-        is_as_sent: whether no white space had to be removed.
+        is_as_sent: whether no white space between tokens was removed.
     """
 
     text: bytes
@@ -58,21 +60,17 @@ class Block:
 
 
 def lay_out(texts: list[bytes]) -> Block:
-    """Put objects one after the other, without white space between their tokens."""
+    """Put objects one after the other."""
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
     ends = np.cumsum(lengths + 1) - 1
-    text = b"\n".join(texts) + _PADDING
-    block = Block(text, ends - lengths, ends, is_as_sent=True)
-    data = block.data[: len(text) - len(_PADDING)]
-    spaces = np.flatnonzero(data <= _SPACE)
-    if len(spaces) == len(texts) - 1:
-        return block
-    quotes = np.flatnonzero(data == QUOTE)
-    is_kept = np.ones(len(text), dtype=np.bool_)
-    is_kept[spaces[np.searchsorted(quotes, spaces) & 1 == 0]] = False
-    is_kept[ends[:-1]] = True
-    if is_kept.all():
-        return block
+    return Block(b"\n".join(texts) + _PADDING, ends - lengths, ends, is_as_sent=True)
+
+
+def _without(block: Block, spaces: Ints) -> Block:
+    """Remove bytes, all but those between two objects, from a block."""
+    is_kept = np.ones(len(block.text), dtype=np.bool_)
+    is_kept[spaces] = False
+    is_kept[block.ends] = True
     removed = np.flatnonzero(~is_kept)
     return Block(
         block.data[is_kept].tobytes(),
@@ -104,13 +102,13 @@ class Members:
     records: Ints
     key_starts: Ints
     key_ends: Ints
-    depths: Ints
+    depths: Depths
     parents: Ints
     are_in_array: Flags
     containers: Ints
     key_marks: Ints
     marks: Ints
-    depths_at_marks: npt.NDArray[np.int32]
+    depths_at_marks: Depths
 
     @property
     def value_starts(self) -> Ints:
@@ -118,14 +116,21 @@ class Members:
         return self.key_ends + 2
 
 
-def find_members(block: Block) -> Members:
-    """Find the members of all objects of a block."""
+def find_members(block: Block) -> tuple[Block, Members]:
+    """Find the members of all objects of a block.
+
+    Returns:
+        The block without white space between tokens, and the members in it.
+    """
+    spaces = _find_spaces(block)
+    if len(spaces):
+        block = _without(block, spaces)
+    marks, is_quote, depths_at_marks = _find_marks(block)
     data = block.data
-    marks, is_quote, depths_at_marks = _find_marks(data)
     opening = np.flatnonzero(is_quote)[::2]
     key_marks = opening[data[marks[opening + 1] + 1] == COLON]
     key_starts = marks[key_marks] + 1
-    depths = depths_at_marks[key_marks].astype(np.int64)
+    depths = depths_at_marks[key_marks]
     is_first = (depths == 1) & (data[key_starts - 2] == OPEN_OBJECT)
     not_empty = np.flatnonzero(block.ends - block.starts > 2)
     members = Members(
@@ -141,22 +146,40 @@ def find_members(block: Block) -> Members:
         depths_at_marks=depths_at_marks,
     )
     _find_parents(members, data, is_quote)
-    return members
+    return block, members
 
 
-def _find_marks(data: Bytes) -> tuple[Ints, Flags, npt.NDArray[np.int32]]:
+def _find_spaces(block: Block) -> Ints:
+    """Find white space between tokens, if there is any but the newlines between objects."""
+    data = block.data
+    spaces = np.flatnonzero(data[: block.ends[-1]] <= _SPACE)
+    # Of white space between two tokens, one end lies at a bracket, a comma or a colon.
+    is_beside = _IS_BETWEEN[data[spaces - 1]] | _IS_BETWEEN[data[spaces + 1]]
+    beside = spaces[is_beside]
+    if len(beside) < len(block.ends):
+        return spaces[:0]
+    quotes = np.flatnonzero(data == QUOTE)
+    if np.count_nonzero(np.searchsorted(quotes, beside) & 1 == 0) < len(block.ends):
+        return spaces[:0]
+    return spaces[np.searchsorted(quotes, spaces) & 1 == 0]
+
+
+def _find_marks(block: Block) -> tuple[Ints, Flags, Depths]:
     """Find quotes and the brackets outside of strings, which are quotes, and the depth after."""
+    data = block.data
     folded = data | _BRACKET_BIT
     marks = np.flatnonzero((data == QUOTE) | (folded == OPEN_OBJECT) | (folded == CLOSE_OBJECT))
     kinds = data[marks]
     is_quote = kinds == QUOTE
-    is_in_string = (np.cumsum(is_quote, dtype=np.int32) & 1) == 1
+    # Odd inside of strings; that the count overflows is all the same.
+    is_in_string = (np.cumsum(is_quote, dtype=np.uint8) & 1).view(np.bool_)
     is_text = is_in_string & ~is_quote
     if is_text.any():
-        marks, kinds, is_quote = marks[~is_text], kinds[~is_text], is_quote[~is_text]
-    steps = np.where(kinds & _CLOSING_BIT, np.int8(-1), np.int8(1))
+        kept = np.flatnonzero(~is_text)
+        marks, kinds, is_quote = marks[kept], kinds[kept], is_quote[kept]
+    steps = 1 - ((kinds & _CLOSING_BIT) >> 1).view(np.int8)
     steps[is_quote] = 0
-    return marks, is_quote, np.cumsum(steps, dtype=np.int32)
+    return marks, is_quote, np.cumsum(steps, dtype=np.int16)
 
 
 def _find_parents(members: Members, data: Bytes, is_quote: Flags) -> None:

@@ -26,6 +26,7 @@ from sequen_dagster.contract.plain_shapes import ShapeReader
 from sequen_dagster.contract.same_texts import FIRST_BYTES, Flags, Ints, Words, words_of
 from sequen_dagster.contract.scalars import NOT_TEXT
 from sequen_dagster.contract.shapes import ShapeCache
+from sequen_dagster.exports.plain_lines import prove_object
 from sequen_dagster.fields import ALIASES, FIELD_NAMES
 
 # What is held beside a text is some forty times as long; so it is done in blocks.
@@ -42,13 +43,6 @@ _CUSTOM: Final = -1
 
 _NAMES: Final = {name: number for number, name in enumerate(FIELD_NAMES)}
 _FIELD_OF_KEY: Final = _NAMES | {alias: _NAMES[name] for alias, name in ALIASES.items()}
-
-
-class _Object(msgspec.Struct):
-    """Any JSON object: its members are read over, and proven to be JSON."""
-
-
-_prove: Final = msgspec.json.Decoder(_Object).decode
 
 
 @dataclass(frozen=True)
@@ -80,13 +74,17 @@ class PlainReader:
         self._shapes = ShapeReader(shapes)
         self._max_depth = min(max_depth, MAX_DEPTH)
 
-    def read(self, texts: list[bytes]) -> PlainRecords | None:
-        """Read the plain ones among the records of a block; None where none is."""
-        positions = find_candidates(texts)
+    def read(self, texts: list[bytes], *, are_proven: bool = False) -> PlainRecords | None:
+        """Read the plain ones among the records of a block; None where none is.
+
+        Args:
+            texts: the records.
+            are_proven: whether each is known to be a JSON object in UTF-8.
+        """
+        positions = find_candidates(texts, are_proven=are_proven)
         while len(positions):
             chosen = texts if len(positions) == len(texts) else [texts[at] for at in positions]
-            block = lay_out(chosen)
-            members = find_members(block)
+            block, members = find_members(lay_out(chosen))
             is_out = self._are_out_of_bounds(block, members)
             if not is_out.any():
                 return self._read_block(block, members, positions, chosen)
@@ -127,27 +125,32 @@ class PlainReader:
         return PlainRecords(positions[rows], rows, batch, unsupported)
 
 
-def find_candidates(texts: list[bytes]) -> Ints:
+def find_candidates(texts: list[bytes], *, are_proven: bool) -> Ints:
     """Find the records that may be plain: JSON objects in UTF-8, not too long, no backslash."""
     everything = b"".join(texts)
-    has_escapes = b"\\" in everything
-    if not has_escapes and max(map(len, texts), default=0) <= _MAX_RECORD_BYTES:
+    is_candidate = _has_plain_bytes if are_proven else _is_candidate
+    if b"\\" not in everything and max(map(len, texts), default=0) <= _MAX_RECORD_BYTES:
         try:
-            everything.isascii() or everything.decode()
-            deque(map(_prove, texts), maxlen=0)
+            if not are_proven:
+                everything.isascii() or everything.decode()
+                deque(map(prove_object, texts), maxlen=0)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
         else:
             return np.arange(len(texts))
-    found = [position for position, text in enumerate(texts) if _is_candidate(text)]
+    found = [position for position, text in enumerate(texts) if is_candidate(text)]
     return np.array(found, dtype=np.int64)
 
 
+def _has_plain_bytes(text: bytes) -> bool:
+    return b"\\" not in text and len(text) <= _MAX_RECORD_BYTES
+
+
 def _is_candidate(text: bytes) -> bool:
-    if b"\\" in text or len(text) > _MAX_RECORD_BYTES:
+    if not _has_plain_bytes(text):
         return False
     try:
-        _prove(text)
+        prove_object(text)
         text.isascii() or text.decode()
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
