@@ -40,6 +40,8 @@ _INLINE_BYTES: Final = 12
 _HALF_WORD: Final = np.uint64(32)
 _MD5_DIGITS: Final = 32
 _CUSTOM: Final = -1
+# Just below the size from which on glibc no longer learns.
+_KEPT_BYTES: Final = 31 << 20
 
 _NAMES: Final = {name: number for number, name in enumerate(FIELD_NAMES)}
 _FIELD_OF_KEY: Final = _NAMES | {alias: _NAMES[name] for alias, name in ALIASES.items()}
@@ -71,6 +73,9 @@ class PlainReader:
     """
 
     def __init__(self, shapes: ShapeCache, *, max_depth: int) -> None:
+        # From a large array that is freed, glibc learns to keep as much for the next ones. Else it
+        # would give back what each block took, which costs as much again as a third of the work.
+        np.empty(_KEPT_BYTES, dtype=np.uint8)
         self._shapes = ShapeReader(shapes)
         self._max_depth = min(max_depth, MAX_DEPTH)
 
