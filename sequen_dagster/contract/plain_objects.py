@@ -185,13 +185,20 @@ def _find_marks(block: Block) -> tuple[Ints, Flags, Depths]:
 def _find_parents(members: Members, data: Bytes, is_quote: Flags) -> None:
     """Fill in what is around the members of inner objects."""
     depths, marks = members.depths, members.marks
-    is_object = ~is_quote & (data[marks] == OPEN_OBJECT)
-    for depth in range(2, min(int(depths.max(initial=1)), MAX_DEPTH) + 1):
+    deepest = min(int(depths.max(initial=1)), MAX_DEPTH)
+    if deepest == 1:
+        return
+    brackets = np.flatnonzero(~is_quote)
+    is_object = data[marks[brackets]] == OPEN_OBJECT
+    bracket_depths = members.depths_at_marks[brackets]
+    brackets_before = np.cumsum(~is_quote, dtype=np.int32)
+    for depth in range(2, deepest + 1):
         here = np.flatnonzero(depths == depth)
         # The last object that began at this depth, and the last member one level up.
-        is_opening = is_object & (members.depths_at_marks == depth)
-        opened_before = np.cumsum(is_opening, dtype=np.int32)[members.key_marks[here]]
-        container = np.flatnonzero(is_opening)[opened_before - 1]
+        is_opening = is_object & (bracket_depths == depth)
+        opened = np.cumsum(is_opening, dtype=np.int32)
+        before = opened[brackets_before[members.key_marks[here]] - 1]
+        container = brackets[np.flatnonzero(is_opening)[before - 1]]
         is_outer = depths == depth - 1
         outer_before = np.cumsum(is_outer, dtype=np.int32)[here]
         is_value = data[marks[container] - 1] == COLON

@@ -79,6 +79,36 @@ def event_schema() -> pa.DataFrameSchema:
     return pa.DataFrameSchema(columns, strict=False, coerce=False, name="event")
 
 
+@cache
+def whole_row_schema() -> pa.DataFrameSchema:
+    """Build the Pandera schema that decides whether a row keeps all rules, by one check.
+
+    It has the types and the rules of `event_schema`, whose many checks cost thirty times as much on
+    rows that break none.
+
+    Example:
+        >>> [check.name for check in whole_row_schema().columns["id"].checks]
+        ['keeps_every_rule']
+    """
+    rules = [is_kept.fill_null(False) for field in FIELDS for _, is_kept in _rules_of(field)]
+
+    def keeps(data: pa.PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select(pl.all_horizontal(rules).alias("keeps_every_rule"))
+
+    check = pa.Check(keeps, name="keeps_every_rule", error="keeps_every_rule", ignore_na=False)
+    # On the first column, since a check of the frame reports whole rows as text, which is slow.
+    columns = {
+        field.name: pa.Column(
+            TYPE_OF_KIND[field.kind],
+            checks=[check] if field is FIELDS[0] else [],
+            nullable=True,
+            required=True,
+        )
+        for field in FIELDS
+    }
+    return pa.DataFrameSchema(columns, strict=False, coerce=False, name="whole_row")
+
+
 def rule_fields(rule: str) -> list[str]:
     """The fields that a rule is about.
 
@@ -100,18 +130,23 @@ def field_rules() -> list[str]:
 
 
 def _build_checks(field: Field) -> list[pa.Check]:
-    checks = [_build_check(f"invalid_{field.name}", _is_valid(field))]
+    return [_build_check(rule, is_kept) for rule, is_kept in _rules_of(field)]
+
+
+def _rules_of(field: Field) -> list[tuple[str, pl.Expr]]:
+    """The rules of a field, each with whether a row keeps it."""
+    rules = [(f"invalid_{field.name}", _is_valid(field))]
     if field.name == IDENTITY_FIELDS[0]:
         anybody = pl.any_horizontal(_is_present(name) for name in IDENTITY_FIELDS)
-        checks.append(_build_check("missing_identity", anybody))
+        rules.append(("missing_identity", anybody))
     if field.mandatory:
-        checks.append(_build_check(f"missing_{field.name}", _is_present(field.name)))
+        rules.append((f"missing_{field.name}", _is_present(field.name)))
     elif field.mandatory_for:
         is_demanded = (pl.col(state_of("type")) == GIVEN) & pl.col("type").is_in(
             field.mandatory_for
         )
-        checks.append(_build_check(f"missing_{field.name}", ~is_demanded | _is_present(field.name)))
-    return checks
+        rules.append((f"missing_{field.name}", ~is_demanded | _is_present(field.name)))
+    return rules
 
 
 def _build_check(rule: str, is_kept: pl.Expr) -> pa.Check:

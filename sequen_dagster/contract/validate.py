@@ -24,7 +24,7 @@ from sequen_dagster.contract.quarantine import (
     quarantine_unreadable,
 )
 from sequen_dagster.contract.row_schemas import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
-from sequen_dagster.contract.rules import event_schema, field_rules
+from sequen_dagster.contract.rules import event_schema, field_rules, whole_row_schema
 from sequen_dagster.contract.warnings import NO_TYPE, Counts, count_warnings
 from sequen_dagster.exports.records import Chunks, Unreadable
 from sequen_dagster.exports.tables import chunks_of_rows
@@ -169,6 +169,16 @@ def unreadable_file(
     return _validate_chunk(parsed, converted, origin, IdGenerator(), {})
 
 
+def find_broken_rules(converted: pl.DataFrame) -> pl.DataFrame:
+    """Rows that break a rule, in order: `row`, and `rules`, all that it breaks.
+
+    One check looks at every row; only what it refuses meets all of them one by one.
+    """
+    refused = find_broken_checks(whole_row_schema(), converted)["row"]
+    broken = find_broken_checks(event_schema(), converted[refused])
+    return broken.with_columns(refused.gather(broken["row"]).alias("row"))
+
+
 def _convert_chunk(parsed: ParsedChunk, origin: Origin, placeholders: Placeholders) -> pl.DataFrame:
     columns = parsed.columns.with_columns(
         pl.Series("source_line", parsed.lines, dtype=pl.Int64),
@@ -187,7 +197,7 @@ def _validate_chunk(
     ids: IdGenerator,
     envelope_warnings: dict[str, int],
 ) -> Split:
-    rules = find_broken_checks(event_schema(), converted)
+    rules = find_broken_rules(converted)
     bad = rules["row"].to_list()
     quarantined = pl.concat(
         [

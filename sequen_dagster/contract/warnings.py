@@ -140,17 +140,18 @@ def _near_types(types: pl.Series) -> list[str]:
 
 def _personal_rows(converted: pl.DataFrame) -> pl.Series:
     texts = ["properties", *IDENTITY_FIELDS]
-    is_personal = converted.select(
-        pl.any_horizontal(pl.col(name).str.contains(_EMAIL).fill_null(False) for name in texts)
-    ).to_series()
-    cards = converted.select(
-        pl.concat_str(texts, separator="\n", ignore_nulls=True).alias("text")
-    ).with_row_index("row")
-    cards = cards.filter(pl.col("text").str.contains(_CARD))
-    found = cards.with_columns(pl.col("text").str.extract_all(_CARD)).filter(
-        pl.col("text").map_elements(_has_card, return_dtype=pl.Boolean)
+    flags = converted.select(
+        is_email=pl.any_horizontal(pl.col(name).str.contains(_EMAIL) for name in texts),
+        is_number=pl.any_horizontal(pl.col(name).str.contains(_CARD) for name in texts),
     )
-    return is_personal | pl.int_range(len(converted), eager=True).is_in(found["row"].to_list())
+    numbers = flags["is_number"].fill_null(False).arg_true()
+    candidates = converted[numbers].select(
+        pl.concat_str(texts, separator="\n", ignore_nulls=True).str.extract_all(_CARD)
+    )
+    pairs = zip(numbers, candidates.to_series(), strict=True)
+    found = [row for row, candidate in pairs if _has_card(candidate)]
+    is_personal = flags["is_email"].fill_null(False)
+    return is_personal.scatter(found, True) if found else is_personal
 
 
 def _has_card(candidates: pl.Series) -> bool:

@@ -21,6 +21,21 @@ from sequen_dagster.lake.commits import SCHEMA_VERSION
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.text import quoted
 
+# Columns whose values hardly repeat: a dictionary of them costs time and space for nothing.
+_WITHOUT_DICTIONARY: Final = frozenset(
+    {
+        "id",
+        "properties",
+        "record_md5",
+        "raw",
+        "raw_sha256",
+        "source_line",
+        "original_timestamp",
+        "server_timestamp",
+        "ingest_timestamp",
+        "given_ingest_timestamp",
+    }
+)
 _METADATA: Final = {b"schema_version": str(SCHEMA_VERSION).encode()}
 
 
@@ -104,6 +119,9 @@ class RowWriter:
                 schema_of_file,
                 compression="zstd",
                 compression_level=1,
+                use_dictionary=[
+                    name for name in table.column_names if name not in _WITHOUT_DICTIONARY
+                ],
             )
         self._open[kind].write_table(table)
 
