@@ -96,7 +96,8 @@ class Members:
         key_marks: number of the mark at which the key begins; of the value, if it begins with a
             mark, it is larger by two.
         marks: positions of all quotes of strings and brackets outside of them.
-        depths_at_marks: how many brackets are open after each.
+        brackets: numbers of the marks that are brackets.
+        bracket_depths: how many brackets are open after each of these.
     """
 
     records: Ints
@@ -108,7 +109,8 @@ class Members:
     containers: Ints
     key_marks: Ints
     marks: Ints
-    depths_at_marks: Depths
+    brackets: Ints
+    bracket_depths: Depths
 
     @property
     def value_starts(self) -> Ints:
@@ -125,12 +127,19 @@ def find_members(block: Block) -> tuple[Block, Members]:
     spaces = _find_spaces(block)
     if len(spaces):
         block = _without(block, spaces)
-    marks, is_quote, depths_at_marks = _find_marks(block)
     data = block.data
-    opening = np.flatnonzero(is_quote)[::2]
-    key_marks = opening[data[marks[opening + 1] + 1] == COLON]
+    marks, brackets = _find_marks(data)
+    steps = 1 - ((data[marks[brackets]] & _CLOSING_BIT) >> 1).view(np.int8)
+    bracket_depths = np.cumsum(steps, dtype=np.int16)
+    is_quote = np.ones(len(marks), dtype=np.bool_)
+    is_quote[brackets] = False
+    quotes = np.flatnonzero(is_quote)
+    keys = np.flatnonzero(data[marks[quotes[1::2]] + 1] == COLON)
+    key_marks = quotes[2 * keys]
+    # Of the marks before a key, those that are not quotes.
+    brackets_before = key_marks - 2 * keys
+    depths = bracket_depths[brackets_before - 1]
     key_starts = marks[key_marks] + 1
-    depths = depths_at_marks[key_marks]
     is_first = (depths == 1) & (data[key_starts - 2] == OPEN_OBJECT)
     not_empty = np.flatnonzero(block.ends - block.starts > 2)
     members = Members(
@@ -138,14 +147,15 @@ def find_members(block: Block) -> tuple[Block, Members]:
         key_starts=key_starts,
         key_ends=marks[key_marks + 1],
         depths=depths,
-        parents=np.full(len(key_marks), -1, dtype=np.int64),
-        are_in_array=np.zeros(len(key_marks), dtype=np.bool_),
-        containers=np.full(len(key_marks), -1, dtype=np.int64),
+        parents=np.full(len(keys), -1, dtype=np.int64),
+        are_in_array=np.zeros(len(keys), dtype=np.bool_),
+        containers=np.full(len(keys), -1, dtype=np.int64),
         key_marks=key_marks,
         marks=marks,
-        depths_at_marks=depths_at_marks,
+        brackets=brackets,
+        bracket_depths=bracket_depths,
     )
-    _find_parents(members, data, is_quote)
+    _find_parents(members, data, brackets_before)
     return block, members
 
 
@@ -161,44 +171,33 @@ def _find_spaces(block: Block) -> Ints:
     quotes = np.flatnonzero(data == QUOTE)
     if np.count_nonzero(np.searchsorted(quotes, beside) & 1 == 0) < len(block.ends):
         return spaces[:0]
-    return spaces[np.searchsorted(quotes, spaces) & 1 == 0]
+    outside: Ints = spaces[np.searchsorted(quotes, spaces) & 1 == 0]
+    return outside
 
 
-def _find_marks(block: Block) -> tuple[Ints, Flags, Depths]:
-    """Find quotes and the brackets outside of strings, which are quotes, and the depth after."""
-    data = block.data
+def _find_marks(data: Bytes) -> tuple[Ints, Ints]:
+    """Find the quotes, and the brackets outside of strings; and which of them are brackets."""
     folded = data | _BRACKET_BIT
     marks = np.flatnonzero((data == QUOTE) | (folded == OPEN_OBJECT) | (folded == CLOSE_OBJECT))
-    kinds = data[marks]
-    is_quote = kinds == QUOTE
-    # Odd inside of strings; that the count overflows is all the same.
-    is_in_string = (np.cumsum(is_quote, dtype=np.uint8) & 1).view(np.bool_)
-    is_text = is_in_string & ~is_quote
+    brackets = np.flatnonzero(data[marks] != QUOTE)
+    # After an odd number of quotes, a string is open.
+    is_text = (brackets - np.arange(len(brackets))) & 1 == 1
     if is_text.any():
-        kept = np.flatnonzero(~is_text)
-        marks, kinds, is_quote = marks[kept], kinds[kept], is_quote[kept]
-    steps = 1 - ((kinds & _CLOSING_BIT) >> 1).view(np.int8)
-    steps[is_quote] = 0
-    return marks, is_quote, np.cumsum(steps, dtype=np.int16)
+        marks = np.delete(marks, brackets[is_text])
+        brackets = np.flatnonzero(data[marks] != QUOTE)
+    return marks, brackets
 
 
-def _find_parents(members: Members, data: Bytes, is_quote: Flags) -> None:
+def _find_parents(members: Members, data: Bytes, brackets_before: Ints) -> None:
     """Fill in what is around the members of inner objects."""
-    depths, marks = members.depths, members.marks
-    deepest = min(int(depths.max(initial=1)), MAX_DEPTH)
-    if deepest == 1:
-        return
-    brackets = np.flatnonzero(~is_quote)
+    depths, marks, brackets = members.depths, members.marks, members.brackets
     is_object = data[marks[brackets]] == OPEN_OBJECT
-    bracket_depths = members.depths_at_marks[brackets]
-    brackets_before = np.cumsum(~is_quote, dtype=np.int32)
-    for depth in range(2, deepest + 1):
+    for depth in range(2, min(int(depths.max(initial=1)), MAX_DEPTH) + 1):
         here = np.flatnonzero(depths == depth)
         # The last object that began at this depth, and the last member one level up.
-        is_opening = is_object & (bracket_depths == depth)
-        opened = np.cumsum(is_opening, dtype=np.int32)
-        before = opened[brackets_before[members.key_marks[here]] - 1]
-        container = brackets[np.flatnonzero(is_opening)[before - 1]]
+        is_opening = is_object & (members.bracket_depths == depth)
+        opened_before = np.cumsum(is_opening, dtype=np.int32)[brackets_before[here] - 1]
+        container = brackets[np.flatnonzero(is_opening)[opened_before - 1]]
         is_outer = depths == depth - 1
         outer_before = np.cumsum(is_outer, dtype=np.int32)[here]
         is_value = data[marks[container] - 1] == COLON

@@ -7,7 +7,7 @@ record otherwise than `parse` does one at a time; it only refuses more of them.
 import hashlib
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 import numpy as np
@@ -42,6 +42,8 @@ _MD5_DIGITS: Final = 32
 _CUSTOM: Final = -1
 # Just below the size from which on glibc no longer learns.
 _KEPT_BYTES: Final = 31 << 20
+
+_Texts = Any  # an Arrow array of text, of which pyarrow's stubs know many kinds
 
 _NAMES: Final = {name: number for number, name in enumerate(FIELD_NAMES)}
 _FIELD_OF_KEY: Final = _NAMES | {alias: _NAMES[name] for alias, name in ALIASES.items()}
@@ -99,7 +101,7 @@ class PlainReader:
     def _are_out_of_bounds(self, block: Block, members: Members) -> Flags:
         """Which objects are nested too deeply, or have a key that is too long."""
         is_out = np.zeros(len(block.starts), dtype=np.bool_)
-        deep = members.marks[members.depths_at_marks > self._max_depth]
+        deep = members.marks[members.brackets[members.bracket_depths > self._max_depth]]
         long = members.key_starts[members.key_ends - members.key_starts > _MAX_KEY_BYTES]
         for marks in (deep, long):
             if len(marks):
@@ -119,9 +121,7 @@ class PlainReader:
         is_plain = ~shapes.have_repeats & ~have_rivals
         columns |= {
             "properties": _properties_of(block, slots),
-            "property_shape": pa.array(shapes.texts, pa.large_string()).take(
-                pa.array(shapes.shape_numbers)
-            ),
+            "property_shape": pa.array(shapes.texts, pa.large_string()).take(shapes.shape_numbers),
             "record_md5": _hash_texts(texts if block.is_as_sent else block.object_texts()),
         }
         unsupported = positions[shapes.have_unsupported & is_plain].tolist()
@@ -192,7 +192,7 @@ class _Slots:
         return cls(records, fields, starts, members.value_starts[top], ends)
 
 
-def _field_columns(block: Block, slots: _Slots) -> tuple[dict[str, pa.Array], Flags]:
+def _field_columns(block: Block, slots: _Slots) -> tuple[dict[str, _Texts], Flags]:
     """Raw values of the reserved fields, and which objects have a field by two names."""
     # Any field whose value is not text gets the mark of that in the place of the colon before it.
     buffer = np.array(block.data)
@@ -228,7 +228,7 @@ def _views_of(buffer: Bytes, starts: Ints, lengths: Ints) -> Words:
     return views
 
 
-def _text_column(buffer: Bytes, views: Words, is_given: Flags) -> pa.Array:
+def _text_column(buffer: Bytes, views: Words, is_given: Flags) -> _Texts:
     if not is_given.any():
         return pa.nulls(len(views), pa.large_string())
     validity = None if is_given.all() else _arrow(np.packbits(is_given, bitorder="little"))
@@ -238,7 +238,7 @@ def _text_column(buffer: Bytes, views: Words, is_given: Flags) -> pa.Array:
     return array.cast(pa.large_string())
 
 
-def _properties_of(block: Block, slots: _Slots) -> pa.Array:
+def _properties_of(block: Block, slots: _Slots) -> _Texts:
     """The custom fields of each object, as one object, their text unchanged."""
     custom = np.flatnonzero(slots.fields == _CUSTOM)
     records, starts, ends = slots.records[custom], slots.starts[custom], slots.ends[custom]
@@ -257,13 +257,13 @@ def _properties_of(block: Block, slots: _Slots) -> pa.Array:
     return _texts_in_a_row(kept, lengths)
 
 
-def _hash_texts(texts: list[bytes]) -> pa.Array:
+def _hash_texts(texts: list[bytes]) -> _Texts:
     digests = [hashlib.md5(text, usedforsecurity=False).digest() for text in texts]
     digits = b"".join(digests).hex().encode()
     return _texts_in_a_row(digits, np.full(len(texts), _MD5_DIGITS, dtype=np.int64))
 
 
-def _texts_in_a_row(text: bytes | Bytes, lengths: Ints) -> pa.Array:
+def _texts_in_a_row(text: bytes | Bytes, lengths: Ints) -> _Texts:
     offsets = _arrow(np.concatenate(([0], np.cumsum(lengths))))
     parts = [None, offsets, _arrow(text)]
     return pa.Array.from_buffers(pa.large_string(), len(lengths), parts)

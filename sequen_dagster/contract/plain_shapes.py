@@ -282,16 +282,15 @@ def _kind_of_number(text: bytes) -> int:
 def _kinds_of_arrays(block: Block, members: Members, opening: Ints) -> Bytes:
     """The kinds of arrays that begin at these marks."""
     data, marks = block.data, members.marks
-    is_bracket = data[marks] != QUOTE
-    brackets = np.flatnonzero(is_bracket)
-    closing = brackets[np.searchsorted(brackets, opening) + 1]
+    brackets_before = np.searchsorted(members.brackets, opening)
+    closing = members.brackets[brackets_before + 1]
     is_flat = data[marks[closing]] == CLOSE_ARRAY
     between = marks[closing] - marks[opening] - 1
     strings = (closing - opening - 1) // 2
     # All elements are strings where these fill it, with a comma between two.
-    quotes = marks[~is_bracket]
+    quotes = np.delete(marks, members.brackets)
     lengths = np.concatenate(([0], np.cumsum(quotes[1::2] - quotes[::2] + 1)))
-    before = np.cumsum(~is_bracket)[opening] // 2
+    before = (opening - brackets_before) // 2
     filled = lengths[before + strings] - lengths[before] + strings - 1
     kinds = np.full(len(opening), _UNSUPPORTED, dtype=np.uint8)
     kinds[is_flat & (strings > 0) & (filled == between)] = _NUMBERS["array<string>"]

@@ -119,7 +119,8 @@ class RowWriter:
                 schema_of_file,
                 compression="zstd",
                 compression_level=1,
-                use_dictionary=[
+                # pyarrow's stubs know only yes and no.
+                use_dictionary=[  # type: ignore[arg-type]
                     name for name in table.column_names if name not in _WITHOUT_DICTIONARY
                 ],
             )
