@@ -1,6 +1,9 @@
 """Plainly clean records, read many at a time, become what each becomes by itself."""
 
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sequen_dagster.contract.parse import ParsedChunk, Parser
+from sequen_dagster.errors import UnreadableFileError
+from sequen_dagster.exports.files import ExportFile
+from sequen_dagster.exports.readers import ExportReader, ReadLimits
 from sequen_dagster.exports.records import RecordChunk
 from sequen_dagster.fields import ALIASES, FIELD_NAMES
 
@@ -91,7 +97,7 @@ def facts(found: ParsedChunk) -> tuple[object, ...]:
     )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(records=st.lists(texts(), max_size=12), max_depth=st.sampled_from([1, 3, 64]))
 @example(records=[b"{}"], max_depth=64)
 @example(records=[b'{"a":"","b":{"c":""},"uid":""}'], max_depth=64)
@@ -146,3 +152,62 @@ def test_very_many_keys_are_read_by_themselves() -> None:
 
     assert found.plain_records == 0
     assert facts(found) == facts(parse(OneByOneParser(), records))
+
+
+def chunks_of(path: Path) -> Iterator[RecordChunk]:
+    status = path.stat()
+    modified_at = datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None)
+    file = ExportFile("s", path.name, str(path), status.st_size, modified_at)
+    with ExportReader(file, ReadLimits()) as reader:
+        try:
+            yield from reader.chunks()
+        except UnreadableFileError:
+            return
+
+
+def test_real_files_are_read_the_same_and_most_records_many_at_a_time(test_data: Path) -> None:
+    plain = records = 0
+    for path in sorted(path for path in test_data.rglob("*.jsonl*") if path.is_file()):
+        parser, other = Parser(), OneByOneParser()
+        for chunk in chunks_of(path):
+            found, expected = parser.parse(chunk), other.parse(chunk)
+            assert found.columns.equals(expected.columns), path.name
+            assert facts(found)[1:] == facts(expected)[1:], path.name
+            plain += found.plain_records
+            records += len(found.texts)
+
+    assert records > 10_000
+    assert plain > 0.9 * records
+
+
+def test_lines_are_proven_by_the_reader_and_blocks_keep_their_order(tmp_path: Path) -> None:
+    bad = b'{"id":"bad","a":1,"a":2}'
+    lines = [b'{"id":"e%d","type":"scroll","n":%d.50}' % (n, n) for n in range(20_000)]
+    lines[7::1_000] = [bad] * len(lines[7::1_000])
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    (chunk,) = chunks_of(path)
+    found = Parser().parse(chunk)
+
+    assert chunk.proven == len(lines)
+    assert found.plain_records == len(lines) - lines.count(bad)
+    assert found.columns["id"].to_list() == [json.loads(line)["id"] for line in lines]
+    assert sorted(found.warnings) == list(range(7, 20_000, 1_000))
+
+
+def test_records_that_are_mostly_not_plain_are_tried_ever_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sequen_dagster.contract.parse.BLOCK_RECORDS", 10)
+    tried: list[int] = []
+    parser = Parser()
+    read = parser._plain.read
+    monkeypatch.setattr(
+        parser._plain, "read", lambda texts, **how: tried.append(len(texts)) or read(texts, **how)
+    )
+    found = parse(parser, [b'{"a":1,"a":2}'] * 400 + [b"{}"] * 400)
+
+    # Every block at first, then one of 2, of 4, of 8, of 16; the last of them is plain.
+    assert len(tried) < 40
+    assert found.plain_records > 0
+    assert found.columns["properties"].to_list() == ['{"a":2}'] * 400 + ["{}"] * 400

@@ -1,7 +1,7 @@
 """Contract: the slow path of parsing, for records that are not proven clean.
 
 It defines how a record is read: RFC 8259 JSON, the last of duplicate keys, numbers to the digit.
-The fast path in `parse` may only take records for which both give the same.
+The paths in `parse` and `plain_records` may only take records for which all give the same.
 """
 
 import json
