@@ -39,12 +39,12 @@ class ParsedProject:
     @property
     def manifest(self) -> Path:
         """Dbt's manifest as JSON."""
-        return self.folder / "manifest.json"
+        return self.folder / "project.json"
 
     @property
     def packed(self) -> Path:
         """Dbt's manifest as dbt itself keeps it, which only the very same dbt can read."""
-        return self.folder / "manifest.msgpack"
+        return self.folder / "project.msgpack"
 
     @property
     def stamp(self) -> Path:
@@ -53,11 +53,11 @@ class ParsedProject:
 
     def is_of(self, project: Path) -> bool:
         """Whether it was made of the files of a project, by whatever release of dbt."""
-        return self._read_stamp().get("sources") == hash_sources(project)
+        return self.manifest.exists() and self._read_stamp().get("sources") == hash_sources(project)
 
     def is_for_dbt(self) -> bool:
         """Whether the dbt that is installed can read `packed`."""
-        return self._read_stamp().get("dbt") == _dbt_releases()
+        return self.packed.exists() and self._read_stamp().get("dbt") == _dbt_releases()
 
     def _read_stamp(self) -> dict[str, str]:
         try:
