@@ -6,15 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sequen_dagster.compat.pandera_failures import find_broken_checks
+from sequen_dagster.contract.codes import FILE_RULES, RECORD_RULES, field_rules
+from sequen_dagster.contract.codes import rule_fields as fields_of
 from sequen_dagster.contract.convert import convert
-from sequen_dagster.contract.rules import (
-    FILE_RULES,
-    RECORD_RULES,
-    event_schema,
-    field_rules,
-    whole_row_schema,
-)
-from sequen_dagster.contract.rules import rule_fields as fields_of
+from sequen_dagster.contract.rules import event_schema, whole_row_schema
 from sequen_dagster.contract.validate import find_broken_rules
 from sequen_dagster.errors import FaultError
 from sequen_dagster.fields import FIELD_NAMES, FIELDS, STANDARD_TYPES
