@@ -70,3 +70,16 @@
 {% macro duckdb__array_of(values) -%}
     [{{ values | join(', ') }}]
 {%- endmacro %}
+
+{# Whether a text is one of some constants, given as SQL texts; for many of them, in many places. #}
+{% macro is_one_of(text, constants) -%}
+    {{ return(adapter.dispatch('is_one_of', 'sequen')(text, constants)) }}
+{%- endmacro %}
+
+{#
+  Not `in (...)` or list_contains: DuckDB makes a join of these. Planning dozens of joins takes longer than
+  a small build, and a join is carried out even where nobody reads its column.
+#}
+{% macro duckdb__is_one_of(text, constants) -%}
+    coalesce(list_position([{{ constants }}], {{ text }}), 0) > 0
+{%- endmacro %}
