@@ -125,7 +125,7 @@ EXAMPLES = {
         shows=(
             "int_affected_devices: from int_event_keys",
             "int_devices_identified",
-            "int_affected_stitches: where anonymous_events.sid is null",
+            "int_affected_stitches: from anonymous_events_without_session",
         ),
     ),
     "an anonymous moment comes to a device with a user": Example(

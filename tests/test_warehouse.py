@@ -41,6 +41,29 @@ def test_commits_are_loaded_once(tmp_path: Path) -> None:
     ]
 
 
+def test_rows_of_a_commit_are_those_of_their_own_batches(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    for number in range(20):
+        good = [event(id=f"e{number}_{place}") for place in range(number % 3)]
+        write_events(settings, f"{number}.jsonl", *good, event(id=f"b{number}", uid=...))
+    drain(settings)
+
+    loaded = load_commits(settings)
+
+    assert loaded == Loaded(commits=1, batches=20, events=19)
+    paths = "select path, id from raw.{} as rows join raw.batches using (batch_id) order by all"
+    assert query(settings, paths.format("events")) == sorted(
+        (f"{number}.jsonl", f"e{number}_{place}")
+        for number in range(20)
+        for place in range(number % 3)
+    )
+    assert query(
+        settings,
+        "select path, rows.source_file from raw.quarantined_events as rows"
+        " join raw.batches using (batch_id) order by all",
+    ) == sorted((f"{number}.jsonl", f"{number}.jsonl") for number in range(20))
+
+
 def test_all_versions_are_loaded(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     for events in ([event()], [event(), event(id="e2")]):

@@ -70,3 +70,32 @@
 {% macro duckdb__array_of(values) -%}
     [{{ values | join(', ') }}]
 {%- endmacro %}
+
+{# Whether a text is one of some constants, given as SQL texts; for many of them, in many places. #}
+{% macro is_one_of(text, constants) -%}
+    {{ return(adapter.dispatch('is_one_of', 'sequen')(text, constants)) }}
+{%- endmacro %}
+
+{#
+  Not `in (...)` or list_contains: DuckDB makes a join of these. Planning dozens of joins takes longer than
+  a small build, and a join is carried out even where nobody reads its column.
+#}
+{% macro duckdb__is_one_of(text, constants) -%}
+    (coalesce(list_position([{{ constants }}], {{ text }}), 0) > 0)
+{%- endmacro %}
+
+{# True for the rows of a table, the one that is read, whose number is among those of another table. #}
+{% macro is_in_rows_with(table, number, numbers) -%}
+    {{ return(adapter.dispatch('is_in_rows_with', 'sequen')(table, number, numbers)) }}
+{%- endmacro %}
+
+{#
+  Places of rows first, from the column of numbers alone. In one step the engine would read the other
+  columns by a filter that lets some rows in a thousand through, which lie everywhere.
+#}
+{% macro duckdb__is_in_rows_with(table, number, numbers) -%}
+    rowid in (
+        select rowid from {{ table }}
+        where {{ number }} in (select {{ number }} from {{ numbers }})
+    )
+{%- endmacro %}

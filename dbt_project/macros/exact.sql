@@ -66,11 +66,16 @@
 
 {#
   The same by id, where the input stores `id_hash`: a number is found many times faster than a text, and
-  spares the engine from reading the rows beside it.
+  spares the engine from reading the rows beside it. `table`: the input, where it is a table.
 #}
-{% macro affected_records() -%}
+{% macro affected_records(table=none) -%}
     {%- if not sequen.is_full_build() -%}
-        id_hash in (select id_hash from {{ sequen.scratch(model.name, 'affected') }}) and {% endif -%}
+        {%- set keys = sequen.scratch(model.name, 'affected') -%}
+        {%- if table is none -%}
+            id_hash in (select id_hash from {{ keys }})
+        {%- else -%}
+            {{ sequen.is_in_rows_with(table, 'id_hash', keys) }}
+        {%- endif %} and {% endif -%}
     {{ sequen.affected(['id']) }}
 {%- endmacro %}
 

@@ -79,7 +79,7 @@
     ;
     create or replace temp table {{ old_rows }} as
     select * from {{ relation }}
-    where {{ sequen.affected_records() if settings.is_hashed else sequen.affected(settings.scope) }}
+    where {{ sequen.affected_records(relation) if settings.is_hashed else sequen.affected(settings.scope) }}
     ;
     create or replace temp table {{ gone }} as
     select * from {{ old_rows }} except select * from {{ new_rows }}

@@ -150,7 +150,7 @@
                 case
                     when
                         not {{ sequen.is_blank_or_empty(text) }}
-                        and lower({{ text }}) not in ({{ sequen.words_for_none() }})
+                        and not {{ sequen.is_one_of('lower(' ~ text ~ ')', sequen.words_for_none()) }}
                         then '"' || {{ text }}
                 end
         when 'UBIGINT' then '#' || {{ text }}

@@ -1,6 +1,6 @@
 {# Whole values that mean none, as the settings name them. They are compared in lower case. #}
 
-{# The words that mean none in a custom field, as SQL texts for `in (...)`. #}
+{# The words that mean none in a custom field, as SQL texts for `is_one_of`. #}
 {% macro words_for_none() -%}
     {{ sequen.words_as_texts(var('sequen_placeholder_ids') + ['n/a', 'unknown']) }}
 {%- endmacro %}

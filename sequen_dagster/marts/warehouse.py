@@ -3,7 +3,7 @@
 In: the lake's commits. Out: the `raw` tables that dbt's staging models read.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +96,27 @@ _VIOLATION_COLUMNS: Final = {
 }
 
 
+def _sql_types(schema: pl.Schema) -> dict[str, str]:
+    return {name: _TYPES[kind] for name, kind in schema.items()}
+
+
+_RAW_TABLES: Final = {
+    "events": {**_sql_types(ACCEPTED_SCHEMA), "batch_id": "varchar", "id_hash": "bigint not null"},
+    "quarantined_events": _sql_types(QUARANTINED_SCHEMA) | {"batch_id": "varchar"},
+    "batches": _BATCH_COLUMNS,
+    "violations": _VIOLATION_COLUMNS,
+    "commits": {"commit_id": "varchar", "name": "varchar", "committed_at": "timestamp"},
+    "affected_ids": {"id": "varchar"},
+    "affected_batches": {"batch_id": "varchar"},
+    # Rows of these that were rewritten in the lake may still lie in free blocks of the file.
+    "uncompacted_batches": {"batch_id": "varchar"},
+    "builds": _BUILD_COLUMNS,
+    "completeness_overrides": _OVERRIDE_COLUMNS,
+    "completeness_override_detectors": _OVERRIDE_DETECTOR_COLUMNS,
+    "completeness_override_scopes": _OVERRIDE_SCOPE_COLUMNS,
+}
+
+
 @dataclass(frozen=True)
 class Loaded:
     """What a load brought into the warehouse.
@@ -129,13 +150,15 @@ def engine_options(settings: RunningSettings) -> dict[str, Any]:
 
 @contextmanager
 def connect(
-    settings: SequenSettings, *, folders: Iterable[Path] = ()
+    settings: SequenSettings, *, folders: Iterable[Path] = (), keeps_order: bool = True
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse for writing, locked down; hold `writer_lock` while you do.
 
     Args:
         settings: the home and the memory limit.
         folders: the only places where files may be read and written.
+        keeps_order: whether rows that are copied keep the order that they were in. Without, a large
+            copy takes less time and memory.
 
     Yields:
         A connection, closed at the end.
@@ -146,6 +169,7 @@ def connect(
     """
     locks = ("enable_external_access", "lock_configuration")
     options = {name: value for name, value in engine_options(settings).items() if name not in locks}
+    options["preserve_insertion_order"] = keeps_order
     path = Home(settings.home).warehouse
     timeout_seconds = settings.lock_timeout_seconds
     with without_values(), opened(path, options, timeout_seconds=timeout_seconds) as connection:
@@ -176,7 +200,7 @@ def load_commits(
     """
     loaded = Loaded()
     lake = lake or Home(settings.home).lake
-    with connect(settings, folders=[lake.root]) as warehouse:
+    with connect(settings, folders=[lake.root], keeps_order=False) as warehouse:
         create_raw_tables(warehouse)
         load_overrides(settings, warehouse)
         held = dict(warehouse.execute("select name, commit_id from raw.commits").fetchall())
@@ -184,9 +208,7 @@ def load_commits(
             if only is not None and commit.name not in only:
                 continue
             with transaction(warehouse):
-                events = sum(
-                    _load_batch(warehouse, lake, commit, batch) for batch in commit.batches
-                )
+                events = _load_batches(warehouse, lake, commit)
                 row = [commit.commit_id, commit.name, commit.committed_at]
                 warehouse.execute("delete from raw.commits where commit_id = ?", row[:1])
                 warehouse.execute("insert into raw.commits values (?, ?, ?)", row)
@@ -224,8 +246,7 @@ def load_overrides(settings: MartsSettings, warehouse: duckdb.DuckDBPyConnection
                 "completeness_override_scopes": override.scope_rows(),
             }
             for table, rows in parts.items():
-                for row in rows:
-                    _insert_row(warehouse, table, {"attribute": attribute, **row})
+                _insert_rows(warehouse, table, [{"attribute": attribute, **row} for row in rows])
 
 
 def row_counts(warehouse: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -248,26 +269,7 @@ def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
     held = warehouse.execute(
         "select table_name, column_name from duckdb_columns() where schema_name = 'raw'"
     ).fetchall()
-    tables = {
-        "events": {
-            **_sql_types(ACCEPTED_SCHEMA),
-            "batch_id": "varchar",
-            "id_hash": "bigint not null",
-        },
-        "quarantined_events": _sql_types(QUARANTINED_SCHEMA) | {"batch_id": "varchar"},
-        "batches": _BATCH_COLUMNS,
-        "violations": _VIOLATION_COLUMNS,
-        "commits": {"commit_id": "varchar", "name": "varchar", "committed_at": "timestamp"},
-        "affected_ids": {"id": "varchar"},
-        "affected_batches": {"batch_id": "varchar"},
-        # Rows of these that were rewritten in the lake may still lie in free blocks of the file.
-        "uncompacted_batches": {"batch_id": "varchar"},
-        "builds": _BUILD_COLUMNS,
-        "completeness_overrides": _OVERRIDE_COLUMNS,
-        "completeness_override_detectors": _OVERRIDE_DETECTOR_COLUMNS,
-        "completeness_override_scopes": _OVERRIDE_SCOPE_COLUMNS,
-    }
-    wanted = {(name, column) for name, columns in tables.items() for column in columns}
+    wanted = {(name, column) for name, columns in _RAW_TABLES.items() for column in columns}
     is_old = bool(held) and not wanted <= set(held)
     keeps_builds = {column for name, column in held if name == "builds"} == set(_BUILD_COLUMNS)
     if is_old:
@@ -277,7 +279,7 @@ def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
             warehouse.execute("create or replace temporary table builds_before as from raw.builds")
         warehouse.execute("drop schema raw cascade")
     warehouse.execute("create schema if not exists raw")
-    for name, columns in tables.items():
+    for name, columns in _RAW_TABLES.items():
         definitions = ", ".join(f"{column} {kind}" for column, kind in columns.items())
         warehouse.execute(f"create table if not exists raw.{name} ({definitions})")
     if is_old:
@@ -288,10 +290,6 @@ def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
                 " from builds_before"
             )
             warehouse.execute("drop table builds_before")
-
-
-def _sql_types(schema: pl.Schema) -> dict[str, str]:
-    return {name: _TYPES[kind] for name, kind in schema.items()}
 
 
 @contextmanager
@@ -306,62 +304,104 @@ def transaction(warehouse: duckdb.DuckDBPyConnection) -> Iterator[None]:
         warehouse.commit() if is_done else warehouse.rollback()
 
 
-def _load_batch(
-    warehouse: duckdb.DuckDBPyConnection, lake: Lake, commit: Commit, batch: Batch
-) -> int:
-    """Load one batch; return how many events came in."""
-    before = current_batch(warehouse, batch)
-    events = _load_rows(warehouse, lake, commit, batch)
-    note_changes(warehouse, before, current_batch(warehouse, batch))
-    return events
+def _load_batches(warehouse: duckdb.DuckDBPyConnection, lake: Lake, commit: Commit) -> int:
+    """Load the batches of a commit that count; return how many events came in."""
+    paths = {(batch.source, batch.path) for batch in commit.batches}
+    before = current_batches(warehouse, paths)
+    held = _held_batches(warehouse, commit)
+    batches = [
+        batch
+        for batch in commit.batches
+        if batch.batch_id not in held or _place_of(commit, batch) < held[batch.batch_id]
+    ]
+    replaced = [batch.batch_id for batch in batches if batch.batch_id in held]
+    if replaced:
+        note_affected(warehouse, replaced)
+        _insert_rows(warehouse, "uncompacted_batches", [{"batch_id": one} for one in replaced])
+        for table in ("events", "quarantined_events", "batches", "violations"):
+            statement = f"delete from raw.{table} where batch_id in (select unnest(?))"  # noqa: S608  # our own names
+            warehouse.execute(statement, [replaced])
+    _insert_rows(warehouse, "batches", [_batch_row(commit, batch) for batch in batches])
+    counts = [
+        {"batch_id": batch.batch_id, **vars(count)}
+        for batch in batches
+        for count in batch.rule_counts
+    ]
+    _insert_rows(warehouse, "violations", counts)
+    _copy_rows(warehouse, lake, batches, "quarantined_events", QUARANTINED_SCHEMA)
+    _copy_rows(warehouse, lake, batches, "events", ACCEPTED_SCHEMA)
+    note_affected(warehouse, replaced)
+    note_changes(warehouse, before, current_batches(warehouse, paths))
+    return sum(batch.record_counts.accepted for batch in batches)
 
 
-def current_batch(warehouse: duckdb.DuckDBPyConnection, batch: Batch) -> str | None:
-    """The id of the current version of the path that `batch` is one of."""
+def current_batches(
+    warehouse: duckdb.DuckDBPyConnection, paths: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """The ids of the current versions, by source and path; without those that have none.
+
+    Args:
+        warehouse: from `connect`, with the raw tables.
+        paths: sources and paths to look up.
+    """
     found = warehouse.execute(
-        "select batch_id from raw.batches where source = ? and path = ?"
-        " order by version desc limit 1",
-        [batch.source, batch.path],
-    ).fetchone()
-    return str(found[0]) if found else None
+        "select source, path, arg_max(batch_id, version) from raw.batches"
+        " where (source, path) in (select unnest(?::varchar[]), unnest(?::varchar[]))"
+        " group by all",
+        [[source for source, _ in paths], [path for _, path in paths]],
+    ).fetchall()
+    return {(source, path): batch_id for source, path, batch_id in found}
 
 
 def note_changes(
-    warehouse: duckdb.DuckDBPyConnection, before: str | None, after: str | None
+    warehouse: duckdb.DuckDBPyConnection,
+    before: Mapping[tuple[str, str], str],
+    after: Mapping[tuple[str, str], str],
 ) -> None:
-    """Have the next build look at two versions of a path, if one has taken the other's place."""
-    if before != after:
-        _note_affected(warehouse, before)
-        _note_affected(warehouse, after)
+    """Have the next build look at two versions of a path, where one has taken the other's place.
+
+    Args:
+        warehouse: from `connect`, with the raw tables.
+        before: `current_batches` of some paths before a load.
+        after: the same after it.
+    """
+    changed = sorted(set(before.items()) ^ set(after.items()))
+    note_affected(warehouse, [batch_id for _, batch_id in changed])
 
 
-def _note_affected(warehouse: duckdb.DuckDBPyConnection, batch_id: str | None) -> None:
-    """Have the next build look at a batch and its events again, as they are now."""
+def note_affected(warehouse: duckdb.DuckDBPyConnection, batch_ids: Sequence[str]) -> None:
+    """Have the next build look at batches and their events again, as they are now."""
+    if not batch_ids:
+        return
     warehouse.execute(
-        "insert into raw.affected_ids select distinct id from raw.events where batch_id = ?",
-        [batch_id],
+        "insert into raw.affected_ids select id from raw.events"
+        " where batch_id in (select unnest(?::varchar[]))",
+        [batch_ids],
     )
-    if batch_id is not None:
-        warehouse.execute("insert into raw.affected_batches values (?)", [batch_id])
+    _insert_rows(warehouse, "affected_batches", [{"batch_id": one} for one in batch_ids])
 
 
-def _load_rows(
-    warehouse: duckdb.DuckDBPyConnection, lake: Lake, commit: Commit, batch: Batch
-) -> int:
-    held = warehouse.execute(
-        "select -version, commit_id, -revision from raw.batches where batch_id = ?",
-        [batch.batch_id],
-    ).fetchone()
-    if held is not None and held <= (-batch.version, commit.commit_id, -batch.revision):
-        return 0
-    if held is not None:
-        _note_affected(warehouse, batch.batch_id)
-        warehouse.execute("insert into raw.uncompacted_batches values (?)", [batch.batch_id])
-    for table in ("events", "quarantined_events", "batches", "violations"):
-        statement = f"delete from raw.{table} where batch_id = ?"  # noqa: S608  # our own names
-        warehouse.execute(statement, [batch.batch_id])
+def _place_of(commit: Commit, batch: Batch) -> tuple[int, str, int]:
+    """Of two versions of a batch the one with the smaller place counts."""
+    return -batch.version, commit.commit_id, -batch.revision
+
+
+def _held_batches(
+    warehouse: duckdb.DuckDBPyConnection, commit: Commit
+) -> dict[str, tuple[int, str, int]]:
+    """Of the batches of a commit those that the warehouse holds, with their places."""
+    found = warehouse.execute(
+        "select batch_id, -version, commit_id, -revision from raw.batches"
+        " where batch_id in (select unnest(?::varchar[]))",
+        [[batch.batch_id for batch in commit.batches]],
+    ).fetchall()
+    return {batch_id: (version, name, revision) for batch_id, version, name, revision in found}
+
+
+def _batch_row(commit: Commit, batch: Batch) -> dict[str, Any]:
+    # Any: one value a column, of the column's type.
     record_counts = batch.record_counts
-    values = {
+    return {
         **{name: getattr(batch, name, None) for name in _BATCH_COLUMNS},
         "commit_id": commit.commit_id,
         "committed_at": commit.committed_at,
@@ -371,44 +411,50 @@ def _load_rows(
         "skipped": record_counts.skipped,
         "blank_lines": record_counts.blank_lines,
     }
-    _insert_row(warehouse, "batches", values)
-    for count in batch.rule_counts:
-        _insert_row(warehouse, "violations", {"batch_id": batch.batch_id, **vars(count)})
-    _copy_rows(warehouse, lake, batch, "quarantined_events", QUARANTINED_SCHEMA)
-    _copy_rows(warehouse, lake, batch, "events", ACCEPTED_SCHEMA)
-    if held is not None:
-        _note_affected(warehouse, batch.batch_id)
-    return record_counts.accepted
 
 
-def _insert_row(warehouse: duckdb.DuckDBPyConnection, table: str, values: dict[str, Any]) -> None:
-    # Any: one value a column, of the column's type.
-    names = ", ".join(values)
-    marks = ", ".join("?" for _ in values)
+def _insert_rows(
+    warehouse: duckdb.DuckDBPyConnection, table: str, rows: Sequence[dict[str, Any]]
+) -> None:
+    """Insert rows, all with the same columns, in one statement."""
+    if not rows:
+        return
+    names = list(rows[0])
+    types = _RAW_TABLES[table]
+    values = ", ".join(f"unnest(?::{types[name]}[])" for name in names)
     warehouse.execute(
-        f"insert into raw.{table} ({names}) values ({marks})",  # noqa: S608  # our own names
-        list(values.values()),
+        f"insert into raw.{table} ({', '.join(names)}) select {values}",
+        [[row[name] for row in rows] for name in names],
     )
 
 
 def _copy_rows(
     warehouse: duckdb.DuckDBPyConnection,
     lake: Lake,
-    batch: Batch,
+    batches: Sequence[Batch],
     table: str,
     schema: pl.Schema,
 ) -> None:
+    """Copy the rows of batches from their Parquet files, all in one statement.
+
+    One a file would leave processors without work: a file is often one piece to read.
+    """
     is_events = table == "events"
-    files = batch.events if is_events else batch.quarantine
+    files = [
+        (str(lake.rows(name)), batch.batch_id)
+        for batch in batches
+        for name in (batch.events if is_events else batch.quarantine)
+    ]
     if not files:
         return
-    names = ", ".join(schema)
-    computed = {"id_hash": ID_HASH} if is_events else {}
-    columns = ", ".join((names, "batch_id", *computed))
-    values = ", ".join((names, "?", *computed.values()))
+    computed = {"batch_id": "(?::varchar[])[file_index::bigint + 1]"}
+    if is_events:
+        computed["id_hash"] = ID_HASH
+    columns = ", ".join((*schema, *computed))
+    values = ", ".join((*schema, *computed.values()))
     # Without partitions: the engine would read a folder `sid=1` above the home as a column.
     warehouse.execute(
         f"insert into raw.{table} ({columns}) select {values}"  # noqa: S608  # our own names
         " from read_parquet(?, hive_partitioning = false)",
-        [batch.batch_id, [str(lake.rows(name)) for name in files]],
+        [[batch_id for _, batch_id in files], [name for name, _ in files]],
     )

@@ -223,7 +223,7 @@ class RunningSettings(_Group):
         description="Processes that read and validate files side by side.",
     )
     memory_limit: Annotated[str, pydantic.Field(pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB)$")] = (
-        pydantic.Field("2GB", description="Memory limit of the DuckDB engine.")
+        pydantic.Field("1GB", description="Memory limit of the DuckDB engine.")
     )
     run_bytes: VeryMany = pydantic.Field(
         8 * 1024**3, description="Most bytes of files that one commit takes; the rest follow."

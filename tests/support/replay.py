@@ -26,7 +26,13 @@ import yaml
 from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA, EventContract, Origin
 from sequen_dagster.exports.records import RecordChunk
 from sequen_dagster.lake.commits import Batch, RecordCounts
-from sequen_dagster.marts.warehouse import ID_HASH, create_raw_tables, current_batch, note_changes
+from sequen_dagster.marts.warehouse import (
+    ID_HASH,
+    create_raw_tables,
+    current_batches,
+    note_affected,
+    note_changes,
+)
 from support.histories import RECEIVED_AT, Row, as_json
 from support.once import made_once
 
@@ -234,7 +240,8 @@ class SmallWarehouse:
         self.is_current = False
         validation = validated(step.path, tuple(map(as_json, step.events)), step.source)
         batch = step.batch(validation.record_counts)
-        before = current_batch(self.connection, batch)
+        paths = {(batch.source, batch.path)}
+        before = current_batches(self.connection, paths)
         if step.is_revalidated:
             self._forget_affected(batch.batch_id)
         self.connection.execute(
@@ -259,10 +266,10 @@ class SmallWarehouse:
             self.connection.execute(
                 "update raw.events set property_shape = '[]' where batch_id = ?", [batch.batch_id]
             )
-        note_changes(self.connection, before, current_batch(self.connection, batch))
+        note_changes(self.connection, before, current_batches(self.connection, paths))
 
     def _forget_affected(self, batch_id: str) -> None:
-        note_changes(self.connection, None, batch_id)
+        note_affected(self.connection, [batch_id])
         for table in ("events", "quarantined_events", "violations", "batches"):
             self.connection.execute(f"delete from raw.{table} where batch_id = ?", [batch_id])
 

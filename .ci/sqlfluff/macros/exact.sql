@@ -6,7 +6,7 @@
     ({{ columns | join(', ') }}) in (select * from affected_rows)
 {%- endmacro %}
 
-{% macro affected_records() %}{{ affected(['id']) }}{% endmacro %}
+{% macro affected_records(table=none) %}{{ affected(['id']) }}{% endmacro %}
 
 {% macro changes(name) %}changes.{{ name }}{% endmacro %}
 

@@ -25,7 +25,7 @@ with
 
 fct_events as (
     select * from {{ ref('fct_events') }}
-    where {{ affected_records() }}
+    where {{ affected_records(ref('fct_events')) }}
 ),
 
 int_completeness_scopes as (

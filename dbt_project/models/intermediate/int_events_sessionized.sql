@@ -11,7 +11,7 @@ events_without_session as (
         visitor_key,
         case when '{{ var("sequen_session_rule") }}' = 'given' then sid end as sid
     from {{ ref('int_events_stitched') }}
-    where {{ affected_records() }}
+    where {{ affected_records(ref('int_events_stitched')) }}
 ),
 
 events as (
@@ -22,7 +22,7 @@ events as (
         cast(null as varchar) as known_session_key,
         {{ epoch_micros('original_timestamp') }} as happened_at_us
     from {{ ref('int_events_stitched') }}
-    where {{ affected_records() }}
+    where {{ affected_records(ref('int_events_stitched')) }}
 ),
 {%- if not is_full_build() %}
 

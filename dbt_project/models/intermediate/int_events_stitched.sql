@@ -15,7 +15,7 @@ int_event_keys as (
         cid,
         original_timestamp
     from {{ ref('int_event_keys') }}
-    where {{ affected_records() }}
+    where {{ affected_records(ref('int_event_keys')) }}
 ),
 
 int_sessions_identified as (

@@ -166,7 +166,7 @@ orders_named as (
         case
             when
                 (carried_order like '#%' or carried_order like '"%')
-                and lower(substr(carried_order, 2)) not in ({{ words_for_no_order() }})
+                and not {{ is_one_of('lower(substr(carried_order, 2))', words_for_no_order()) }}
                 then substr(carried_order, 2)
         end as order_name,
         {{ carried_text('carried_currency') }} as currency,

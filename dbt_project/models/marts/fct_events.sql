@@ -23,7 +23,7 @@ int_events_stitched as (
         id,
         visitor_key
     from {{ ref('int_events_stitched') }}
-    where {{ affected_records() }}
+    where {{ affected_records(ref('int_events_stitched')) }}
 ),
 
 int_events_sessionized as (

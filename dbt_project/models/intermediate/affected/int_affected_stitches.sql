@@ -17,14 +17,31 @@ changed_shared_devices as (
     select * from {{ changes('int_devices_shared') }}
 ),
 
-anonymous_events as (
+{# Imported once for each use: a CTE that is read twice is kept in memory. #}
+anonymous_events_of_sessions as (
     select
         id,
         sid,
+        cid
+    from {{ ref('int_event_keys') }}
+    where uid is null and sid is not null
+),
+
+anonymous_events_without_session as (
+    select
+        id,
         cid,
         original_timestamp
     from {{ ref('int_event_keys') }}
-    where uid is null
+    where uid is null and sid is null
+),
+
+anonymous_events_on_devices as (
+    select
+        id,
+        cid
+    from {{ ref('int_event_keys') }}
+    where uid is null and sid is not null
 ),
 
 int_sessions_identified as (
@@ -56,31 +73,29 @@ events_affected as (
 
     union distinct
 
-    select anonymous_events.id
-    from anonymous_events
+    select anonymous_events_of_sessions.id
+    from anonymous_events_of_sessions
     inner join sessions_affected
         on
-            anonymous_events.sid = sessions_affected.sid
-            and anonymous_events.cid is not distinct from sessions_affected.cid
+            anonymous_events_of_sessions.sid = sessions_affected.sid
+            and anonymous_events_of_sessions.cid is not distinct from sessions_affected.cid
 
     union distinct
 
-    select anonymous_events.id
-    from anonymous_events
+    select anonymous_events_without_session.id
+    from anonymous_events_without_session
     inner join changed_devices
         on
-            anonymous_events.cid = changed_devices.cid
-            and anonymous_events.original_timestamp = changed_devices.original_timestamp
-    where anonymous_events.sid is null
+            anonymous_events_without_session.cid = changed_devices.cid
+            and anonymous_events_without_session.original_timestamp
+            = changed_devices.original_timestamp
 
     union distinct
 
     {# With one batch of many users a device may become shared that named no user before. #}
     select id
-    from anonymous_events
-    where
-        sid is not null
-        and cid in (select changed_shared_devices.cid from changed_shared_devices)
+    from anonymous_events_on_devices
+    where cid in (select changed_shared_devices.cid from changed_shared_devices)
 )
 
 select * from events_affected
