@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import dagster as dg
-from dagster_dbt import dbt_assets
 
 from sequen_dagster.compat.dagster_dbt_calls import read_as_dagster, selection_arguments
 from sequen_dagster.errors import BuildError
@@ -35,7 +34,7 @@ from sequen_dagster.marts.project import (
     tables_fingerprint,
     write_profile,
 )
-from sequen_dagster.marts.translator import SequenTranslator
+from sequen_dagster.marts.translator import SequenTranslator, build_specs
 from sequen_dagster.marts.warehouse import (
     connect,
     load_commits,
@@ -87,12 +86,15 @@ def build_marts_assets(settings: SequenSettings, manifest: Manifest) -> dg.Asset
     translator = SequenTranslator(settings)
     project = _Project(settings, manifest, translator)
 
-    @dbt_assets(
-        manifest=manifest,
-        dagster_dbt_translator=translator,
+    specs, check_specs = build_specs(manifest, translator)
+
+    @dg.multi_asset(
         name=NAMES.marts_op,
+        specs=specs,
+        check_specs=check_specs,
+        can_subset=True,
+        allow_arbitrary_check_specs=True,
         pool=NAMES.writer_pool,
-        exclude="resource_type:unit_test",
         retry_policy=retry_policy(settings),
     )
     def marts(

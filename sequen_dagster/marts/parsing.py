@@ -11,6 +11,7 @@ how its own partial parsing does it.
 
 import hashlib
 import json
+import shutil
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -38,39 +39,45 @@ class ParsedProject:
     @property
     def manifest(self) -> Path:
         """Dbt's manifest as JSON."""
-        return self.folder / "manifest.json"
+        return self.folder / "project.json"
 
     @property
     def packed(self) -> Path:
         """Dbt's manifest as dbt itself keeps it, which only the very same dbt can read."""
-        return self.folder / "manifest.msgpack"
+        return self.folder / "project.msgpack"
 
     @property
     def stamp(self) -> Path:
         """What the manifest was made of."""
-        return self.folder / "fingerprint"
+        return self.folder / "stamp.json"
 
     def is_of(self, project: Path) -> bool:
-        """Whether these dbt packages would make the same of a project."""
+        """Whether it was made of the files of a project, by whatever release of dbt."""
+        return self.manifest.exists() and self._read_stamp().get("sources") == hash_sources(project)
+
+    def is_for_dbt(self) -> bool:
+        """Whether the dbt that is installed can read `packed`."""
+        return self.packed.exists() and self._read_stamp().get("dbt") == _dbt_releases()
+
+    def _read_stamp(self) -> dict[str, str]:
         try:
-            return self.stamp.read_text(encoding="utf-8") == parse_fingerprint(project)
+            stamp: dict[str, str] = json.loads(self.stamp.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return False
+            return {}
+        return stamp
 
 
-def list_sources(project: Path, patterns: tuple[str, ...] = _SOURCES) -> list[Path]:
+def list_sources(project: Path, patterns: tuple[str, ...]) -> list[Path]:
     """The files of a project that decide what dbt makes of it, in a fixed order."""
     folders = [project / name for name in _FOLDERS]
     files = {path for folder in folders for pattern in patterns for path in folder.rglob(pattern)}
     return sorted({*files, project / "dbt_project.yml"})
 
 
-def parse_fingerprint(project: Path) -> str:
-    """Names what decides dbt's manifest: the project's files, and the releases of dbt."""
+def hash_sources(project: Path, patterns: tuple[str, ...] = _SOURCES) -> str:
+    """Names what a project's files say (sha256)."""
     digest = hashlib.sha256()
-    for package in ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb"):
-        digest.update(f"{package} {version(package)}\n".encode())
-    for source in list_sources(project):
+    for source in list_sources(project, patterns):
         digest.update(source.relative_to(project).as_posix().encode())
         digest.update(source.read_bytes())
     return digest.hexdigest()
@@ -83,7 +90,7 @@ def parse_project(project: Path, target: ParsedProject) -> None:
 
     Args:
         project: the dbt project, which is not written to.
-        target: where the result goes; the fingerprint is written last.
+        target: where the result goes; the stamp is written last.
 
     Raises:
         ValueError: dbt cannot parse it, with its message.
@@ -91,8 +98,8 @@ def parse_project(project: Path, target: ParsedProject) -> None:
     from dbt.cli.main import dbtRunner  # two seconds, which few callers need
     from dbt.parser.manifest import extended_mashumaro_encoder
 
-    target.folder.mkdir(parents=True, exist_ok=True)
-    target.stamp.unlink(missing_ok=True)
+    shutil.rmtree(target.folder, ignore_errors=True)
+    target.folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="sequen-parse-") as made:
         Path(made, "profiles.yml").write_text(_PROFILE, encoding="utf-8")
         result = dbtRunner().invoke(
@@ -116,14 +123,15 @@ def parse_project(project: Path, target: ParsedProject) -> None:
         target.packed.write_bytes(manifest.to_msgpack(extended_mashumaro_encoder))
         shown = manifest.writable_manifest().to_dict(omit_none=False)
         target.manifest.write_text(json.dumps(shown, separators=(",", ":")), encoding="utf-8")
-    target.stamp.write_text(parse_fingerprint(project), encoding="utf-8")
+    stamp = {"sources": hash_sources(project), "dbt": _dbt_releases()}
+    target.stamp.write_text(json.dumps(stamp), encoding="utf-8")
 
 
 def read_manifest(parsed: ParsedProject, project: Path) -> Any:  # dbt's Manifest
     """The parsed project as dbt takes it from who calls it; a new one for every call of dbt.
 
     Args:
-        parsed: of these dbt packages, see `is_of`.
+        parsed: one that `is_for_dbt`.
         project: where the project lies, for its seeds.
     """
     from dbt.contracts.graph.manifest import Manifest  # as above
@@ -135,3 +143,8 @@ def read_manifest(parsed: ParsedProject, project: Path) -> Any:  # dbt's Manifes
             node.root_path = str(project)
     manifest.build_flat_graph()
     return manifest
+
+
+def _dbt_releases() -> str:
+    packages = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb")
+    return ", ".join(f"{package} {version(package)}" for package in packages)

@@ -17,12 +17,7 @@ import yaml
 from sequen_dagster.errors import BuildError, SettingsError
 from sequen_dagster.home.durable import writing
 from sequen_dagster.home.layout import Home
-from sequen_dagster.marts.parsing import (
-    ParsedProject,
-    list_sources,
-    parse_fingerprint,
-    parse_project,
-)
+from sequen_dagster.marts.parsing import ParsedProject, hash_sources, parse_project
 from sequen_dagster.marts.warehouse import engine_options
 from sequen_dagster.settings import MartsSettings, SequenSettings
 
@@ -73,17 +68,18 @@ def write_profile(settings: SequenSettings) -> Path:
 
 
 def load_manifest(settings: SequenSettings) -> Manifest:
-    """Dbt's manifest of the project, which is the same for all settings.
+    """Dbt's manifest of the project, which is the same for all settings and releases of dbt.
 
     Raises:
         BuildError: dbt cannot parse the project.
     """
-    manifest: Manifest = json.loads(parsed_project(settings).manifest.read_text(encoding="utf-8"))
+    parsed = SHIPPED if SHIPPED.is_of(project_dir()) else parsed_project(settings)
+    manifest: Manifest = json.loads(parsed.manifest.read_text(encoding="utf-8"))
     return manifest
 
 
 def parsed_project(settings: SequenSettings) -> ParsedProject:
-    """The project as dbt has parsed it: as it came with the package, or anew in the home.
+    """The project as the installed dbt has parsed it: as it came with the package, or in the home.
 
     Only who has changed the project's files, or has other releases of dbt than those that the
     package was built with, waits for dbt to parse, once.
@@ -93,17 +89,17 @@ def parsed_project(settings: SequenSettings) -> ParsedProject:
         StorageError: the home cannot be written.
     """
     project = project_dir()
-    if SHIPPED.is_of(project):
-        return SHIPPED
     home = Home(settings.home)
     own = ParsedProject(home.dbt.parsed)
-    if not own.is_of(project):
-        home.make()
-        with writing("dbt's manifest", own.folder):
-            try:
-                parse_project(project, own)
-            except ValueError as error:
-                raise BuildError(str(error)) from error
+    for parsed in (SHIPPED, own):
+        if parsed.is_for_dbt() and parsed.is_of(project):
+            return parsed
+    home.make()
+    with writing("dbt's manifest", own.folder):
+        try:
+            parse_project(project, own)
+        except ValueError as error:
+            raise BuildError(str(error)) from error
     return own
 
 
@@ -127,23 +123,16 @@ def _read_nodes(manifest: Manifest, *resource_types: str) -> list[Manifest]:
 
 def tables_fingerprint(settings: MartsSettings) -> str:
     """Names what decides the tables: the marts' settings, all SQL and the seeds."""
-    digest = hashlib.sha256(settings.marts_fingerprint().encode())
-    digest.update(_hash_sources(project_dir()))
-    return digest.hexdigest()
-
-
-def _hash_sources(project: Path) -> bytes:
-    digest = hashlib.sha256()
-    for source in list_sources(project, ("*.sql", "*.csv")):
-        digest.update(source.relative_to(project).as_posix().encode())
-        digest.update(source.read_bytes())
-    return digest.digest()
+    return _hash_with_settings(settings, hash_sources(project_dir(), ("*.sql", "*.csv")))
 
 
 def sources_fingerprint(settings: MartsSettings) -> str:
-    """Names what decides what dbt says of the tables: the project, its vars, and dbt's releases."""
-    facts = f"{parse_fingerprint(project_dir())},{settings.marts_fingerprint()}"
-    return hashlib.sha256(facts.encode()).hexdigest()
+    """Names what decides what dbt says of the tables: all of the project, and its settings."""
+    return _hash_with_settings(settings, hash_sources(project_dir()))
+
+
+def _hash_with_settings(settings: MartsSettings, sources: str) -> str:
+    return hashlib.sha256(f"{settings.marts_fingerprint()},{sources}".encode()).hexdigest()
 
 
 def vars_arguments(settings: MartsSettings) -> list[str]:

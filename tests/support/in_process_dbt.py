@@ -41,7 +41,7 @@ _leaves_tests = False
 def parse_once() -> None:
     """Have the checkout's parsed project fit its files, as the wheel's does; one worker parses."""
     with filelock.FileLock(SHIPPED.folder.with_suffix(".lock")):
-        if not SHIPPED.is_of(project_dir()):
+        if not (SHIPPED.is_for_dbt() and SHIPPED.is_of(project_dir())):
             parse_project(project_dir(), SHIPPED)
 
 
