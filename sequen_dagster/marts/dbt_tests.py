@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from sequen_dagster.errors import BuildError
 from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.runtime.text import bulleted, counted
@@ -48,11 +49,14 @@ def read_broken_rules(settings: SequenSettings, name: str) -> tuple[BrokenRule, 
         name: the test's.
 
     Raises:
-        StorageError: dbt has left no query of this name, or the warehouse cannot be opened.
+        BuildError: dbt has left no query of this name.
     """
-    query = Home(settings.home).dbt.compiled_test(name).read_text(encoding="utf-8")
+    query = next(Home(settings.home).dbt.compiled.rglob(f"{name}.sql"), None)
+    if query is None:
+        message = f"The test `{name}` failed, and its query is gone from `dbt/`. Run again."
+        raise BuildError(message)
     with connect(settings) as warehouse:
-        found = warehouse.sql(query).fetchall()
+        found = warehouse.sql(query.read_text(encoding="utf-8")).fetchall()
     return tuple(BrokenRule(rule, broken_by) for rule, broken_by in found)
 
 
@@ -77,6 +81,6 @@ def describe_test(
     rules = [f"{each.rule}: broken by {counted(each.broken_by, 'case')}" for each in broken]
     remedy = _REMEDY_OF_SETTINGS if name.startswith(_OF_SETTINGS) else _REMEDY
     return (
-        f"{counted(len(broken), 'rule')} of the test `{name}` of `{table}` broken, among the rows "
-        f"that were looked at:\n\n{bulleted(rules)}\n\n{remedy}"
+        f"Of the rows of `{table}` that were looked at, some break {counted(len(broken), 'rule')} of "
+        f"the test `{name}`:\n\n{bulleted(rules)}\n\n{remedy}"
     )
