@@ -122,7 +122,7 @@
 
 {# For rpt_restatements: away with the rows of builds that did not run through. #}
 {% macro forget_unfinished_builds() -%}
-    {%- if is_incremental() -%}
+    {%- if execute and load_cached_relation(this) is not none -%}
         delete from {{ this }}
         where publication in (
             select build_number from {{ source('raw', 'builds') }} where not is_finished

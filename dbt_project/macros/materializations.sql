@@ -83,3 +83,28 @@
     {% call noop_statement('main', 'KEPT') %}{% endcall %}
     {{ return({'relations': [this.incorporate(type='table')]}) }}
 {% endmaterialization %}
+
+{# History: rows are added, and those that are there stay, through full refreshes too. #}
+{% materialization history, adapter='duckdb' %}
+    {%- set existing = load_cached_relation(this) -%}
+    {{ run_hooks(pre_hooks) }}
+
+    {% call statement('main') -%}
+        {%- if existing is none -%}
+            {{ sequen.create_or_replace_table(this, sql, is_checked=true) }}
+        {%- else -%}
+            {%- if not sequen.is_kept_as_defined(existing) -%}
+                {%- for column in model.columns.values() %}
+                    alter table {{ this }} add column if not exists {{ column.name }} {{ column.data_type }};
+                {%- endfor -%}
+            {%- endif %}
+            insert into {{ this }} {{ get_column_names() }} (
+                {{ get_select_subquery(sql) }}
+            )
+        {%- endif -%}
+    {%- endcall %}
+
+    {{ run_hooks(post_hooks) }}
+    {{ adapter.commit() }}
+    {{ return({'relations': [this]}) }}
+{% endmaterialization %}
