@@ -165,7 +165,7 @@ def test_every_column_of_the_warehouse_and_the_lake_is_described(
 
     # What the loader and the builds keep for themselves is not in dbt's docs.
     shown = [column for column in columns if column[:2] in described]
-    assert len(shown) > 900
+    assert len(shown) > 850
     assert [one for one in shown if one[2] not in described[one[:2]]] == []
     for name in ("validated_events", "quarantined_records"):
         schema = specs(defs)[name].metadata["dagster/column_schema"]
