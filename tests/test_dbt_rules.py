@@ -285,7 +285,9 @@ def test_what_is_nowhere_breaks_the_rule_of_its_column(
     assert found == [("visitor_key", "dim_visitors"), ("conversion_id", "fct_conversions")]
 
 
-@pytest.mark.parametrize(("name", "rule", "statement"), COMPARING, ids=[one[1] for one in COMPARING])
+@pytest.mark.parametrize(
+    ("name", "rule", "statement"), COMPARING, ids=[one[1] for one in COMPARING]
+)
 def test_a_difference_breaks_the_rule(
     broken: Query, connection: Any, name: str, rule: str, statement: str
 ) -> None:
@@ -300,7 +302,9 @@ def test_a_row_twice_breaks_the_key_of_a_step(
 ) -> None:
     (path,) = Home(home.home).dbt.compiled.rglob(f"{name}_rules.sql")
     keys = OF_KEYS.findall(path.read_text(encoding="utf-8"))
-    schemas = dict(connection.execute("select table_name, schema_name from duckdb_tables()").fetchall())
+    schemas = dict(
+        connection.execute("select table_name, schema_name from duckdb_tables()").fetchall()
+    )
 
     assert len(keys) > 3
     for key, step in keys:

@@ -1,6 +1,6 @@
 {#- Dagster shows the test as a check of this one of its tables. -#}
 {{ config(meta={"dagster": {"ref": {"name": "int_completeness_attributes"}}}) }}
-{# What the seeds and the settings say of attributes has a meaning: else a rule would read past it. #}
+{# What seeds and settings say of attributes has a meaning: else a model would read past it. #}
 with
 
 int_completeness_attributes as (

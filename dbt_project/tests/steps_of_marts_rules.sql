@@ -1,6 +1,6 @@
 {#- Dagster shows the test as a check of this one of its tables. -#}
 {{ config(meta={"dagster": {"ref": {"name": "int_event_keys"}}}) }}
-{# The keys of the steps that lead to the marts, all in one query: a test costs more than its SQL. #}
+{# The keys of the steps that lead to the marts, in one query: a test costs more than its SQL. #}
 with
 
 rules_counted as (

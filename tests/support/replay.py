@@ -174,7 +174,9 @@ def _readers(manifest: dict[str, Any], parent: str) -> set[str]:
 
 def _is_part(manifest: dict[str, Any], name: str) -> bool:
     """Whether a model is no table, but a part of the queries that read it."""
-    return bool(manifest["nodes"].get(name, {}).get("config", {}).get("materialized") == "ephemeral")
+    return bool(
+        manifest["nodes"].get(name, {}).get("config", {}).get("materialized") == "ephemeral"
+    )
 
 
 def run_dbt(
