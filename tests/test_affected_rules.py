@@ -557,7 +557,7 @@ def parts(statement: exp.Expression) -> dict[str, exp.Expression]:
     named = {one.alias: one.this for one in query.ctes if one.alias.startswith(PART)}
     is_of_entries = statement.this.name.endswith("__affected")
     main = query.find(exp.Subquery).this if is_of_entries else query
-    # What only says which rows a batch affects is no rule.
+    # A staging model only hands on what the loader has noted.
     rules = {name: one for name, one in named.items() if name.startswith(f"{PART}int_affected_")}
     return {"": main, **rules}
 

@@ -207,7 +207,7 @@ def test_no_rule_is_broken(manifest: Manifest, broken: Query) -> None:
     names = [node["name"] for node in manifest["nodes"].values() if node["resource_type"] == "test"]
 
     assert len(names) > 30
-    assert {name: broken(name) for name in names} == dict.fromkeys(names, set())
+    assert {name: broken(name) for name in names} == {name: set() for name in names}
 
 
 def test_a_row_twice_breaks_the_key(
@@ -308,7 +308,7 @@ def test_a_row_twice_breaks_the_key_of_a_step(
 
     assert len(keys) > 3
     for key, step in keys:
-        # A part of queries is no table: its source is.
+        # A part of queries has no table: its source has.
         table = f"{schemas[step]}.{step}" if step in schemas else f"raw.{step.removeprefix('stg_')}"
         if connection.execute(f"select count(*) from {table}").fetchone() == (0,):
             (column, *_) = connection.table(table).columns

@@ -172,7 +172,7 @@ def test_every_column_of_the_warehouse_and_the_lake_is_described(
         assert all(column.description for column in schema.columns)
 
 
-def test_parts_of_queries_are_no_tables(demo: SequenSettings) -> None:
+def test_parts_of_queries_have_no_tables(demo: SequenSettings) -> None:
     manifest = load_manifest(demo)
     parts = {"int_affected_links", "stg_affected_ids", "int_training_labels"}
 

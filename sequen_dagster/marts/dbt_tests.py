@@ -81,6 +81,6 @@ def describe_test(
     rules = [f"{each.rule}: broken by {counted(each.broken_by, 'case')}" for each in broken]
     remedy = _REMEDY_OF_SETTINGS if name.startswith(_OF_SETTINGS) else _REMEDY
     return (
-        f"Of the rows of `{table}` that were looked at, some break {counted(len(broken), 'rule')} of "
-        f"the test `{name}`:\n\n{bulleted(rules)}\n\n{remedy}"
+        f"Of the rows of `{table}` that were looked at, some break "
+        f"{counted(len(broken), 'rule')} of the test `{name}`:\n\n{bulleted(rules)}\n\n{remedy}"
     )

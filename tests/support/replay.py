@@ -173,7 +173,7 @@ def _readers(manifest: dict[str, Any], parent: str) -> set[str]:
 
 
 def _is_part(manifest: dict[str, Any], name: str) -> bool:
-    """Whether a model is no table, but a part of the queries that read it."""
+    """Whether a model is a part of the queries that read it, and has no table."""
     return bool(
         manifest["nodes"].get(name, {}).get("config", {}).get("materialized") == "ephemeral"
     )
