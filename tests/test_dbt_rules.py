@@ -12,6 +12,8 @@ import pytest
 from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.dbt import run_dbt
 from sequen_dagster.marts.project import load_manifest, write_profile
+from sequen_dagster.marts.translator import SequenTranslator, build_specs
+from sequen_dagster.runtime.text import bulleted
 from sequen_dagster.settings import SequenSettings, load_settings
 
 Manifest = Mapping[str, Any]
@@ -308,14 +310,27 @@ def test_a_row_twice_breaks_the_key_of_a_step(
 
     assert len(keys) > 3
     for key, step in keys:
-        # A part of queries has no table: its source has.
-        table = f"{schemas[step]}.{step}" if step in schemas else f"raw.{step.removeprefix('stg_')}"
+        table = f"{schemas[step]}.{step}"
         if connection.execute(f"select count(*) from {table}").fetchone() == (0,):
             (column, *_) = connection.table(table).columns
             connection.execute(f"insert into {table} ({column}) values (null)")
         connection.execute(f"insert into {table} from {table} limit 1")
 
         assert f"one row per {key} in {step}" in broken(f"{name}_rules")
+
+
+def test_a_check_says_its_rules_as_its_query_does(
+    home: SequenSettings, manifest: Manifest, tests: list[Mapping[str, Any]]
+) -> None:
+    _, checks = build_specs(manifest, SequenTranslator(home))
+    described = {check.name: check.description or "" for check in checks}
+
+    for test in tests:
+        (path,) = Home(home.home).dbt.compiled.rglob(f"{test['name']}.sql")
+        rules = re.findall(r"^\s*select '([^']+)'", path.read_text(encoding="utf-8"), re.M)
+        assert described[test["name"]] == bulleted(rules)
+    assert described["steps_of_reports_rules"] == "The keys of the steps that lead to the reports."
+    assert all(described.values())
 
 
 def test_all_steps_that_are_kept_have_a_key_that_is_looked_at(

@@ -1,5 +1,8 @@
 {#- Dagster shows the test as a check of this one of its tables. -#}
-{{ config(meta={"dagster": {"ref": {"name": "int_completeness_attributes"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "int_completeness_attributes"}},
+    "description": "What seeds and settings say of attributes of completeness has a meaning.",
+}) }}
 {# What seeds and settings say of attributes has a meaning: else a model would read past it. #}
 with
 
@@ -101,7 +104,6 @@ detectors_counted as (
 
 rules_counted as (
     {{ broken_keys_of({
-        'stg_completeness_overrides': ['attribute'],
         'int_completeness_attributes': ['attribute'],
         'int_completeness_detectors': [
             'attribute', 'origin', 'detector_number', "coalesce(path, '')"
@@ -111,6 +113,11 @@ rules_counted as (
             "coalesce(field_value, '')"
         ],
     }) }}
+    union all
+    select
+        'one row per attribute in completeness_overrides' as rule,
+        count(*) as broken_by
+    from ({{ broken_keys(source('raw', 'completeness_overrides'), ['attribute']) }}) as broken_keys
     union all
     select
         'the tier of an attribute is good or better or best' as rule,

@@ -1,5 +1,8 @@
 {#- Dagster shows the test as a check of this one of its tables. -#}
-{{ config(meta={"dagster": {"ref": {"name": "int_event_keys"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "int_event_keys"}},
+    "description": "The keys of the steps that lead to the marts, and each record of a batch once.",
+}) }}
 {# The keys of the steps that lead to the marts, in one query: a test costs more than its SQL. #}
 with
 
@@ -32,8 +35,8 @@ rules_counted as (
         where
             {% if not execute or tests_look_at_changes() %}
                 batch_id in (
-                    select stg_affected_batches.batch_id
-                    from {{ ref('stg_affected_batches') }} as stg_affected_batches
+                    select affected_batches.batch_id
+                    from {{ source('raw', 'affected_batches') }} as affected_batches
                 )
             {% else %}
                 true

@@ -1,5 +1,8 @@
 {#- Dagster shows the test as a check of this one of its tables. -#}
-{{ config(meta={"dagster": {"ref": {"name": "int_event_groups"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "int_event_groups"}},
+    "description": "The keys of the steps that lead to the reports.",
+}) }}
 {# The keys of the steps that lead to the reports, in one query: a test costs more than its SQL. #}
 with
 

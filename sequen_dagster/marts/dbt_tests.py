@@ -4,9 +4,10 @@ A test looks at all rules of a table and returns a row a broken one. Of these db
 number, so the query of a test that failed is asked again for their names.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sequen_dagster.errors import BuildError
 from sequen_dagster.home.layout import Home
@@ -14,6 +15,7 @@ from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.runtime.text import bulleted, counted
 from sequen_dagster.settings import SequenSettings
 
+_REF: Final = re.compile(r"ref\('(\w+)'\)")
 _OF_SETTINGS: Final = "completeness_"
 _REMEDY: Final = (
     "`sequen-dagster run --full-refresh` builds all tables again. If the test fails after that, "
@@ -36,6 +38,25 @@ class BrokenRule:
 
     rule: str
     broken_by: int
+
+
+def list_rules(arguments: Mapping[str, Any]) -> list[str]:  # Any: dbt's manifest
+    """The rules of a test `rules`, each as its query names it.
+
+    Args:
+        arguments: of the test, from dbt's manifest.
+    """
+    key = ", ".join(arguments["key"]).replace("'", "")
+    relationships = [
+        f"{each['column']} is in {_REF.findall(each['to'])[0]}"
+        for each in arguments.get("relationships", ())
+    ]
+    accepted = [
+        f"{column} is {' or '.join(str(value).lower() for value in values)}"
+        for column, values in arguments.get("accepted_values", {}).items()
+    ]
+    given = [f"{column} is given" for column in arguments.get("not_null", ())]
+    return [f"one row per {key}", *given, *accepted, *relationships, *arguments.get("queries", ())]
 
 
 def read_broken_rules(settings: SequenSettings, name: str) -> tuple[BrokenRule, ...]:
