@@ -25,6 +25,9 @@ from support.replay import (
     wrong_rows,
 )
 
+# What dbt calls a model that is a part of the query of another.
+PART = "__dbt__cte__"
+
 
 @dataclass(frozen=True)
 class Example:
@@ -529,6 +532,7 @@ class Rule:
     model: str
     branch: str
     statement: int
+    part: str
     place: int
 
     def __str__(self) -> str:
@@ -537,21 +541,33 @@ class Rule:
 
 def rules_of(recording: Recording) -> list[Rule]:
     return [
-        Rule(model, written(branch), number, place)
+        Rule(part.removeprefix(PART) or model, written(branch), number, part, place)
         for number, (model, sql) in enumerate(recording.incremental)
         if f"table {model}__affected as" in sql
         or (model.startswith("int_affected_") and sql.startswith("create"))
-        for place, branch in enumerate(branches(parse_one(sql, read="duckdb")))
+        for part, query in parts(parse_one(sql, read="duckdb")).items()
+        for place, branch in enumerate(branches(query))
     ]
 
 
-def branches(statement: exp.Expression) -> list[exp.Select]:
+def parts(statement: exp.Expression) -> dict[str, exp.Expression]:
+    """The query of a statement, under no name, and the queries of models that are parts of it."""
+    query = statement.expression
+    query = query.this if isinstance(query, exp.Subquery) else query
+    named = {one.alias: one.this for one in query.ctes if one.alias.startswith(PART)}
+    is_of_entries = statement.this.name.endswith("__affected")
+    main = query.find(exp.Subquery).this if is_of_entries else query
+    # A staging model only hands on what the loader has noted.
+    rules = {name: one for name, one in named.items() if name.startswith(f"{PART}int_affected_")}
+    return {"": main, **rules}
+
+
+def branches(query: exp.Expression) -> list[exp.Select]:
     """The branches of the unions, or the one SELECT that does the work where there is no union."""
-    unions = [one for one in statement.find_all(exp.Union) if not isinstance(one.parent, exp.Union)]
+    unions = [one for one in query.find_all(exp.Union) if not isinstance(one.parent, exp.Union)]
     if unions:
         return [leaf for union in unions for leaf in leaves(union)]
-    steps = statement.find(exp.With)
-    return [steps.expressions[-1].this if steps else statement.find(exp.Subquery).this]
+    return [query.ctes[-1].this if query.ctes else query]
 
 
 def leaves(query: exp.Expression) -> Iterator[exp.Select]:
@@ -574,7 +590,7 @@ def without_rule(recording: Recording, rule: Rule) -> Recording:
     statements = list(recording.incremental)
     model, sql = statements[rule.statement]
     statement = parse_one(sql, read="duckdb")
-    branches(statement)[rule.place].where("false", copy=False)
+    branches(parts(statement)[rule.part])[rule.place].where("false", copy=False)
     statements[rule.statement] = (model, statement.sql(dialect="duckdb"))
     return replace(recording, incremental=tuple(statements))
 
@@ -594,8 +610,9 @@ def last_build_goes_wrong(
     warehouse: SmallWarehouse, recording: Recording, rule: Rule, expected: dict[str, pa.Table]
 ) -> bool:
     """Whether the tables below the rule differ from what is expected; the warehouse stays as is."""
-    below = recording.downstream(rule.model)
-    needed = below | recording.upstream(rule.model)
+    (model, _) = recording.incremental[rule.statement]
+    below = recording.downstream(model)
+    needed = below | recording.upstream(model)
     warehouse.connection.begin()
     for model, sql in without_rule(recording, rule).incremental:
         if model in needed:

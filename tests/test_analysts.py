@@ -110,9 +110,9 @@ def key_of(manifest: dict[str, Any], table: dict[str, Any]) -> set[str]:
         node
         for node in manifest["nodes"].values()
         if node.get("attached_node") == table["unique_id"]
-        and (node.get("test_metadata") or {}).get("name") == "unique_key"
+        and (node.get("test_metadata") or {}).get("name") == "rules"
     ]
-    return set(test["test_metadata"]["kwargs"].get("columns") or [test["column_name"]])
+    return set(test["test_metadata"]["kwargs"]["key"])
 
 
 def test_every_public_table_says_grain_questions_and_query(

@@ -113,11 +113,11 @@ def test_daily_run_tests_whole_tables(settings: SequenSettings) -> None:
     assert good.success
     assert is_built(good)
     checks = {check.check_name for check in good.get_asset_check_evaluations()}
-    assert any("session_counts_add_up_to_events" in name for name in checks)
+    assert any("fct_sessions_rules" in name for name in checks)
     assert usual.success
     assert not daily.success
     failed = [one for one in daily.get_asset_check_evaluations() if not one.passed]
-    assert any("session_counts_add_up_to_events" in one.check_name for one in failed)
+    assert any("fct_sessions_rules" in one.check_name for one in failed)
 
 
 @pytest.mark.slow

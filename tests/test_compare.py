@@ -115,9 +115,9 @@ def test_catalog_is_what_the_manifest_says() -> None:
             "seed.sequen.fct_list": {"name": "fct_list", "resource_type": "seed",
                 "config": {"meta": {}}},
             "test.1": {"resource_type": "test", "attached_node": "model.sequen.fct_a",
-                "test_metadata": {"name": "unique_key", "kwargs": {"column_name": "id"}}},
+                "test_metadata": {"name": "rules", "kwargs": {"key": ["id"]}}},
             "test.2": {"resource_type": "test", "attached_node": "model.sequen.rpt_b",
-                "test_metadata": {"name": "unique_key", "kwargs": {"columns": ["x", "y"]}}},
+                "test_metadata": {"name": "rules", "kwargs": {"key": ["x", "y"]}}},
             "test.3": {"resource_type": "test", "attached_node": "model.sequen.rpt_b",
                 "test_metadata": {"name": "not_null", "kwargs": {"column_name": "z"}}}}}"""
     )

@@ -203,3 +203,5 @@ def test_thresholds_are_legal_and_have_their_reasons() -> None:
     for row in thresholds():
         by_case.setdefault(row["use_case"], []).append(int(row["requirement_number"]))
     assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in by_case.values())
+    asked = [(row["use_case"], row["metric"]) for row in thresholds()]
+    assert len(set(asked)) == len(asked)

@@ -33,7 +33,7 @@ TABLES: Final = (
     "staging/stg_events",
     "rpt_funnel",
 )
-A_CHECK: Final = dg.AssetCheckKey(dg.AssetKey("fct_sessions"), "session_counts_add_up_to_events")
+A_CHECK: Final = dg.AssetCheckKey(dg.AssetKey("fct_sessions"), "fct_sessions_rules")
 
 
 def select(

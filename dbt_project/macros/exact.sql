@@ -13,11 +13,12 @@
 {#
   Makes the model exact. An entry of `affected_by` has two fields: `columns`, a list with an expression
   for each column of the scope, and where they are read: `changes_of`, an exact model, of which both
-  images in the change log count; or `rows_of`, any other model, of which every row counts.
+  images in the change log count; or `rows_of`, any other model, of which every row counts; an ephemeral
+  one is a part of the query for the keys.
 #}
 {% macro exact(key, affected_by, scope=none, unlogged=(), is_hashed=false) -%}
-    {#- While parsing only: a unit test gives the inputs of the SELECT, not what affects it. -#}
-    {%- if not execute -%}
+    {#- A unit test gives the inputs of the SELECT, not what affects it. -#}
+    {%- if not execute or model.resource_type != 'unit_test' -%}
         {%- for entry in affected_by -%}
             {%- do sequen.check_affected_by(entry, scope or key) -%}
             {%- do ref(entry.changes_of or entry.rows_of) -%}
@@ -126,7 +127,7 @@
 
 {# For rpt_restatements: away with the rows of builds that did not run through. #}
 {% macro forget_unfinished_builds() -%}
-    {%- if is_incremental() -%}
+    {%- if execute and load_cached_relation(this) is not none -%}
         delete from {{ this }}
         where publication in (
             select build_number from {{ source('raw', 'builds') }} where not is_finished

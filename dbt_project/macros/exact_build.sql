@@ -38,6 +38,9 @@
 
 {% macro create_affected(settings) -%}
     create or replace temp table {{ sequen.scratch(model.name, 'affected') }} as
+    {%- for part in model.extra_ctes %}
+        {{ ('with' if loop.first else ',') ~ part.sql }}
+    {%- endfor %}
     select distinct
         *
         {%- if settings.scope in (['id'], ['conversion_id']) %},

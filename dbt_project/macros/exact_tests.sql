@@ -8,7 +8,7 @@
 {%- endmacro %}
 
 {#
-  True for the rows that a singular test looks at: those whose `columns` a changed row of `name` has,
+  True for the rows that the query of a rule looks at: those whose `columns` a changed row of `name` has,
   there called `by` where the names differ.
 #}
 {% macro changed(name, columns, by=none) -%}

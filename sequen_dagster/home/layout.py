@@ -154,6 +154,11 @@ class DbtFolder:
         return self.target / "manifest.json"
 
     @property
+    def compiled(self) -> Path:
+        """The queries that dbt has sent, in folders as the sources are."""
+        return self.target / "compiled"
+
+    @property
     def run_results(self) -> Path:
         """What dbt said of each node of its last run."""
         return self.target / "run_results.json"

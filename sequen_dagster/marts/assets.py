@@ -25,7 +25,7 @@ from sequen_dagster.marts.compaction import compact
 from sequen_dagster.marts.conditions import TABLES
 from sequen_dagster.marts.config import MartsConfig
 from sequen_dagster.marts.dbt import stream_dbt
-from sequen_dagster.marts.dbt_tests import describe_test
+from sequen_dagster.marts.dbt_tests import BrokenRule, describe_test, read_broken_rules
 from sequen_dagster.marts.overrides import check_overrides
 from sequen_dagster.marts.project import (
     Manifest,
@@ -291,15 +291,37 @@ def _with_metadata(
     lines = ProgressLines(context.log.info, says_steps=False)
     lines.note("marts", "starting dbt")
     with lines.speaking(LOG_EVERY_SECONDS):
-        for event in events:
+        for event in _describe_checks(settings, events):
             if isinstance(event, dg.Output | dg.AssetMaterialization):
                 lines.note("marts", f"{_table_of(event)} is built")
                 emit("marts", _table_of(event))
                 yield event.with_metadata({**event.metadata, **metadata})
-            elif isinstance(event, dg.AssetCheckResult):
-                yield _with_description(event)
             else:
                 yield event
+
+
+def _describe_checks(
+    settings: SequenSettings, events: Iterator[Any]
+) -> Iterator[Any]:  # Any: the events of dagster_dbt
+    """Give dbt's tests their words; those that failed come when dbt has let go of the warehouse."""
+    failed: list[dg.AssetCheckResult | dg.AssetCheckEvaluation] = []
+    failure = None
+    try:
+        for event in events:
+            if not isinstance(event, dg.AssetCheckResult | dg.AssetCheckEvaluation):
+                yield event
+            elif event.passed:
+                yield _with_description(event, [])
+            else:
+                failed.append(event)
+    except BuildError as error:
+        failure = error
+    for check in failed:
+        was_run = _FAILED_ROWS in check.metadata
+        broken = read_broken_rules(settings, str(check.check_name)) if was_run else None
+        yield _with_description(check, broken)
+    if failure is not None:
+        raise failure
 
 
 def _fit_selection(context: dg.AssetExecutionContext, event: object) -> Iterator[Any]:
@@ -313,19 +335,17 @@ def _fit_selection(context: dg.AssetExecutionContext, event: object) -> Iterator
     ):
         yield dg.Output(None, output_name=_table_of(event), metadata=event.metadata)
     elif isinstance(event, dg.AssetCheckEvaluation):
-        evaluated: dict[str, Any] = {  # Any: what both take
-            "passed": event.passed,
-            "asset_key": event.asset_key,
-            "check_name": event.check_name,
-            "severity": event.severity,
-            "metadata": event.metadata,
-        }
-        result = _with_description(dg.AssetCheckResult(**evaluated))
         if event.asset_check_key in context.selected_asset_check_keys:
-            yield result
+            yield dg.AssetCheckResult(
+                passed=event.passed,
+                asset_key=event.asset_key,
+                check_name=event.check_name,
+                severity=event.severity,
+                metadata=event.metadata,
+                description=event.description,
+            )
         else:
-            described = dg.AssetCheckEvaluation(**evaluated, description=result.description)
-            context.log_event(described)
+            context.log_event(event)
     else:
         yield event
 
@@ -336,16 +356,23 @@ def _table_of(event: dg.Output[Any] | dg.AssetMaterialization) -> str:
     return event.asset_key.to_python_identifier()
 
 
-def _with_description(result: dg.AssetCheckResult) -> dg.AssetCheckResult:
+def _with_description(
+    check: dg.AssetCheckResult | dg.AssetCheckEvaluation, broken: Sequence[BrokenRule] | None
+) -> dg.AssetCheckResult | dg.AssetCheckEvaluation:
     """The result of a dbt test, which dagster_dbt gives without a word."""
-    rows = result.metadata.get(_FAILED_ROWS)
-    description = describe_test(
-        str(result.check_name),
-        result.asset_key.path[-1] if result.asset_key else "the tables",
-        is_passed=result.passed,
-        failed_rows=rows.value if isinstance(rows, dg.IntMetadataValue) else None,
+    table = check.asset_key.path[-1] if check.asset_key else "the tables"
+    name = str(check.check_name)
+    description = describe_test(name, table, is_passed=check.passed, broken=broken)
+    if isinstance(check, dg.AssetCheckResult):
+        return check._replace(description=description)
+    return dg.AssetCheckEvaluation(
+        passed=check.passed,
+        asset_key=check.asset_key,
+        check_name=check.check_name,
+        severity=check.severity,
+        metadata=check.metadata,
+        description=description,
     )
-    return result._replace(description=description)
 
 
 def _asset_of(context: dg.AssetExecutionContext, event: object) -> dg.AssetKey | None:

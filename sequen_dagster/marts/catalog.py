@@ -38,7 +38,7 @@ class TableCatalog:
         views: public views, computed from tables when they are read; after those they read.
         private: tables and views that stay in the warehouse.
         history: tables that a full refresh does not repeat.
-        keys: the columns that identify a row, by table, as the tests `unique_key` say.
+        keys: the columns that identify a row, by table, as the tests `rules` say.
         columns: the columns of each table, in order.
     """
 
@@ -113,8 +113,6 @@ def _read_keys(nodes: Collection[Node]) -> dict[str, tuple[str, ...]]:
     keys = {}
     for node in nodes:
         test = node.get("test_metadata") or {}
-        if test.get("name") == "unique_key" and node.get("attached_node"):
-            given = test["kwargs"]
-            columns = given.get("columns") or [given["column_name"]]
-            keys[node["attached_node"].rpartition(".")[2]] = tuple(columns)
+        if test.get("name") == "rules":
+            keys[node["attached_node"].rpartition(".")[2]] = tuple(test["kwargs"]["key"])
     return keys

@@ -104,8 +104,12 @@ def parsed_project(settings: SequenSettings) -> ParsedProject:
 
 
 def model_names(manifest: Manifest) -> frozenset[str]:
-    """Names of the models that dbt builds."""
-    return frozenset(node["name"] for node in _read_nodes(manifest, "model"))
+    """Names of the models that dbt builds, without those that are parts of queries."""
+    return frozenset(
+        node["name"]
+        for node in _read_nodes(manifest, "model")
+        if node["config"]["materialized"] != "ephemeral"
+    )
 
 
 def relation_names(manifest: Manifest) -> frozenset[str]:

@@ -7,7 +7,9 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
 from sequen_dagster.marts.conditions import tables_condition
+from sequen_dagster.marts.dbt_tests import list_rules
 from sequen_dagster.names import NAMES, Access
+from sequen_dagster.runtime.text import bulleted
 from sequen_dagster.settings import RunningSettings
 
 Node = Mapping[str, Any]  # Any: dbt's manifest
@@ -65,6 +67,20 @@ class SequenTranslator(DagsterDbtTranslator):
             kinds={"dbt", "duckdb", "seed" if node["resource_type"] == "seed" else "table"},
             automation_condition=self._condition,
         )
+
+    def get_asset_check_spec(
+        self,
+        asset_spec: dg.AssetSpec,
+        manifest: Mapping[str, Any],  # Any: dbt's manifest
+        unique_id: str,
+        project: Any,
+    ) -> dg.AssetCheckSpec | None:
+        """The check of a test of dbt, with the rules that it looks at."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        test = manifest["nodes"][unique_id].get("test_metadata") or {}
+        if spec is None or test.get("name") != "rules":
+            return spec
+        return spec._replace(description=bulleted(list_rules(test["kwargs"])))
 
 
 def build_specs(

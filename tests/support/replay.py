@@ -159,14 +159,30 @@ def record(folder: Path, project: Path = PROJECT, **variables: Any) -> None:
     incremental = run_dbt(folder, project, path, "run", variables)
     manifest = json.loads((folder / "target" / "manifest.json").read_text())
     children = {
-        parent.rpartition(".")[2]: [
-            child.rpartition(".")[2] for child in children if child.startswith("model.")
-        ]
-        for parent, children in manifest["child_map"].items()
-        if parent.startswith("model.")
+        parent.rpartition(".")[2]: sorted(_readers(manifest, parent))
+        for parent in manifest["child_map"]
+        if parent.startswith("model.") and not _is_part(manifest, parent)
     }
     kept = {"full": full, "incremental": incremental, "children": children}
     (folder / "recording.json").write_text(json.dumps(kept))
+
+
+def _readers(manifest: dict[str, Any], parent: str) -> set[str]:
+    """The models that are built on one, those that read it by way of a part of their query, too."""
+    readers: set[str] = set()
+    for child in manifest["child_map"][parent]:
+        if _is_part(manifest, child):
+            readers |= _readers(manifest, child)
+        elif child.startswith("model."):
+            readers.add(child.rpartition(".")[2])
+    return readers
+
+
+def _is_part(manifest: dict[str, Any], name: str) -> bool:
+    """Whether a model is a part of the queries that read it, and has no table."""
+    return bool(
+        manifest["nodes"].get(name, {}).get("config", {}).get("materialized") == "ephemeral"
+    )
 
 
 def run_dbt(

@@ -21,3 +21,6 @@
 {% macro changes_of(name, columns) %}(select {{ columns | join(', ') }} from changes.{{ name }}){% endmacro %}
 
 {% macro changes_since(name, columns, is_new) %}(select {{ columns | join(', ') }} from changes.{{ name }}){% endmacro %}
+
+
+{% macro get_where_subquery(relation) %}{{ relation }}{% endmacro %}

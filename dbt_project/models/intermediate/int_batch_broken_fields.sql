@@ -1,3 +1,4 @@
+{{ config(materialized='ephemeral') }}
 with
 
 int_batch_rule_lists as (

@@ -1,3 +1,4 @@
+{{ config(materialized='ephemeral') }}
 {# Names are compared without case and the like: few groups hold all that there are. #}
 with
 

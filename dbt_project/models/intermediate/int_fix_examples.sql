@@ -1,3 +1,4 @@
+{{ config(materialized='ephemeral') }}
 with
 
 int_completeness_attributes as (

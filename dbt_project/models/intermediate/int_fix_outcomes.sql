@@ -1,3 +1,4 @@
+{{ config(materialized='ephemeral') }}
 {#
   A field is fixed on the events that are already sent. Where there are none, or where events are what
   is missing, events such as the example are added, within sessions that have a page_view already; they

@@ -1,3 +1,4 @@
+{{ config(materialized='ephemeral') }}
 with
 
 int_event_groups as (

@@ -3,10 +3,7 @@
   through go, since the next build counts the same changes again.
 #}
 {{ config(
-    materialized='incremental',
-    incremental_strategy='append',
-    full_refresh=false,
-    on_schema_change='append_new_columns',
+    materialized='history',
     pre_hook="{{ forget_unfinished_builds() }}",
 ) }}
 

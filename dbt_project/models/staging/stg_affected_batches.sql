@@ -1,3 +1,4 @@
+{{ config(materialized='ephemeral') }}
 {# Batches that came, went or were revalidated since the last build that ran through. #}
 with
 

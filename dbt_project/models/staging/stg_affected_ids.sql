@@ -1,3 +1,4 @@
+{{ config(materialized='ephemeral') }}
 {# Ids that batches brought, replaced or took away since the last build that ran through. #}
 with
 

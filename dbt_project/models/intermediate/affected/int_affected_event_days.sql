@@ -1,3 +1,4 @@
+{{ config(materialized='table') }}
 {#
   Days whose events may count differently now. An event that only moved to another visitor or session
   counts as before.

@@ -1,3 +1,4 @@
+{{ config(materialized='table') }}
 {# Days whose sessions may count differently now. #}
 with
 
