@@ -142,6 +142,11 @@ class Serving:
         return self.training / "impressions"
 
     @property
+    def training_changes(self) -> Path:
+        """Which impressions have changed since the training set was written."""
+        return self.training / ".changed"
+
+    @property
     def readme(self) -> Path:
         """What the tables mean, with example queries."""
         return self.root / "README.md"

@@ -6,8 +6,7 @@ opening it whether there is anything new to publish, and go on from it.
 
 import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field, replace
-from datetime import date
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -43,16 +42,16 @@ class FileIdentity:
 
 
 @dataclass(frozen=True)
-class ChangedDays:
-    """Days on which rows of the training set may have changed.
+class ChangedRows:
+    """Rows of the training set that may have changed.
 
     Attributes:
         since: the build since which.
-        days: UTC days of impressions, in order.
+        files: names of the Parquet files with their ids and days, in `Serving.training_changes`.
     """
 
     since: FinishedBuild
-    days: tuple[date, ...]
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Publication:
         row_counts: rows by table.
         views: the views.
         rows_written: rows that were changed since it was last copied in full.
-        changed_days: what the training set may have to write again; None for everything.
+        changed_rows: what the training set may have to write again; None for everything.
     """
 
     build: FinishedBuild
@@ -73,7 +72,7 @@ class Publication:
     row_counts: dict[str, int]
     views: tuple[str, ...]
     rows_written: int = 0
-    changed_days: ChangedDays | None = field(default=None)
+    changed_rows: ChangedRows | None = None
 
     def covers(self, tables: Collection[str], views: tuple[str, ...]) -> bool:
         """Whether it is of these tables and views, and of no others."""
@@ -85,7 +84,7 @@ class Publication:
         Raises:
             StorageError: it cannot be written.
         """
-        content = json.dumps({"version": _VERSION, **asdict(self)}, indent=1, default=str)
+        content = json.dumps({"version": _VERSION, **asdict(self)}, indent=1)
         write_file(serving.publication, f"{content}\n", what="the record of the snapshot")
 
 
@@ -106,16 +105,14 @@ def read_publication(serving: Serving) -> Publication | None:
 
 
 def _parse(content: dict[str, Any]) -> Publication:  # Any: JSON
-    changed = content["changed_days"]
+    changed = content["changed_rows"]
     return replace(
         Publication(**content),
         build=FinishedBuild(**content["build"]),
         file=FileIdentity(**content["file"]),
         views=tuple(content["views"]),
-        changed_days=changed
-        and ChangedDays(
-            FinishedBuild(**changed["since"]), tuple(map(date.fromisoformat, changed["days"]))
-        ),
+        changed_rows=changed
+        and ChangedRows(FinishedBuild(**changed["since"]), tuple(changed["files"])),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import duckdb
 
 from sequen_dagster.errors import UnfinishedTablesError
-from sequen_dagster.home.durable import FailPoints, storage_reason, writing
+from sequen_dagster.home.durable import FailPoints, replace_file, storage_reason, writing
 from sequen_dagster.home.layout import Home, Serving
 from sequen_dagster.marts.builds import FinishedBuild, last_finished_build, why_unfinished
 from sequen_dagster.marts.copies import (
@@ -22,6 +22,7 @@ from sequen_dagster.marts.copies import (
     copy_tables,
     count_rows,
     log_of,
+    quoted,
     replace_database,
     update_tables,
 )
@@ -33,13 +34,13 @@ from sequen_dagster.marts.unpublished import (
 )
 from sequen_dagster.marts.warehouse import connect, transaction
 from sequen_dagster.reports.publication import (
-    ChangedDays,
+    ChangedRows,
     FileIdentity,
     Publication,
     read_publication,
     why_unpublished,
 )
-from sequen_dagster.reports.training_changes import TRACED, find_days
+from sequen_dagster.reports.training_changes import TRACED, select_changed
 from sequen_dagster.reports.training_manifest import trained_on
 from sequen_dagster.settings import SequenSettings
 
@@ -185,7 +186,7 @@ def _update(
     """Publish a copy of what was published, in which the rows that have changed are replaced."""
     changed = {name: keys[name] for name in followed_columns(warehouse)}
     names = [name for name in before.row_counts if name not in changed]
-    days = _find_changed_days(warehouse, serving, before)
+    changed_rows = _write_changed_rows(warehouse, serving, build, before)
     with replace_database(serving.snapshot, "the snapshot", fail_points=_FAIL_POINTS) as unfinished:
         with writing("the snapshot", serving.root, about_bytes=before.file.size_bytes):
             copy_bytes(serving.snapshot, unfinished)
@@ -207,29 +208,37 @@ def _update(
             updated.row_counts,
             before.views,
             before.rows_written + updated.rows_written,
-            days,
+            changed_rows,
         )
         publication.write(serving)
     return publication
 
 
-def _find_changed_days(
-    warehouse: duckdb.DuckDBPyConnection, serving: Serving, before: Publication
-) -> ChangedDays | None:
-    """What the training set has to write again; None for everything."""
+def _write_changed_rows(
+    warehouse: duckdb.DuckDBPyConnection,
+    serving: Serving,
+    build: FinishedBuild,
+    before: Publication,
+) -> ChangedRows | None:
+    """Note what the training set has to write again; None for everything."""
     followed = followed_columns(warehouse)
     trained = trained_on(serving)
-    earlier = before.changed_days
-    if trained is None or any(
-        not set(names) <= set(followed.get(table, ())) for table, names in TRACED.items()
-    ):
+    earlier = before.changed_rows
+    is_known = all(set(names) <= set(followed.get(name, ())) for name, names in TRACED.items())
+    if trained is None or not is_known:
         return None
-    days = find_days(warehouse, tables="main", changed="unpublished")
     if trained == before.build:
-        return ChangedDays(trained, tuple(sorted(days)))
-    if earlier is not None and earlier.since == trained:
-        return ChangedDays(trained, tuple(sorted({*earlier.days, *days})))
-    return None
+        files: tuple[str, ...] = ()
+    elif earlier is not None and earlier.since == trained:
+        files = earlier.files
+    else:
+        return None
+    name = f"{build.number}.parquet"
+    target = serving.training_changes / name
+    with replace_file(target, "what has changed for the training set") as unfinished:
+        query = select_changed(tables="main", changed="unpublished")
+        warehouse.execute(f"copy ({query}) to {quoted(unfinished)} (format parquet)")
+    return ChangedRows(trained, tuple(dict.fromkeys((*files, name))))
 
 
 def _follow(

@@ -6,13 +6,11 @@ make up the set and is replaced last. A file never changes, since its name says 
 days on which rows may have changed since the set before are written again.
 """
 
-import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -20,25 +18,23 @@ import duckdb
 
 from sequen_dagster.home.durable import (
     FailPoints,
-    fsync_file,
     fsync_folder,
     make_folder,
     storage_error,
     storage_reason,
-    unfinished_name,
     write_file,
     writing,
 )
 from sequen_dagster.home.layout import Serving
 from sequen_dagster.marts.catalog import TableColumn
-from sequen_dagster.marts.copies import attach_copy, quoted
+from sequen_dagster.marts.copies import attach_copy
 from sequen_dagster.reports.options import ReportOptions
-from sequen_dagster.reports.publication import read_publication
-from sequen_dagster.reports.training_changes import find_days_of_cuts
+from sequen_dagster.reports.publication import Publication, read_publication
+from sequen_dagster.reports.training_changes import select_moved
+from sequen_dagster.reports.training_files import is_whole, list_files, update_files, write_files
 from sequen_dagster.reports.training_manifest import (
     SPLITS,
     Manifest,
-    TrainingFile,
     describe,
     files_of,
     made_by,
@@ -47,7 +43,7 @@ from sequen_dagster.reports.training_manifest import (
     read_manifest,
     trained_on,
 )
-from sequen_dagster.reports.training_rows import count_by_day, in_chunks, make_rows, prepare_rows
+from sequen_dagster.reports.training_rows import prepare_rows
 from sequen_dagster.runtime.redaction import without_values
 
 # The same for all rows of a period, and others with every batch: the manifest has the instants.
@@ -98,7 +94,7 @@ def why_untrained(serving: Serving, options: ReportOptions) -> str:
         return "there is no training set of this release and these settings"
     if trained_on(serving) != publication.build:
         return "there is a new snapshot"
-    if not _is_whole(serving, files_of(manifest)):
+    if not is_whole(serving, files_of(manifest)):
         return "files of the training set are gone"
     if _find_leftovers(serving, manifest):
         return "files of an earlier training set are left"
@@ -127,14 +123,19 @@ def write_training_set(
     if before is not None and not why_untrained(serving, options):
         return TrainingSet(serving.training_manifest, before, 0)
     publication = read_publication(serving)
+    names = [column.name for column in columns_in_files(columns)]
+    files = None
     with writing(_WHAT, serving.root), _open_snapshot(serving, options) as snapshot:
-        prepare_rows(snapshot)
-        counts = count_by_day(snapshot)
-        kept = _find_kept_files(snapshot, serving, options, counts)
-        days = {file.day for file in kept}
-        changed = [(day, rows) for day, rows in counts.items() if day not in days]
-        written = list(_write_files(snapshot, serving, columns, changed))
-        files = [*kept, *written] or [_write_empty_file(snapshot, serving, columns)]
+        counts = prepare_rows(snapshot)
+        make_folder(serving.training_files)
+        if before and _find_changed_rows(snapshot, serving, options, before, publication):
+            files = update_files(snapshot, serving, names, counts, files_of(before))
+        # Of a set that is written as a whole none of the files before are left to its readers: they
+        # may be about a person who was erased.
+        former = files_of(before) if before and files is not None else []
+        if files is None:
+            files = write_files(snapshot, serving, names, counts)
+        fsync_folder(serving.training_files)
         manifest = describe(
             options,
             snapshot,
@@ -142,11 +143,8 @@ def write_training_set(
             serving.training,
             files,
             made_from=publication.build if publication else None,
-            # Of a set that is written as a whole nothing else may be left: it may be on someone's
-            # account who was erased.
-            former=[file.name for file in files_of(before)] if kept and before else (),
+            former=[file.name for file in former],
         )
-        fsync_folder(serving.training_files)
     write_file(
         serving.training_manifest,
         json.dumps(manifest, indent=1) + "\n",
@@ -155,110 +153,50 @@ def write_training_set(
     )
     for part in _find_leftovers(serving, manifest):
         part.unlink()
-    return TrainingSet(serving.training_manifest, manifest, len(files) - len(kept))
+    return TrainingSet(
+        serving.training_manifest,
+        manifest,
+        len({file.name for file in files} - {file.name for file in former}),
+    )
 
 
-def _find_kept_files(
+def _find_changed_rows(
     snapshot: duckdb.DuckDBPyConnection,
     serving: Serving,
     options: ReportOptions,
-    counts: Mapping[date, int],
-) -> list[TrainingFile]:
-    """The files of the set before that hold what they would hold if they were written again."""
-    before, publication = read_manifest(serving), read_publication(serving)
-    changes = publication and publication.changed_days
-    trained = trained_on(serving)
+    before: Manifest,
+    publication: Publication | None,
+) -> bool:
+    """Make the table `changed_rows`, if it is known what has changed since the set before.
+
+    Its rows are `impression_id` and `day`, as `select_changed` gives them.
+    """
+    changed = publication.changed_rows if publication else None
     if (
-        before is None
-        or trained is None
-        or not changes
-        or changes.since != trained
+        changed is None
+        or changed.since != trained_on(serving)
         or before["made_by"] != made_by(options)
-        or not _is_whole(serving, files_of(before))
+        or not is_whole(serving, files_of(before))
     ):
-        return []
-    days = {*changes.days, *find_days_of_cuts(snapshot, parse_cuts(before), read_cuts(snapshot))}
-    unchanged = counts.keys() - days
-    kept = [file for file in files_of(before) if file.day in unchanged]
-    is_consistent = sum(file.rows for file in kept) == sum(counts[day] for day in unchanged)
-    return kept if is_consistent else []
-
-
-def _write_files(
-    snapshot: duckdb.DuckDBPyConnection,
-    serving: Serving,
-    columns: Sequence[TableColumn],
-    counts: Iterable[tuple[date, int]],
-) -> Iterator[TrainingFile]:
-    """Write the files of some days, which are given with the number of their impressions."""
-    for days in in_chunks(counts):
-        make_rows(snapshot, days)
-        parts = snapshot.execute(
-            "select cast(original_timestamp as date), time_split from training_rows"
-            " group by all order by 1, min(original_timestamp)"
-        ).fetchall()
-        for day, period in parts:
-            yield _write_file(snapshot, serving, columns, day, period)
-
-
-def _write_empty_file(
-    snapshot: duckdb.DuckDBPyConnection, serving: Serving, columns: Sequence[TableColumn]
-) -> TrainingFile:
-    """Without impressions there is a file without rows, so that readers find the columns."""
-    make_rows(snapshot, [])
-    return _write_file(snapshot, serving, columns, None, "")
-
-
-def _write_file(
-    snapshot: duckdb.DuckDBPyConnection,
-    serving: Serving,
-    columns: Sequence[TableColumn],
-    day: date | None,
-    period: str,
-) -> TrainingFile:
-    """Write the rows of a day and period, in order of time and id."""
-    folder = serving.training_files
-    make_folder(folder)
-    unfinished = folder / unfinished_name(folder / "part.parquet")
-    names = ", ".join(f'"{column.name}"' for column in columns_in_files(columns))
-    # The values are dates and words of our own.
-    written = snapshot.execute(
-        f"copy (select {names} from training_rows where time_split = '{period}'"  # noqa: S608
-        f" and cast(original_timestamp as date) = date '{day or date.min}'"
-        f" order by original_timestamp, impression_id) to {quoted(unfinished)}"
-        " (format parquet, compression zstd)"
-    ).fetchone()
-    fsync_file(unfinished)
-    with unfinished.open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    what = f"{day}.{period}" if day else "empty"
-    part = folder / f"{what}.{digest[:16]}.parquet"
-    size = unfinished.stat().st_size
-    unfinished.replace(part)
-    name = part.relative_to(serving.training).as_posix()
-    return TrainingFile(name, day, period, written[0] if written else 0, size, digest)
-
-
-def _is_whole(serving: Serving, files: Iterable[TrainingFile]) -> bool:
-    """Whether all files are there, and of their size."""
-    sizes = {name: part.stat().st_size for name, part in _list_files(serving).items()}
-    return all(sizes.get(file.name) == file.bytes for file in files)
+        return False
+    folder = serving.training_changes
+    cuts = select_moved(snapshot, parse_cuts(before), read_cuts(snapshot))
+    snapshot.execute(
+        f"create table changed_rows as from read_parquet(?) union ({cuts})",
+        [[str(folder / name) for name in changed.files]],
+    )
+    return True
 
 
 def _find_leftovers(serving: Serving, manifest: Manifest) -> list[Path]:
     """Files that belong neither to this set nor to the one before, which may still be read."""
     named = {*manifest["former_files"], *(file.name for file in files_of(manifest))}
-    others = [part for name, part in _list_files(serving).items() if name not in named]
+    others = [part for name, part in list_files(serving).items() if name not in named]
+    folder = serving.training_changes
+    changes = [*folder.iterdir()] if folder.is_dir() else []
     # What an earlier release has written.
     single = serving.training / "impressions.parquet"
-    return [*others, *([single] if single.exists() else [])]
-
-
-def _list_files(serving: Serving) -> dict[str, Path]:
-    """What lies in the folder of the files, by the names that the manifest gives them."""
-    folder = serving.training_files
-    parts = folder.iterdir() if folder.is_dir() else ()
-    return {part.relative_to(serving.training).as_posix(): part for part in parts}
+    return [*others, *changes, *([single] if single.exists() else [])]
 
 
 @contextmanager

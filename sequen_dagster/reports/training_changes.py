@@ -1,12 +1,11 @@
-"""Reports: on which days rows of the training set may have changed.
+"""Reports: which rows of the training set may have changed.
 
-In: rows of the published tables that have changed, before and after. Out: UTC days of impressions;
-on every other day each row is as it was. A row depends on its impression, on the page and the
+In: rows of the published tables that have changed, before and after. Out: ids of impressions, with
+the days on which they are and were; every other row is as it was. A row depends on its impression, on the page and the
 module that it links to, on the clicks that answer it, on what is credited to it or to these, and on
 dwell times: its own, and those of pages that its clicks opened.
 """
 
-from datetime import date
 from typing import Final
 
 import duckdb
@@ -17,6 +16,7 @@ from sequen_dagster.reports.training_manifest import Cuts
 TRACED: Final = {
     "fct_impressions": ("id", "original_timestamp"),
     "fct_events": (
+        "id",
         "type",
         "session_key",
         "linked_impression_id",
@@ -30,7 +30,7 @@ TRACED: Final = {
 }
 # Which page a click has opened is decided within its session. Of a link that has changed, the row
 # that holds it has changed as well, so that it is enough to follow links as they are now.
-_DAYS: Final = """
+_ROWS: Final = """
 with pages as (
     select linked_page_view_id as id from {changed}.fct_events where type = 'dwell_time'
 ),
@@ -61,41 +61,40 @@ module_views as (
 page_views as (
     select id from {changed}.fct_page_views
 ),
-times as (
-    select original_timestamp from {changed}.fct_impressions
+shown as (
+    select id, original_timestamp from {changed}.fct_impressions
     union all
-    select original_timestamp from {changed}.fct_events where type = 'impression'
+    select id, original_timestamp from {changed}.fct_events where type = 'impression'
     union all
-    select original_timestamp from {tables}.fct_impressions where id in (from impressions)
+    select id, original_timestamp from {tables}.fct_impressions where id in (from impressions)
     union all
-    select original_timestamp from {tables}.fct_impressions
+    select id, original_timestamp from {tables}.fct_impressions
     where linked_module_view_id in (from module_views)
     union all
-    select original_timestamp from {tables}.fct_impressions
+    select id, original_timestamp from {tables}.fct_impressions
     where linked_page_view_id in (from page_views)
 )
-select distinct cast(original_timestamp as date) from times
+select distinct id as impression_id, cast(original_timestamp as date) as day from shown
 """
 
 
-def find_days(connection: duckdb.DuckDBPyConnection, *, tables: str, changed: str) -> set[date]:
-    """The UTC days of impressions whose rows in the training set may have changed.
+def select_changed(*, tables: str, changed: str) -> str:
+    """The query for rows of the training set that may have changed.
 
     Args:
-        connection: to both.
         tables: the schema of the tables as they are.
         changed: a schema that holds, under the names of `TRACED`, the rows that have changed: each
             as it was and as it is.
 
     Returns:
-        The days; more than have changed, never fewer.
+        SQL that gives `impression_id` and `day`, the UTC day: more than have changed, never fewer;
+        an impression that has moved to another day is on both.
     """
-    found = connection.execute(_DAYS.format(tables=tables, changed=changed)).fetchall()
-    return {day for (day,) in found}
+    return _ROWS.format(tables=tables, changed=changed)
 
 
-def find_days_of_cuts(snapshot: duckdb.DuckDBPyConnection, before: Cuts, after: Cuts) -> set[date]:
-    """The UTC days of impressions whose period or labels may be others since cuts have moved.
+def select_moved(snapshot: duckdb.DuckDBPyConnection, before: Cuts, after: Cuts) -> str:
+    """The query for rows whose period or labels may be others, since cuts have moved.
 
     Args:
         snapshot: a connection with the published tables attached as `snapshot`.
@@ -103,9 +102,9 @@ def find_days_of_cuts(snapshot: duckdb.DuckDBPyConnection, before: Cuts, after: 
         after: where it is cut.
 
     Returns:
-        The days; more than have changed, never fewer.
+        SQL as of `select_changed`.
     """
-    # Without impressions before, or now, every day has changed by itself.
+    # Without impressions before, or now, every row has changed by itself.
     moved = [
         (min(was, now), max(was, now))
         for was, now in zip(before, after, strict=True)
@@ -135,4 +134,4 @@ def find_days_of_cuts(snapshot: duckdb.DuckDBPyConnection, before: Cuts, after: 
             f"create view moved.{table} as"  # noqa: S608  # our own names and instants
             f" select * from snapshot.main.{table} where {condition}"
         )
-    return find_days(snapshot, tables="snapshot.main", changed="moved")
+    return select_changed(tables="snapshot.main", changed="moved")

@@ -57,18 +57,17 @@ _NARROWED: Final = {
 }
 
 
-def prepare_rows(snapshot: duckdb.DuckDBPyConnection) -> None:
+def prepare_rows(snapshot: duckdb.DuckDBPyConnection) -> dict[date, int]:
     """Compute what rows of all days are made of: where time is cut.
 
     Args:
         snapshot: a connection with the published tables and views attached as `snapshot`, and a
             database of its own to compute in.
+
+    Returns:
+        How many impressions there are on each UTC day, in order of the days.
     """
     snapshot.execute("create table training_periods as from snapshot.main.training_periods")
-
-
-def count_by_day(snapshot: duckdb.DuckDBPyConnection) -> dict[date, int]:
-    """How many impressions there are on each UTC day, in order of the days."""
     found = snapshot.execute(
         "select cast(original_timestamp as date), count(*) from snapshot.main.fct_impressions"
         " group by 1 order by 1"
@@ -96,12 +95,15 @@ def in_chunks(counts: Iterable[tuple[date, int]]) -> Iterator[list[date]]:
         yield chunk
 
 
-def make_rows(snapshot: duckdb.DuckDBPyConnection, days: Sequence[date]) -> None:
+def make_rows(
+    snapshot: duckdb.DuckDBPyConnection, days: Sequence[date], *, among: str = ""
+) -> None:
     """Make the rows of these days: the table `training_rows`, in no order.
 
     Args:
-        snapshot: from `prepare_rows`.
+        snapshot: as `prepare_rows` has left it.
         days: UTC days, in order.
+        among: the table whose `impression_id` are wanted; by default all are.
     """
     snapshot.execute("create or replace table chunk_days (day date)")
     if days:
@@ -113,6 +115,8 @@ def make_rows(snapshot: duckdb.DuckDBPyConnection, days: Sequence[date]) -> None
         f" and original_timestamp < timestamp '{last}' + interval 1 day"
         " and cast(original_timestamp as date) in (from chunk_days)"
     )
+    if among:
+        is_in_chunk += f" and id in (select impression_id from {among})"  # noqa: S608
     # The impressions come first, since the keys are read from them, and the others need the keys.
     for table, query in _NARROWED.items():
         snapshot.execute(
