@@ -74,7 +74,7 @@ class PublishedWarehouse(SmallWarehouse):
         recording = replace(recording, full=full, incremental=incremental)
         super().__init__(recording, str(self.path))
         manifest = recording.seeds.parent / "target" / "manifest.json"
-        self.catalog = TableCatalog.load(manifest)
+        self.catalog = TableCatalog.read(json.loads(manifest.read_text()))
 
     def build(self, **how: Any) -> None:
         if not (self.is_current and how.get("only")):

@@ -48,7 +48,7 @@ class FinishedBuild:
 
     Attributes:
         number: as in `Build`.
-        started_at: when it began (UTC); tells builds of two warehouses apart that have one number.
+        started_at: when it began (UTC), since builds of two warehouses may have one number.
         fingerprint: names the settings and the SQL that the tables were built by; empty where dbt
             was called by hand since.
     """

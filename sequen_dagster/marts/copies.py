@@ -91,7 +91,7 @@ def update_tables(
         warehouse: from `connect`, with the folder of the target among its `folders`.
         target: the file; no one else has it open.
         changed: tables of which schema `unpublished` holds what has changed, and their keys.
-        names: the other tables, copied anew.
+        names: the other tables, copied whole.
         views: as in `copy_tables`.
 
     Returns:

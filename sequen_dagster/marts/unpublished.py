@@ -61,7 +61,7 @@ def keep_changes(warehouse: duckdb.DuckDBPyConnection, *, is_full: bool) -> None
         if _count(warehouse, f'unpublished."{table}"') > max(
             _FEW_ROWS, _count(warehouse, f'main."{table}"') / 2
         ):
-            # To copy it in full is cheaper, and where nobody publishes this would grow for ever.
+            # To copy it in full is cheaper, and without publications this would grow without end.
             forget_changes(warehouse)
             return
 

@@ -1,7 +1,7 @@
 """Reports: what stands in `serving/`, and from which build it was made: `.publication.json`.
 
-In: the published database file. Out: a small record beside it, so that a run can tell without
-opening it whether there is anything new to publish, and go on from it.
+In: the published database file. Out: a small record beside it, so that a run sees without
+opening it whether there is anything new to publish, and goes on from it.
 """
 
 import json
@@ -22,7 +22,7 @@ _VERSION: Final = 1
 
 @dataclass(frozen=True)
 class FileIdentity:
-    """What tells a file from one that was written, copied or restored since.
+    """What distinguishes a file from one that was written, copied or restored since.
 
     Attributes:
         inode: its number on the disk.
@@ -99,7 +99,7 @@ def read_publication(serving: Serving) -> Publication | None:
         found = _parse(content) if content.pop("version") == _VERSION else None
         is_in_place = found is not None and found.file == FileIdentity.of(serving.snapshot)
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        # No record of ours, or nothing there: all is published again, which writes it anew.
+        # No record of ours, or nothing there: all is published again, which writes the record.
         return None
     return found if is_in_place else None
 

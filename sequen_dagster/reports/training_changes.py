@@ -1,9 +1,9 @@
 """Reports: which rows of the training set may have changed.
 
 In: rows of the published tables that have changed, before and after. Out: ids of impressions, with
-the days on which they are and were; every other row is as it was. A row depends on its impression, on the page and the
-module that it links to, on the clicks that answer it, on what is credited to it or to these, and on
-dwell times: its own, and those of pages that its clicks opened.
+the days on which they are and were; every other row is as it was. A row depends on its
+impression, on the page and the module that it links to, on the clicks that answer it, on what is
+credited to it or to these, and on dwell times: its own, and those of pages that its clicks opened.
 """
 
 from typing import Final

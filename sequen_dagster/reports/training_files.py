@@ -60,7 +60,7 @@ def update_files(
 ) -> list[TrainingFile] | None:
     """Write the files again in which rows have changed.
 
-    Only the rows in the table `changed_rows` are made anew; the others of their days are read from
+    Only the rows in the table `changed_rows` are computed; the others of their days are read from
     the files before.
 
     Args:

@@ -139,7 +139,7 @@ def trained_on(serving: Serving) -> FinishedBuild | None:
 
 
 def made_by(options: ReportOptions) -> dict[str, str | int]:
-    """What made a set besides the tables: the release and the settings."""
+    """What a set depends on other than the tables: the release and the settings."""
     return {
         "sequen_dagster": version("sequen-dagster"),
         "rules_version": RULES_VERSION,

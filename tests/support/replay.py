@@ -200,7 +200,7 @@ def run_dbt(
 
 
 class SmallWarehouse:
-    """A warehouse that takes batches and is built by a recording; in memory, unless it has a path."""
+    """A warehouse that takes batches and is built by a recording; in memory, without a path."""
 
     def __init__(self, recording: Recording, path: str = ":memory:") -> None:
         self.recording = recording
