@@ -35,7 +35,7 @@ DATA_FILES = (
     "lake/quarantine/",
     "warehouse.duckdb",
     "serving/sequen.duckdb",
-    "serving/training/impressions.parquet",
+    "serving/training/impressions/",
 )
 ORDER = {"type": "conversion", "page_type": None, "conversion_type": TEXT, "item_ids": [EMAIL]}
 EVENTS = [

@@ -73,7 +73,7 @@ def test_what_people_open_says_where_it_is_before_it_is_made(
         "published_snapshot": serving.snapshot,
         "completeness_report": serving.report_html,
         "dbt_docs": serving.docs,
-        "training_set": serving.training / "impressions.parquet",
+        "training_set": serving.training_manifest,
     }
     found = {name: specs(defs)[name].metadata for name in [*places, "warehouse", "raw_events"]}
 

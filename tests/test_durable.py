@@ -190,7 +190,8 @@ def test_snapshot_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
         publish(settings, ["fct_events"])
 
     assert path.read_bytes() == before
-    assert [part.name for part in path.parent.iterdir()] == ["sequen.duckdb"]
+    left = sorted(part.name for part in path.parent.iterdir())
+    assert left == [".publication.json", "sequen.duckdb"]
     assert publish(settings, ["fct_events"]).row_counts == {"fct_events": 200_000}
 
 
@@ -222,7 +223,9 @@ def test_training_set_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> N
         write_set(settings)
 
     assert path.read_bytes() == before
-    assert sorted(part.name for part in path.parent.iterdir()) == [path.name, "manifest.json"]
+    files = sorted(part.name for part in path.parent.iterdir())
+    assert files == ["impressions", "manifest.json"]
+    assert len(list((path.parent / "impressions").iterdir())) == 1
     assert write_set(settings).path.read_bytes() == before
 
 
@@ -296,6 +299,10 @@ def test_what_is_published_is_flushed_before_it_takes_its_name(
     write_report_file(Home(settings.home).serving.snapshot.with_name("report.md"), "text")
 
     assert order == [
+        # While the file has not got its name, the record is of none.
+        ("flush", "serving/..publication.json.tmp"),
+        ("rename to", "serving/.publication.json"),
+        ("flush", "serving"),
         ("flush", "serving/.sequen.duckdb.tmp"),
         ("rename to", "serving/sequen.duckdb"),
         ("flush", "serving"),
@@ -317,9 +324,10 @@ def test_training_set_is_flushed_before_it_takes_its_name(
     folder = "serving/training"
     assert order == [
         ("flush", "serving"),
-        ("flush", f"{folder}/.impressions.parquet.tmp"),
-        ("rename to", f"{folder}/impressions.parquet"),
         ("flush", folder),
+        ("flush", f"{folder}/impressions/.part.parquet.tmp"),
+        ("rename to", f"{folder}/impressions/2025-07-14.test.x.parquet"),
+        ("flush", f"{folder}/impressions"),
         ("flush", f"{folder}/.manifest.json.tmp"),
         ("rename to", f"{folder}/manifest.json"),
         ("flush", folder),

@@ -1,5 +1,6 @@
 """The training set: exact rows, boundaries, and that nothing of the future is in it."""
 
+import hashlib
 import json
 import os
 import random
@@ -24,7 +25,7 @@ from sequen_dagster.home.layout import Home
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.reports.assets import TRAINING_SET, build_reports_assets
 from sequen_dagster.reports.options import report_options
-from sequen_dagster.reports.training import TrainingSet, training_rows
+from sequen_dagster.reports.training import TrainingSet, columns_in_files
 from sequen_dagster.reports.training import write_training_set as write_columns_of
 from sequen_dagster.reports.training_manifest import SPLITS
 from sequen_dagster.settings import SequenSettings, load_settings
@@ -54,6 +55,18 @@ def write_training_set(home: SequenSettings) -> TrainingSet:
     return write_columns_of(Home(home.home).serving, report_options(home), training_columns())
 
 
+def files_in(home: SequenSettings) -> dict[str, bytes]:
+    """What the manifest names, in its order."""
+    folder = Home(home.home).serving.training
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return {one["name"]: (folder / one["name"]).read_bytes() for one in manifest["files"]}
+
+
+def read_set(home: SequenSettings) -> pl.DataFrame:
+    folder = Home(home.home).serving.training
+    return pl.concat([pl.read_parquet(folder / name) for name in files_in(home)])
+
+
 def _quoted(instant: datetime | str) -> str:
     return instant if isinstance(instant, str) else f"'{instant}'"
 
@@ -72,7 +85,7 @@ def rows_of(snapshot: Snapshot, cuts: Cuts | None = None) -> list[Row]:
             )
             + ") as periods (period, share_percent, starts_at, ends_at)"
         )
-    found = training_rows(engine())
+    found = engine().sql("from training_impressions order by original_timestamp, impression_id")
     return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
 
@@ -431,21 +444,22 @@ def test_without_the_future_the_rows_are_the_same(seed: int, minute: int) -> Non
 
 @settings(max_examples=6, deadline=None)
 @given(SEEDS)
-def test_rows_in_another_order_give_the_same_file(
+def test_rows_in_another_order_give_the_same_files(
     tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:
     snapshot = random_snapshot(seed)
     files = []
     for _ in range(2):
         home = write(tmp_path_factory.mktemp("home"), snapshot)
-        files.append(write_training_set(home).path.read_bytes())
+        write_training_set(home)
+        files.append(files_in(home))
         for rows in snapshot.rows.values():
             random.Random(seed).shuffle(rows)
 
-    assert files[0] == files[1]
+    assert list(files[0].items()) == list(files[1].items())
 
 
-def test_big_set_is_in_order_and_the_same_file_again(tmp_path: Path) -> None:
+def test_big_set_is_in_order_and_the_same_files_again(tmp_path: Path) -> None:
     # Of several groups of rows, which threads write side by side.
     home = write(tmp_path, Snapshot())
     with duckdb.connect(Home(home.home).serving.snapshot) as connection:
@@ -458,18 +472,20 @@ def test_big_set_is_in_order_and_the_same_file_again(tmp_path: Path) -> None:
             "insert into fct_events by name select id, 'impression' as type, original_timestamp,"
             " '{}' as properties from fct_impressions"
         )
-    first = write_training_set(home).path.read_bytes()
+    write_training_set(home)
+    first = files_in(home)
 
-    again = write_training_set(home)
+    write_training_set(home)
 
     order = ["original_timestamp", "impression_id"]
-    found = pl.read_parquet(again.path)
+    found = read_set(home)
     assert found.height == 300_000
     assert found.select(order).equals(found.select(order).sort(order))
-    assert again.path.read_bytes() == first
+    assert files_in(home) == first
+    assert [name.partition(".")[2][:5] for name in first] == ["train", "valid", "test."]
 
 
-def test_manifest_counts_what_the_file_holds(tmp_path: Path) -> None:
+def test_manifest_counts_what_the_files_hold(tmp_path: Path) -> None:
     snapshot = ten_of_each()
     snapshot.click("c", at(1), "i00")
     snapshot.credit("click", "c", at(2))
@@ -493,17 +509,44 @@ def test_manifest_counts_what_the_file_holds(tmp_path: Path) -> None:
         "unused": {"rows": 20, **nothing},
     }
     assert written.row_counts == {"train": 7, "validation": 1, "test": 2, "unused": 20}
-    assert sum(cell["rows"] for cell in manifest["cells"]) == manifest["file"]["rows"] == 30
-    assert manifest["file"]["bytes"] == written.path.stat().st_size
+    assert sum(cell["rows"] for cell in manifest["cells"]) == manifest["rows"] == 30
+    found = [(one["day"], one["period"], one["rows"]) for one in manifest["files"]]
+    assert found == [
+        ("2025-07-14", "train", 20),
+        ("2025-07-14", "validation", 5),
+        ("2025-07-14", "test", 5),
+    ]
+    contents = list(files_in(home).values())
+    assert [one["bytes"] for one in manifest["files"]] == [len(one) for one in contents]
+    assert manifest["bytes"] == sum(map(len, contents))
+    digests = [hashlib.sha256(one).hexdigest() for one in contents]
+    assert [one["sha256"] for one in manifest["files"]] == digests
+    names = [
+        f"impressions/2025-07-14.{p}.{d[:16]}.parquet"
+        for (_, p, _), d in zip(found, digests, strict=True)
+    ]
+    assert [one["name"] for one in manifest["files"]] == names
+    assert (manifest["made_from"], manifest["former_files"]) == (None, [])
+
+
+def described(home: SequenSettings) -> list[tuple[str, str]]:
+    """Columns of all files together, as the engine reads them."""
+    folder = Home(home.home).serving.training
+    names = [str(folder / name) for name in files_in(home)]
+    with duckdb.connect() as connection:
+        found = connection.execute("describe from read_parquet(?)", [names]).fetchall()
+    return [row[:2] for row in found]
 
 
 def test_columns_are_those_that_are_described(tmp_path: Path) -> None:
-    written = write_training_set(write(tmp_path, ten_of_each()))
+    home = write(tmp_path, ten_of_each())
 
-    with duckdb.connect() as connection:
-        found = connection.execute("describe from read_parquet(?)", [str(written.path)]).fetchall()
-    assert [row[:2] for row in found] == [
-        (column.name, column.type) for column in training_columns()
+    write_training_set(home)
+
+    assert described(home) == [
+        (column.name, column.type)
+        for column in training_columns()
+        if column.name not in ("label_hours", "labels_until")
     ]
 
 
@@ -516,10 +559,10 @@ def test_no_impressions_give_an_empty_file_of_the_same_columns(tmp_path: Path) -
     assert written.manifest["cuts"] == dict.fromkeys(
         ("validation_from", "test_from", "known_until")
     )
-    with duckdb.connect() as connection:
-        found = connection.execute("describe from read_parquet(?)", [str(written.path)]).fetchall()
-    assert [row[:2] for row in found] == [
-        (column.name, column.type) for column in training_columns()
+    assert described(home) == [
+        (column.name, column.type)
+        for column in training_columns()
+        if column.name not in ("label_hours", "labels_until")
     ]
 
 
@@ -545,14 +588,16 @@ def test_asset_reports_rows_by_split_and_no_value(tmp_path: Path) -> None:
     found = {name: value.value for name, value in labels.metadata.items()}
     assert found.pop("seconds") > 0
     assert found == {
-        "dagster/uri": str(Home(home.home).serving.training / "impressions.parquet"),
-        "link": (Home(home.home).serving.training / "impressions.parquet").as_uri(),
+        "dagster/uri": str(Home(home.home).serving.training / "manifest.json"),
+        "link": (Home(home.home).serving.training / "manifest.json").as_uri(),
         "dagster/row_count": 30,
         "train_rows": 7,
         "validation_rows": 1,
         "test_rows": 2,
         "unused_rows": 20,
-        "bytes": (Home(home.home).serving.training / "impressions.parquet").stat().st_size,
+        "bytes": sum(map(len, files_in(home).values())),
+        "files": 3,
+        "files_written": 3,
     }
     assert not any(TRAIN in entry for entry in log)
 
@@ -578,34 +623,35 @@ def test_files_are_their_owners_alone(tmp_path: Path) -> None:
 
     modes = {
         path.name: path.stat().st_mode & 0o777
-        for path in Home(home.home).serving.training.iterdir()
+        for path in Home(home.home).serving.training.rglob("*")
     }
-    assert modes == {"impressions.parquet": 0o600, "manifest.json": 0o600}
+    parts = [Path(name).name for name in files_in(home)]
+    assert modes == {
+        "impressions": 0o700,
+        "manifest.json": 0o600,
+        **dict.fromkeys(parts, 0o600),
+    }
     assert Home(home.home).serving.training.stat().st_mode & 0o777 == 0o700
 
 
 def test_what_a_killed_run_has_left_is_removed(tmp_path: Path) -> None:
     # It may hold a person who is to be erased.
     home = write(tmp_path, ten_of_each())
-    (Home(home.home).serving.training / ".spilled.tmp").mkdir(parents=True)
-    for name in (".spilled.tmp/duckdb_temp_storage.tmp", ".impressions.parquet.tmp"):
-        (Home(home.home).serving.training / name).write_bytes(b"half")
+    folder = Home(home.home).serving.training
+    for name in (
+        ".spilled.tmp/duckdb_temp_storage.tmp",
+        "impressions/.part.parquet.tmp",
+        "impressions/2025-07-14.train.0123456789abcdef.parquet",
+        # What an earlier release has written.
+        "impressions.parquet",
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"half")
 
     write_training_set(home)
 
-    left = sorted(path.name for path in Home(home.home).serving.training.iterdir())
-    assert left == ["impressions.parquet", "manifest.json"]
-
-
-def test_reader_of_the_old_set_keeps_it(tmp_path: Path) -> None:
-    home = write(tmp_path, ten_of_each())
-    path = write_training_set(home).path
-    with path.open("rb") as reader:
-        write(tmp_path, Snapshot())
-        write_training_set(home)
-
-        assert pl.read_parquet(reader).height == 30
-    assert pl.read_parquet(path).height == 0
+    left = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    assert left == sorted(["impressions", "manifest.json", *files_in(home)])
 
 
 def test_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -630,7 +676,7 @@ def test_page_describes_every_column() -> None:
 
     assert rows == [
         f"| `{one.name}` | {one.type} | {one.role} | {one.description} |"
-        for one in training_columns()
+        for one in columns_in_files(training_columns())
     ]
 
 
@@ -645,7 +691,7 @@ def run_on(folder: Path, exports: Path) -> SequenSettings:
 @pytest.mark.slow
 def test_media_site_gives_what_queries_by_hand_give(test_data: Path, tmp_path: Path) -> None:
     home = run_on(tmp_path, test_data / "ebnerd_test")
-    found = pl.read_parquet(Home(home.home).serving.training / "impressions.parquet")
+    found = read_set(home)
     cut_1, cut_2 = datetime(2023, 2, 27, 23, 48, 11), datetime(2023, 3, 1, 4, 13, 53)
     with duckdb.connect(Home(home.home).serving.snapshot, read_only=True) as snapshot:
         by_hand = snapshot.execute(
@@ -690,15 +736,17 @@ def test_erased_person_leaves_the_training_set(tmp_path: Path) -> None:
         event(id="o1", uid="other", **shown),
     )
     home = run_on(tmp_path, tmp_path / "exports")
-    path = Home(home.home).serving.training / "impressions.parquet"
-    assert pl.read_parquet(path)["impression_id"].to_list() == ["o1", "x1", "x2"]
+    assert read_set(home)["impression_id"].to_list() == ["o1", "x1", "x2"]
 
     arguments = ["erase", "--home", str(home.home), "--exports", str(tmp_path / "exports")]
     result = CliRunner().invoke(main, [*arguments, "--uid", erased])
 
     assert result.exit_code == 0, result.output
-    left = pl.read_parquet(path)
+    left = read_set(home)
     assert left["impression_id"].to_list() == ["o1"]
     assert erased not in str(left.to_dicts())
-    assert sorted(part.name for part in path.parent.iterdir()) == [path.name, "manifest.json"]
-    assert json.loads((path.parent / "manifest.json").read_text())["file"]["rows"] == 1
+    # Nothing of the set before is kept for its readers.
+    folder = Home(home.home).serving.training
+    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    assert sorted(files) == sorted(["manifest.json", *files_in(home)])
+    assert json.loads((folder / "manifest.json").read_text())["rows"] == 1

@@ -145,7 +145,7 @@ def _render_files(settings: SequenSettings) -> Panel:
         f"report     {home.serving.report_html}",
         f"snapshot   {home.serving.snapshot}",
         *([f"docs       {home.serving.docs}"] if settings.dbt_docs else []),
-        f"training   {home.serving.training / 'impressions.parquet'}",
+        f"training   {home.serving.training_manifest}",
         f"warehouse  {home.warehouse}",
         f"lake       {home.lake.root}",
     ]

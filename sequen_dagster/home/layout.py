@@ -82,6 +82,11 @@ class Serving:
         return self.root / "sequen.duckdb"
 
     @property
+    def publication(self) -> Path:
+        """Which build the snapshot is of, for the next publication."""
+        return self.root / ".publication.json"
+
+    @property
     def report_json(self) -> Path:
         """The numbers of the report."""
         return self.root / "report.json"
@@ -125,6 +130,21 @@ class Serving:
     def training(self) -> Path:
         """The training set and its manifest."""
         return self.root / "training"
+
+    @property
+    def training_manifest(self) -> Path:
+        """Which files make up the training set, and what is in them."""
+        return self.training / "manifest.json"
+
+    @property
+    def training_files(self) -> Path:
+        """The files of the training set."""
+        return self.training / "impressions"
+
+    @property
+    def training_changes(self) -> Path:
+        """Which impressions have changed since the training set was written."""
+        return self.training / ".changed"
 
     @property
     def readme(self) -> Path:

@@ -12,6 +12,7 @@ from typing import Final
 import duckdb
 
 from sequen_dagster.contract.scalars import utc_now
+from sequen_dagster.marts.unpublished import keep_changes
 from sequen_dagster.marts.warehouse import transaction
 
 _AFFECTED: Final = ("raw.affected_ids", "raw.affected_batches")
@@ -39,6 +40,22 @@ class Build:
     def kind(self) -> str:
         """How the tables are built, and why, in words."""
         return f"full refresh: {self.reason}" if self.is_full else "incremental build"
+
+
+@dataclass(frozen=True)
+class FinishedBuild:
+    """A build that ran through, and what is made from its tables can say so.
+
+    Attributes:
+        number: as in `Build`.
+        started_at: when it began (UTC), since builds of two warehouses may have one number.
+        fingerprint: names the settings and the SQL that the tables were built by; empty where dbt
+            was called by hand since.
+    """
+
+    number: int
+    started_at: str
+    fingerprint: str
 
 
 def begin_build(
@@ -99,6 +116,7 @@ def drop_former_tables(warehouse: duckdb.DuckDBPyConnection, models: Collection[
 def finish_build(warehouse: duckdb.DuckDBPyConnection, build: Build) -> None:
     """Note that every table was built: what batches have affected up to now is recomputed."""
     with transaction(warehouse):
+        keep_changes(warehouse, is_full=build.is_full)
         changed = warehouse.execute(
             "select table_name from duckdb_tables() where schema_name = 'changes'"
         ).fetchall()
@@ -142,6 +160,21 @@ def why_unfinished(warehouse: duckdb.DuckDBPyConnection) -> str:
         warehouse: an open connection; hold `writer_lock`.
     """
     return _why_not_built(warehouse) or _why_unseen(warehouse)
+
+
+def last_finished_build(warehouse: duckdb.DuckDBPyConnection) -> FinishedBuild | None:
+    """The build that made the tables as they are; None where `why_unfinished` gives a reason.
+
+    Args:
+        warehouse: an open connection; hold `writer_lock`.
+    """
+    if why_unfinished(warehouse):
+        return None
+    found = warehouse.execute(
+        "select build_number, strftime(started_at, '%Y-%m-%dT%H:%M:%S.%fZ'), fingerprint"
+        " from raw.builds order by build_number desc limit 1"
+    ).fetchone()
+    return FinishedBuild(*found) if found else None
 
 
 def _why_not_built(warehouse: duckdb.DuckDBPyConnection) -> str:

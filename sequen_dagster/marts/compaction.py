@@ -11,6 +11,7 @@ import duckdb
 from sequen_dagster.errors import BuildError
 from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.copies import attach_new, log_of, replace_database
+from sequen_dagster.marts.unpublished import forget_changes
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.settings import SequenSettings
@@ -52,6 +53,9 @@ def compact(settings: SequenSettings) -> bool:
 def _copy_warehouse(settings: SequenSettings, copy: Path) -> None:
     with connect(settings, folders=[copy.parent]) as warehouse:
         _empty_affected_keys(warehouse)
+        # Their keys are among what has changed, and a snapshot that is only brought up to date has
+        # free blocks of its own.
+        forget_changes(warehouse)
         attach_new(warehouse, copy, "compacted")
         warehouse.execute(f'copy from database "{Home(settings.home).warehouse.stem}" to compacted')
         # In the copy alone: until it is in place, there is something to do.

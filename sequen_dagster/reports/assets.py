@@ -23,7 +23,7 @@ from sequen_dagster.reports.files import make_report, read_report
 from sequen_dagster.reports.options import report_options
 from sequen_dagster.reports.publish import publish
 from sequen_dagster.reports.rendering import overall
-from sequen_dagster.reports.training import IMPRESSIONS_FILE, write_training_set
+from sequen_dagster.reports.training import columns_in_files, write_training_set
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.runtime.progress_lines import logging_progress
 from sequen_dagster.settings import SequenSettings
@@ -87,11 +87,12 @@ def _published_snapshot(
         saying = logging_progress(context.log.info, "reports", "copying the public tables")
         with saying, locked, owner_only_files():
             try:
-                published = publish(settings, catalog.tables, catalog.views)
+                published = publish(settings, catalog.tables, catalog.views, catalog.keys)
             except UnfinishedTablesError as error:
                 # It would be refused again.
                 raise dg.Failure(str(error), allow_retries=False) from error
             copy_readme(Home(settings.home).serving)
+        context.log.info("published snapshot: %s", published.how)
         emit("reports", "published snapshot")
         # All tables together are seen here, and by no run alone: a build may be of some of them.
         context.instance.report_runless_asset_event(
@@ -102,6 +103,7 @@ def _published_snapshot(
                 **_place_of(published.path),
                 "tables": len(published.row_counts),
                 "rows": sum(published.row_counts.values()),
+                "how": published.how,
                 "bytes": published.path.stat().st_size,
                 "seconds": round(time.perf_counter() - started, 1),
             }
@@ -249,7 +251,7 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
     schema = dg.TableSchema(
         columns=[
             dg.TableColumn(column.name, column.type, description=column.description)
-            for column in columns
+            for column in columns_in_files(columns)
         ]
     )
 
@@ -263,12 +265,13 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
         # Not for the warehouse, but for the lock that keeps it apart from an erasure.
         pool=NAMES.writer_pool,
         metadata={
-            **_place_of(Home(settings.home).serving.training / IMPRESSIONS_FILE),
+            **_place_of(Home(settings.home).serving.training_manifest),
             "dagster/column_schema": schema,
         },
         description=(
-            "`serving/training/impressions.parquet`: every impression with what was known when it "
-            "was shown, what followed, and a split that leaks neither visitors nor time."
+            "`serving/training/manifest.json` and the Parquet files that it names: every "
+            "impression with what was known when it was shown, what followed, and a split that "
+            "leaks neither visitors nor time."
         ),
         automation_condition=publication_condition(settings),
         retry_policy=retry_policy(settings),
@@ -288,7 +291,9 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
                 **_place_of(written.path),
                 "dagster/row_count": sum(written.row_counts.values()),
                 **{f"{split}_rows": rows for split, rows in written.row_counts.items()},
-                "bytes": written.path.stat().st_size,
+                "bytes": written.manifest["bytes"],
+                "files": len(written.manifest["files"]),
+                "files_written": written.files_written,
                 "seconds": round(time.perf_counter() - started, 1),
             }
         )

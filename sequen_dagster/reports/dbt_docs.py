@@ -92,7 +92,8 @@ def _stamp_of(settings: SequenSettings) -> str:
     with connect(settings) as warehouse:
         columns = warehouse.execute(
             "select schema_name, table_name, column_index, column_name, data_type"
-            " from duckdb_columns() where not internal and schema_name <> 'changes' order by all"
+            " from duckdb_columns() where not internal"
+            " and schema_name not in ('changes', 'unpublished') order by all"
         ).fetchall()
     facts = [_PAGE_VERSION, sources_fingerprint(settings), settings.owners, columns]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

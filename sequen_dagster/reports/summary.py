@@ -23,7 +23,7 @@ from sequen_dagster.reports.document.report import REPORT_VERSION, Report
 from sequen_dagster.reports.listing import list_files
 from sequen_dagster.reports.near_names import near_misses
 from sequen_dagster.reports.options import ReportOptions
-from sequen_dagster.reports.publish import read_rows
+from sequen_dagster.reports.rows import read_rows
 from sequen_dagster.runtime.redaction import without_values
 from sequen_dagster.settings import RULES_VERSION
 

@@ -1,8 +1,9 @@
 """Reports: the training set, every impression with its labels and its split (`training_set`).
 
-In: the view `training_impressions` of the published snapshot. Out:
-`serving/training/impressions.parquet`, replaced in one step, and `manifest.json`, which says what
-is in it.
+In: the view `training_impressions` of the published snapshot. Out: Parquet files in
+`serving/training/impressions/`, one a day and period, and `manifest.json`, which names those that
+make up the set and is replaced last. A file never changes, since its name says what is in it. Only
+days on which rows may have changed since the set before are written again.
 """
 
 import json
@@ -15,20 +16,40 @@ from typing import Final
 
 import duckdb
 
-from sequen_dagster.home.durable import FailPoints, replace_file, storage_error, storage_reason
+from sequen_dagster.home.durable import (
+    FailPoints,
+    fsync_folder,
+    make_folder,
+    storage_error,
+    storage_reason,
+    write_file,
+    writing,
+)
 from sequen_dagster.home.layout import Serving
 from sequen_dagster.marts.catalog import TableColumn
+from sequen_dagster.marts.copies import attach_copy
 from sequen_dagster.reports.options import ReportOptions
+from sequen_dagster.reports.publication import Publication, read_publication
+from sequen_dagster.reports.training_changes import select_moved
+from sequen_dagster.reports.training_files import is_whole, list_files, update_files, write_files
 from sequen_dagster.reports.training_manifest import (
     SPLITS,
     Manifest,
     describe,
+    files_of,
+    made_by,
+    parse_cuts,
+    read_cuts,
+    read_manifest,
+    trained_on,
 )
-from sequen_dagster.reports.writing import write_report_file
+from sequen_dagster.reports.training_rows import prepare_rows
 from sequen_dagster.runtime.redaction import without_values
 
-IMPRESSIONS_FILE: Final = "impressions.parquet"
+# The same for all rows of a period, and others with every batch: the manifest has the instants.
+_NOT_IN_FILES: Final = ("label_hours", "labels_until")
 _FAIL_POINTS: Final[FailPoints] = ("reports.training_written", "reports.training_replaced")
+_WHAT: Final = "the training set"
 
 
 @dataclass(frozen=True)
@@ -36,12 +57,14 @@ class TrainingSet:
     """What was written.
 
     Attributes:
-        path: the Parquet file.
-        manifest: what the manifest says.
+        path: the manifest.
+        manifest: what it says.
+        files_written: how many files are new.
     """
 
     path: Path
     manifest: Manifest
+    files_written: int
 
     @property
     def row_counts(self) -> dict[str, int]:
@@ -49,19 +72,33 @@ class TrainingSet:
         return {name: self.manifest["splits"][name]["rows"] for name in SPLITS}
 
 
-def training_rows(snapshot: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
-    """Every impression with its features, labels and split, ordered by time and id.
+def columns_in_files(columns: Sequence[TableColumn]) -> list[TableColumn]:
+    """Those columns of the view `training_impressions` that the files have."""
+    return [column for column in columns if column.name not in _NOT_IN_FILES]
+
+
+def why_untrained(serving: Serving, options: ReportOptions) -> str:
+    """Why the training set is not that of the published snapshot; empty where it is.
+
+    It reads two small files and lists a folder.
 
     Args:
-        snapshot: a connection to the published tables and views.
-
-    Returns:
-        The rows of the view `training_impressions`, not sorted yet.
+        serving: the folder of what people open.
+        options: from `report_options`.
     """
-    # A table first: joins and a sort of wide rows in one query hold more in memory than both, one
-    # after the other, and none of it can be put on the disk meanwhile.
-    snapshot.execute("create or replace temporary table training_rows as from training_impressions")
-    return snapshot.sql("from training_rows order by original_timestamp, impression_id")
+    publication = read_publication(serving)
+    if publication is None:
+        return "there is no snapshot of which it is known"
+    manifest = read_manifest(serving)
+    if manifest is None or manifest["made_by"] != made_by(options):
+        return "there is no training set of this release and these settings"
+    if trained_on(serving) != publication.build:
+        return "there is a new snapshot"
+    if not is_whole(serving, files_of(manifest)):
+        return "files of the training set are gone"
+    if _find_leftovers(serving, manifest):
+        return "files of an earlier training set are left"
+    return ""
 
 
 def write_training_set(
@@ -80,23 +117,94 @@ def write_training_set(
         The path and the manifest.
 
     Raises:
-        StorageError: there is no room for the new file; the old one is still in place.
+        StorageError: there is no room for the new files; the old set is still in place.
     """
-    target = serving.training / IMPRESSIONS_FILE
-    # Half a set is removed: it is of no use, and may hold a person who is to be erased.
-    with (
-        replace_file(target, "the training set", fail_points=_FAIL_POINTS) as unfinished,
-        _open_snapshot(serving, options) as snapshot,
+    before = read_manifest(serving)
+    if before is not None and not why_untrained(serving, options):
+        return TrainingSet(serving.training_manifest, before, 0)
+    publication = read_publication(serving)
+    names = [column.name for column in columns_in_files(columns)]
+    files = None
+    with writing(_WHAT, serving.root), _open_snapshot(serving, options) as snapshot:
+        counts = prepare_rows(snapshot)
+        make_folder(serving.training_files)
+        if before and _find_changed_rows(snapshot, serving, options, before, publication):
+            files = update_files(snapshot, serving, names, counts, files_of(before))
+        # Of a set that is written as a whole none of the files before are left to its readers: they
+        # may be about a person who was erased.
+        former = files_of(before) if before and files is not None else []
+        if files is None:
+            files = write_files(snapshot, serving, names, counts)
+        fsync_folder(serving.training_files)
+        manifest = describe(
+            options,
+            snapshot,
+            columns_in_files(columns),
+            serving.training,
+            files,
+            made_from=publication.build if publication else None,
+            former=[file.name for file in former],
+        )
+    write_file(
+        serving.training_manifest,
+        json.dumps(manifest, indent=1) + "\n",
+        what=_WHAT,
+        fail_points=_FAIL_POINTS,
+    )
+    for part in _find_leftovers(serving, manifest):
+        part.unlink()
+    return TrainingSet(
+        serving.training_manifest,
+        manifest,
+        len({file.name for file in files} - {file.name for file in former}),
+    )
+
+
+def _find_changed_rows(
+    snapshot: duckdb.DuckDBPyConnection,
+    serving: Serving,
+    options: ReportOptions,
+    before: Manifest,
+    publication: Publication | None,
+) -> bool:
+    """Make the table `changed_rows`, if it is known what has changed since the set before.
+
+    Its rows are `impression_id` and `day`, as `select_changed` gives them.
+    """
+    changed = publication.changed_rows if publication else None
+    if (
+        changed is None
+        or changed.since != trained_on(serving)
+        or before["made_by"] != made_by(options)
+        or not is_whole(serving, files_of(before))
     ):
-        training_rows(snapshot).write_parquet(str(unfinished), compression="zstd")
-        manifest = describe(options, snapshot, columns, unfinished)
-    write_report_file(target.with_name("manifest.json"), json.dumps(manifest, indent=2) + "\n")
-    return TrainingSet(target, manifest)
+        return False
+    folder = serving.training_changes
+    cuts = select_moved(snapshot, parse_cuts(before), read_cuts(snapshot))
+    snapshot.execute(
+        f"create table changed_rows as from read_parquet(?) union ({cuts})",
+        [[str(folder / name) for name in changed.files]],
+    )
+    return True
+
+
+def _find_leftovers(serving: Serving, manifest: Manifest) -> list[Path]:
+    """Files that belong neither to this set nor to the one before, which may still be read."""
+    named = {*manifest["former_files"], *(file.name for file in files_of(manifest))}
+    others = [part for name, part in list_files(serving).items() if name not in named]
+    folder = serving.training_changes
+    changes = [*folder.iterdir()] if folder.is_dir() else []
+    # What an earlier release has written.
+    single = serving.training / "impressions.parquet"
+    return [*others, *changes, *([single] if single.exists() else [])]
 
 
 @contextmanager
 def _open_snapshot(serving: Serving, options: ReportOptions) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The snapshot for reading; no file but those of the training set can be reached from it."""
+    """The snapshot for reading, beside a database in memory to compute in.
+
+    No file but those of the training set can be reached from it.
+    """
     folder = serving.training
     # A folder of its own: what a killed run leaves may hold a person who is to be erased, and the
     # engine's own folder beside the snapshot is that of other readers, too.
@@ -109,10 +217,8 @@ def _open_snapshot(serving: Serving, options: ReportOptions) -> Iterator[duckdb.
     }
     shutil.rmtree(spilled, ignore_errors=True)
     try:
-        with (
-            without_values(),
-            duckdb.connect(serving.snapshot, read_only=True, config=config) as snapshot,
-        ):
+        with without_values(), duckdb.connect(config=config) as snapshot:
+            attach_copy(snapshot, serving.snapshot, "snapshot")
             snapshot.execute("set allowed_directories = ?", [[f"{folder}/"]])
             snapshot.execute("set enable_external_access = false")
             yield snapshot
@@ -121,6 +227,6 @@ def _open_snapshot(serving: Serving, options: ReportOptions) -> Iterator[duckdb.
         if not reason:
             raise
         # The engine's own message names places of this machine.
-        raise storage_error("the training set", serving.root, reason) from None
+        raise storage_error(_WHAT, serving.root, reason) from None
     finally:
         shutil.rmtree(spilled, ignore_errors=True)

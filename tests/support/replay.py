@@ -222,12 +222,12 @@ def run_dbt(
 
 
 class SmallWarehouse:
-    """A warehouse in memory that takes batches and is built by a recording."""
+    """A warehouse that takes batches and is built by a recording; in memory, without a path."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, path: str = ":memory:") -> None:
         self.recording = recording
         self.connection = duckdb.connect()
-        self.connection.execute("attach ':memory:' as warehouse")
+        self.connection.execute(f"attach '{path}' as warehouse")
         self.connection.execute("use warehouse")
         self.connection.execute("set threads = 1")
         # Planning `int_property_values` takes half of a small build with it, and a tenth without.
