@@ -34,8 +34,8 @@ MARKERS: Final = {"success_marker": "_SUCCESS", "manifest": "_manifest.json"}
 _EPOCH: Final = datetime(1970, 1, 1)
 
 
-# A struct, since a tick makes one of every file there is: a frozen dataclass takes 15 times as long,
-# and the garbage collector would look through them.
+# A struct, since a tick makes one of every file there is: a frozen dataclass takes 15 times as
+# long, and the garbage collector would look through them.
 class ExportFile(msgspec.Struct, frozen=True, order=True, gc=False):
     """One file at the location of a source, as its store reports it.
 
