@@ -37,7 +37,7 @@ SCHEMA: Final = pa.DataFrameSchema(
 def read_events(exports: Path) -> pd.DataFrame:
     """Read all files into one frame; ids stay text."""
     frames = [
-        pd.read_json(file, lines=True, dtype=False, convert_dates=False)
+        pd.read_json(file, lines=True, dtype=False)
         for file in sorted(exports.rglob("*.jsonl"))
     ]
     events = pd.concat(frames, ignore_index=True)
@@ -54,9 +54,10 @@ def read_events(exports: Path) -> pd.DataFrame:
 
 def read_times(given: pd.Series) -> pd.Series:
     """Read ISO text, or milliseconds since 1970."""
-    texts = pd.to_datetime(given, utc=True, format="ISO8601", errors="coerce")
     milliseconds = pd.to_numeric(given, errors="coerce")
-    return texts.fillna(pd.to_datetime(milliseconds, unit="ms", utc=True))
+    texts = given.astype(object).mask(milliseconds.notna(), None)
+    times = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce")
+    return times.fillna(pd.to_datetime(milliseconds, unit="ms", utc=True))
 
 
 def validate(events: pd.DataFrame) -> pd.DataFrame:

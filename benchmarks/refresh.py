@@ -24,8 +24,6 @@ from sequen_dagster.settings import load_settings
 FULL_REFRESH: Final = "marts, full refresh"
 PLAIN_SQL: Final = "the same SQL without dbt"
 
-_BUILT: Final = ("exact", "table", "view")
-
 
 def bench_refresh(folder: Path, events: int, rounds: int) -> list[Case]:
     """Measure both on one history.
@@ -80,9 +78,8 @@ def plain_statements(
     statements = []
     for one in results["results"]:
         node = manifest["nodes"].get(one["unique_id"], {"resource_type": "test"})
-        materialized = node["config"]["materialized"] if node["resource_type"] == "model" else ""
-        if materialized in _BUILT:
-            kind = "view" if materialized == "view" else "table"
+        if node["resource_type"] == "model" and node["config"]["materialized"] != "incremental":
+            kind = "view" if node["config"]["materialized"] == "view" else "table"
             compiled = one["compiled_code"]
             statements.append(f"create or replace {kind} {one['relation_name']} as {compiled}")
     return statements

@@ -14,7 +14,7 @@ from sequen_dagster.simulate import Simulation, simulate
 BARE_READ: Final = "DuckDB's bare read_json to Parquet"
 NEW_HOME: Final = "new home"
 LAKE_ALONE: Final = "validation and lake alone"
-EMPTY_LAKE: Final = "the same start, no file"
+EMPTY_LAKE: Final = "start of validation and lake"
 
 _DAYS: Final = 10
 # Every column typed, nothing checked, nothing kept of what is not named.

@@ -135,8 +135,7 @@ class FolderWalk:
                         folders.append((entry.path, f"{relative}/"))
                 elif entry.is_file(follow_symlinks=False):
                     if takes(name, relative, pattern):
-                        found = self._stat_file(relative, entry.path, entry)
-                        if found:
+                        if found := self._stat_file(relative, entry.path, entry):
                             yield found
                         if follows:
                             self._read.add(f"{real_root}/{relative}")
@@ -156,8 +155,7 @@ class FolderWalk:
                     self._pass_over("repeated", path)
                 else:
                     self._read.add(real)
-                    found = self._stat_file(path, real, None)
-                    if found:
+                    if found := self._stat_file(path, real, None):
                         yield found
 
     def _takes(self, path: str) -> bool:

@@ -151,19 +151,18 @@ def find_uncommitted(
         for source in {file.source for file in listed}
     }
 
-    def is_current(file: ExportFile) -> bool:
+    uncommitted = []
+    for file in listed:
         held = current[file.source].get(file.path)
-        if held is None:
-            return False
-        _, size_bytes, modified_at, etag = held
-        return (
-            size_bytes == file.size_bytes
+        if (
+            held is None
+            or held[1] != file.size_bytes
             # Commits of the first release say nothing of an etag.
-            and etag in (file.etag, "")
-            and datetime.fromisoformat(modified_at) == file.modified_at
-        )
-
-    return [file for file in listed if not is_current(file)]
+            or (held[3] != file.etag and held[3])
+            or datetime.fromisoformat(held[2]) != file.modified_at
+        ):
+            uncommitted.append(file)
+    return uncommitted
 
 
 def record_batch(connection: sqlite3.Connection, batch: Batch, commit_id: str | None) -> None:
