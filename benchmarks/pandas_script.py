@@ -37,8 +37,7 @@ SCHEMA: Final = pa.DataFrameSchema(
 def read_events(exports: Path) -> pd.DataFrame:
     """Read all files into one frame; ids stay text."""
     frames = [
-        pd.read_json(file, lines=True, dtype=False)
-        for file in sorted(exports.rglob("*.jsonl"))
+        pd.read_json(file, lines=True, dtype=False) for file in sorted(exports.rglob("*.jsonl"))
     ]
     events = pd.concat(frames, ignore_index=True)
     for name, alias in (("sid", "session_id"), ("cid", "client_id")):

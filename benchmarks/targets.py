@@ -127,9 +127,10 @@ def standings_table(standings: Iterable[Standing]) -> str:
         unit = _unit_of(target.measure)
         beside = "" if one.reference is None else f"{one.reference:,.1f}{unit}"
         cpu = "" if one.cpu_ratio is None else f"{one.cpu_ratio:,.2f} x"
+        reached, aim = (format_reached(value, target) for value in (one.reached, target.aim))
         lines.append(
             f"| {target.case} | {one.figure:,.1f}{unit} | {target.reference or 'none'} | {beside} "
-            f"| {_format(one.reached, target)} | {cpu} | {_format(target.aim, target)} "
+            f"| {reached} | {cpu} | {aim} "
             f"| {'met' if one.is_met else 'missed'} |"
         )
     return "\n".join(lines)
@@ -159,6 +160,15 @@ def cases_table(cases: Iterable[Case]) -> str:
     return "\n".join(lines)
 
 
+def format_reached(value: float, target: Target) -> str:
+    """A figure as it is compared with the aim: a ratio, or with its unit."""
+    if target.measure == "us a record":
+        return f"{value:,.1f} us a record"
+    if target.reference:
+        return f"{value:,.2f} x"
+    return f"{value:,.0f}{_unit_of(target.measure)}"
+
+
 def _compare(target: Target, case: Case, reference: Case | None) -> Standing:
     figure = _figure_of(target.measure)
     own = case.median(figure)
@@ -178,11 +188,3 @@ def _figure_of(measure: Measure) -> Figure:
 
 def _unit_of(measure: Measure) -> str:
     return _UNITS[_figure_of(measure)]
-
-
-def _format(value: float, target: Target) -> str:
-    if target.measure == "us a record":
-        return f"{value:,.1f} us a record"
-    if target.reference:
-        return f"{value:,.2f} x"
-    return f"{value:,.0f}{_unit_of(target.measure)}"
