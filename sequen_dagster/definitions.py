@@ -8,7 +8,7 @@ from sequen_dagster.lake.assets import build_lake_assets
 from sequen_dagster.marts.assets import build_marts_assets
 from sequen_dagster.marts.catalog import TableCatalog
 from sequen_dagster.marts.checks import build_marts_checks
-from sequen_dagster.marts.project import manifest_path
+from sequen_dagster.marts.project import load_manifest
 from sequen_dagster.reports.assets import build_reports_assets
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import Hook
@@ -35,9 +35,9 @@ def build_definitions(
         >>> from sequen_dagster import build_definitions, load_settings
         >>> defs = build_definitions(load_settings(Path.cwd()))   # doctest: +SKIP
     """
-    manifest = manifest_path(settings)
+    manifest = load_manifest(settings)
     marts = build_marts_assets(settings, manifest)
-    catalog = TableCatalog.load(manifest)
+    catalog = TableCatalog.read(manifest)
     public = {name: get_asset_key_for_model([marts], name) for name in catalog.public}
     private = [get_asset_key_for_model([marts], name) for name in catalog.private]
     warehouse, equals_a_full_refresh = build_marts_checks(

@@ -12,7 +12,7 @@ from sequen_dagster.cli.demo import DEMO_BREAKDOWNS
 from sequen_dagster.cli.main import main
 from sequen_dagster.settings import SequenSettings, load_settings
 from sequen_dagster.simulate import Truth
-from support.forked_dbt import fork_dbt, leave_dbt_tests
+from support.in_process_dbt import leave_dbt_tests, parse_once
 from support.once import made_once
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # dbt's docs take some ten seconds for every new home; tests that look at them ask for them.
 os.environ["SEQUEN_DBT_DOCS"] = "false"
-fork_dbt()
+parse_once()
 # A worker takes one module after the other: the longest first, or one worker ends alone.
 LONGEST_FIRST = [
     "test_crashes.py",

@@ -1,6 +1,5 @@
 """What analysts read is true: queries run, measures are right, every table is named."""
 
-import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import pytest
 
 from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.catalog import TableCatalog
-from sequen_dagster.marts.project import manifest_path, project_dir, sources_fingerprint
+from sequen_dagster.marts.project import load_manifest, project_dir, sources_fingerprint
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.simulate import Truth
 
@@ -40,15 +39,14 @@ class Measure:
 
 @pytest.fixture(scope="module")
 def manifest(demo: SequenSettings) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(manifest_path(demo).read_text(encoding="utf-8"))
-    return parsed
+    return dict(load_manifest(demo))
 
 
 @pytest.fixture(scope="module")
-def tables(demo: SequenSettings, manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def tables(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The public tables of the project, by name."""
     models = models_of(manifest)
-    return {name: models[name] for name in TableCatalog.load(manifest_path(demo)).public}
+    return {name: models[name] for name in TableCatalog.read(manifest).public}
 
 
 @pytest.fixture(scope="module")

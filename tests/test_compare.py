@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import duckdb
@@ -87,9 +88,8 @@ def test_history_is_left_out(tmp_path: Path) -> None:
     assert difference(tmp_path, wanted=wanted) is None
 
 
-def test_catalog_is_what_the_manifest_says(tmp_path: Path) -> None:
-    manifest = tmp_path / "manifest.json"
-    manifest.write_text(
+def test_catalog_is_what_the_manifest_says() -> None:
+    manifest = json.loads(
         """{"nodes": {
             "model.sequen.fct_a": {"name": "fct_a", "resource_type": "model",
                 "columns": {"id": {"data_type": "varchar", "description": "Id. ",
@@ -122,7 +122,7 @@ def test_catalog_is_what_the_manifest_says(tmp_path: Path) -> None:
                 "test_metadata": {"name": "not_null", "kwargs": {"column_name": "z"}}}}}"""
     )
 
-    catalog = TableCatalog.load(manifest)
+    catalog = TableCatalog.read(manifest)
 
     assert (catalog.tables, catalog.views) == (("fct_a", "rpt_b"), ("z", "a"))
     assert catalog.private == ("rows",)

@@ -2,31 +2,34 @@
 
 import ast
 import importlib.metadata
+import inspect
 import pkgutil
 import re
 import subprocess
 import sys
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import dagster as dg
+import duckdb
 import fsspec.asyn
 import pandera.polars as pa
 import polars as pl
 import pydantic
 import pytest
-from dagster_dbt import DbtCliResource
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt_common.exceptions import DbtRuntimeError
 
 from sequen_dagster import compat
-from sequen_dagster.compat.dagster_dbt_resource import QuickDbtCliResource
+from sequen_dagster.compat.dagster_dbt_calls import read_as_dagster, selection_arguments
 from sequen_dagster.compat.dagster_launch import checked_at_launch
+from sequen_dagster.compat.dbt_in_process import dbt_in_process, stop_dbt
 from sequen_dagster.compat.pandera_failures import find_broken_checks
 from sequen_dagster.compat.s3fs_keys import exact_s3
 from sequen_dagster.errors import FaultError, SettingsError
-from sequen_dagster.marts.dbt import dbt_of
-from sequen_dagster.marts.project import write_profile
+from sequen_dagster.marts.project import load_manifest, write_profile
+from sequen_dagster.marts.translator import SequenTranslator
 from support.homes import settings_of
 from support.lake import home_of
 
@@ -51,14 +54,56 @@ def test_module_names_its_reason_its_upstream_and_its_test(module: str) -> None:
     assert importlib.metadata.version(package) == release
 
 
-def test_shortcuts_still_replace_functions_of_dagster_dbt(tmp_path: Path) -> None:
+def test_events_and_selections_are_read_as_dagster_dbt_reads_them(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    write_profile(settings)
+    manifest = load_manifest(settings)
+    translator = SequenTranslator(settings)
+    event = {
+        "info": {"name": "LogModelResult", "invocation_id": "one", "msg": "built"},
+        "data": {
+            "execution_time": 0.5,
+            "node_info": {
+                "unique_id": "model.sequen.fct_events",
+                "node_status": "success",
+                "resource_type": "model",
+                "materialized": "exact",
+                "node_started_at": "2025-07-01T00:00:00",
+                "node_finished_at": "2025-07-01T00:00:01",
+            },
+        },
+    }
 
-    for name in ("_cli_version", "_initialize_dbt_core_adapter"):
-        assert hasattr(DbtCliResource, name)
-        assert getattr(QuickDbtCliResource, name) is not getattr(DbtCliResource, name)
-    assert str(dbt_of(home_of(settings))._cli_version) == version("dbt-core")
+    found = list(read_as_dagster(event, manifest, translator, None, tmp_path))
+
+    assert [type(one).__name__ for one in found] == ["AssetMaterialization"]
+    assert found[0].asset_key == dg.AssetKey("fct_events")
+    assert found[0].metadata["Execution Duration"].value == 1.0
+    silent = {**event, "info": {**event["info"], "name": "LogStartLine"}}
+    assert list(read_as_dagster(silent, manifest, translator, None, tmp_path)) == []
+    # A selection of a step needs a step: tests/test_selections.py makes them of every kind.
+    assert "indirect" in inspect.getsource(selection_arguments)
+
+
+def test_dbt_gives_the_database_back_and_hides_what_the_engine_quotes(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    home_of(settings).make()
+    write_profile(settings)
+    handler = DuckDBConnectionManager.exception_handler
+
+    with dbt_in_process():
+        assert DuckDBConnectionManager.exception_handler is not handler
+        manager = DuckDBConnectionManager.__new__(DuckDBConnectionManager)
+        manager.rollback_if_open = lambda: None
+        fails = pytest.raises(DbtRuntimeError, match="ConversionException")
+        with fails as caught, manager.exception_handler("select"):
+            duckdb.sql("select 'secret'::int").fetchall()
+        stop_dbt()
+        fails = pytest.raises(DbtRuntimeError, match="dbt was stopped")
+        with fails, manager.exception_handler("select"):
+            pytest.fail("a statement was sent")
+
+    assert "secret" not in str(caught.value)
+    assert DuckDBConnectionManager.exception_handler is handler
 
 
 def test_config_is_refused_before_there_is_a_run() -> None:
@@ -86,31 +131,6 @@ def test_config_is_refused_before_there_is_a_run() -> None:
 
     expected = "Bad config. day: String should match pattern '^[0-9]+$'"
     assert str(caught.value) == expected
-
-
-def test_engine_errors_lose_their_text_inside_dbt() -> None:
-    # In a process of its own: the plugin replaces a function for good.
-    code = """
-import duckdb
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from sequen_dagster.compat.dbt_duckdb_errors import Plugin
-
-Plugin("errors", {}).initialize({})
-manager = DuckDBConnectionManager.__new__(DuckDBConnectionManager)
-manager.rollback_if_open = lambda: None
-try:
-    with manager.exception_handler("select"):
-        duckdb.sql("select 'secret'::int").fetchall()
-except Exception as error:
-    print(type(error).__name__, error)
-"""
-    finished = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-
-    assert finished.stdout.startswith("DbtRuntimeError")
-    assert "ConversionException" in finished.stdout
-    assert "secret" not in finished.stdout
 
 
 def test_thread_of_fsspec_ends_on_demand() -> None:
@@ -161,4 +181,7 @@ def test_failure_cases_of_pandera_name_rows_and_checks() -> None:
 
 def test_dagster_is_of_the_release_that_goes_with_dagster_dbt() -> None:
     # 1.13.27 goes with 0.29.27.
-    assert dg.__version__.split(".")[1:] == ["13", version("dagster-dbt").split(".")[2]]
+    assert dg.__version__.split(".")[1:] == [
+        "13",
+        importlib.metadata.version("dagster-dbt").split(".")[2],
+    ]

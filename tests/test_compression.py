@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.compression import HashingReader, Packing, open_plain
-from sequen_dagster.exports.readers import ExportReader, ReadLimits
+from sequen_dagster.exports.limits import ReadLimits
+from sequen_dagster.exports.readers import ExportReader
 from support.builders import chunks_of, export, good, refused_as, validate_file
 
 LINES = "".join(f"{good(number)}\n" for number in range(200)).encode()

@@ -15,7 +15,8 @@ from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.delimited import read_delimited
 from sequen_dagster.exports.delimited_cells import RowForm, RowSplitter
 from sequen_dagster.exports.delimited_lines import LineReader
-from sequen_dagster.exports.readers import ExportReader, ReadLimits
+from sequen_dagster.exports.limits import ReadLimits
+from sequen_dagster.exports.readers import ExportReader
 from sequen_dagster.settings.absence import is_blank
 from support.builders import chunks_of, export, refused_as, validate_file
 

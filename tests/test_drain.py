@@ -11,7 +11,7 @@ import pytest
 
 from sequen_dagster.exports import readers
 from sequen_dagster.exports.files import ExportFile
-from sequen_dagster.lake import workers
+from sequen_dagster.lake import ingest as module
 from sequen_dagster.lake.commits import Batch, RecordCounts, read_commits
 from sequen_dagster.lake.drain import Order
 from sequen_dagster.runtime.progress import counting_records
@@ -192,7 +192,7 @@ def test_file_without_permission_fails_and_loads_once_it_may_be_read(
 def test_failures_do_not_name_paths_of_the_machine(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     target = write_events(settings, "a.jsonl", event())
-    from sequen_dagster.lake import workers as module
+    from sequen_dagster.lake import ingest as module
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", str(target))
@@ -256,14 +256,14 @@ def test_counts_that_do_not_reconcile_fail_that_file_alone(
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     write_events(settings, "b.jsonl", event(id="e2"))
-    ingest = workers.ingest_file
+    ingest = module.ingest_file
 
     def miscounted(file: ExportFile, *given: Any, **named: Any) -> Batch:
         batch = ingest(file, *given, **named)
         more = RecordCounts(records_read=1) if file.path == "a.jsonl" else RecordCounts()
         return replace(batch, record_counts=batch.record_counts + more)
 
-    monkeypatch.setattr(workers, "ingest_file", miscounted)
+    monkeypatch.setattr(module, "ingest_file", miscounted)
     drained = drain(settings)
 
     assert [batch.path for batch in drained.batches] == ["b.jsonl"]

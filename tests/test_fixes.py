@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from sequen_dagster.contract.rules import FILE_RULES
+from sequen_dagster.contract.codes import FILE_RULES
 from sequen_dagster.home.layout import Home
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import load_settings

@@ -140,8 +140,9 @@ def test_two_writers_at_a_time_load_every_commit_once(ready: SequenSettings) -> 
 def test_child_does_not_outlive_a_killed_parent(ready: SequenSettings) -> None:
     child = (
         "import duckdb, os, time\n"
-        "from sequen_dagster.runtime.parent_watchdog import die_with_named_parent\n"
-        "die_with_named_parent()\n"
+        "import sys\n"
+        "from sequen_dagster.runtime.parent_watchdog import die_with_parent\n"
+        "die_with_parent(int(sys.argv[1]))\n"
         f"connection = duckdb.connect({str(home_of(ready).warehouse)!r})\n"
         "print(os.getpid(), flush=True)\n"
         "connection.execute('select sum(sqrt(a.range * b.range)) from range(10000000) a,"
@@ -149,9 +150,7 @@ def test_child_does_not_outlive_a_killed_parent(ready: SequenSettings) -> None:
     )
     parent = (
         "import os, subprocess, sys\n"
-        "from sequen_dagster.runtime.parent_watchdog import parent_in_environment\n"
-        f"subprocess.run([sys.executable, '-c', {child!r}],"
-        " env={**os.environ, **parent_in_environment()})\n"
+        f"subprocess.run([sys.executable, '-c', {child!r}, str(os.getpid())])\n"
     )
     with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

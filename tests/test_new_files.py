@@ -228,16 +228,16 @@ def test_file_that_fails_is_tried_again_then_dead_lettered_and_blocks_no_one(
     daemon = daemon_of(tmp_path, max_attempts=2, retry_seconds=0)
     write_events(daemon.settings, "a.jsonl", event())
     write_events(daemon.settings, "b.jsonl", event(id="e2"))
-    from sequen_dagster.lake import workers
+    from sequen_dagster.lake import ingest as module
 
-    ingest = workers.ingest_file
+    ingest = module.ingest_file
 
     def refuse(file: object, *given: object, **named: object) -> object:
         if file.path == "a.jsonl":  # type: ignore[attr-defined]
             raise OSError(5, "Input/output error")
         return ingest(file, *given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(workers, "ingest_file", refuse)
+    monkeypatch.setattr(module, "ingest_file", refuse)
     first = daemon.work(started(daemon))
     second = daemon.work(*daemon.tick())
     third = daemon.tick()
@@ -251,7 +251,7 @@ def test_file_that_fails_is_tried_again_then_dead_lettered_and_blocks_no_one(
     assert daemon.message == (
         "2 files seen: 1 dead-lettered until they change: 'a.jsonl' (OSError: Input/output error)."
     )
-    monkeypatch.setattr(workers, "ingest_file", ingest)
+    monkeypatch.setattr(module, "ingest_file", ingest)
     write_events(daemon.settings, "a.jsonl", event(note="fixed"))
     assert daemon.work(started(daemon)).record_counts.accepted == 1
 

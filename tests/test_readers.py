@@ -168,7 +168,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         from support.builders import RECEIVED_AT
         from sequen_dagster.contract import EventContract, Origin
         from sequen_dagster.exports.files import ExportFile
-        from sequen_dagster.exports.readers import ExportReader, ReadLimits
+        from sequen_dagster.exports.limits import ReadLimits
+        from sequen_dagster.exports.readers import ExportReader
 
         path = Path({str(tmp_path / "big.jsonl.gz")!r})
         with gzip.open(path, "wb", 1) as out:

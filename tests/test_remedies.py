@@ -1,7 +1,7 @@
 """What to do about a rule: every rule has its sentence."""
 
+from sequen_dagster.contract.codes import FILE_RULES, RECORD_RULES, field_rules
 from sequen_dagster.contract.remedies import describe_remedies, describe_remedy
-from sequen_dagster.contract.rules import FILE_RULES, RECORD_RULES, field_rules
 
 
 def test_every_rule_has_a_remedy_of_its_own() -> None:

@@ -170,17 +170,17 @@ def test_file_with_a_new_time_only_keeps_its_arrival_time_and_is_not_read_again(
 def test_file_that_cannot_be_read_fails_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sequen_dagster.lake import workers
+    from sequen_dagster.lake import ingest as module
 
     settings = stricter(taken_in(tmp_path, a={}, b={}))
-    ingest = workers.ingest_file
+    ingest = module.ingest_file
 
     def refuse(file: Any, *args: Any, **options: Any) -> Any:
         if file.path == "a.jsonl":
             raise PermissionError(13, "Permission denied", str(file.location))
         return ingest(file, *args, **options)
 
-    monkeypatch.setattr(workers, "ingest_file", refuse)
+    monkeypatch.setattr(module, "ingest_file", refuse)
     replayed = replay(settings, STALE)
 
     assert [one.reason for one in replayed.failures] == [

@@ -1,7 +1,8 @@
 """The rules, derived from the one table of fields."""
 
-from sequen_dagster.contract.rules import FILE_RULES, RECORD_RULES, event_schema, field_rules
-from sequen_dagster.contract.rules import rule_fields as fields_of
+from sequen_dagster.contract.codes import FILE_RULES, RECORD_RULES, field_rules
+from sequen_dagster.contract.codes import rule_fields as fields_of
+from sequen_dagster.contract.rules import event_schema
 from sequen_dagster.fields import FIELD_NAMES, FIELDS
 
 

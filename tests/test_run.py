@@ -116,7 +116,7 @@ def test_file_that_cannot_be_read_fails_the_run_but_not_the_tables(
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event())
     write_events(settings, "b.jsonl", event(id="e2"))
-    from sequen_dagster.lake import workers as module
+    from sequen_dagster.lake import ingest as module
 
     ingest = module.ingest_file
 

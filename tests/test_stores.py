@@ -13,7 +13,8 @@ from moto.server import ThreadedMotoServer
 
 from sequen_dagster.errors import ExportsError, SettingsError, VanishedFileError
 from sequen_dagster.exports.files import check_unchanged, list_files, list_location, open_file
-from sequen_dagster.exports.readers import ExportReader, ReadLimits
+from sequen_dagster.exports.limits import ReadLimits
+from sequen_dagster.exports.readers import ExportReader
 from sequen_dagster.lake.commits import RecordCounts, current_batches
 from sequen_dagster.settings import SequenSettings, Source, load_settings
 from support.builders import event

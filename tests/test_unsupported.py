@@ -20,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sequen_dagster.errors import UnreadableFileError
-from sequen_dagster.exports.readers import ExportReader, ReadLimits
+from sequen_dagster.exports.limits import ReadLimits
+from sequen_dagster.exports.readers import ExportReader
 from sequen_dagster.exports.unsupported import HEAD_BYTES, refuse_unsupported
 from support.builders import chunks_of, export, good, refused_as, validate_file
 

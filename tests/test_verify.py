@@ -13,7 +13,7 @@ from sequen_dagster.definitions import build_definitions
 from sequen_dagster.marts.builds import begin_build, finish_build
 from sequen_dagster.marts.catalog import TableCatalog
 from sequen_dagster.marts.compare import Difference
-from sequen_dagster.marts.project import manifest_path, tables_fingerprint
+from sequen_dagster.marts.project import load_manifest, tables_fingerprint
 from sequen_dagster.marts.verify import Verification, verify
 from sequen_dagster.marts.warehouse import connect, load_commits
 from sequen_dagster.names import NAMES
@@ -135,7 +135,7 @@ def test_check_is_not_part_of_the_full_run(demo: SequenSettings) -> None:
 
 
 def test_every_table_that_is_compared_has_a_key(demo: SequenSettings) -> None:
-    catalog = TableCatalog.load(manifest_path(demo))
+    catalog = TableCatalog.read(load_manifest(demo))
     with connect(demo) as warehouse:
         tables = [row[0] for row in warehouse.execute("show tables").fetchall()]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sequen_dagster.contract.rules import WARNINGS
+from sequen_dagster.contract.codes import WARNINGS
 from sequen_dagster.contract.warnings import is_card_number, is_near_standard
 from support.builders import event, validate_event, validate_texts
 

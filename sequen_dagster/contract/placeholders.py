@@ -14,7 +14,7 @@ import polars as pl
 
 from sequen_dagster.contract.scalars import NOT_TEXT
 from sequen_dagster.fields import FIELDS, Kind
-from sequen_dagster.settings.absence import ANONYMOUS_WORDS, NONE_WORDS
+from sequen_dagster.settings.absence import ANONYMOUS_WORDS, NONE_WORDS, lower_placeholders
 
 _KINDS: Final = {field.name: field.kind for field in FIELDS}
 _NUMBER_OR_BOOLEAN: Final = re.compile(r"-?[0-9].*|true|false")
@@ -44,8 +44,7 @@ class Placeholders:
         cls, ids: Iterable[str] = NONE_WORDS, identities: Iterable[str] = ANONYMOUS_WORDS
     ) -> Self:
         """Placeholders from the two lists of the settings."""
-        everywhere = frozenset(word.lower() for word in ids)
-        return cls(everywhere, everywhere | {word.lower() for word in identities})
+        return cls(*lower_placeholders(ids, identities))
 
     def of_kind(self, kind: Kind) -> frozenset[str]:
         """The words that mean none in fields of a kind; none for fields that hold no id."""

@@ -8,10 +8,10 @@ from collections import Counter
 
 import polars as pl
 
+from sequen_dagster.contract.codes import rule_fields
 from sequen_dagster.contract.convert import MICROS
 from sequen_dagster.contract.origin import Origin
 from sequen_dagster.contract.row_schemas import QUARANTINED_SCHEMA
-from sequen_dagster.contract.rules import rule_fields
 from sequen_dagster.contract.warnings import NO_TYPE, Counts
 from sequen_dagster.exports.records import Unreadable
 

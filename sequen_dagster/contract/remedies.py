@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sequen_dagster.contract.rules import rule_fields
+from sequen_dagster.contract.codes import rule_fields
 from sequen_dagster.fields import FIELDS, Kind
 
 _FORM: Final[dict[Kind, str]] = {

@@ -22,42 +22,10 @@ from sequen_dagster.contract.convert import (
     state_of,
 )
 from sequen_dagster.contract.scalars import MAX_DWELL_MS, MAX_RANK
-from sequen_dagster.fields import FIELD_NAMES, FIELDS, IDENTITY_FIELDS, Field, Kind
+from sequen_dagster.fields import FIELDS, IDENTITY_FIELDS, Field, Kind
 
 MIN_TIMESTAMP: Final = datetime(2000, 1, 1)
 MAX_AHEAD_HOURS: Final = 24
-
-# Rules of readers and the parser; with the checks below these are all error codes.
-RECORD_RULES: Final = (
-    "malformed_json",
-    "malformed_csv",
-    "truncated_tail",
-    "not_an_object",
-    "too_large",
-    "too_deep",
-    "bad_encoding",
-)
-FILE_RULES: Final = (
-    "corrupt_compression",
-    "corrupt_parquet",
-    "unsupported_format",
-    "too_compressed",
-    "missing_header",
-)
-WARNINGS: Final = (
-    "ahead_of_ingest",
-    "alias_conflict",
-    "coerced",
-    "duplicate_key",
-    "envelope_fields",
-    "inherited_from_envelope",
-    "lone_surrogate",
-    "near_standard_type",
-    "placeholder_id",
-    "possible_personal_data",
-    "unsupported_field_type",
-    "zero_time",
-)
 
 
 @cache
@@ -77,26 +45,6 @@ def event_schema() -> pa.DataFrameSchema:
         for field in FIELDS
     }
     return pa.DataFrameSchema(columns, strict=False, coerce=False, name="event")
-
-
-def rule_fields(rule: str) -> list[str]:
-    """The fields that a rule is about.
-
-    Example:
-        >>> rule_fields("missing_identity"), rule_fields("malformed_json")
-        (['uid', 'sid', 'cid'], [])
-    """
-    if rule == "missing_identity":
-        return list(IDENTITY_FIELDS)
-    verb, _, field = rule.partition("_")
-    return [field] if verb in ("missing", "invalid") and field in FIELD_NAMES else []
-
-
-def field_rules() -> list[str]:
-    """Every rule code that the schema can give, in table order."""
-    return [
-        str(check.name) for column in event_schema().columns.values() for check in column.checks
-    ]
 
 
 def _build_checks(field: Field) -> list[pa.Check]:

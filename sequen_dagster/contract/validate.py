@@ -7,7 +7,7 @@ every rule they break, and counts by type. No Dagster here.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final, Generic, Self
+from typing import Generic, Self
 
 import polars as pl
 
@@ -24,15 +24,13 @@ from sequen_dagster.contract.quarantine import (
     quarantine_unreadable,
 )
 from sequen_dagster.contract.row_schemas import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
-from sequen_dagster.contract.rules import event_schema, field_rules
+from sequen_dagster.contract.rules import event_schema
+from sequen_dagster.contract.version import contract_fingerprint
 from sequen_dagster.contract.warnings import NO_TYPE, Counts, count_warnings
 from sequen_dagster.exports.records import Chunks, Unreadable
 from sequen_dagster.exports.tables import chunks_of_rows
-from sequen_dagster.settings import ContractSettings, fingerprint
+from sequen_dagster.settings import ContractSettings
 from sequen_dagster.settings.absence import ANONYMOUS_WORDS, NONE_WORDS
-
-# Raised whenever the same record may be validated differently, so that older batches become stale.
-CONTRACT_VERSION: Final = 2
 
 
 @dataclass(frozen=True)
@@ -93,14 +91,10 @@ class EventContract:
     @property
     def fingerprint(self) -> str:
         """Identify this contract: its version, rules and limits (16 hex digits)."""
-        return fingerprint(
-            {
-                "contract_version": CONTRACT_VERSION,
-                "max_depth": self.max_depth,
-                "placeholder_ids": sorted(self.placeholders.ids),
-                "placeholder_identities": sorted(self.placeholders.identities),
-                "rules": field_rules(),
-            }
+        return contract_fingerprint(
+            max_depth=self.max_depth,
+            placeholder_ids=self.placeholders.ids,
+            placeholder_identities=self.placeholders.identities,
         )
 
     def validate_chunks(self, chunks: Chunks, origin: Origin) -> Iterator[Split]:

@@ -4,7 +4,6 @@ In: an `ExportFile`. Out: `RecordChunk`s, and the hash of the bytes that were re
 """
 
 import io
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Literal, Self
 
@@ -13,49 +12,15 @@ from sequen_dagster.exports.delimited import is_delimited, read_delimited
 from sequen_dagster.exports.envelopes import EnvelopeRules
 from sequen_dagster.exports.files import ExportFile, check_unchanged, open_file
 from sequen_dagster.exports.json_text import read_json_text
+from sequen_dagster.exports.limits import ReadLimits
 from sequen_dagster.exports.partitions import folder_fields
 from sequen_dagster.exports.records import Chunks
 from sequen_dagster.exports.tables import read_parquet
 from sequen_dagster.exports.unsupported import HEAD_BYTES, PARQUET_MAGIC, refuse_unsupported
-from sequen_dagster.settings import EVENTS_KEYS, ContractSettings, HivePartitions
-from sequen_dagster.settings.absence import NONE_WORDS
 
 FileFormat = Literal["json", "csv", "parquet", "unreadable"]
 
 _BLANK: Final = b" \t\r\n"
-
-
-@dataclass(frozen=True)
-class ReadLimits:
-    """Limits and options of reading: what a record or a file may be at most.
-
-    Attributes:
-        max_record_bytes: longest record.
-        max_compression_ratio: how many times larger than the file its content may be.
-        events_keys: keys under which an envelope may hold its events, in order of preference.
-        hive_partitions: which names of `name=value` folders are read as fields.
-        max_depth: deepest nesting of arrays around records.
-        none_words: whole values that mean none in id fields, in lower case.
-    """
-
-    max_record_bytes: int = 16 * 1024 * 1024
-    max_compression_ratio: int = 250
-    events_keys: tuple[str, ...] = EVENTS_KEYS
-    hive_partitions: HivePartitions = "reserved"
-    max_depth: int = 64
-    none_words: tuple[str, ...] = tuple(sorted(NONE_WORDS))
-
-    @classmethod
-    def of(cls, settings: ContractSettings) -> Self:
-        """The limits that the settings name."""
-        return cls(
-            settings.max_record_bytes,
-            settings.max_compression_ratio,
-            settings.events_keys,
-            settings.hive_partitions,
-            settings.max_depth,
-            tuple(sorted({word.lower() for word in settings.placeholder_ids})),
-        )
 
 
 class ExportReader:

@@ -144,14 +144,14 @@ class DbtFolder:
         return self.root / "target"
 
     @property
-    def manifest(self) -> Path:
-        """The manifest of the project under the home's settings."""
-        return self.target / "manifest.json"
+    def parsed(self) -> Path:
+        """The parsed project, where the one that came with the package does not fit."""
+        return self.root / "parsed"
 
     @property
-    def sources_fingerprint(self) -> Path:
-        """What the manifest was made of."""
-        return self.target / "sequen_sources"
+    def manifest(self) -> Path:
+        """The manifest of the last call of dbt, with the SQL that it has compiled."""
+        return self.target / "manifest.json"
 
     @property
     def run_results(self) -> Path:

@@ -1,25 +1,28 @@
 """Lake: `validated_events` and `quarantined_records`, one step that drains the locations."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
 
-from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.exports.assets import RAW_EVENTS, exports_metadata, observed_exports
 from sequen_dagster.exports.files import list_locations
+from sequen_dagster.home.layout import Home
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.checks import LAKE_CHECKS, Expectations, check_lake
-from sequen_dagster.lake.columns import COLUMN_DESCRIPTIONS
+from sequen_dagster.lake.columns import (
+    ACCEPTED_COLUMNS,
+    COLUMN_DESCRIPTIONS,
+    QUARANTINED_COLUMNS,
+)
 from sequen_dagster.lake.config import LakeConfig, order_of
 from sequen_dagster.lake.current_files import UnreadFile
 from sequen_dagster.lake.drain import Drained, FileFailure, Intake, drain_locations
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.replay import Replayed, replay_batches, retry_dead_lettered
-from sequen_dagster.lake.rewrites import drop_old_raw_text
+from sequen_dagster.lake.tidying import is_rewriting_due, remove_abandoned_rows
 from sequen_dagster.names import NAMES, Access
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.runtime.progress_lines import logging_progress
@@ -143,12 +146,12 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
             )
         replayed = replay_batches(intake, ledger, choice, run_id=run_id, on_file=_emit_file)
         drained = drain_locations(intake, ledger, order=order, run_id=run_id, on_file=_emit_file)
-        dropped = drop_old_raw_text(intake.home, days=settings.quarantine_days)
+        dropped = _drop_old_raw_text(intake.home, settings.quarantine_days)
         taken = _TakenIn(
             drained, None if choice.is_empty else replayed, time.perf_counter() - started
         )
-        if dropped.raw_texts:
-            context.log.info("text of %d old quarantined records dropped", dropped.raw_texts)
+        if dropped:
+            context.log.info("text of %d old quarantined records dropped", dropped)
         if taken.replayed:
             _report_replayed(context, taken.replayed)
         _report_drained(context, taken)
@@ -157,6 +160,17 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
         return taken
 
     return lake
+
+
+def _drop_old_raw_text(home: Home, days: int | None) -> int:
+    """How many quarantined records have lost their text for its age."""
+    remove_abandoned_rows(home.lake)
+    if not is_rewriting_due(home.lake, days=days):
+        return 0
+    # With Pandera, which a run without new files need not wait for.
+    from sequen_dagster.lake.rewrites import drop_old_raw_text
+
+    return drop_old_raw_text(home, days=days).raw_texts
 
 
 def retry_policy(settings: RunningSettings) -> dg.RetryPolicy:
@@ -210,7 +224,7 @@ def _report_replayed(context: dg.AssetExecutionContext, replayed: Replayed) -> N
 def _spec(
     key: dg.AssetKey, description: str, *, kind: str, access: Access, settings: RunningSettings
 ) -> dg.AssetSpec:
-    schema = ACCEPTED_SCHEMA if key == VALIDATED_EVENTS else QUARANTINED_SCHEMA
+    columns = ACCEPTED_COLUMNS if key == VALIDATED_EVENTS else QUARANTINED_COLUMNS
     return dg.AssetSpec(
         key,
         deps=[RAW_EVENTS],
@@ -219,15 +233,15 @@ def _spec(
         owners=list(settings.owners),
         tags={NAMES.access_tag: access},
         description=description,
-        metadata={"dagster/column_schema": _column_schema(schema)},
+        metadata={"dagster/column_schema": _column_schema(columns)},
     )
 
 
-def _column_schema(schema: pl.Schema) -> dg.TableSchema:
+def _column_schema(columns: Mapping[str, str]) -> dg.TableSchema:
     return dg.TableSchema(
         [
-            dg.TableColumn(name, str(kind), description=COLUMN_DESCRIPTIONS[name])
-            for name, kind in schema.items()
+            dg.TableColumn(name, kind, description=COLUMN_DESCRIPTIONS[name])
+            for name, kind in columns.items()
         ]
     )
 

@@ -15,12 +15,11 @@ from sequen_dagster.exports.files import ExportFile, Listing, list_locations, li
 from sequen_dagster.home.layout import Home, Lake
 from sequen_dagster.home.locks import commit_lock
 from sequen_dagster.lake.commits import Batch, Commit, RecordCounts, write_commit
-from sequen_dagster.lake.erasures import read_erasures
-from sequen_dagster.lake.ingest import ValidationRules
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_rows import file_key
 from sequen_dagster.lake.requests import GroupLimits, split_into_groups
-from sequen_dagster.lake.rewrites import remove_uncommitted
+from sequen_dagster.lake.tidying import remove_uncommitted
+from sequen_dagster.lake.validation_rules import ValidationRules
 from sequen_dagster.lake.workers import Job, Validator, Workers
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.progress import count_records
@@ -242,6 +241,9 @@ def commit_batches(
     Raises:
         LockTimeoutError: another committer was in the way for too long.
     """
+    # With Pandera, which a run without new files need not wait for.
+    from sequen_dagster.lake.erasures import read_erasures
+
     lake = intake.home.lake
     with commit_lock(intake.home, timeout_seconds=intake.lock_timeout_seconds):
         ledger.sync()

@@ -5,47 +5,23 @@ before a commit names them.
 """
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from functools import cached_property
-from typing import Protocol, Self
+from typing import Protocol
 
 from sequen_dagster.contract import EventContract, Origin, Split, unreadable_file
 from sequen_dagster.contract.erasures import NO_ERASURES, Erasures, split_without_erased
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.files import ExportFile
-from sequen_dagster.exports.readers import ExportReader, ReadLimits
+from sequen_dagster.exports.readers import ExportReader
 from sequen_dagster.home.layout import Lake
 from sequen_dagster.lake.commits import Batch, FirstError, RecordCounts, batch_id_of
 from sequen_dagster.lake.erasures import read_erasures
 from sequen_dagster.lake.row_writer import RowWriter
 from sequen_dagster.lake.tally import Tally
+from sequen_dagster.lake.validation_rules import ValidationRules
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.redaction import without_values
-from sequen_dagster.settings import ContractSettings, fingerprint
-
-
-@dataclass(frozen=True)
-class ValidationRules:
-    """What decides the rows of a file.
-
-    Attributes:
-        contract: validates its records.
-        limits: how the file is read.
-    """
-
-    contract: EventContract = field(default_factory=EventContract)
-    limits: ReadLimits = field(default_factory=ReadLimits)
-
-    @classmethod
-    def of(cls, settings: ContractSettings) -> Self:
-        """The rules by these settings."""
-        return cls(EventContract.of(settings), ReadLimits.of(settings))
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Names the rules. A batch with another one is stale: other rules have validated it."""
-        return fingerprint({"contract": self.contract.fingerprint, "limits": asdict(self.limits)})
+from sequen_dagster.settings import fingerprint
 
 
 class RowSink(Protocol):
@@ -97,7 +73,7 @@ def ingest_file(
     ):
         fail_point("lake.file_opened", file.path)
         tally, sha256, size_bytes = validate_file(
-            reader, rules.contract, origin, writer, erasures=erasures
+            reader, rules.make_contract(), origin, writer, erasures=erasures
         )
         reader.check_unchanged()
         batch_id = batch_id_of(file.source, file.path, sha256)

@@ -8,9 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain
-from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -24,7 +23,6 @@ from sequen_dagster.contract.erasures import (
     without_text,
 )
 from sequen_dagster.contract.quarantine import count_errors
-from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.contract.warnings import Counts
 from sequen_dagster.errors import LockTimeoutError
 from sequen_dagster.home.durable import UNFINISHED
@@ -34,14 +32,19 @@ from sequen_dagster.lake.commits import (
     Batch,
     Commit,
     FirstError,
-    latest_manifests,
     named_rows,
     read_commits,
     write_commit,
 )
 from sequen_dagster.lake.erasures import read_erasures
-from sequen_dagster.lake.row_writer import RowWriter, remove_abandoned_rows
+from sequen_dagster.lake.row_writer import RowWriter
 from sequen_dagster.lake.tally import Tally
+from sequen_dagster.lake.tidying import (
+    find_old_raw_text,
+    is_rewriting_due,
+    outdated_manifests,
+    remove_abandoned_rows,
+)
 from sequen_dagster.runtime.fail_points import fail_point
 
 # A revision is part of the name of its rows.
@@ -144,32 +147,18 @@ def drop_old_raw_text(home: Home, *, days: int | None, now: datetime | None = No
     """
     lake = home.lake
     remove_abandoned_rows(lake)
-    oldest_kept = datetime.min if days is None else (now or utc_now()) - timedelta(days=days)
+    if not is_rewriting_due(lake, days=days, now=now):
+        return Rewritten()
+    is_due = find_old_raw_text(days=days, now=now)
 
     def removal_of(batch: Batch) -> Removal | None:
-        is_due = batch.registered_at < oldest_kept and batch.quarantine and not batch.is_raw_dropped
-        return Removal(is_raw_due=True) if is_due else None
+        return Removal(is_raw_due=True) if is_due(batch) else None
 
-    is_any_due = days is not None and any(
-        removal_of(batch) for commit in read_commits(lake) for batch in commit.batches
-    )
-    if not is_any_due and not _outdated_manifests(lake):
-        return Rewritten()
     try:
         with quiet_home(home, timeout_seconds=0):
             return _rewrite_commits(lake, removal_of, read_erasures(lake))
     except LockTimeoutError:
         return Rewritten()
-
-
-def remove_uncommitted(lake: Lake, batches: Iterable[Batch]) -> None:
-    """Remove the rows of batches that will not be committed; hold `commit_lock`.
-
-    Files that a commit names stay: the same batch may have been committed before.
-    """
-    doomed = {name for batch in batches for name in (*batch.events, *batch.quarantine)}
-    for name in doomed - named_rows(lake) if doomed else ():
-        lake.rows(name).unlink(missing_ok=True)
 
 
 class _Total:
@@ -332,12 +321,8 @@ def _remove_replaced(lake: Lake, erasures: Erasures) -> None:
             file.unlink()
     # Last, since a manifest that is left over shows that this was not finished. The unfinished ones
     # are of killed processes: the one that commits holds the lock.
-    for manifest in {*_outdated_manifests(lake), *lake.commits.glob(UNFINISHED)}:
+    for manifest in {*outdated_manifests(lake), *lake.commits.glob(UNFINISHED)}:
         manifest.unlink()
-
-
-def _outdated_manifests(lake: Lake) -> set[Path]:
-    return set(lake.commits.glob("*.json")) - set(latest_manifests(lake).values())
 
 
 def _has_erased(lake: Lake, name: str, erasures: Erasures) -> bool:

@@ -119,16 +119,3 @@ class RowWriter:
         fsync_file(written)
         rename_file(written, self._lake.rows(name))
         return (name,)
-
-
-def remove_abandoned_rows(lake: Lake) -> None:
-    """Remove what killed runs have written and not moved to its place."""
-    for folder in lake.incoming.glob("*/"):
-        lock = filelock.FileLock(folder.with_suffix(".lock"))
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            continue
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)

@@ -6,14 +6,18 @@ it only takes up room.
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import filelock
+
+from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.home.durable import UNFINISHED
 from sequen_dagster.home.layout import Home, Lake
-from sequen_dagster.lake.commits import named_rows
+from sequen_dagster.lake.commits import Batch, latest_manifests, named_rows, read_commits
 
 # A run that is still at work may be about to name what it has written.
 UNREFERENCED_AGE_SECONDS: Final = 24 * 60 * 60
@@ -89,3 +93,54 @@ def _size_of(path: Path) -> int:
 def _newest_write(path: Path) -> float:
     parts = [path, *path.rglob("*")] if path.is_dir() else [path]
     return max(part.stat().st_mtime for part in parts)
+
+
+def is_rewriting_due(lake: Lake, *, days: int | None, now: datetime | None = None) -> bool:
+    """Whether `drop_old_raw_text` has anything to do; it costs imports, this a look at commits.
+
+    Args:
+        lake: the lake.
+        days: how long text of quarantined records is kept; None keeps all.
+        now: this moment, UTC without zone.
+    """
+    is_due = find_old_raw_text(days=days, now=now)
+    return bool(outdated_manifests(lake)) or (
+        days is not None
+        and any(is_due(batch) for commit in read_commits(lake) for batch in commit.batches)
+    )
+
+
+def find_old_raw_text(*, days: int | None, now: datetime | None = None) -> Callable[[Batch], bool]:
+    """A test for batches whose quarantined records keep their text for longer than `days`."""
+    oldest_kept = datetime.min if days is None else (now or utc_now()) - timedelta(days=days)
+    return lambda batch: (
+        batch.registered_at < oldest_kept and bool(batch.quarantine) and not batch.is_raw_dropped
+    )
+
+
+def remove_abandoned_rows(lake: Lake) -> None:
+    """Remove what killed runs have written and not moved to its place."""
+    for folder in lake.incoming.glob("*/"):
+        lock = filelock.FileLock(folder.with_suffix(".lock"))
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            continue
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def remove_uncommitted(lake: Lake, batches: Iterable[Batch]) -> None:
+    """Remove the rows of batches that will not be committed; hold `commit_lock`.
+
+    Files that a commit names stay: the same batch may have been committed before.
+    """
+    doomed = {name for batch in batches for name in (*batch.events, *batch.quarantine)}
+    for name in doomed - named_rows(lake) if doomed else ():
+        lake.rows(name).unlink(missing_ok=True)
+
+
+def outdated_manifests(lake: Lake) -> set[Path]:
+    """Manifests that a later revision has replaced; one that is left shows that it broke off."""
+    return set(lake.commits.glob("*.json")) - set(latest_manifests(lake).values())

@@ -8,7 +8,7 @@ import errno
 import hashlib
 import os
 import signal
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from sequen_dagster.errors import FaultError, ParserCrashError, VanishedFileErro
 from sequen_dagster.exports.files import ExportFile, open_file
 from sequen_dagster.home.layout import Lake
 from sequen_dagster.lake.commits import Batch, reconciliation_error
-from sequen_dagster.lake.ingest import ValidationRules, ingest_file
+from sequen_dagster.lake.validation_rules import ValidationRules
 from sequen_dagster.runtime.parent_watchdog import die_with_parent
 from sequen_dagster.runtime.text import quoted
 
@@ -72,15 +72,22 @@ class Validator:
         except (OSError, VanishedFileError, FaultError) as error:
             return job, error
 
+    @property
+    def _ingest_file(self) -> Callable[..., Batch]:
+        # Takes a second to import, which a run without new files need not wait for.
+        from sequen_dagster.lake.ingest import ingest_file
+
+        return ingest_file
+
     def _ingest(self, job: Job) -> Batch:
-        return ingest_file(job.file, self.lake, self.rules, registered_at=job.registered_at)
+        return self._ingest_file(job.file, self.lake, self.rules, registered_at=job.registered_at)
 
     def _revalidate(self, job: Job, before: Batch) -> Batch:
         """The next version of a batch: same file, same arrival time, the rules of today."""
         # Known before a row is written: rows of other bytes would lie about permanently.
         if _sha256_of(job.file) == before.file_sha256:
             # Its times are those of the first time, even if the file's own have changed since.
-            batch = ingest_file(
+            batch = self._ingest_file(
                 job.file,
                 self.lake,
                 self.rules,

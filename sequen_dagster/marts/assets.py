@@ -1,14 +1,15 @@
 """Marts: the dbt models as Dagster assets, fed from the lake in the same step."""
 
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 
 import dagster as dg
-from dagster_dbt import DbtCliInvocation, dbt_assets
-from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from sequen_dagster.compat.dagster_dbt_calls import read_as_dagster, selection_arguments
+from sequen_dagster.errors import BuildError
 from sequen_dagster.home.layout import Home
 from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
@@ -23,17 +24,17 @@ from sequen_dagster.marts.builds import (
 from sequen_dagster.marts.compaction import compact
 from sequen_dagster.marts.conditions import TABLES
 from sequen_dagster.marts.config import MartsConfig
-from sequen_dagster.marts.dbt import dbt_of
+from sequen_dagster.marts.dbt import stream_dbt
 from sequen_dagster.marts.dbt_tests import describe_test
 from sequen_dagster.marts.overrides import check_overrides
 from sequen_dagster.marts.project import (
+    Manifest,
     model_names,
     relation_names,
     tables_fingerprint,
-    vars_arguments,
     write_profile,
 )
-from sequen_dagster.marts.translator import SequenTranslator
+from sequen_dagster.marts.translator import SequenTranslator, build_specs
 from sequen_dagster.marts.warehouse import (
     connect,
     load_commits,
@@ -55,7 +56,16 @@ _SELECTION: Final = "selected tables, from the last finished build"
 _FAILED_ROWS = "dagster_dbt/failed_row_count"
 
 
-def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDefinition:
+@dataclass(frozen=True)
+class _Project:
+    """What dbt builds, where, and how Dagster sees it."""
+
+    settings: SequenSettings
+    manifest: Manifest
+    translator: SequenTranslator
+
+
+def build_marts_assets(settings: SequenSettings, manifest: Manifest) -> dg.AssetsDefinition:
     """The dbt models as assets of one step that loads new commits first.
 
     Stale tables are built all together, whatever is selected: built apart, a table would miss what
@@ -64,7 +74,7 @@ def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDef
 
     Args:
         settings: the home, and the marts' settings.
-        manifest: from `manifest_path`.
+        manifest: from `load_manifest`.
 
     Returns:
         Assets with an edge from the lake's assets, and dbt's tests as asset checks.
@@ -74,13 +84,17 @@ def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDef
     """
     check_overrides(settings)
     translator = SequenTranslator(settings)
+    project = _Project(settings, manifest, translator)
 
-    @dbt_assets(
-        manifest=manifest,
-        dagster_dbt_translator=translator,
+    specs, check_specs = build_specs(manifest, translator)
+
+    @dg.multi_asset(
         name=NAMES.marts_op,
+        specs=specs,
+        check_specs=check_specs,
+        can_subset=True,
+        allow_arbitrary_check_specs=True,
         pool=NAMES.writer_pool,
-        exclude="resource_type:unit_test",
         retry_policy=retry_policy(settings),
     )
     def marts(
@@ -92,7 +106,7 @@ def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDef
             write_profile(settings)
             if not context.selected_asset_keys:
                 _check_tables_exist(settings)
-                yield from _run_dbt(context, settings, [["test"]])
+                yield from _run_dbt(context, project, [["test"]])
                 return
             emit("marts", "loading commits")
             with logging_progress(context.log.info, "marts", "loading commits"):
@@ -102,16 +116,14 @@ def build_marts_assets(settings: SequenSettings, manifest: Path) -> dg.AssetsDef
                 settings, manifest, is_full=config.full_refresh, if_stale=may_be_current
             )
             if build is None:
-                yield from _build_selection(context, settings, config)
+                yield from _build_selection(context, project, config)
                 return
             fail_point("marts.build_begun")
             context.log.info("build %d: %s", build.number, build.kind)
             emit("marts", build.kind)
             commands = _build_commands(is_full=build.is_full, is_whole=config.test_whole_tables)
-            # A call that knows nothing of the selection takes in all tables.
-            whole = (manifest, translator) if context.is_subset else None
-            calls = _calls(context, settings, commands, whole=whole)
-            yield from _build_tables(context, settings, calls, build)
+            events = _call_dbt(context, project, commands, is_whole=context.is_subset)
+            yield from _build_tables(context, settings, events, build)
 
     return marts
 
@@ -129,7 +141,7 @@ def _load(context: dg.AssetExecutionContext, settings: SequenSettings) -> None:
 
 
 def _begin_build(
-    settings: SequenSettings, manifest: Path, *, is_full: bool, if_stale: bool
+    settings: SequenSettings, manifest: Manifest, *, is_full: bool, if_stale: bool
 ) -> Build | None:
     """Begin a build; with `if_stale` only where the tables are not those of all commits."""
     fingerprint = tables_fingerprint(settings)
@@ -157,7 +169,7 @@ def _check_tables_exist(settings: SequenSettings) -> None:
 
 
 def _build_selection(
-    context: dg.AssetExecutionContext, settings: SequenSettings, config: MartsConfig
+    context: dg.AssetExecutionContext, project: _Project, config: MartsConfig
 ) -> Iterator[Any]:  # Any: the events of dagster_dbt
     """Build the selected tables from the last finished build, which has seen all commits."""
     if NAMES.automation_tag in context.run.tags:
@@ -166,19 +178,17 @@ def _build_selection(
         return
     context.log.info("the tables are those of all commits; the selected ones are built again")
     commands = _build_commands(is_full=False, is_whole=config.test_whole_tables)
-    yield from _run_dbt(context, settings, commands)
+    yield from _run_dbt(context, project, commands)
 
 
 def _run_dbt(
-    context: dg.AssetExecutionContext,
-    settings: SequenSettings,
-    commands: Iterable[Sequence[str]],
+    context: dg.AssetExecutionContext, project: _Project, commands: Iterable[Sequence[str]]
 ) -> Iterator[Any]:  # Any: the events of dagster_dbt
     """Pass on the events of calls that begin no build: the tables stay those of the last one."""
-    calls = _calls(context, settings, commands)
+    events = _call_dbt(context, project, commands)
     try:
-        yield from _stream_events(context, Home(settings.home).warehouse, calls, _SELECTION)
-    except DagsterDbtCliRuntimeError as error:
+        yield from _with_metadata(context, project.settings, events, _SELECTION)
+    except BuildError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
 
 
@@ -192,50 +202,56 @@ def _build_commands(*, is_full: bool, is_whole: bool) -> list[list[str]]:
     return [["build", *full_refresh, *no_tests], *([["test"]] if is_whole else [])]
 
 
-def _calls(
+def _call_dbt(
     context: dg.AssetExecutionContext,
-    settings: SequenSettings,
+    project: _Project,
     commands: Iterable[Sequence[str]],
     *,
-    whole: tuple[Path, SequenTranslator] | None = None,
-) -> Iterator[DbtCliInvocation]:
-    """Calls of dbt; each begins when the one before has ended.
+    is_whole: bool = False,
+) -> Iterator[Any]:  # Any: the events of dagster_dbt
+    """Call dbt, one command after the other, and pass on what it says as events of Dagster.
 
     Args:
         context: of the step; its selection is the call's.
-        settings: the home, and the marts' settings.
+        project: what dbt builds.
         commands: what dbt is asked to do.
-        whole: manifest and translator; where given, the selection counts for nothing.
+        is_whole: whether the selection counts for nothing.
     """
-    home = Home(settings.home)
+    settings, manifest, translator = project.settings, project.manifest, project.translator
+    selection = [] if is_whole else selection_arguments(context, manifest, translator)
     for command in commands:
         # dbt's unit tests belong to the tests of the project: on a warehouse they fail.
-        arguments = [*command, "--exclude-resource-type", "unit_test", *vars_arguments(settings)]
-        selection: dict[str, Any] = {"context": context}  # Any: of a kind each
-        if whole is not None:
-            manifest, translator = whole
-            selection = {"manifest": manifest, "dagster_dbt_translator": translator}
-        yield dbt_of(home).cli(arguments, target_path=home.dbt.target, **selection)
+        arguments = [*command, "--exclude-resource-type", "unit_test", *selection]
+        for event in stream_dbt(settings, arguments):
+            # Goes where Dagster keeps the output of a step.
+            sys.stdout.write(event["info"]["msg"] + "\n")
+            sys.stdout.flush()
+            yield from read_as_dagster(
+                event,
+                manifest,
+                translator,
+                None if is_whole else context,
+                Home(settings.home).dbt.target,
+            )
 
 
 def _build_tables(
     context: dg.AssetExecutionContext,
     settings: SequenSettings,
-    calls: Iterable[DbtCliInvocation],
+    events: Iterator[Any],
     build: Build,
-) -> Iterator[Any]:
+) -> Iterator[Any]:  # Any: the events of dagster_dbt
     """Pass on the events of dbt as they come, finish the build, and count the rows.
 
     The events of the table that conditions look at come last, and only of a build that ran through:
     until then the build counts as in progress, and no publication is asked for. Rows are counted at
-    the end, since only one process may have the database open. (The counts of dagster_dbt keep a
-    connection of their own to it, which shuts out the next writer here.)
+    the end, since dbt has the database open until then.
     """
     tables: dict[dg.AssetKey, str] = {}
     last: list[Any] = []
     failure = None
     try:
-        for event in _stream_events(context, Home(settings.home).warehouse, calls, build.kind):
+        for event in _with_metadata(context, settings, events, build.kind):
             key = _asset_of(context, event)
             if isinstance(event, dg.Output | dg.AssetMaterialization) and key is not None:
                 tables[key] = key.path[-1]
@@ -243,7 +259,7 @@ def _build_tables(
                 last.append(event)
             else:
                 yield from _fit_selection(context, event)
-    except DagsterDbtCliRuntimeError as error:
+    except BuildError as error:
         # What was built before the failure is reported all the same.
         failure = error
     fail_point("marts.built")
@@ -264,18 +280,18 @@ def _build_tables(
         yield from _fit_selection(context, event)
 
 
-def _stream_events(
-    context: dg.AssetExecutionContext, warehouse: Path, calls: Iterable[DbtCliInvocation], kind: str
-) -> Iterator[Any]:
-    """The events of calls of dbt; tables with the file that they are in and the kind of build."""
+def _with_metadata(
+    context: dg.AssetExecutionContext, settings: SequenSettings, events: Iterator[Any], kind: str
+) -> Iterator[Any]:  # Any: the events of dagster_dbt
+    """The events of dbt; tables with the file that they are in and the kind of build."""
     metadata: dict[str, Any] = {  # Any: Dagster's metadata
-        "dagster/uri": str(warehouse),
+        "dagster/uri": str(Home(settings.home).warehouse),
         NAMES.build_metadata: kind,
     }
     lines = ProgressLines(context.log.info, says_steps=False)
     lines.note("marts", "starting dbt")
     with lines.speaking(LOG_EVERY_SECONDS):
-        for event in (event for call in calls for event in call.stream()):
+        for event in events:
             if isinstance(event, dg.Output | dg.AssetMaterialization):
                 lines.note("marts", f"{_table_of(event)} is built")
                 emit("marts", _table_of(event))

@@ -1,14 +1,12 @@
 """Marts: which tables the dbt project makes for people, as its manifest says.
 
-In: `manifest.json`. Out: names of tables, their columns, and what identifies their rows. A model is
+In: dbt's manifest. Out: names of tables, their columns, and what identifies their rows. A model is
 public by dbt's `access: public`, and history by its meta `sequen: {is_history: true}`.
 """
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
-from pathlib import Path
 from typing import Any, Self
 
 Node = Mapping[str, Any]  # Any: dbt's manifest
@@ -63,9 +61,9 @@ class TableCatalog:
         return tuple(name for name in tables if name not in self.history)
 
     @classmethod
-    def load(cls, manifest: Path) -> Self:
+    def read(cls, manifest: Mapping[str, Any]) -> Self:  # Any: dbt's manifest
         """Read the catalog from dbt's manifest."""
-        nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
+        nodes = manifest["nodes"]
         models = {
             node["name"]: node
             for node in nodes.values()

@@ -6,11 +6,8 @@ Nothing is ever written into the package: profile, manifest, targets and logs li
 import hashlib
 import importlib.resources
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -20,17 +17,15 @@ import yaml
 from sequen_dagster.errors import BuildError, SettingsError
 from sequen_dagster.home.durable import writing
 from sequen_dagster.home.layout import Home
+from sequen_dagster.marts.parsing import ParsedProject, hash_sources, parse_project
 from sequen_dagster.marts.warehouse import engine_options
-from sequen_dagster.runtime.parent_watchdog import parent_in_environment
 from sequen_dagster.settings import MartsSettings, SequenSettings
 
-# Doc blocks lie in Markdown.
-_SOURCES: Final = ("*.sql", "*.yml", "*.csv", "*.md")
-_PLUGINS: Final = (
-    "sequen_dagster.compat.dbt_duckdb_parent",
-    "sequen_dagster.compat.dbt_duckdb_errors",
-    "sequen_dagster.compat.dbt_duckdb_path",
-)
+# Dbt's manifest as it is in JSON.
+Manifest = Mapping[str, Any]  # Any: dbt's own
+# Made when the wheel is built; in a checkout by `make setup`, as long as no file changes.
+SHIPPED: Final = ParsedProject(Path(__file__).with_name("parsed"))
+_PLUGINS: Final = ("sequen_dagster.compat.dbt_duckdb_path",)
 
 
 @cache
@@ -72,38 +67,48 @@ def write_profile(settings: SequenSettings) -> Path:
     return home.dbt.root
 
 
-def manifest_path(settings: SequenSettings) -> Path:
-    """The project's manifest, parsed again only when its sources, vars or dbt have changed.
+def load_manifest(settings: SequenSettings) -> Manifest:
+    """Dbt's manifest of the project, which is the same for all settings and releases of dbt.
 
     Raises:
         BuildError: dbt cannot parse the project.
     """
-    folder = Home(settings.home).dbt
-    manifest, stamp = folder.manifest, folder.sources_fingerprint
-    wanted = sources_fingerprint(settings)
-    if manifest.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
-        return manifest
-    write_profile(settings)
-    finished = subprocess.run(  # noqa: S603  # our own interpreter and arguments
-        dbt_command(settings, "--quiet", "parse"),
-        env=dbt_environment(Home(settings.home)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if finished.returncode != 0:
-        message = f"dbt cannot parse the project: {finished.stdout.strip()[-2000:]}"
-        raise BuildError(message)
-    stamp.write_text(wanted, encoding="utf-8")
+    parsed = SHIPPED if SHIPPED.is_of(project_dir()) else parsed_project(settings)
+    manifest: Manifest = json.loads(parsed.manifest.read_text(encoding="utf-8"))
     return manifest
 
 
-def model_names(manifest: Path) -> frozenset[str]:
-    """Names of the models that dbt builds, from `manifest_path`."""
+def parsed_project(settings: SequenSettings) -> ParsedProject:
+    """The project as the installed dbt has parsed it: as it came with the package, or in the home.
+
+    Only who has changed the project's files, or has other releases of dbt than those that the
+    package was built with, waits for dbt to parse, once.
+
+    Raises:
+        BuildError: dbt cannot parse the project.
+        StorageError: the home cannot be written.
+    """
+    project = project_dir()
+    home = Home(settings.home)
+    own = ParsedProject(home.dbt.parsed)
+    for parsed in (SHIPPED, own):
+        if parsed.is_for_dbt() and parsed.is_of(project):
+            return parsed
+    home.make()
+    with writing("dbt's manifest", own.folder):
+        try:
+            parse_project(project, own)
+        except ValueError as error:
+            raise BuildError(str(error)) from error
+    return own
+
+
+def model_names(manifest: Manifest) -> frozenset[str]:
+    """Names of the models that dbt builds."""
     return frozenset(node["name"] for node in _read_nodes(manifest, "model"))
 
 
-def relation_names(manifest: Path) -> frozenset[str]:
+def relation_names(manifest: Manifest) -> frozenset[str]:
     """The tables and views that dbt leaves, seeds included, as `schema.name`."""
     return frozenset(
         f"{node['schema']}.{node['alias']}"
@@ -112,46 +117,27 @@ def relation_names(manifest: Path) -> frozenset[str]:
     )
 
 
-def _read_nodes(
-    manifest: Path, *resource_types: str
-) -> list[dict[str, Any]]:  # Any: dbt's manifest
-    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
-    return [node for node in nodes if node["resource_type"] in resource_types]
+def _read_nodes(manifest: Manifest, *resource_types: str) -> list[Manifest]:
+    return [node for node in manifest["nodes"].values() if node["resource_type"] in resource_types]
 
 
 def tables_fingerprint(settings: MartsSettings) -> str:
     """Names what decides the tables: the marts' settings, all SQL and the seeds."""
-    return _hash_of(settings, ("*.sql", "*.csv"))
+    return _hash_with_settings(settings, hash_sources(project_dir(), ("*.sql", "*.csv")))
 
 
 def sources_fingerprint(settings: MartsSettings) -> str:
-    """Names what decides dbt's manifest: all of the project, its vars, and the releases of dbt."""
-    versions = ",".join(version(package) for package in ("dbt-core", "dbt-duckdb"))
-    return hashlib.sha256(f"{versions},{_hash_of(settings, _SOURCES)}".encode()).hexdigest()
+    """Names what decides what dbt says of the tables: all of the project, and its settings."""
+    return _hash_with_settings(settings, hash_sources(project_dir()))
+
+
+def _hash_with_settings(settings: MartsSettings, sources: str) -> str:
+    return hashlib.sha256(f"{settings.marts_fingerprint()},{sources}".encode()).hexdigest()
 
 
 def vars_arguments(settings: MartsSettings) -> list[str]:
     """The marts' settings as arguments of dbt. The same for every call: others mean a new parse."""
     return ["--vars", yaml.safe_dump(settings.mart_vars(), default_flow_style=True, width=10_000)]
-
-
-def dbt_command(settings: MartsSettings, *arguments: str) -> list[str]:
-    """A call of dbt by this very interpreter, for `dbt_environment`."""
-    return [sys.executable, "-m", "dbt.cli.main", *arguments, *vars_arguments(settings)]
-
-
-def dbt_environment(home: Home) -> dict[str, str]:
-    """The environment that keeps dbt inside the home, and has it end with this process."""
-    folder = home.dbt
-    return {
-        **os.environ,
-        **parent_in_environment(),
-        "DBT_PROJECT_DIR": str(project_dir()),
-        "DBT_PROFILES_DIR": str(folder.root),
-        "DBT_TARGET_PATH": str(folder.target),
-        "DBT_LOG_PATH": str(folder.target),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
 
 
 def _escape_path(path: str) -> str:
@@ -163,14 +149,3 @@ def _escape_path(path: str) -> str:
     for character in "%#{":
         path = path.replace(character, quote(character))
     return path
-
-
-def _hash_of(settings: MartsSettings, patterns: tuple[str, ...]) -> str:
-    digest = hashlib.sha256(settings.marts_fingerprint().encode())
-    root = project_dir()
-    folders = [root / "models", root / "macros", root / "seeds", root / "tests"]
-    files = {path for folder in folders for pattern in patterns for path in folder.rglob(pattern)}
-    for source in sorted({*files, root / "dbt_project.yml"}):
-        digest.update(source.relative_to(root).as_posix().encode())
-        digest.update(source.read_bytes())
-    return digest.hexdigest()

@@ -27,6 +27,9 @@ class SequenTranslator(DagsterDbtTranslator):
 
     def __init__(self, settings: RunningSettings) -> None:
         self._owners = list(settings.owners)
+        self._condition = tables_condition()
+        # dagster_dbt asks for each table once more for every table that reads it.
+        self._specs: dict[str, dg.AssetSpec] = {}
         # Two sources of dbt may be tables of one asset of the lake.
         super().__init__(
             DagsterDbtTranslatorSettings(
@@ -40,7 +43,17 @@ class SequenTranslator(DagsterDbtTranslator):
         unique_id: str,
         project: Any,
     ) -> dg.AssetSpec:
-        """The asset of a model or seed."""
+        """The asset of a model or seed; a translator is for one manifest."""
+        if unique_id not in self._specs:
+            self._specs[unique_id] = self._build_asset_spec(manifest, unique_id, project)
+        return self._specs[unique_id]
+
+    def _build_asset_spec(
+        self,
+        manifest: Mapping[str, Any],  # Any: dbt's manifest
+        unique_id: str,
+        project: Any,
+    ) -> dg.AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)
         node = manifest["nodes"].get(unique_id)
         if node is None:
@@ -50,8 +63,36 @@ class SequenTranslator(DagsterDbtTranslator):
             owners=self._owners,
             tags={**spec.tags, NAMES.access_tag: access_of(node)},
             kinds={"dbt", "duckdb", "seed" if node["resource_type"] == "seed" else "table"},
-            automation_condition=tables_condition(),
+            automation_condition=self._condition,
         )
+
+
+def build_specs(
+    manifest: Node, translator: SequenTranslator
+) -> tuple[list[dg.AssetSpec], list[dg.AssetCheckSpec]]:
+    """The assets and the asset checks of all models, seeds and tests.
+
+    `dagster_dbt.dbt_assets` does the same for a selection, and imports dbt's own engine of
+    selections for it, which takes as long as all the rest.
+    """
+    nodes = manifest["nodes"]
+    specs = {
+        unique_id: translator.get_asset_spec(manifest, unique_id, None)
+        for unique_id, node in nodes.items()
+        if node["resource_type"] in ("model", "seed")
+        and node["config"]["materialized"] != "ephemeral"
+    }
+    checks: dict[dg.AssetCheckKey, dg.AssetCheckSpec] = {}
+    for unique_id, node in nodes.items():
+        if node["resource_type"] == "test":
+            for parent in node["depends_on"]["nodes"]:
+                if parent in specs:
+                    check = translator.get_asset_check_spec(
+                        specs[parent], manifest, unique_id, None
+                    )
+                    if check:
+                        checks[check.key] = check
+    return list(specs.values()), list(checks.values())
 
 
 def access_of(node: Node) -> Access:

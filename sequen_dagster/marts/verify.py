@@ -3,10 +3,8 @@
 In: the lake and the warehouse, which stay as they are. Out: what differs, table by table.
 """
 
-import json
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,10 +18,9 @@ from sequen_dagster.marts.builds import why_stale
 from sequen_dagster.marts.catalog import TableCatalog
 from sequen_dagster.marts.compare import Difference, compare
 from sequen_dagster.marts.copies import attach_copy, copy_tables
+from sequen_dagster.marts.dbt import stream_dbt
 from sequen_dagster.marts.project import (
-    dbt_command,
-    dbt_environment,
-    manifest_path,
+    load_manifest,
     tables_fingerprint,
     write_profile,
 )
@@ -88,7 +85,7 @@ def verify(settings: SequenSettings) -> Verification:
     with _scratch(settings) as scratch:
         copy = home.scratch.actual_tables
         emit("verify", "copying the tables that stand")
-        catalog = TableCatalog.load(manifest_path(scratch))
+        catalog = TableCatalog.read(load_manifest(settings))
         commits = _copy_actual(settings, copy, catalog)
         emit("verify", f"loading {counted(len(commits), 'commit')}")
         loaded = load_commits(scratch, lake=home.lake, only=commits)
@@ -143,38 +140,10 @@ def _rebuild(scratch: SequenSettings) -> None:
     emit("verify", "rebuilding all tables")
     write_profile(scratch)
     no_tests = ("--full-refresh", "--exclude-resource-type", "test", "unit_test")
-    with subprocess.Popen(  # noqa: S603  # our own interpreter and arguments
-        dbt_command(scratch, "build", *no_tests),
-        env=dbt_environment(Home(scratch.home)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    ) as dbt:
-        for line in dbt.stdout or ():
-            # Only the counters are passed on: an engine's message may hold values.
-            place = re.search(r"(\d+ of \d+) (OK|ERROR)", line)
-            if place:
-                emit("verify", f"building {place[1]}")
-    if dbt.returncode != 0:
-        message = (
-            f"dbt could not build the tables from nothing: {_failed_models(scratch)}. "
-            "`sequen-dagster run --full-refresh` does the same and keeps dbt's log."
-        )
-        raise BuildError(message)
-
-
-def _failed_models(scratch: SequenSettings) -> str:
-    results = Home(scratch.home).dbt.run_results
-    if not results.exists():
-        return "it did not get to the first one"
-    failed = [
-        result["unique_id"].rpartition(".")[2]
-        for result in json.loads(results.read_text(encoding="utf-8"))["results"]
-        if result["status"] == "error"
-    ]
-    return ", ".join(failed) or "no model says why"
+    for event in stream_dbt(scratch, ["build", *no_tests]):
+        place = re.search(r"(\d+ of \d+) (OK|ERROR)", event["info"]["msg"])
+        if place:
+            emit("verify", f"building {place[1]}")
 
 
 def _compare_all(

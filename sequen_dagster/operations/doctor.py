@@ -23,11 +23,11 @@ from sequen_dagster.home.layout import Home, Lake
 from sequen_dagster.home.locks import LOCKS, WRITER, hold_lock, writer_lock
 from sequen_dagster.lake.commits import Batch, commit_id_of, current_batches, list_commit_names
 from sequen_dagster.lake.erasures import read_erasure_list
-from sequen_dagster.lake.ingest import ValidationRules
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_file import set_ledger_aside
 from sequen_dagster.lake.ledger_rows import FileState
 from sequen_dagster.lake.tidying import find_missing_rows, find_unreferenced_files
+from sequen_dagster.lake.validation_rules import ValidationRules
 from sequen_dagster.marts.builds import why_stale
 from sequen_dagster.marts.project import project_dir, tables_fingerprint
 from sequen_dagster.marts.warehouse import connect

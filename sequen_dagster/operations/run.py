@@ -12,6 +12,7 @@ import dagster as dg
 from sequen_dagster.definitions import build_definitions
 from sequen_dagster.errors import LockTimeoutError
 from sequen_dagster.exports.assets import EXPORTS_FOUND
+from sequen_dagster.home.durable import writing
 from sequen_dagster.home.layout import Home
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import (
@@ -106,6 +107,8 @@ def run_pipeline(
         },
     }
     log = Home(settings.home).dbt.run_log
+    with writing("the log of the run", log.parent):
+        log.parent.mkdir(exist_ok=True)
     listener = StageListener(on_progress or _ignore_progress, _table_names(definitions))
     run_id = str(uuid.uuid4())
     # dagster_dbt prints every line of dbt; on a terminal that would bury the summary.

@@ -13,7 +13,8 @@ from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.contract.warnings import Counts
 from sequen_dagster.errors import VanishedFileError
 from sequen_dagster.exports.files import Listing, list_locations
-from sequen_dagster.exports.readers import ExportReader, ReadLimits
+from sequen_dagster.exports.limits import ReadLimits
+from sequen_dagster.exports.readers import ExportReader
 from sequen_dagster.lake.commits import RecordCounts
 from sequen_dagster.lake.ingest import validate_file
 from sequen_dagster.lake.tally import Tally

@@ -7,17 +7,14 @@ In: the dbt project, and which tables and columns the warehouse has; no row of a
 import hashlib
 import json
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from sequen_dagster.errors import BuildError
 from sequen_dagster.home.layout import Home, Serving
+from sequen_dagster.marts.dbt import run_dbt
 from sequen_dagster.marts.project import (
-    dbt_command,
-    dbt_environment,
-    manifest_path,
     project_dir,
     sources_fingerprint,
     write_profile,
@@ -112,25 +109,26 @@ def _stamp_in(page: Path) -> str:
 def _generate(settings: SequenSettings) -> None:
     """Have dbt write the catalog and its page, beside a manifest with all compiled SQL."""
     write_profile(settings)
-    manifest = json.loads(manifest_path(settings).read_text(encoding="utf-8"))
-    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
-    # The build before has compiled them mostly, and doing it again doubles the time.
-    is_compiled = all("compiled_code" in model for model in models)
-    finished = subprocess.run(  # noqa: S603  # our own interpreter and arguments
-        dbt_command(
-            settings, "--quiet", "docs", "generate", *(["--no-compile"] if is_compiled else [])
-        ),
-        env=dbt_environment(Home(settings.home)),
-        capture_output=True,
-        check=False,
-    )
-    if finished.returncode != 0:
-        # What dbt has printed names places of this machine, and may quote more.
+    # The build before has compiled the models mostly, and doing it again doubles the time.
+    is_compiled = _is_compiled(Home(settings.home).dbt.manifest)
+    try:
+        run_dbt(settings, ["docs", "generate", *(["--no-compile"] if is_compiled else [])])
+    except BuildError:
+        # What dbt says names places of this machine, and may quote more.
         message = (
-            "dbt could not make its docs of the warehouse; dbt/target/dbt.log in the home says "
-            "why. Tables and reports are not affected. Remove the cause and run again."
+            "dbt could not make its docs of the warehouse. Tables and reports are not affected. "
+            "With the setting `dbt_debug_log`, dbt/target/dbt.log in the home says why. Remove the "
+            "cause and run again."
         )
-        raise BuildError(message)
+        raise BuildError(message) from None
+
+
+def _is_compiled(manifest: Path) -> bool:
+    """Whether the last call of dbt has left the SQL of all models."""
+    if not manifest.exists():
+        return False
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
+    return all("compiled_code" in node for node in nodes if node["resource_type"] == "model")
 
 
 def _assemble_page(settings: SequenSettings, stamp: str) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sequen_dagster.lake.ingest import ValidationRules
+from sequen_dagster.lake.validation_rules import ValidationRules
 from sequen_dagster.settings import SequenSettings
 
 

@@ -7,7 +7,7 @@ may hold anything. Every list is bounded, whatever is in the data.
 
 from typing import Final
 
-from sequen_dagster.contract.rules import FILE_RULES
+from sequen_dagster.contract.codes import FILE_RULES
 from sequen_dagster.fields import FIELDS, ID_FIELDS, LINK_FIELDS
 
 _SHOWN_TYPES: Final = 50

@@ -14,7 +14,7 @@ import duckdb
 from sequen_dagster.contract.conflicts import is_too_many
 from sequen_dagster.contract.hints import describe_hint
 from sequen_dagster.contract.remedies import describe_remedies, describe_remedy
-from sequen_dagster.contract.validate import CONTRACT_VERSION
+from sequen_dagster.contract.version import CONTRACT_VERSION
 from sequen_dagster.errors import ReportError
 from sequen_dagster.reports import queries
 from sequen_dagster.reports.differences import wilson_interval

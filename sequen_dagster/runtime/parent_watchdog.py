@@ -6,16 +6,14 @@ import threading
 import time
 from typing import Final
 
-_PARENT: Final = "SEQUEN_PARENT_PID"
 _CHECK_SECONDS: Final = 0.5
 
 
 def die_with_parent(parent: int) -> None:
     """Kill this process soon after its parent has died, or at once if that has happened already.
 
-    A parent that is killed takes no child with it: a worker would wait for work that never comes,
-    and dbt would go on writing to a database that the next run believes to be its own. Call it in
-    the child, once; a thread checks twice a second.
+    A parent that is killed takes no child with it: a worker would wait for work that never comes.
+    Call it in the child, once; a thread checks twice a second.
 
     Args:
         parent: id of the process that has started this one. Not looked up here, since a parent
@@ -24,18 +22,6 @@ def die_with_parent(parent: int) -> None:
     _die_without(parent)
     thread = threading.Thread(target=_watch, args=(parent,), name="die-with-parent", daemon=True)
     thread.start()
-
-
-def parent_in_environment() -> dict[str, str]:
-    """What a child gets into its environment, so that `die_with_named_parent` knows us."""
-    return {_PARENT: str(os.getpid())}
-
-
-def die_with_named_parent() -> None:
-    """`die_with_parent`, where the environment names one; else this process is on its own."""
-    parent = os.environ.get(_PARENT)
-    if parent:
-        die_with_parent(int(parent))
 
 
 def _watch(parent: int) -> None:

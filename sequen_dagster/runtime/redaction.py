@@ -8,8 +8,6 @@ from types import TracebackType
 from typing import Final
 
 import duckdb
-import polars as pl
-from pandera.errors import SchemaError, SchemaErrors
 
 from sequen_dagster.errors import FaultError
 
@@ -34,10 +32,9 @@ _CODE: Final = (
     RecursionError,
     TypeError,
     ValueError,
-    pl.exceptions.PolarsError,
-    SchemaError,
-    SchemaErrors,
 )
+# Their errors quote values, too. By name: who only builds tables does not wait for their imports.
+_PACKAGES: Final = ("pandera", "polars")
 
 
 @contextmanager
@@ -55,8 +52,11 @@ def without_values() -> Iterator[None]:
         yield
     except _ENGINE as error:
         raise type(error)(_describe_error(error)) from None
-    except _CODE as error:
-        raise FaultError(_describe_error(error)) from None
+    except Exception as error:
+        package = type(error).__module__.partition(".")[0]
+        if isinstance(error, _CODE) or package in _PACKAGES:
+            raise FaultError(_describe_error(error)) from None
+        raise
 
 
 def _describe_error(error: Exception) -> str:

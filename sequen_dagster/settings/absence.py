@@ -4,6 +4,7 @@ The word lists are the defaults of the settings `placeholder_ids` and `placehold
 word counts only as a whole value; words are compared in lower case.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 # The White_Space property of Unicode. str.isspace also counts U+001C to U+001F, which are not in
@@ -47,3 +48,16 @@ def is_blank(text: str) -> bool:
         (True, False)
     """
     return not text.strip(WHITE_SPACE)
+
+
+def lower_placeholders(
+    ids: Iterable[str], identities: Iterable[str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """The words that mean none in ids, and those in identities, as they are compared.
+
+    Example:
+        >>> lower_placeholders(["None"], ["GUEST"])[1] == {"none", "guest"}
+        True
+    """
+    everywhere = frozenset(word.lower() for word in ids)
+    return everywhere, everywhere | {word.lower() for word in identities}

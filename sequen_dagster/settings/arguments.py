@@ -69,5 +69,6 @@ class SettingsArguments(TypedDict, total=False):
     publish_minutes: int | None
     fresh_within_hours: int | None
     owners: Sequence[str] | None
+    dbt_debug_log: bool | None
     failure_webhook: str | pydantic.SecretStr | None
     daily_at: str | None

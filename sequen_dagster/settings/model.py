@@ -268,6 +268,9 @@ class RunningSettings(_Group):
         ("team:data-engineering",),
         description="Who answers for the assets: e-mail addresses, or `team:` and a name.",
     )
+    dbt_debug_log: bool = pydantic.Field(
+        False, description="Whether dbt writes all that it does to dbt/target/dbt.log; slower."
+    )
     failure_webhook: pydantic.SecretStr | None = pydantic.Field(
         None, description="Address that gets a JSON message when a run fails."
     )

@@ -4,6 +4,7 @@ The jobs that a person starts come with the config that they are for, so that th
 what there is to change.
 """
 
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -27,19 +28,21 @@ def build_jobs(assets: dg.AssetSelection) -> list[Any]:
         assets: ours; definitions that are merged with ours have assets of their own.
     """
     lake = dg.AssetSelection.assets(VALIDATED_EVENTS, QUARANTINED_RECORDS)
+    # Steps wait for each other, and in a process each they would import for seconds each.
+    define_job = partial(dg.define_asset_job, executor_def=dg.in_process_executor)
     # Any: Dagster has no public name for an asset job.
     return [
-        dg.define_asset_job(
+        define_job(
             NAMES.drain_job,
             selection=lake,
             description="Validate every pending export file and commit what it holds.",
         ),
-        dg.define_asset_job(
+        define_job(
             NAMES.run_job,
             selection=assets,
             description="The whole pipeline: exports to tables, report and published snapshot.",
         ),
-        dg.define_asset_job(
+        define_job(
             NAMES.replay_job,
             selection=assets,
             config=_config_of(NAMES.lake_op, LakeConfig(replay_stale=True)),
@@ -52,7 +55,7 @@ def build_jobs(assets: dg.AssetSelection) -> list[Any]:
                 "changed since are named in the log and left."
             ),
         ),
-        dg.define_asset_job(
+        define_job(
             NAMES.rebuild_job,
             selection=assets - lake,
             config=_config_of(NAMES.marts_op, MartsConfig(full_refresh=True)),
@@ -61,7 +64,7 @@ def build_jobs(assets: dg.AssetSelection) -> list[Any]:
                 "come out the same: it is for a warehouse that was damaged or lost."
             ),
         ),
-        dg.define_asset_job(
+        define_job(
             NAMES.verify_job,
             selection=dg.AssetSelection.checks(EQUALS_A_FULL_REFRESH),
             description="Rebuild all tables elsewhere and compare them with the actual ones.",

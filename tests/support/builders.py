@@ -11,7 +11,8 @@ from typing import Any
 from sequen_dagster.contract import EventContract, Origin
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.files import ExportFile
-from sequen_dagster.exports.readers import ExportReader, ReadLimits
+from sequen_dagster.exports.limits import ReadLimits
+from sequen_dagster.exports.readers import ExportReader
 from sequen_dagster.exports.records import RecordChunk
 
 RECEIVED_AT = datetime(2025, 7, 20, 12, 0, 0)

@@ -23,7 +23,7 @@ def compiled_views() -> tuple[TableCatalog, dict[str, str]]:
         run_dbt(target, PROJECT, target / "warehouse.duckdb", "compile", {}, "--select", *VIEWS)
         manifest = target / "target" / "manifest.json"
         nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
-        catalog = TableCatalog.load(manifest)
+        catalog = TableCatalog.read(json.loads(manifest.read_text(encoding="utf-8")))
     queries = {
         name: nodes[f"model.sequen.{name}"]["compiled_code"].replace('"warehouse".', "")
         for name in catalog.views

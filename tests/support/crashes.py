@@ -25,6 +25,7 @@ from sequen_dagster.lake.commits import Batch, current_batches, read_commits
 from sequen_dagster.marts.catalog import TableCatalog
 from sequen_dagster.marts.compare import compare
 from sequen_dagster.marts.copies import attach_copy
+from sequen_dagster.marts.project import load_manifest
 from sequen_dagster.settings import SequenSettings
 from support.builders import event
 from support.homes import write_events
@@ -79,21 +80,6 @@ def start_command(settings: SequenSettings, *, exports: Path) -> subprocess.Pope
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-
-
-def children_of(parent: int) -> list[int]:
-    """Processes, dbt among them, that were given `parent` is their parent."""
-    mark = f"SEQUEN_PARENT_PID={parent}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != parent:
-            try:
-                environment = (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if mark in environment.split(b"\0"):
-                found.append(int(entry.name))
-    return found
 
 
 def is_open_in(process: int, path: Path) -> bool:
@@ -160,7 +146,7 @@ def _contents(lake: Lake, batch: Batch) -> dict[str, Any]:
 
 def differing_tables(settings: SequenSettings, undisturbed: SequenSettings) -> list[str]:
     """Tables that differ between two homes, in the warehouse or in what was published."""
-    catalog = TableCatalog.load(home_of(undisturbed).dbt.target / "manifest.json")
+    catalog = TableCatalog.read(load_manifest(undisturbed))
     actual, expected = home_of(settings), home_of(undisturbed)
     pairs = {
         "warehouse": (actual.warehouse, expected.warehouse),

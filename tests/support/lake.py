@@ -15,7 +15,7 @@ from sequen_dagster.lake.drain import (
     drain_locations,
     find_pending_files,
 )
-from sequen_dagster.lake.ingest import ValidationRules, ingest_file
+from sequen_dagster.lake.ingest import ingest_file
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.replay import (
     Choice,
@@ -27,6 +27,7 @@ from sequen_dagster.lake.replay import (
     retry_dead_lettered,
 )
 from sequen_dagster.lake.rewrites import Rewritten, drop_old_raw_text
+from sequen_dagster.lake.validation_rules import ValidationRules
 from sequen_dagster.lake.workers import Job, Validator, Workers
 from sequen_dagster.settings import SequenSettings
 

@@ -1,0 +1,64 @@
+"""Compat: dbt as it has to be in a process that goes on after it.
+
+Reason: `dbtRunner` keeps the database open for as long as the process lives, so nobody else could
+write; it knows no way to end a call from outside; and dbt-duckdb copies the engine's text, which
+quotes rows, into its own errors, from where it would get into logs and artifacts.
+Upstream: dbt-duckdb 1.11.1, `DuckDBConnectionManager._ENV`, `.exception_handler` and `.cancel`.
+Test: tests/test_compat.py::test_dbt_gives_the_database_back_and_hides_what_the_engine_quotes
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dbt.adapters.contracts.connection import ConnectionState
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.adapters.factory import FACTORY
+from dbt_common.exceptions import DbtRuntimeError
+
+from sequen_dagster.runtime.redaction import without_values
+
+_handler = DuckDBConnectionManager.exception_handler
+_stopped = threading.Event()
+
+
+@contextmanager
+def dbt_in_process() -> Iterator[None]:
+    """Around a call of dbt, of which there is one at a time in a process."""
+    _stopped.clear()
+    # mypy: dbt's handler takes itself for a method, and types no manager.
+    DuckDBConnectionManager.exception_handler = _handle_statement  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        DuckDBConnectionManager.exception_handler = _handler  # type: ignore[method-assign]
+        _close_database()
+
+
+def stop_dbt() -> None:
+    """Have the call in another thread fail: what runs is interrupted, and nothing follows."""
+    _stopped.set()
+    for adapter in FACTORY.adapters.values():
+        for connection in list(adapter.connections.thread_connections.values()):
+            if connection.state == ConnectionState.OPEN:
+                adapter.connections.cancel(connection)
+
+
+def _close_database() -> None:
+    manager: Any = DuckDBConnectionManager  # Any: what it keeps is not typed
+    if manager._ENV is not None:  # noqa: SLF001
+        manager._ENV.close()  # noqa: SLF001
+    manager.close_all_connections()
+
+
+@contextmanager
+def _handle_statement(
+    manager: DuckDBConnectionManager, sql: str, connection_name: str = "master"
+) -> Iterator[None]:
+    """Around each statement."""
+    if _stopped.is_set():
+        message = "dbt was stopped"
+        raise DbtRuntimeError(message)
+    with _handler(manager, sql, connection_name), without_values():
+        yield
