@@ -16,7 +16,7 @@ from benchmarks.listing import bench_listing
 from benchmarks.records import Measurement, append_measurement, machine_facts
 from benchmarks.refresh import bench_refresh
 from benchmarks.script import bench_script
-from benchmarks.targets import cases_table, stand, standings_table
+from benchmarks.targets import cases_table, compare, comparisons_table
 from benchmarks.throughput import bench_throughput
 
 Bench = Callable[[Path, argparse.Namespace], list[Case]]
@@ -40,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in options.only:
         with tempfile.TemporaryDirectory(prefix="sequen-bench-", dir=options.folder) as folder:
             cases = BENCHES[name](Path(folder), options)
-        print(f"\n## {name}\n\n{cases_table(cases)}\n\n{standings_table(stand(cases))}", flush=True)
+        print(
+            f"\n## {name}\n\n{cases_table(cases)}\n\n{comparisons_table(compare(cases))}",
+            flush=True,
+        )
         if options.record:
             # After each bench: the next may take an hour, and fail.
             append_measurement(Measurement.of(cases), options.record)

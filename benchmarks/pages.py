@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks.batches import HISTORY
 from benchmarks.cases import Case, sized
 from benchmarks.records import Measurement, newest_cases, read_measurements
-from benchmarks.targets import TARGETS, Standing, Target, format_reached, stand
+from benchmarks.targets import TARGETS, Comparison, Target, compare, format_reached
 from benchmarks.throughput import NEW_HOME
 
 _GIB: Final = 1024
@@ -21,12 +21,12 @@ _PLACES: Final = ("exports", "lake", "warehouse", "published")
 
 def render_targets() -> str:
     """Each target that was measured: how it stood first, and how it stands now."""
-    first: dict[Target, Standing] = {}
-    newest: dict[Target, Standing] = {}
+    first: dict[Target, Comparison] = {}
+    newest: dict[Target, Comparison] = {}
     for measurement in read_measurements():
-        for standing in stand(measurement.cases):
-            first.setdefault(standing.target, standing)
-            newest[standing.target] = standing
+        for comparison in compare(measurement.cases):
+            first.setdefault(comparison.target, comparison)
+            newest[comparison.target] = comparison
     rows = [
         (
             target.case,

@@ -82,7 +82,7 @@ TARGETS: Final = (
 
 
 @dataclass(frozen=True)
-class Standing:
+class Comparison:
     """How a case stands to its target.
 
     Attributes:
@@ -106,23 +106,23 @@ class Standing:
         return self.reached <= self.target.aim
 
 
-def stand(cases: Iterable[Case]) -> list[Standing]:
+def compare(cases: Iterable[Case]) -> list[Comparison]:
     """Compare cases with the targets of which both sides were measured, in the targets' order."""
     by_name = {case.name: case for case in cases}
     return [
-        _compare(target, by_name[target.case], by_name.get(target.reference))
+        _compare_case(target, by_name[target.case], by_name.get(target.reference))
         for target in TARGETS
         if target.case in by_name and (not target.reference or target.reference in by_name)
     ]
 
 
-def standings_table(standings: Iterable[Standing]) -> str:
+def comparisons_table(comparisons: Iterable[Comparison]) -> str:
     """How cases stand to their targets, as a Markdown table."""
     lines = [
         "| case | figure | reference | its figure | reached | in CPU time | aim | |",
         "|---|---:|---|---:|---:|---:|---:|---|",
     ]
-    for one in standings:
+    for one in comparisons:
         target = one.target
         unit = _unit_of(target.measure)
         beside = "" if one.reference is None else f"{one.reference:,.1f}{unit}"
@@ -169,17 +169,17 @@ def format_reached(value: float, target: Target) -> str:
     return f"{value:,.0f}{_unit_of(target.measure)}"
 
 
-def _compare(target: Target, case: Case, reference: Case | None) -> Standing:
+def _compare_case(target: Target, case: Case, reference: Case | None) -> Comparison:
     figure = _figure_of(target.measure)
     own = case.median(figure)
     if reference is None:
-        return Standing(target, own, None, own)
+        return Comparison(target, own, None, own)
     other = reference.median(figure)
     if target.measure == "us a record":
         reached = (own - other) / case.events * 1e6
     else:
         reached = case.ratio(reference, figure)
-    return Standing(target, own, other, reached, case.ratio(reference, "cpu_seconds"))
+    return Comparison(target, own, other, reached, case.ratio(reference, "cpu_seconds"))
 
 
 def _figure_of(measure: Measure) -> Figure:

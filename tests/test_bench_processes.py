@@ -53,7 +53,7 @@ def test_peak_is_that_of_one_moment(tmp_path: Path) -> None:
     assert 150 < usage.peak_mib < 300
 
 
-def test_memory_is_told_by_kind_of_process(tmp_path: Path) -> None:
+def test_memory_is_kept_by_kind_of_process(tmp_path: Path) -> None:
     script = tmp_path / "pool.py"
     script.write_text(
         "import time\n"

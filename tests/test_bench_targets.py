@@ -17,7 +17,7 @@ from benchmarks.records import (
     newest_cases,
     read_measurements,
 )
-from benchmarks.targets import TARGETS, Standing, Target, cases_table, stand, standings_table
+from benchmarks.targets import TARGETS, Comparison, Target, cases_table, compare, comparisons_table
 from benchmarks.throughput import BARE_READ, EMPTY_LAKE, LAKE_ALONE, NEW_HOME
 
 MILLION = 1_000_000
@@ -61,7 +61,7 @@ def test_cases_stand_to_the_targets_whose_reference_was_measured() -> None:
 
     assert [
         (one.target.case, one.target.measure, one.figure, one.reference, one.reached, one.is_met)
-        for one in stand(cases)
+        for one in compare(cases)
     ] == [
         (sized(LAKE_ALONE, MILLION), "us a record", 13.5, 1.5, 12.0, False),
         (sized(NEW_HOME, MILLION), "seconds", 32, 2, 16, True),
@@ -69,14 +69,14 @@ def test_cases_stand_to_the_targets_whose_reference_was_measured() -> None:
     ]
 
 
-def test_standings_are_a_table() -> None:
-    standings = [
-        Standing(Target("a", "seconds", 16, "b"), 30.04, 2, 15.02, 20),
-        Standing(Target("c", "peak_mib", 2048), 2500, None, 2500),
-        Standing(Target("d", "us a record", 9, "e"), 13.5, 1.5, 12, 9),
+def test_comparisons_are_a_table() -> None:
+    comparisons = [
+        Comparison(Target("a", "seconds", 16, "b"), 30.04, 2, 15.02, 20),
+        Comparison(Target("c", "peak_mib", 2048), 2500, None, 2500),
+        Comparison(Target("d", "us a record", 9, "e"), 13.5, 1.5, 12, 9),
     ]
 
-    assert standings_table(standings).splitlines()[2:] == [
+    assert comparisons_table(comparisons).splitlines()[2:] == [
         "| a | 30.0 s | b | 2.0 s | 15.02 x | 20.00 x | 16.00 x | met |",
         "| c | 2,500.0 MiB | none |  | 2,500 MiB |  | 2,048 MiB | missed |",
         "| d | 13.5 s CPU | e | 1.5 s CPU | 12.0 us a record | 9.00 x | 9.0 us a record | missed |",
@@ -97,7 +97,7 @@ def test_all_figures_are_a_table_with_stages_and_nodes_below() -> None:
     ]
 
 
-def test_each_target_is_told_from_every_other() -> None:
+def test_each_target_has_a_case_and_a_figure_of_its_own() -> None:
     keys = [(target.case, target.measure) for target in TARGETS]
 
     assert len(set(keys)) == len(keys)
