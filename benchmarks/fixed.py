@@ -91,7 +91,7 @@ def install_wheel(folder: Path) -> Path:
 
 
 def _run(*command: str) -> None:
-    # The checkout, with its editable install, is no part of what the new environment sees.
+    # The checkout, with its editable install, stays out of the new environment.
     environment = {name: text for name, text in os.environ.items() if name != "VIRTUAL_ENV"}
     finished = subprocess.run(
         command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False
