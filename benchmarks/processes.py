@@ -128,7 +128,7 @@ class _Peaks:
 
     def sample(self, pid: int) -> float:
         """Look at a process and those below it; return the seconds until the next look."""
-        started = time.perf_counter()
+        started = time.thread_time()
         now: dict[str, int] = {}
         for process in _process_tree(pid):
             try:
@@ -139,7 +139,7 @@ class _Peaks:
         self.together = max(self.together, sum(now.values()))
         for kind, size in now.items():
             self._by_kind[kind] = max(size, self._by_kind.get(kind, 0))
-        return max(_PAUSE_SECONDS, (time.perf_counter() - started) / _MOST_SHARE)
+        return max(_PAUSE_SECONDS, (time.thread_time() - started) / _MOST_SHARE)
 
     def by_kind_in_mib(self) -> dict[str, float]:
         return {kind: size / _MIB for kind, size in sorted(self._by_kind.items())}

@@ -78,7 +78,9 @@ def test_script_gives_sessions_and_last_clicks(tmp_path: Path) -> None:
         event(1, "click", id="e2", item_id="a", sid="s"),
         event(2, "click", id="e3", item_id="b", session_id="s", client_id="c"),
         event(3, "conversion", id="e4", item_ids=["a", "z"], uid=None),
-        event(40, "page_view", id="e5", server_timestamp=1751364000000, ingest_timestamp="x"),
+        event(
+            40, "page_view", id="e5", uid="u", server_timestamp=1751364000000, ingest_timestamp="x"
+        ),
         # Broken: a click on nothing, and an event of no one.
         event(41, "click", id="e6"),
         event(42, "click", id="e7", item_id="a", cid=None),
@@ -97,7 +99,7 @@ def test_script_gives_sessions_and_last_clicks(tmp_path: Path) -> None:
     assert tables["events"]["sid"].tolist()[2] == "s"
     assert tables["sessions"][["visitor", "events", "conversions"]].to_numpy().tolist() == [
         ["c", 4, 1],
-        ["c", 1, 0],
+        ["u", 1, 0],
     ]
     found = tables["attributions"].sort_values("item_id")[["id", "item_id", "click_id"]]
     assert found.astype(object).where(found.notna(), None).to_numpy().tolist() == [
