@@ -3,17 +3,18 @@
 And the same for a bucket of a real S3 server, filled in its own memory.
 """
 
+import logging
 import os
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
+from benchmarks.cases import Case
+from benchmarks.processes import Usage
 from sequen_dagster.exports.files import list_files
 from sequen_dagster.home.layout import Home
 from sequen_dagster.lake.drain import Intake
@@ -22,90 +23,66 @@ from sequen_dagster.lake.requests import RequestRules
 from sequen_dagster.settings import SequenSettings, load_settings
 from sequen_dagster.triggers.new_files import build_new_files_sensor
 
-_FOLDERS = 100
-_NEW = 1_000
-_BUCKET = "exports"
+SCAN: Final = "os.scandir and stat of all files"
+NONE_NEW: Final = "tick, no file new"
+SOME_NEW: Final = "tick, 1,000 files new"
+FIRST_SEEN: Final = "tick, all files first seen"
+ALL_WHOLE: Final = "tick, all files whole"
+BUCKET: Final = "list of an S3 bucket"
+
+_FOLDERS: Final = 100
+_NEW: Final = 1_000
+_BUCKET: Final = "exports"
 
 
-@dataclass(frozen=True)
-class ListingMeasured:
-    """One row of the table of listings.
+def bench_listing(folder: Path, files: int, rounds: int) -> list[Case]:
+    """Tick on a folder of many files: all new, none new, some new; then list a bucket.
 
-    Attributes:
-        case: what was measured.
-        files: how many files lie there.
-        seconds: wall time, median of the rounds.
-        ratio: over the bare scan of the same round, median.
+    Args:
+        folder: gets the files and a home.
+        files: how many; the bucket holds a fiftieth of them.
+        rounds: how often each is measured, each time beside a bare scan.
     """
-
-    case: str
-    files: int
-    seconds: float
-    ratio: float
-
-
-def bench_listing(folder: Path, files: int, rounds: int) -> list[ListingMeasured]:
-    """Tick on a folder of many files: all new, none new, some new; then list a bucket."""
     settings = load_settings(folder, home="home", exports="exports", quiet_seconds=0)
     root = settings.home.parent / "exports"
     for number in range(files):
         path = root / f"day={number % _FOLDERS}" / f"{number:07}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"{}\n")
-    scan = [_timed(lambda: _scan(root)) for _ in range(rounds)]
-    bare = statistics.median(scan)
-    rows = [ListingMeasured("os.scandir and stat", files, bare, 1.0)]
     instance = dg.DagsterInstance.ephemeral()
 
-    def tick() -> float:
+    def scan() -> Usage:
+        return _timed(lambda: _scan(root))
+
+    def tick() -> Usage:
         return _timed(lambda: _tick(settings, instance))
 
-    rows += [
-        ListingMeasured(case, files, seconds, seconds / bare)
-        for case, seconds in (("tick, all first seen", tick()), ("tick, all whole", tick()))
-    ]
+    scan()
+    cases = [Case(FIRST_SEEN, files, (tick(),)), Case(ALL_WHOLE, files, (tick(),))]
     with connect_ledger(Home(settings.home).ledger) as ledger:
         ledger.execute(
             "update file_versions set state = 'committed', version = 1, file_group = null"
         )
-    rows.append(_against("tick, none new", files, lambda: _scan(root), tick, rounds))
+    # In turn, so that a slow minute hits both.
+    pairs = [(scan(), tick()) for _ in range(rounds)]
+    cases.append(Case(SCAN, files, tuple(bare for bare, _ in pairs)))
+    cases.append(Case(NONE_NEW, files, tuple(own for _, own in pairs)))
     for number in range(_NEW):
         (root / f"new-{number}.jsonl").write_bytes(b"{}\n")
-    rows.append(_against(f"tick, {_NEW:,} new", files + _NEW, lambda: _scan(root), tick, rounds))
+    cases.append(Case(SOME_NEW, files + _NEW, tuple(tick() for _ in range(rounds))))
     # The test server looks through all its keys for every page of 1,000.
-    objects = files // 10
+    objects = files // 50
     with _bucket(objects) as place:
         source = load_settings(folder, exports=place).sources[0]
-        seconds = statistics.median(_timed(lambda: list_files(source)) for _ in range(rounds))
-    return [*rows, ListingMeasured("list of an S3 bucket", objects, seconds, 10 * seconds / bare)]
+        listed = tuple(_timed(lambda: list_files(source)) for _ in range(rounds))
+    return [*cases, Case(BUCKET, objects, listed)]
 
 
-def listing_table(rows: list[ListingMeasured]) -> str:
-    """The figures as a Markdown table."""
-    lines = ["| case | files | seconds | ratio |", "|---|---:|---:|---:|"]
-    lines += [
-        f"| {row.case} | {row.files:,} | {row.seconds:.2f} | {row.ratio:.1f} |" for row in rows
-    ]
-    return "\n".join(lines)
-
-
-def _against(
-    case: str, files: int, reference: Callable[[], object], ours: Callable[[], float], rounds: int
-) -> ListingMeasured:
-    """Ours and the reference in turn, so that a slow minute hits both."""
-    pairs = [(_timed(reference), ours()) for _ in range(rounds)]
-    return ListingMeasured(
-        case,
-        files,
-        statistics.median(own for _, own in pairs),
-        statistics.median(own / other for other, own in pairs),
-    )
-
-
-def _timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
+def _timed(work: Callable[[], object]) -> Usage:
+    """What work in this very process takes; its memory is not measured."""
+    cpu, started = time.process_time(), time.perf_counter()
     work()
-    return time.perf_counter() - started
+    return Usage(time.perf_counter() - started, time.process_time() - cpu, 0.0)
 
 
 def _scan(folder: Path) -> None:
@@ -132,6 +109,7 @@ def _bucket(files: int) -> Iterator[str]:
     from moto.s3.models import s3_backends
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

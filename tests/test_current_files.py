@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
+
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.lake.commits import Commit, RecordCounts, read_commits
 from sequen_dagster.lake.current_files import NewestFile, QuarantinedFile
@@ -71,7 +73,7 @@ def test_failed_files_are_those_that_lie_there_as_they_failed(tmp_path: Path) ->
         "'b.jsonl': OSError: broken It is dead-lettered.",
     ]
     assert [one.path for one in ledger.failed_files([b])] == ["b.jsonl"]
-    assert ledger.failed_files([replace(a, size_bytes=1)]) == []
+    assert ledger.failed_files([msgspec.structs.replace(a, size_bytes=1)]) == []
 
 
 def test_newest_file_is_said_of_each_source(tmp_path: Path) -> None:

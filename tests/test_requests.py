@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from sequen_dagster.exports.files import ExportFile
@@ -130,7 +131,7 @@ def test_name_of_a_file_group_stands_for_content_and_try(tmp_path: Path) -> None
     first = status("a")
     other = settings.model_copy(update={"home": tmp_path / "other"})
     assert name(first) == name(first)
-    changed = replace(first.file, etag="x")
+    changed = msgspec.structs.replace(first.file, etag="x")
     names = {
         name(first), name(first, other), name(replace(first, requests=1)),
         name(status("b")), name(replace(first, file=changed)),

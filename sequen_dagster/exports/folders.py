@@ -117,6 +117,7 @@ class FolderWalk:
     def _files_without_links(self) -> Iterator[FoundFile]:
         follows = self._source.follow_links
         real_root = os.path.realpath(self._root)
+        match_pattern, takes = self._choice.exclusion.of_entry, self._choice.takes
         # No recursion: folders may lie deeper than Python's calls may.
         folders = [(self._root, "")]
         while folders:
@@ -124,16 +125,18 @@ class FolderWalk:
             if follows:
                 self._entered.add(os.path.join(real_root, prefix).rstrip("/"))  # noqa: PTH118  # no Path a file
             for entry in self._scan_folder(folder, prefix):
-                relative = prefix + entry.name
-                pattern = self._choice.exclusion.of_entry(entry.name, relative)
+                name = entry.name
+                relative = prefix + name
+                pattern = match_pattern(name, relative)
                 if entry.is_dir(follow_symlinks=False):
                     if pattern:
                         self._count_below(entry.path, relative, pattern)
                     else:
                         folders.append((entry.path, f"{relative}/"))
                 elif entry.is_file(follow_symlinks=False):
-                    if self._choice.takes(entry.name, relative, pattern):
-                        yield from self._stat_file(relative, entry.path, entry)
+                    if takes(name, relative, pattern):
+                        if found := self._stat_file(relative, entry.path, entry):
+                            yield found
                         if follows:
                             self._read.add(f"{real_root}/{relative}")
                 else:
@@ -152,7 +155,8 @@ class FolderWalk:
                     self._pass_over("repeated", path)
                 else:
                     self._read.add(real)
-                    yield from self._stat_file(path, real, None)
+                    if found := self._stat_file(path, real, None):
+                        yield found
 
     def _takes(self, path: str) -> bool:
         # The folders above were matched when they were found.
@@ -209,7 +213,8 @@ class FolderWalk:
 
     def _stat_file(
         self, relative: str, location: str, entry: os.DirEntry[str] | None
-    ) -> Iterator[FoundFile]:
+    ) -> FoundFile | None:
+        """A file with its status; None where it may not be read, or has vanished."""
         try:
             status = (
                 entry.stat(follow_symlinks=False)
@@ -220,9 +225,10 @@ class FolderWalk:
             self._pass_over("unreadable", relative)
         except OSError:
             # The file vanished while the folder was listed.
-            return
+            return None
         else:
-            yield relative, location, status
+            return relative, location, status
+        return None
 
     def _scan_folder(self, folder: str, prefix: str) -> list[os.DirEntry[str]]:
         try:

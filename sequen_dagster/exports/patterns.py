@@ -60,21 +60,30 @@ def first_match(patterns: Iterable[str]) -> Callable[[str], str]:
     prefixes = tuple(one[:-1] for one in given if _is_plain(one[:-1]) and one.endswith("*"))
     suffixes = tuple(one[1:] for one in given if _is_plain(one[1:]) and one.startswith("*"))
     plain = {*exact, *(f"{one}*" for one in prefixes), *(f"*{one}" for one in suffixes)}
-    others = re.compile("|".join(translate(one) for one in given if one not in plain) or "(?!)")
     each = [(one, re.compile(translate(one)).match) for one in given]
+    others = [(_longest_piece(one), matches) for one, matches in each if one not in plain]
 
     def first(text: str) -> str:
         # Called for every name of every file, and most patterns need no regular expression.
-        if not (
-            text in exact
-            or text.startswith(prefixes)
-            or text.endswith(suffixes)
-            or others.match(text)
-        ):
-            return ""
+        if not (text in exact or text.startswith(prefixes) or text.endswith(suffixes)):
+            for piece, matches in others:
+                if piece in text and matches(text):
+                    break
+            else:
+                return ""
         return next(pattern for pattern, matches in each if matches(text))
 
     return first
+
+
+def _longest_piece(pattern: str) -> str:
+    """The longest text that everything holds which matches a pattern.
+
+    Example:
+        >>> _longest_piece("*manifest*.json"), _longest_piece("part-[0-9]*")
+        ('manifest', '')
+    """
+    return "" if "[" in pattern else max(re.split("[*?]", pattern), key=len)
 
 
 def _is_plain(text: str) -> bool:

@@ -4,7 +4,8 @@
 
 A table stands between two comments, `<!-- generated: NAME -->` and `<!-- end -->`. Those of
 `docs/settings.md` come from the settings class, those of `docs/events.md` from the table of fields,
-and that of `docs/glossary.md` from the word list of the lint.
+that of `docs/glossary.md` from the word list of the lint, and those of `docs/benchmarks.md` and
+`docs/sizing.md` from what the benches have measured.
 """
 
 import inspect
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 import pydantic
 
+from benchmarks.pages import render_fit, render_sizes, render_targets
 from sequen_dagster import SequenSettings, Source
 from sequen_dagster.fields import FIELDS, STANDARD_TYPES
 from sequen_dagster.settings import (
@@ -28,7 +30,10 @@ from sequen_dagster.settings import (
 from support.words import load_words
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
-PAGES: Final = tuple(ROOT / "docs" / f"{name}.md" for name in ("settings", "events", "glossary"))
+PAGES: Final = tuple(
+    ROOT / "docs" / f"{name}.md"
+    for name in ("settings", "events", "glossary", "benchmarks", "sizing")
+)
 
 _TABLE: Final = re.compile(
     r"(?<=^<!-- generated: )(?P<name>[a-z ]+) -->\n.*?(?=^<!-- end -->)", re.MULTILINE | re.DOTALL
@@ -184,6 +189,9 @@ def tables() -> dict[str, str]:
         "types": render_types(),
         "fields": render_fields(),
         "former words": render_former_words(),
+        "sizes": render_sizes(),
+        "targets": render_targets(),
+        "fitted lines": render_fit(),
     }
 
 
