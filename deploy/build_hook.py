@@ -8,7 +8,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class ParsedProjectHook(BuildHookInterface):  # type: ignore[type-arg]  # of any builder
-    """Has dbt parse the project, so that nobody who installs the wheel waits for it."""
+    """Has dbt parse the project, so that no installation waits for it."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Parse before files are listed; an editable install parses when it is first used."""

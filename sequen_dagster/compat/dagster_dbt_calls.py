@@ -21,7 +21,7 @@ def selection_arguments(
     manifest: Mapping[str, Any],  # Any: dbt's manifest
     translator: DagsterDbtTranslator,
 ) -> list[str]:
-    """What dbt is told of the selection of a step; nothing where all is selected."""
+    """The selection of a step as arguments of dbt; nothing where all is selected."""
     arguments, indirect = get_subset_selection_for_context(
         context=context,
         manifest=manifest,

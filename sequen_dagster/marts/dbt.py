@@ -74,7 +74,7 @@ def stream_dbt(settings: SequenSettings, arguments: Sequence[str]) -> Iterator[D
 
 
 def run_dbt(settings: SequenSettings, arguments: Sequence[str]) -> None:
-    """`stream_dbt`, where nobody needs to know how far it is."""
+    """`stream_dbt`, where it does not matter how far it is."""
     for _ in stream_dbt(settings, arguments):
         pass
 

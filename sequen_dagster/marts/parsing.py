@@ -2,7 +2,7 @@
 
 In: a dbt project. Out: a folder with dbt's manifest, as JSON for Dagster and as dbt itself reads
 it. No setting has a part in it: settings become vars when models are compiled. So the wheel carries
-the folder, and whoever installs it never waits for dbt to parse. The build of the wheel loads this
+the folder, and an installation never waits for dbt to parse. The build of the wheel loads this
 module by its path; it imports nothing of the package.
 
 Upstream: dbt-core 1.11 has no public way to keep what `dbtRunner` takes as its manifest; this is

@@ -27,7 +27,7 @@ SUFFIXES: Final = frozenset(
 )
 NAMES: Final = ("Makefile", "run")
 # What dbt and Python write beside it, and test data, which others have written.
-PASSED_OVER: Final = ("target", "logs", "dbt_packages", "__pycache__", "fixtures")
+PASSED_OVER: Final = ("target", "logs", "parsed", "dbt_packages", "__pycache__", "fixtures")
 
 _WORD: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 # What stands between two words of a phrase: one name, one sentence, or its next line of comment.
