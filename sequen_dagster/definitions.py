@@ -10,6 +10,7 @@ from sequen_dagster.marts.catalog import TableCatalog
 from sequen_dagster.marts.checks import build_marts_checks
 from sequen_dagster.marts.project import load_manifest
 from sequen_dagster.reports.assets import build_reports_assets
+from sequen_dagster.reports.outdated import why_outdated
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import Hook
 from sequen_dagster.triggers.jobs import build_jobs, build_schedules, build_sensors
@@ -36,7 +37,7 @@ def build_definitions(
         >>> defs = build_definitions(load_settings(Path.cwd()))   # doctest: +SKIP
     """
     manifest = load_manifest(settings)
-    marts = build_marts_assets(settings, manifest)
+    marts = build_marts_assets(settings, manifest, why_outdated=why_outdated)
     catalog = TableCatalog.read(manifest)
     public = {name: get_asset_key_for_model([marts], name) for name in catalog.public}
     private = [get_asset_key_for_model([marts], name) for name in catalog.private]

@@ -78,7 +78,7 @@
 
 {#
   Not `in (...)` or list_contains: DuckDB makes a join of these. Planning dozens of joins takes longer than
-  a small build, and a join is carried out even where no process reads its column.
+  a small build, and a join is carried out even where its column is not read.
 #}
 {% macro duckdb__is_one_of(text, constants) -%}
     (coalesce(list_position([{{ constants }}], {{ text }}), 0) > 0)

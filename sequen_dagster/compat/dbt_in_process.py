@@ -1,8 +1,8 @@
 """Compat: dbt as it has to be in a process that goes on after it.
 
 Reason: `dbtRunner` keeps the database open for as long as the process lives, so no other process
-could write; it knows no way to end a call from outside; and dbt-duckdb copies the engine's text, which
-quotes rows, into its own errors, from where it would get into logs and artifacts.
+could write; it knows no way to end a call from outside; and dbt-duckdb copies the engine's text,
+which quotes rows, into its own errors, from where it would get into logs and artifacts.
 Upstream: dbt-duckdb 1.11.1, `DuckDBConnectionManager._ENV`, `.exception_handler` and `.cancel`.
 Test: tests/test_compat.py::test_dbt_gives_the_database_back_and_hides_what_the_engine_quotes
 """

@@ -87,6 +87,11 @@ class Serving:
         return self.root / ".publication.json"
 
     @property
+    def report_record(self) -> Path:
+        """Which publication the report was made from."""
+        return self.root / ".report.json"
+
+    @property
     def report_json(self) -> Path:
         """The numbers of the report."""
         return self.root / "report.json"

@@ -2,11 +2,12 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import dagster as dg
+import duckdb
 
 from sequen_dagster.compat.dagster_dbt_calls import read_as_dagster, selection_arguments
 from sequen_dagster.errors import BuildError
@@ -21,7 +22,7 @@ from sequen_dagster.marts.builds import (
     finish_build,
     why_stale,
 )
-from sequen_dagster.marts.compaction import compact
+from sequen_dagster.marts.compaction import compact, has_rows_to_compact
 from sequen_dagster.marts.conditions import TABLES
 from sequen_dagster.marts.config import MartsConfig
 from sequen_dagster.marts.dbt import stream_dbt
@@ -56,6 +57,10 @@ _SELECTION: Final = "selected tables, from the last finished build"
 _FAILED_ROWS = "dagster_dbt/failed_row_count"
 
 
+# Why something that people open is not of the last finished build; empty where all is.
+WhyOutdated = Callable[[duckdb.DuckDBPyConnection, SequenSettings], str]
+
+
 @dataclass(frozen=True)
 class _Project:
     """What dbt builds, where, and how Dagster sees it."""
@@ -65,16 +70,20 @@ class _Project:
     translator: SequenTranslator
 
 
-def build_marts_assets(settings: SequenSettings, manifest: Manifest) -> dg.AssetsDefinition:
+def build_marts_assets(
+    settings: SequenSettings, manifest: Manifest, *, why_outdated: WhyOutdated
+) -> dg.AssetsDefinition:
     """The dbt models as assets of one step that loads new commits first.
 
     Stale tables are built all together, whatever is selected: built apart, a table would miss what
     has changed in those that it stands on. A selection of current tables is built from the last
-    finished build. A check that is selected alone looks at the tables as they are.
+    finished build. A check that is selected alone looks at the tables as they are. Where all is
+    selected and nothing is new, no table is built and nothing is published.
 
     Args:
         settings: the home, and the marts' settings.
         manifest: from `load_manifest`.
+        why_outdated: why something that is made of the tables is not of the last finished build.
 
     Returns:
         Assets with an edge from the lake's assets, and dbt's tests as asset checks.
@@ -111,6 +120,11 @@ def build_marts_assets(settings: SequenSettings, manifest: Manifest) -> dg.Asset
             emit("marts", "loading commits")
             with logging_progress(context.log.info, "marts", "loading commits"):
                 _load(context, settings)
+            is_asked_for = config.full_refresh or config.test_whole_tables or context.is_subset
+            if not is_asked_for and not _why_anything(project, why_outdated):
+                context.log.info("nothing is new: no table is built, and nothing published")
+                emit("marts", "nothing is new")
+                return
             may_be_current = context.is_subset or NAMES.automation_tag in context.run.tags
             build = _begin_build(
                 settings, manifest, is_full=config.full_refresh, if_stale=may_be_current
@@ -138,6 +152,18 @@ def _load(context: dg.AssetExecutionContext, settings: SequenSettings) -> None:
         loaded.events,
         time.perf_counter() - started,
     )
+
+
+def _why_anything(project: _Project, why_outdated: WhyOutdated) -> str:
+    """Why a full run has something to do; empty where it has nothing."""
+    relations = relation_names(project.manifest)
+    fingerprint = tables_fingerprint(project.settings)
+    with connect(project.settings) as warehouse:
+        if has_rows_to_compact(warehouse):
+            return "rows were deleted, and are still in the file"
+        return why_stale(warehouse, fingerprint, relations) or why_outdated(
+            warehouse, project.settings
+        )
 
 
 def _begin_build(

@@ -17,6 +17,16 @@ from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.settings import SequenSettings
 
 
+def has_rows_to_compact(warehouse: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the file still holds bytes of rows that were deleted for good.
+
+    Args:
+        warehouse: an open connection; hold `writer_lock`.
+    """
+    found = warehouse.execute("select 1 from raw.uncompacted_batches limit 1").fetchone()
+    return found is not None
+
+
 def compact(settings: SequenSettings) -> bool:
     """Copy the warehouse to a new file and put that in its place, if rewritten rows were loaded.
 
@@ -34,7 +44,7 @@ def compact(settings: SequenSettings) -> bool:
     # What one that was killed has left.
     shutil.rmtree(folder, ignore_errors=True)
     with connect(settings) as warehouse:
-        if warehouse.execute("select 1 from raw.uncompacted_batches limit 1").fetchone() is None:
+        if not has_rows_to_compact(warehouse):
             return False
     folder.mkdir(mode=0o700)
     with replace_database(target, "the warehouse", folder=folder) as copy:

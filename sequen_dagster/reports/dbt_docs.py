@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
+
 from sequen_dagster.errors import BuildError
 from sequen_dagster.home.layout import Home, Serving
 from sequen_dagster.marts.dbt import run_dbt
@@ -67,13 +69,25 @@ def write_docs(settings: SequenSettings) -> Docs:
         StorageError: it cannot be written; the old one is still in place.
     """
     target = Home(settings.home).serving.docs
-    stamp = _stamp_of(settings)
+    with connect(settings) as warehouse:
+        stamp = _stamp_of(warehouse, settings)
     if _stamp_in(target) == stamp:
         return Docs(target, is_rebuilt=False)
     _generate(settings)
     page = _assemble_page(settings, stamp)
     write_report_file(target, page)
     return Docs(target, is_rebuilt=True)
+
+
+def why_undocumented(warehouse: duckdb.DuckDBPyConnection, settings: SequenSettings) -> str:
+    """Why dbt's docs have to be made again; empty where they show what there is.
+
+    Args:
+        warehouse: an open connection; hold `writer_lock`.
+        settings: the home, and the marts' settings.
+    """
+    is_current = _stamp_in(Home(settings.home).serving.docs) == _stamp_of(warehouse, settings)
+    return "" if is_current else "dbt's docs show something else than there is"
 
 
 def copy_readme(serving: Serving) -> None:
@@ -87,14 +101,13 @@ def copy_readme(serving: Serving) -> None:
         write_report_file(target, text)
 
 
-def _stamp_of(settings: SequenSettings) -> str:
+def _stamp_of(warehouse: duckdb.DuckDBPyConnection, settings: SequenSettings) -> str:
     """Names everything that the page shows."""
-    with connect(settings) as warehouse:
-        columns = warehouse.execute(
-            "select schema_name, table_name, column_index, column_name, data_type"
-            " from duckdb_columns() where not internal"
-            " and schema_name not in ('changes', 'unpublished') order by all"
-        ).fetchall()
+    columns = warehouse.execute(
+        "select schema_name, table_name, column_index, column_name, data_type"
+        " from duckdb_columns() where not internal"
+        " and schema_name not in ('changes', 'unpublished') order by all"
+    ).fetchall()
     facts = [_PAGE_VERSION, sources_fingerprint(settings), settings.owners, columns]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 

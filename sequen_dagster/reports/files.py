@@ -20,6 +20,7 @@ from sequen_dagster.reports.markdown import render_markdown
 from sequen_dagster.reports.options import ReportOptions
 from sequen_dagster.reports.page import render_page
 from sequen_dagster.reports.pictures import draw_badge, draw_head
+from sequen_dagster.reports.report_record import note_report
 from sequen_dagster.reports.summary import summarize
 from sequen_dagster.reports.writing import write_report_file
 
@@ -84,6 +85,8 @@ def make_report(
         if path not in contents:
             path.unlink()
     remember(serving.history, report)
+    if against is None:
+        note_report(serving, options)
     return WrittenReport(numbers, markdown, serving.report_html)
 
 
