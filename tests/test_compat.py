@@ -7,6 +7,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt_common.exceptions import DbtRuntimeError
 
 from sequen_dagster import compat
+from sequen_dagster.compat import dagster_absent_checks as absent
 from sequen_dagster.compat.dagster_dbt_calls import read_as_dagster, selection_arguments
 from sequen_dagster.compat.dagster_launch import checked_at_launch
 from sequen_dagster.compat.dbt_in_process import dbt_in_process, stop_dbt
@@ -104,6 +106,31 @@ def test_dbt_gives_the_database_back_and_hides_what_the_engine_quotes(tmp_path: 
 
     assert "secret" not in str(caught.value)
     assert DuckDBConnectionManager.exception_handler is handler
+
+
+def test_logger_of_absent_checks_is_the_one_that_is_silenced(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    spec = dg.AssetCheckSpec("check", asset="first", blocking=True)
+
+    @dg.multi_asset(specs=[dg.AssetSpec("first")], check_specs=[spec], can_subset=True)
+    def first() -> Iterator[dg.MaterializeResult[None]]:
+        yield from ()
+
+    @dg.asset(deps=["first"])
+    def second() -> None:
+        pytest.fail("it has nothing to work on")
+
+    def execute() -> list[str]:
+        caplog.clear()
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = dg.materialize([first, second], instance=instance)
+        assert [step.step_key for step in result.all_events if step.is_step_skipped] == ["second"]
+        return [one.name for one in caplog.records if absent.WARNING in one.getMessage()]
+
+    assert execute() == [absent.LOGGER]
+    with absent.silent_absent_checks():
+        assert execute() == []
 
 
 def test_config_is_refused_before_there_is_a_run() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from sequen_dagster.cli.validate import render_annotations
 from sequen_dagster.contract import EventContract, Origin
-from sequen_dagster.contract.conflicts import ConflictCounter, SourceConflicts, is_too_many
+from sequen_dagster.contract.conflict_texts import is_too_many
+from sequen_dagster.contract.conflicts import ConflictCounter, SourceConflicts
 from sequen_dagster.exports.records import RecordChunk
 from sequen_dagster.operations.validate import validate_sources
 from support.builders import RECEIVED_AT, event

@@ -18,10 +18,11 @@ from sequen_dagster.errors import ReportError
 from sequen_dagster.home.layout import Home
 from sequen_dagster.reports.assets import COMPLETENESS_REPORT, build_reports_assets
 from sequen_dagster.reports.document.report import Report, report_schema
-from sequen_dagster.reports.files import WrittenReport, make_report, read_report
+from sequen_dagster.reports.files import WrittenReport, make_report
 from sequen_dagster.reports.markdown import render_markdown
 from sequen_dagster.reports.options import report_options
 from sequen_dagster.reports.page import render_page
+from sequen_dagster.reports.reading import read_report
 from sequen_dagster.reports.summary import summarize
 from sequen_dagster.settings import SequenSettings
 from support.compiled import NO_TABLES

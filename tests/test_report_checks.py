@@ -16,9 +16,9 @@ from sequen_dagster.reports.assets import (
     build_reports_assets,
 )
 from sequen_dagster.reports.checks import REPORT_CHECKS, check_ids, check_tier
-from sequen_dagster.reports.document.report import REPORT_VERSION
-from sequen_dagster.reports.files import WrittenReport, read_report
+from sequen_dagster.reports.files import WrittenReport
 from sequen_dagster.reports.page import _ACTIONS, _EVIDENCE
+from sequen_dagster.reports.reading import REPORT_VERSION, read_report
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import root_cause
 from support.compiled import NO_TABLES

@@ -12,11 +12,9 @@ from typing import Final
 import msgspec
 import polars as pl
 
+from sequen_dagster.contract.conflict_texts import describe_conflicts, is_too_many
 from sequen_dagster.contract.row_schemas import ACCEPTED_SCHEMA
-from sequen_dagster.runtime.text import counted, printable
 
-# In percent of a source's accepted records; the check `ids_are_unique` warns beyond it.
-MAX_CONFLICTING_PERCENT: Final = 1
 # 44 bytes each; of more records a sample of the ids is kept.
 _MAX_KEPT: Final = 5_000_000
 # Fields that a sender may change with every delivery, lineage, and derived columns.
@@ -25,7 +23,6 @@ _NO_CONTENT: Final = (
     "source_line", "source_item", "record_md5", "properties", "property_shape",
 )  # fmt: skip
 _ID: Final = "id_hash"
-_SHOWN_TYPES: Final = 6
 
 _decode = msgspec.json.Decoder(float_hook=msgspec.Raw).decode
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -63,31 +60,6 @@ class SourceConflicts:
             self.conflicting_ids,
             [f"{name} {count:,}" for name, count in self.types.most_common()],
         )
-
-
-def describe_conflicts(share: float, records: int, ids: int, types: list[str]) -> str:
-    """Describe ids that stand for different events, in one sentence.
-
-    Example:
-        >>> describe_conflicts(0.5, 8, 4, ["click"]).partition(" lost ")[2]
-        'to another event with the same id (8 records, 4 ids; click)'
-    """
-    shown = ", ".join(map(printable, types[:_SHOWN_TYPES]))
-    more = ", …" if len(types) > _SHOWN_TYPES else ""
-    return (
-        f"{100 * share:.1f} % of the accepted records lost to another event with the same id "
-        f"({counted(records, 'record')}, {counted(ids, 'id')}; {shown}{more})"
-    )
-
-
-def is_too_many(conflicting: int, accepted: int) -> bool:
-    """Whether so many of a source's accepted records conflict that `ids_are_unique` warns.
-
-    Example:
-        >>> is_too_many(1, 100), is_too_many(2, 199)
-        (False, True)
-    """
-    return 100 * conflicting > MAX_CONFLICTING_PERCENT * accepted
 
 
 class ConflictCounter:

@@ -10,24 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import polars as pl
 
-from sequen_dagster.contract import ACCEPTED_SCHEMA, QUARANTINED_SCHEMA
 from sequen_dagster.home.layout import Home, Lake
+from sequen_dagster.lake.columns import ACCEPTED_COLUMNS, QUARANTINED_COLUMNS
 from sequen_dagster.lake.commits import Batch, Commit, read_commits
 from sequen_dagster.marts.opening import opened
 from sequen_dagster.runtime.fail_points import fail_point
 from sequen_dagster.runtime.redaction import without_values
 from sequen_dagster.settings import MartsSettings, RunningSettings, SequenSettings
 
-_TYPES: Final = {
-    pl.String: "varchar",
-    pl.Int32: "integer",
-    pl.Int64: "bigint",
-    pl.Datetime("us"): "timestamp",
-    pl.Decimal(38, 6): "decimal(38, 6)",
-    pl.List(pl.String): "varchar[]",
-}
 # Finding a number among millions is many times faster than finding a text, and spares reading the
 # rows beside it. Not the engine's own hash: its next version may compute another.
 ID_HASH: Final = "('0x' || substr(md5(id), 1, 15))::bigint"
@@ -96,13 +87,9 @@ _VIOLATION_COLUMNS: Final = {
 }
 
 
-def _sql_types(schema: pl.Schema) -> dict[str, str]:
-    return {name: _TYPES[kind] for name, kind in schema.items()}
-
-
 _RAW_TABLES: Final = {
-    "events": {**_sql_types(ACCEPTED_SCHEMA), "batch_id": "varchar", "id_hash": "bigint not null"},
-    "quarantined_events": _sql_types(QUARANTINED_SCHEMA) | {"batch_id": "varchar"},
+    "events": {**ACCEPTED_COLUMNS, "batch_id": "varchar", "id_hash": "bigint not null"},
+    "quarantined_events": {**QUARANTINED_COLUMNS, "batch_id": "varchar"},
     "batches": _BATCH_COLUMNS,
     "violations": _VIOLATION_COLUMNS,
     "commits": {"commit_id": "varchar", "name": "varchar", "committed_at": "timestamp"},
@@ -328,8 +315,8 @@ def _load_batches(warehouse: duckdb.DuckDBPyConnection, lake: Lake, commit: Comm
         for count in batch.rule_counts
     ]
     _insert_rows(warehouse, "violations", counts)
-    _copy_rows(warehouse, lake, batches, "quarantined_events", QUARANTINED_SCHEMA)
-    _copy_rows(warehouse, lake, batches, "events", ACCEPTED_SCHEMA)
+    _copy_rows(warehouse, lake, batches, "quarantined_events", QUARANTINED_COLUMNS)
+    _copy_rows(warehouse, lake, batches, "events", ACCEPTED_COLUMNS)
     note_affected(warehouse, replaced)
     note_changes(warehouse, before, current_batches(warehouse, paths))
     return sum(batch.record_counts.accepted for batch in batches)
@@ -416,15 +403,15 @@ def _batch_row(commit: Commit, batch: Batch) -> dict[str, Any]:
 def _insert_rows(
     warehouse: duckdb.DuckDBPyConnection, table: str, rows: Sequence[dict[str, Any]]
 ) -> None:
-    """Insert rows, all with the same columns, in one statement."""
+    """Insert rows in one statement; what a row leaves out is null."""
     if not rows:
         return
-    names = list(rows[0])
+    names = list(dict.fromkeys(name for row in rows for name in row))
     types = _RAW_TABLES[table]
     values = ", ".join(f"unnest(?::{types[name]}[])" for name in names)
     warehouse.execute(
         f"insert into raw.{table} ({', '.join(names)}) select {values}",
-        [[row[name] for row in rows] for name in names],
+        [[row.get(name) for row in rows] for name in names],
     )
 
 
@@ -433,7 +420,7 @@ def _copy_rows(
     lake: Lake,
     batches: Sequence[Batch],
     table: str,
-    schema: pl.Schema,
+    schema: Mapping[str, str],
 ) -> None:
     """Copy the rows of batches from their Parquet files, all in one statement.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from sequen_dagster.compat.dagster_absent_checks import silent_absent_checks
 from sequen_dagster.definitions import build_definitions
 from sequen_dagster.errors import LockTimeoutError
 from sequen_dagster.exports.assets import EXPORTS_FOUND
@@ -25,7 +26,7 @@ from sequen_dagster.lake.assets import (
 from sequen_dagster.lake.config import LakeConfig
 from sequen_dagster.lake.replay import Choice
 from sequen_dagster.names import NAMES
-from sequen_dagster.reports.files import read_report
+from sequen_dagster.reports.reading import read_report
 from sequen_dagster.runtime.progress import OnProgress, listening
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import root_cause
@@ -115,6 +116,7 @@ def run_pipeline(
     with (
         _open_instance() as instance,
         listening(listener),
+        silent_absent_checks(),
         log.open("w", encoding="utf-8") as lines,
         redirect_stdout(lines),
     ):

@@ -19,9 +19,9 @@ from sequen_dagster.marts.conditions import TABLES, publication_condition
 from sequen_dagster.names import NAMES
 from sequen_dagster.reports.checks import REPORT_CHECKS, check_report
 from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
-from sequen_dagster.reports.files import make_report, read_report
 from sequen_dagster.reports.options import report_options
 from sequen_dagster.reports.publish import publish
+from sequen_dagster.reports.reading import read_report
 from sequen_dagster.reports.rendering import overall
 from sequen_dagster.reports.training import columns_in_files, write_training_set
 from sequen_dagster.runtime.progress import emit
@@ -139,6 +139,9 @@ def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
     def completeness_report(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        # Charts and templates take a second to import, which only a step needs.
+        from sequen_dagster.reports.files import make_report
+
         started = time.perf_counter()
         home = Home(settings.home)
         if context.selected_asset_keys:

@@ -10,9 +10,8 @@ from typing import Any, Final
 
 import dagster as dg
 
-from sequen_dagster.contract.conflicts import MAX_CONFLICTING_PERCENT
+from sequen_dagster.contract.conflict_texts import MAX_CONFLICTING_PERCENT
 from sequen_dagster.names import NAMES
-from sequen_dagster.reports.document.completeness import UNLOCKS
 from sequen_dagster.reports.rendering import (
     describe_conflict,
     describe_need,
@@ -23,7 +22,7 @@ from sequen_dagster.reports.rendering import (
     whole_percent,
 )
 from sequen_dagster.runtime.text import as_code, bulleted, counted
-from sequen_dagster.settings.completeness import TIERS
+from sequen_dagster.settings.completeness import TIERS, UNLOCKS
 
 IDS_ARE_UNIQUE: Final = "ids_are_unique"
 

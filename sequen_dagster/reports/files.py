@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from sequen_dagster.contract.scalars import utc_now
-from sequen_dagster.errors import ReportError
 from sequen_dagster.home.layout import Home
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.reports.csv_tables import render_tables
-from sequen_dagster.reports.document.report import REPORT_VERSION
 from sequen_dagster.reports.history import remember, with_changes
 from sequen_dagster.reports.markdown import render_markdown
 from sequen_dagster.reports.options import ReportOptions
@@ -88,25 +86,3 @@ def make_report(
     if against is None:
         note_report(serving, options)
     return WrittenReport(numbers, markdown, serving.report_html)
-
-
-def read_report(home: Home) -> dict[str, Any]:  # Any: JSON, of the form that `document` gives
-    """Read the numbers of the current report.
-
-    Raises:
-        ReportError: there is none yet, or it is of another release.
-    """
-    path = home.serving.report_json
-    remedy = (
-        "Run `sequen-dagster run`, or materialize `published_snapshot` and `completeness_report` "
-        "in Dagster."
-    )
-    try:
-        numbers: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        message = f"There is no report in {str(path.parent)!r} yet. {remedy}"
-        raise ReportError(message) from error
-    if numbers.get("report_version") != REPORT_VERSION:
-        message = f"The report {str(path)!r} was made by another release. {remedy}"
-        raise ReportError(message)
-    return numbers

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sequen_dagster.contract.conflicts import describe_conflicts
+from sequen_dagster.contract.conflict_texts import describe_conflicts
 from sequen_dagster.runtime.text import counted
 
 _LONGEST_NAME: Final = 80

@@ -11,21 +11,22 @@ from typing import Any, Final
 
 import duckdb
 
-from sequen_dagster.contract.conflicts import is_too_many
+from sequen_dagster.contract.conflict_texts import is_too_many
 from sequen_dagster.contract.hints import describe_hint
 from sequen_dagster.contract.remedies import describe_remedies, describe_remedy
 from sequen_dagster.contract.version import CONTRACT_VERSION
 from sequen_dagster.errors import ReportError
 from sequen_dagster.reports import queries
 from sequen_dagster.reports.differences import wilson_interval
-from sequen_dagster.reports.document.completeness import UNLOCKS
-from sequen_dagster.reports.document.report import REPORT_VERSION, Report
+from sequen_dagster.reports.document.report import Report
 from sequen_dagster.reports.listing import list_files
 from sequen_dagster.reports.near_names import near_misses
 from sequen_dagster.reports.options import ReportOptions
+from sequen_dagster.reports.reading import REPORT_VERSION
 from sequen_dagster.reports.rows import read_rows
 from sequen_dagster.runtime.redaction import without_values
 from sequen_dagster.settings import RULES_VERSION
+from sequen_dagster.settings.completeness import UNLOCKS
 
 _SHOWN_PATHS: Final = 5
 

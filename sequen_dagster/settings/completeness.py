@@ -14,6 +14,12 @@ import pydantic
 
 Tier = Literal["good", "better", "best"]
 TIERS: Final[tuple[Tier, ...]] = ("good", "better", "best")
+# What a tier unlocks, in the words of the event document ("Good, Better, Best Data").
+UNLOCKS: Final[dict[str, str]] = {
+    "good": "covers the mandatory requirements for a baseline model",
+    "better": "provides additional data to enhance performance",
+    "best": "provides additional data to enhance performance",
+}
 
 Comparable = Literal["page_type", "click_type", "conversion_type"]
 _COMPARABLES: Final[tuple[Comparable, ...]] = ("page_type", "click_type", "conversion_type")

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import dagster as dg
-import httpx
 import pydantic
 from dagster_shared.error import SerializableErrorInfo
 
@@ -145,6 +144,8 @@ def _cut_message(error: SerializableErrorInfo) -> str:
 
 
 def _post_failure(address: str, failed: FailedRun) -> None:
+    import httpx  # a tenth of a second, and few runs fail
+
     text = f"Run {failed.run_id} of {failed.job} failed in {failed.step or 'no step'}"
     unread = failed.files_not_read
     more = f"\nFiles that could not be read:\n{bulleted(unread)}" if unread else ""

@@ -22,13 +22,6 @@ from sequen_dagster.reports.document.section import (
 
 ATTRIBUTES: Final = unit("attributes")
 
-# What a tier unlocks, in the words of the event document ("Good, Better, Best Data").
-UNLOCKS: Final = {
-    "good": "covers the mandatory requirements for a baseline model",
-    "better": "provides additional data to enhance performance",
-    "best": "provides additional data to enhance performance",
-}
-
 
 class Tier(Section):
     """A tier of a source, or of all, over the recent period."""

@@ -1,7 +1,7 @@
 """Reports: the document as a whole, and its JSON Schema."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from sequen_dagster.reports.document.behavior import (
     Attribution,
@@ -53,8 +53,6 @@ from sequen_dagster.reports.document.section import (
     VERSION,
     Section,
 )
-
-REPORT_VERSION: Final = 5
 
 
 class Made(Section):
