@@ -3,6 +3,7 @@
 import ast
 import importlib.metadata
 import inspect
+import os
 import pkgutil
 import re
 import subprocess
@@ -92,7 +93,8 @@ def test_dbt_gives_the_database_back_and_hides_what_the_engine_quotes(tmp_path: 
     write_profile(settings)
     handler = DuckDBConnectionManager.exception_handler
 
-    with dbt_in_process():
+    with dbt_in_process({"DBT_LOG_PATH": "there"}):
+        assert os.environ["DBT_LOG_PATH"] == "there"
         assert DuckDBConnectionManager.exception_handler is not handler
         manager = DuckDBConnectionManager.__new__(DuckDBConnectionManager)
         manager.rollback_if_open = lambda: None
@@ -105,6 +107,7 @@ def test_dbt_gives_the_database_back_and_hides_what_the_engine_quotes(tmp_path: 
             pytest.fail("a statement was sent")
 
     assert "secret" not in str(caught.value)
+    assert "DBT_LOG_PATH" not in os.environ
     assert DuckDBConnectionManager.exception_handler is handler
 
 

@@ -203,7 +203,7 @@ def test_failure_of_dbt_says_where_to_look_and_quotes_nothing(tmp_path: Path) ->
     home_of(settings).make()
     with connect(settings) as warehouse:
         warehouse.execute("create table main.fct_events (id varchar)")
-    (home_of(settings).dbt.target / "catalog.json").mkdir()
+    (home_of(settings).dbt.target / "catalog.json").mkdir(parents=True)
 
     with pytest.raises(BuildError, match=r"dbt/target/dbt\.log") as caught:
         write_docs(settings)

@@ -7,8 +7,10 @@ Upstream: dbt-duckdb 1.11.1, `DuckDBConnectionManager._ENV`, `.exception_handler
 Test: tests/test_compat.py::test_dbt_gives_the_database_back_and_hides_what_the_engine_quotes
 """
 
+import os
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,14 +26,25 @@ _stopped = threading.Event()
 
 
 @contextmanager
-def dbt_in_process() -> Iterator[None]:
-    """Around a call of dbt, of which there is one at a time in a process."""
+def dbt_in_process(variables: Mapping[str, str]) -> Iterator[None]:
+    """Around a call of dbt, of which there is one at a time in a process.
+
+    Args:
+        variables: what the environment holds meanwhile.
+    """
     _stopped.clear()
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    # dbt logs the command line of the process as its own.
+    command, sys.argv = sys.argv, ["dbt"]
     # mypy: dbt's handler takes itself for a method, and types no manager.
     DuckDBConnectionManager.exception_handler = _handle_statement  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:
+        sys.argv = command
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
         DuckDBConnectionManager.exception_handler = _handler  # type: ignore[method-assign]
         _close_database()
 

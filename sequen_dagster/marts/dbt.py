@@ -5,6 +5,7 @@ the first table; here most is imported already, and the project comes parsed. db
 so that what it says can be passed on while it works.
 """
 
+import atexit
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _RESULTS: Final = ("LogModelResult", "LogSeedResult", "LogTestResult")
 _LEVELS: Final = ("info", "warn", "error")
 # dbt keeps its flags and its adapter in the process.
 _ONE_AT_A_TIME: Final = threading.Lock()
+_RUNNING: Final[set[threading.Thread]] = set()
 _MAX_ERRORS_SHOWN: Final = 5
 _STOP_SECONDS: Final = 30
 
@@ -58,6 +60,7 @@ def stream_dbt(settings: SequenSettings, arguments: Sequence[str]) -> Iterator[D
         target=_call_dbt, args=(settings, arguments, events), name="dbt", daemon=True
     )
     errors = []
+    _RUNNING.add(thread)
     thread.start()
     try:
         while not isinstance(event := events.get(), _Ended):
@@ -65,8 +68,7 @@ def stream_dbt(settings: SequenSettings, arguments: Sequence[str]) -> Iterator[D
                 errors.append(event["info"]["msg"])
             yield event
     finally:
-        if thread.is_alive():
-            _stop(thread)
+        _stop(thread)
     if event.fault is not None:
         raise event.fault
     if not event.is_success:
@@ -93,7 +95,7 @@ def _call_dbt(
             events.put(_read_event(message))
 
     try:
-        with _ONE_AT_A_TIME, dbt_in_process():
+        with _ONE_AT_A_TIME, dbt_in_process(_folders(settings)):
             runner = dbtRunner(read_manifest(parsed_project(settings), project_dir()), [note])
             result = runner.invoke([*arguments, *_flags(settings), *vars_arguments(settings)])
         events.put(_Ended(is_success=result.success, message=str(result.exception or "")))
@@ -101,11 +103,19 @@ def _call_dbt(
         events.put(_Ended(is_success=False, fault=fault))
 
 
-def _flags(settings: SequenSettings) -> list[str]:
+def _folders(settings: SequenSettings) -> dict[str, str]:
+    """Where dbt reads and writes, as variables: it logs arguments, and a path may be no text."""
     folder = Home(settings.home).dbt
+    return {
+        "DBT_PROJECT_DIR": str(project_dir()),
+        "DBT_PROFILES_DIR": str(folder.root),
+        "DBT_TARGET_PATH": str(folder.target),
+        "DBT_LOG_PATH": str(folder.target),
+    }
+
+
+def _flags(settings: SequenSettings) -> list[str]:
     return [
-        *("--project-dir", str(project_dir()), "--profiles-dir", str(folder.root)),
-        *("--target-path", str(folder.target), "--log-path", str(folder.target)),
         *("--log-level", "none"),
         *("--log-level-file", "debug" if settings.dbt_debug_log else "none"),
         "--no-send-anonymous-usage-stats",
@@ -138,8 +148,20 @@ def _describe_errors(command: str, errors: Sequence[str]) -> str:
 
 
 def _stop(thread: threading.Thread) -> None:
-    """End the call; the process may end before it, and keeps the database locked until then."""
-    from sequen_dagster.compat.dbt_in_process import stop_dbt  # see `_call_dbt`
+    """End the call if it is not over; the database stays locked for as long as it is at work."""
+    if thread.is_alive():
+        from sequen_dagster.compat.dbt_in_process import stop_dbt  # as above
 
-    stop_dbt()
-    thread.join(_STOP_SECONDS)
+        stop_dbt()
+        thread.join(_STOP_SECONDS)
+    _RUNNING.discard(thread)
+
+
+@atexit.register
+def _stop_all() -> None:
+    """End what an interrupted step has left: Dagster closes no generator that it has in hand.
+
+    A process that ends while the engine is at work in a thread is aborted.
+    """
+    for thread in list(_RUNNING):
+        _stop(thread)
