@@ -7,12 +7,13 @@ Upstream: dbt-duckdb 1.11.1, `DuckDBConnectionManager._ENV`, `.exception_handler
 Test: tests/test_compat.py::test_dbt_gives_the_database_back_and_hides_what_the_engine_quotes
 """
 
+import gc
 import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from dbt.adapters.contracts.connection import ConnectionState
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -23,6 +24,7 @@ from sequen_dagster.runtime.redaction import without_values
 
 _handler = DuckDBConnectionManager.exception_handler
 _stopped = threading.Event()
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 100_000
 
 
 @contextmanager
@@ -33,6 +35,10 @@ def dbt_in_process(variables: Mapping[str, str]) -> Iterator[None]:
         variables: what the environment holds meanwhile.
     """
     _stopped.clear()
+    # dbt makes objects by the million that stay until its end: to look through them for garbage
+    # takes a tenth of a small build.
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *thresholds[1:])
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     # dbt logs the command line of the process as its own.
@@ -43,6 +49,7 @@ def dbt_in_process(variables: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         sys.argv = command
+        gc.set_threshold(*thresholds)
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
         DuckDBConnectionManager.exception_handler = _handler  # type: ignore[method-assign]
