@@ -213,7 +213,8 @@ FAULTS: Final = {
         "The published snapshot stays as it was; the next run goes on without reading files again.",
     ),
     37: Entry(
-        "A run of dbt is canceled.", "Its process ends with it, and the database is free again."
+        "A run of dbt is canceled.",
+        "dbt ends before its process does, and the database is free again.",
     ),
     38: Entry("A receiver stores what it got, and then times out.", "", DELIVERY),
     39: Entry("A receiver refuses, throttles or redirects.", "", DELIVERY),
