@@ -89,7 +89,9 @@ def test_run_killed_at_a_fail_point_is_completed_by_the_next(
     again = run_pipeline(settings)
 
     assert (again.is_success, again.failures, again.failed_checks) == (True, (), ())
-    assert (again.new_files, again.build) == (0, "incremental build")
+    # Killed after the last file was in its place, the run has left nothing to do.
+    build = "" if place == "reports.training_replaced" else "incremental build"
+    assert (again.new_files, again.build) == (0, build)
     check_lake(settings)
     assert contents_of(settings) == contents_of(undisturbed)
     assert differing_tables(settings, undisturbed) == []
