@@ -20,7 +20,10 @@ import pandera.polars as pa
 import polars as pl
 import pydantic
 import pytest
+from dbt import compilation
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.clients import jinja
+from dbt.compilation import InjectedCTE
 from dbt_common.exceptions import DbtRuntimeError
 
 from sequen_dagster import compat
@@ -28,6 +31,7 @@ from sequen_dagster.compat import dagster_absent_checks as absent
 from sequen_dagster.compat.dagster_dbt_calls import read_as_dagster, selection_arguments
 from sequen_dagster.compat.dagster_launch import checked_at_launch
 from sequen_dagster.compat.dbt_in_process import dbt_in_process, stop_dbt
+from sequen_dagster.compat.dbt_quick_nodes import inject_ctes, quick_nodes
 from sequen_dagster.compat.pandera_failures import find_broken_checks
 from sequen_dagster.compat.s3fs_keys import exact_s3
 from sequen_dagster.errors import FaultError, SettingsError
@@ -134,6 +138,42 @@ def test_logger_of_absent_checks_is_the_one_that_is_silenced(
     assert execute() == [absent.LOGGER]
     with absent.silent_absent_checks():
         assert execute() == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "with own as (select 1) select * from own",
+        "select 1",
+        "\n\n-- a comment\nWITH\nown as (select 1)\nselect * from own",
+        "/* with */ with own as (select 1) select * from own",
+        '-- with\nselect 1 as "with"',
+        "with recursive own as (select 1) select * from own",
+        "with own as (select 'with recursive') select * from own",
+    ],
+)
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_ephemeral_models_get_into_sql_as_dbt_puts_them_there(sql: str, count: int) -> None:
+    ctes = [InjectedCTE(f"{n}", f" __dbt__cte__e{n} as (select {n})") for n in range(count)]
+
+    def words(text: str) -> list[str]:
+        return re.findall(r"\w+|\S", re.sub(r"--[^\n]*\n|/\*.*?\*/", " ", text.lower()))
+
+    ours, theirs = inject_ctes(sql, ctes), compilation.inject_ctes_into_sql(sql, ctes)
+
+    assert words(ours) == words(theirs)
+    assert duckdb.sql(ours).fetchall() == duckdb.sql(theirs).fetchall()
+
+
+@pytest.mark.parametrize("text", ["plain", "1", "true", "['a', 'b']", "it's", "", "None", "{ x }"])
+def test_plain_texts_of_tests_are_what_dbt_renders_them_to(text: str) -> None:
+    theirs = jinja.get_rendered(text, {}, native=True)
+    with quick_nodes():
+        ours = jinja.get_rendered(text, {}, native=True)
+        rendered = jinja.get_rendered("{{ 1 + 1 }}", {}, native=True)
+
+    assert (ours, type(ours)) == (theirs, type(theirs))
+    assert int(rendered) == 2
 
 
 def test_config_is_refused_before_there_is_a_run() -> None:

@@ -88,6 +88,7 @@ def _call_dbt(
     from dbt.cli.main import dbtRunner
 
     from sequen_dagster.compat.dbt_in_process import dbt_in_process
+    from sequen_dagster.compat.dbt_quick_nodes import quick_nodes
     from sequen_dagster.marts.parsing import read_manifest
 
     def note(message: Any) -> None:  # Any: dbt's protobuf
@@ -95,7 +96,7 @@ def _call_dbt(
             events.put(_read_event(message))
 
     try:
-        with _ONE_AT_A_TIME, dbt_in_process(_folders(settings)):
+        with _ONE_AT_A_TIME, quick_nodes(), dbt_in_process(_folders(settings)):
             runner = dbtRunner(read_manifest(parsed_project(settings), project_dir()), [note])
             result = runner.invoke([*arguments, *_flags(settings), *vars_arguments(settings)])
         events.put(_Ended(is_success=result.success, message=str(result.exception or "")))
