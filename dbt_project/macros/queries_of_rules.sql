@@ -313,7 +313,7 @@
             visitor_key,
             count(distinct split) as split_count
         from {{ ref('training_impressions') }}
-        where split <> 'unused' and {{ 'false' if tests_look_at_changes() else 'true' }}
+        where split <> 'unused' and {{ 'false' if tests_pass_over_views() else 'true' }}
         group by 1
     )
 
