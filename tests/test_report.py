@@ -383,7 +383,7 @@ def test_files_beside_the_report_are_listed_and_for_their_owner_only(
     there = {
         str(path.relative_to(serving))
         for path in serving.rglob("*")
-        if path.is_file() and path.parent.name != "history"
+        if path.is_file() and path.parent.name != "history" and path.name[0] != "."
     }
     assert set(listed) == there - {"report.json", "sequen.duckdb"}
     assert all(one["holds"] for one in listed.values())

@@ -10,7 +10,7 @@ import pytest
 
 from sequen_dagster.errors import ReportError
 from sequen_dagster.home.layout import Home
-from sequen_dagster.reports import assets
+from sequen_dagster.reports import files
 from sequen_dagster.reports.assets import (
     COMPLETENESS_REPORT,
     build_reports_assets,
@@ -185,7 +185,7 @@ def test_check_alone_looks_at_the_report_that_is_there(
     monkeypatch: pytest.MonkeyPatch,
     names: list[str],
 ) -> None:
-    monkeypatch.setattr(assets, "make_report", lambda *_, **__: pytest.fail("a report was made"))
+    monkeypatch.setattr(files, "make_report", lambda *_, **__: pytest.fail("a report was made"))
     settings = settings_of(tmp_path)
     write_report(settings, report())
 
@@ -230,7 +230,7 @@ def test_asset_without_its_checks_makes_the_report(
     tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = WrittenReport(report(), "# Report", PAGE)
-    monkeypatch.setattr(assets, "make_report", lambda *_, **__: written)
+    monkeypatch.setattr(files, "make_report", lambda *_, **__: written)
     asset = dg.AssetSelection.assets(COMPLETENESS_REPORT)
 
     alone = select(settings_of(tmp_path), instance, asset.without_checks())
