@@ -111,35 +111,28 @@
 {%- endmacro %}
 
 {% macro credits_that_differ() -%}
-    {%- set models = ['first_touch', 'last_touch', 'linear', 'position_based', 'time_decay'] -%}
-
-    with
-
-    fct_attributions as (
-        select * from {{ ref('fct_attributions') }}
-        where {{ changed('fct_attributions', ['conversion_id']) }}
-    ),
-
-    units_that_differ as (
-        select
-            conversion_id,
-            item_id
-        from fct_attributions
-        group by 1, 2
-        having
-            false
-            {%- for model in models %}
-                or sum({{ model }}_credit) <> 1
-                or min({{ model }}_credit) < 0
-            {%- endfor %}
-    )
-
-    select * from units_that_differ
+    {%- set differ -%}
+        false
+        {%- for model in sequen.attribution_models() %}
+            or sum({{ model }}_credit) <> 1
+            or min({{ model }}_credit) < 0
+        {%- endfor %}
+    {%- endset -%}
+    {{ sequen.units_having(differ) }}
 {%- endmacro %}
 
 {% macro credited_values_that_differ() -%}
-    {%- set models = ['first_touch', 'last_touch', 'linear', 'position_based', 'time_decay'] -%}
+    {%- set differ -%}
+        min(unit_value) is distinct from max(unit_value)
+        {%- for model in sequen.attribution_models() %}
+            or sum({{ model }}_value) is distinct from max(unit_value)
+        {%- endfor %}
+    {%- endset -%}
+    {{ sequen.units_having(differ) }}
+{%- endmacro %}
 
+{# Units, of changed conversions, whose touches together meet a condition. #}
+{% macro units_having(condition) -%}
     with
 
     fct_attributions as (
@@ -153,11 +146,7 @@
             item_id
         from fct_attributions
         group by 1, 2
-        having
-            min(unit_value) is distinct from max(unit_value)
-            {%- for model in models %}
-                or sum({{ model }}_value) is distinct from max(unit_value)
-            {%- endfor %}
+        having {{ condition }}
     )
 
     select * from units_that_differ

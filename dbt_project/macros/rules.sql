@@ -143,3 +143,8 @@
         'unsupported_format'
     )
 {%- endmacro %}
+
+{# The models of attribution, by the names that their columns begin with. #}
+{% macro attribution_models() -%}
+    {{ return(['first_touch', 'last_touch', 'linear', 'position_based', 'time_decay']) }}
+{%- endmacro %}

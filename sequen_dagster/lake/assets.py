@@ -164,8 +164,8 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
 
 def _drop_old_raw_text(home: Home, days: int | None) -> int:
     """How many quarantined records have lost their text for its age."""
-    remove_abandoned_rows(home.lake)
     if not is_rewriting_due(home.lake, days=days):
+        remove_abandoned_rows(home.lake)
         return 0
     # With Pandera, which a run without new files need not wait for.
     from sequen_dagster.lake.rewrites import drop_old_raw_text

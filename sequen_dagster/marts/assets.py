@@ -362,14 +362,7 @@ def _fit_selection(context: dg.AssetExecutionContext, event: object) -> Iterator
         yield dg.Output(None, output_name=_table_of(event), metadata=event.metadata)
     elif isinstance(event, dg.AssetCheckEvaluation):
         if event.asset_check_key in context.selected_asset_check_keys:
-            yield dg.AssetCheckResult(
-                passed=event.passed,
-                asset_key=event.asset_key,
-                check_name=event.check_name,
-                severity=event.severity,
-                metadata=event.metadata,
-                description=event.description,
-            )
+            yield dg.AssetCheckResult(**_facts_of(event), description=event.description)
         else:
             context.log_event(event)
     else:
@@ -391,14 +384,13 @@ def _with_description(
     description = describe_test(name, table, is_passed=check.passed, broken=broken)
     if isinstance(check, dg.AssetCheckResult):
         return check._replace(description=description)
-    return dg.AssetCheckEvaluation(
-        passed=check.passed,
-        asset_key=check.asset_key,
-        check_name=check.check_name,
-        severity=check.severity,
-        metadata=check.metadata,
-        description=description,
-    )
+    return dg.AssetCheckEvaluation(**_facts_of(check), description=description)
+
+
+def _facts_of(check: dg.AssetCheckEvaluation) -> dict[str, Any]:  # Any: of a kind each
+    """What a check has found, without its words."""
+    names = ("passed", "asset_key", "check_name", "severity", "metadata")
+    return {name: getattr(check, name) for name in names}
 
 
 def _asset_of(context: dg.AssetExecutionContext, event: object) -> dg.AssetKey | None:

@@ -14,6 +14,7 @@ import duckdb
 
 from sequen_dagster.errors import BuildError
 from sequen_dagster.home.durable import NO_FAIL_POINTS, FailPoints, replace_file
+from sequen_dagster.marts.warehouse import count_table
 
 # The oldest format that today's tools still write, so that older ones can open the file.
 _STORAGE_VERSION: Final = "v1.4.0"
@@ -120,7 +121,7 @@ def _copy_table(warehouse: duckdb.DuckDBPyConnection, name: str) -> None:
 
 def _update_table(warehouse: duckdb.DuckDBPyConnection, name: str, key: tuple[str, ...]) -> int:
     """Replace the rows under the keys that have changed; return how many that were."""
-    keys = ", ".join(f'"{column}"' for column in key)
+    keys = listed(key)
     is_same = " and ".join(
         f'held."{column}" is not distinct from keys."{column}"' for column in key
     )
@@ -146,13 +147,9 @@ def _update_table(warehouse: duckdb.DuckDBPyConnection, name: str, key: tuple[st
 def count_rows(
     warehouse: duckdb.DuckDBPyConnection, names: Iterable[str], *, database: str = ""
 ) -> dict[str, int]:
-    """Rows of tables of schema `main`, by name; reads none, since the engine keeps the number."""
-    counts = {}
-    for name in names:
-        place = f'{database or _current_database(warehouse)}.main."{name}"'
-        count = warehouse.execute(f"select count(*) from {place}").fetchone()  # noqa: S608
-        counts[name] = int(count[0]) if count else 0
-    return counts
+    """Rows of tables of schema `main`, by name."""
+    place = database or _current_database(warehouse)
+    return {name: count_table(warehouse, f'{place}.main."{name}"') for name in names}
 
 
 def _copy_views(warehouse: duckdb.DuckDBPyConnection, views: Iterable[str]) -> None:
@@ -245,6 +242,16 @@ def replace_database(
 def log_of(database: Path) -> Path:
     """The engine's write-ahead log of a database, which is there while it is open."""
     return database.with_name(f"{database.name}.wal")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names of columns as SQL lists them.
+
+    Example:
+        >>> listed(["id", "day"])
+        '"id", "day"'
+    """
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def quoted(path: Path) -> str:

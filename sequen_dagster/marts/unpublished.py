@@ -11,6 +11,9 @@ from typing import Final
 
 import duckdb
 
+from sequen_dagster.marts.copies import listed
+from sequen_dagster.marts.warehouse import count_table
+
 # A table is copied in full where this many keys have changed and more than half of its rows.
 _FEW_ROWS: Final = 10_000
 
@@ -35,7 +38,7 @@ def follow_changes(
     for table, names in columns.items():
         warehouse.execute(
             f'create table unpublished."{table}" as'  # noqa: S608  # names of our own models
-            f' select {_listed(names)} from changes."{table}" limit 0'
+            f' select {listed(names)} from changes."{table}" limit 0'
         )
 
 
@@ -56,10 +59,10 @@ def keep_changes(warehouse: duckdb.DuckDBPyConnection, *, is_full: bool) -> None
             return
         warehouse.execute(
             f'insert into unpublished."{table}"'  # noqa: S608  # names of our own models
-            f' select distinct {_listed(names)} from changes."{table}"'
+            f' select distinct {listed(names)} from changes."{table}"'
         )
-        if _count(warehouse, f'unpublished."{table}"') > max(
-            _FEW_ROWS, _count(warehouse, f'main."{table}"') / 2
+        if count_table(warehouse, f'unpublished."{table}"') > max(
+            _FEW_ROWS, count_table(warehouse, f'main."{table}"') / 2
         ):
             # To copy it in full is cheaper, and without publications this would grow without end.
             forget_changes(warehouse)
@@ -97,13 +100,3 @@ def _columns_of(warehouse: duckdb.DuckDBPyConnection, schema: str) -> dict[str, 
         [schema],
     ).fetchall()
     return {table: tuple(names) for table, names in found}
-
-
-def _count(warehouse: duckdb.DuckDBPyConnection, table: str) -> int:
-    # Counting reads no rows: the engine keeps the number.
-    found = warehouse.execute(f"select count(*) from {table}").fetchone()  # noqa: S608  # our own names
-    return int(found[0]) if found else 0
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(f'"{name}"' for name in names)

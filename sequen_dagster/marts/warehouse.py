@@ -242,13 +242,13 @@ def row_counts(warehouse: duckdb.DuckDBPyConnection) -> dict[str, int]:
         "select schema_name, table_name from duckdb_tables()"
         " where schema_name in ('main', 'intermediate')"
     ).fetchall()
-    counts = {}
-    for schema, name in names:
-        # Counting reads no rows: the engine keeps the number.
-        statement = f'select count(*) from "{schema}"."{name}"'  # noqa: S608  # our own names
-        found = warehouse.execute(statement).fetchone()
-        counts[name] = int(found[0]) if found else 0
-    return counts
+    return {name: count_table(warehouse, f'"{schema}"."{name}"') for schema, name in names}
+
+
+def count_table(warehouse: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Rows of a table, given as SQL names it; reads none, since the engine keeps the number."""
+    found = warehouse.execute(f"select count(*) from {table}").fetchone()  # noqa: S608  # our own names
+    return int(found[0]) if found else 0
 
 
 def create_raw_tables(warehouse: duckdb.DuckDBPyConnection) -> None:

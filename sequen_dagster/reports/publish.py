@@ -16,6 +16,7 @@ from sequen_dagster.errors import UnfinishedTablesError
 from sequen_dagster.home.durable import FailPoints, replace_file, storage_reason, writing
 from sequen_dagster.home.layout import Home, Serving
 from sequen_dagster.marts.builds import FinishedBuild, last_finished_build, why_unfinished
+from sequen_dagster.marts.compaction import has_rows_to_compact
 from sequen_dagster.marts.copies import (
     built_tables,
     copy_bytes,
@@ -41,7 +42,7 @@ from sequen_dagster.reports.publication import (
     why_unpublished,
 )
 from sequen_dagster.reports.training_changes import TRACED, select_changed
-from sequen_dagster.reports.training_manifest import trained_on
+from sequen_dagster.reports.training_manifest import read_manifest, trained_on
 from sequen_dagster.settings import SequenSettings
 
 _FAIL_POINTS: Final[FailPoints] = ("reports.snapshot_written", "reports.snapshot_replaced")
@@ -154,7 +155,7 @@ def _why_in_full(
     )
     if not is_of_these:
         return "the publication before was of other tables"
-    if warehouse.execute("select 1 from raw.uncompacted_batches limit 1").fetchone():
+    if has_rows_to_compact(warehouse):
         return "people were erased"
     if before.rows_written > _WRITTEN_SHARE * sum(before.row_counts.values()):
         return "much has changed since the last time"
@@ -222,7 +223,7 @@ def _write_changed_rows(
 ) -> ChangedRows | None:
     """Note what the training set has to write again; None for everything."""
     followed = followed_columns(warehouse)
-    trained = trained_on(serving)
+    trained = trained_on(read_manifest(serving))
     earlier = before.changed_rows
     is_known = all(set(names) <= set(followed.get(name, ())) for name, names in TRACED.items())
     if trained is None or not is_known:

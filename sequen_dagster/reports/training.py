@@ -92,7 +92,7 @@ def why_untrained(serving: Serving, options: ReportOptions) -> str:
     manifest = read_manifest(serving)
     if manifest is None or manifest["made_by"] != made_by(options):
         return "there is no training set of this release and these settings"
-    if trained_on(serving) != publication.build:
+    if trained_on(manifest) != publication.build:
         return "there is a new snapshot"
     if not is_whole(serving, files_of(manifest)):
         return "files of the training set are gone"
@@ -174,7 +174,7 @@ def _find_changed_rows(
     changed = publication.changed_rows if publication else None
     if (
         changed is None
-        or changed.since != trained_on(serving)
+        or changed.since != trained_on(before)
         or before["made_by"] != made_by(options)
         or not is_whole(serving, files_of(before))
     ):

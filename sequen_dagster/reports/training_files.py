@@ -15,7 +15,7 @@ import duckdb
 
 from sequen_dagster.home.durable import fsync_file, unfinished_name
 from sequen_dagster.home.layout import Serving
-from sequen_dagster.marts.copies import quoted
+from sequen_dagster.marts.copies import listed, quoted
 from sequen_dagster.reports.training_manifest import TrainingFile
 from sequen_dagster.reports.training_rows import in_chunks, make_rows
 
@@ -115,14 +115,14 @@ def _merge_rows(
     before: Sequence[TrainingFile],
 ) -> None:
     """Make the rows of a day, the table `merged_rows`, of the new ones and the unchanged."""
-    listed = _listed(names)
+    columns = listed(names)
     snapshot.execute(
-        f"create or replace table merged_rows as select {listed} from training_rows"  # noqa: S608
+        f"create or replace table merged_rows as select {columns} from training_rows"  # noqa: S608
         f" where {_DAY} = date '{day}'"
     )
     if before:
         snapshot.execute(
-            f"insert into merged_rows select {listed}"  # noqa: S608  # our own names
+            f"insert into merged_rows select {columns}"  # noqa: S608  # our own names
             " from read_parquet(?, hive_partitioning = false)"
             " where impression_id not in (select impression_id from changed_rows)",
             [[str(serving.training / file.name) for file in before]],
@@ -156,7 +156,7 @@ def _write_file(
     unfinished = folder / unfinished_name(folder / "part.parquet")
     # The engine takes no parameters here; the period is a word of our own.
     written = snapshot.execute(
-        f"copy (select {_listed(names)} from {rows} where time_split = '{period}'"  # noqa: S608
+        f"copy (select {listed(names)} from {rows} where time_split = '{period}'"  # noqa: S608
         f" order by original_timestamp, impression_id) to {quoted(unfinished)}"
         " (format parquet, compression zstd)"
     ).fetchone()
@@ -169,7 +169,3 @@ def _write_file(
     unfinished.replace(part)
     name = part.relative_to(serving.training).as_posix()
     return TrainingFile(name, day, period, written[0] if written else 0, size, digest)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)

@@ -131,9 +131,8 @@ def files_of(manifest: Manifest) -> list[TrainingFile]:
     ]
 
 
-def trained_on(serving: Serving) -> FinishedBuild | None:
+def trained_on(manifest: Manifest | None) -> FinishedBuild | None:
     """The build whose tables the training set was made of; None where that is not known."""
-    manifest = read_manifest(serving)
     made_from = manifest and manifest["made_from"]
     return FinishedBuild(**made_from) if made_from else None
 

@@ -9,7 +9,7 @@
     ],
 ) }}
 
-{%- set models = ['first_touch', 'last_touch', 'linear', 'position_based', 'time_decay'] -%}
+{%- set models = attribution_models() -%}
 
 with
 

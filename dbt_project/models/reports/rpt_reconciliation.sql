@@ -8,9 +8,7 @@
     'clicks': 'click',
     'conversions': 'conversion',
 } -%}
-{%- set credits = [
-    'first_touch', 'last_touch', 'linear', 'position_based', 'time_decay',
-] -%}
+{%- set credits = attribution_models() -%}
 
 with
 
