@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sequen_dagster.contract.parse import ParsedChunk, Parser
+from sequen_dagster.contract.plain_records import find_candidates
 from sequen_dagster.errors import UnreadableFileError
 from sequen_dagster.exports.files import ExportFile
 from sequen_dagster.exports.readers import ExportReader, ReadLimits
@@ -189,10 +191,32 @@ def test_lines_are_proven_by_the_reader_and_blocks_keep_their_order(tmp_path: Pa
     (chunk,) = chunks_of(path)
     found = Parser().parse(chunk)
 
-    assert chunk.proven == len(lines)
+    assert chunk.unproven == []
     assert found.plain_records == len(lines) - lines.count(bad)
     assert found.columns["id"].to_list() == [json.loads(line)["id"] for line in lines]
     assert sorted(found.warnings) == list(range(7, 20_000, 1_000))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_lines_that_hold_nothing_leave_the_others_proven(tmp_path: Path, end: bytes) -> None:
+    lines = [b'{"id":"e%d","type":"scroll"}' % n for n in range(5_000)]
+    lines[10::100] = [b""] * 50
+    lines[11] = b""
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(end.join(lines) + end)
+    (chunk,) = chunks_of(path)
+
+    assert chunk.unproven == []
+    assert chunk.blank_lines == 51
+    assert chunk.lines == [line for line, text in enumerate(lines, start=1) if text]
+    assert chunk.texts == [text for text in lines if text]
+
+
+def test_record_that_is_not_proven_does_not_keep_its_neighbors_from_being_plain() -> None:
+    texts = [b'{"a":1}', b'{"a":', b'{"a":"\\u0041"}', b'{"a":"\xff"}', b'{"a":2}']
+
+    assert find_candidates(texts, np.arange(5)).tolist() == [0, 4]
+    assert find_candidates(texts[::4], np.arange(0)).tolist() == [0, 1]
 
 
 def test_records_that_are_mostly_not_plain_are_tried_ever_less(

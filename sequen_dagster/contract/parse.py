@@ -172,12 +172,13 @@ class Parser:
             # What is given to a record is part of its identity.
             return []
         found = []
-        are_proven = chunk.proven == len(chunk.texts)
+        unproven = np.array(chunk.unproven, dtype=np.int64)
         for texts, start in _blocks_of(chunk.texts):
             if self._left_out:
                 self._left_out -= 1
                 continue
-            block = self._plain.read(texts, are_proven=are_proven)
+            first, last = np.searchsorted(unproven, (start, start + len(texts)))
+            block = self._plain.read(texts, unproven=unproven[first:last] - start)
             count = len(block.positions) if block is not None else 0
             if block is not None:
                 found.append(

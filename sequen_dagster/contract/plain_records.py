@@ -81,14 +81,14 @@ class PlainReader:
         self._shapes = ShapeReader(shapes)
         self._max_depth = min(max_depth, MAX_DEPTH)
 
-    def read(self, texts: list[bytes], *, are_proven: bool = False) -> PlainRecords | None:
+    def read(self, texts: list[bytes], *, unproven: Ints | None = None) -> PlainRecords | None:
         """Read the plain ones among the records of a block; None where none is.
 
         Args:
             texts: the records.
-            are_proven: whether each is known to be a JSON object in UTF-8.
+            unproven: positions of those not known to be JSON objects in UTF-8; None for all.
         """
-        positions = find_candidates(texts, are_proven=are_proven)
+        positions = find_candidates(texts, np.arange(len(texts)) if unproven is None else unproven)
         while len(positions):
             chosen = texts if len(positions) == len(texts) else [texts[at] for at in positions]
             block, members = find_members(lay_out(chosen))
@@ -130,33 +130,35 @@ class PlainReader:
         return PlainRecords(positions[rows], rows, batch, unsupported)
 
 
-def find_candidates(texts: list[bytes], *, are_proven: bool) -> Ints:
-    """Find the records that may be plain: JSON objects in UTF-8, not too long, no backslash."""
+def find_candidates(texts: list[bytes], unproven: Ints) -> Ints:
+    """Find the records that may be plain: JSON objects in UTF-8, not too long, no backslash.
+
+    Args:
+        texts: the records.
+        unproven: positions of those not known to be JSON objects in UTF-8.
+    """
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    is_candidate = lengths <= _MAX_RECORD_BYTES
     everything = b"".join(texts)
-    is_candidate = _has_plain_bytes if are_proven else _is_candidate
-    if b"\\" not in everything and max(map(len, texts), default=0) <= _MAX_RECORD_BYTES:
-        try:
-            if not are_proven:
-                everything.isascii() or everything.decode()
-                deque(map(prove_object, texts), maxlen=0)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            pass
-        else:
-            return np.arange(len(texts))
-    found = [position for position, text in enumerate(texts) if is_candidate(text)]
-    return np.array(found, dtype=np.int64)
+    ends = np.cumsum(lengths)
+    # Few have one: looking for the next costs less than asking each.
+    at = everything.find(b"\\")
+    while at >= 0:
+        position = np.searchsorted(ends, at, side="right")
+        is_candidate[position] = False
+        at = everything.find(b"\\", ends[position])
+    doubtful = unproven[is_candidate[unproven]]
+    if not _are_objects([texts[position] for position in doubtful]):
+        is_candidate[doubtful] = [_are_objects([texts[position]]) for position in doubtful]
+    return np.flatnonzero(is_candidate)
 
 
-def _has_plain_bytes(text: bytes) -> bool:
-    return b"\\" not in text and len(text) <= _MAX_RECORD_BYTES
-
-
-def _is_candidate(text: bytes) -> bool:
-    if not _has_plain_bytes(text):
-        return False
+def _are_objects(texts: list[bytes]) -> bool:
+    """Whether each text is a JSON object in UTF-8."""
     try:
-        prove_object(text)
-        text.isascii() or text.decode()
+        deque(map(prove_object, texts), maxlen=0)
+        everything = b"".join(texts)
+        everything.isascii() or everything.decode()
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return True
@@ -244,14 +246,18 @@ def _properties_of(block: Block, slots: _Slots) -> _Texts:
     records, starts, ends = slots.records[custom], slots.starts[custom], slots.ends[custom]
     # All but the first of an object bring the comma before them.
     starts[1:] -= records[1:] == records[:-1]
-    steps = np.zeros(len(block.text), dtype=np.int8)
-    steps[block.starts] = 1
-    steps[block.starts + 1] -= 1
-    steps[block.ends - 1] += 1
-    steps[block.ends] -= 1
-    steps[starts] += 1
-    steps[ends] -= 1
-    kept = block.data[np.cumsum(steps, dtype=np.int8).view(np.bool_)]
+    # What is kept, in order: of each object its bracket, these members, its other bracket.
+    objects = np.arange(len(block.starts))
+    first_kept = np.searchsorted(records, objects) + 2 * objects
+    after_kept = np.searchsorted(records, objects, side="right") + 2 * objects + 1
+    of_members = np.arange(len(custom)) + 2 * records + 1
+    edges = np.empty((len(custom) + 2 * len(objects), 2), dtype=np.int64)
+    edges[first_kept] = np.stack((block.starts, block.starts + 1), axis=1)
+    edges[of_members] = np.stack((starts, ends), axis=1)
+    edges[after_kept] = np.stack((block.ends - 1, block.ends), axis=1)
+    steps = np.diff(edges.ravel(), prepend=0)
+    is_kept = np.repeat(np.arange(len(steps)) & 1 == 1, steps)
+    kept = block.data[: len(is_kept)][is_kept]
     lengths = np.full(len(block.starts), 2, dtype=np.int64)
     lengths += np.bincount(records, weights=ends - starts, minlength=len(lengths)).astype(np.int64)
     return _texts_in_a_row(kept, lengths)

@@ -64,6 +64,11 @@ class LineCursor(NestedCursor):
             lines, length = take_plain_lines(text[self._position : stop], self._rules, self._limit)
             if lines:
                 self._add_lines(lines, length)
+            if self._position <= stop and text[self._position] in b"\r\n":
+                # A line that holds nothing says nothing about the next.
+                if not (self._skip_between() and self._may_take_lines()):
+                    return
+                continue
             if self._position <= stop:
                 self._turn_to_slow_path(len(lines))
                 return

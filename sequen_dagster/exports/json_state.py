@@ -72,7 +72,7 @@ class Sink:
             chunk.envelopes_with_fields,
             chunk.envelopes_with_repeats,
             chunk.size_bytes,
-            chunk.proven,
+            len(chunk.unproven),
             self._line,
             self._item,
         )
@@ -86,10 +86,10 @@ class Sink:
             chunk.envelopes_with_fields,
             chunk.envelopes_with_repeats,
             chunk.size_bytes,
-            chunk.proven,
+            unproven,
         ) = counts
         del chunk.texts[texts:], chunk.lines[texts:], chunk.items[texts:]
-        del chunk.unreadable[unreadable:]
+        del chunk.unreadable[unreadable:], chunk.unproven[unproven:]
         chunk.givers = {at: givers for at, givers in chunk.givers.items() if at < texts}
 
     def is_full(self, *, but_last: bool) -> bool:

@@ -89,7 +89,7 @@ class RecordChunk:
         envelopes_with_repeats: envelopes in which a key came twice.
         is_text_format: whether the file is CSV, where numbers are text by nature.
         size_bytes: length of all texts.
-        proven: how many of the texts are known to be JSON objects in UTF-8.
+        unproven: positions in `texts` of those that are not known to be JSON objects in UTF-8.
     """
 
     texts: list[bytes] = field(default_factory=list)
@@ -103,10 +103,11 @@ class RecordChunk:
     envelopes_with_repeats: int = 0
     is_text_format: bool = False
     size_bytes: int = 0
-    proven: int = 0
+    unproven: list[int] = field(default_factory=list)
 
     def add(self, text: bytes, line: int, item: int = 1) -> None:
         """Append a record."""
+        self.unproven.append(len(self.texts))
         self.texts.append(text)
         self.lines.append(line)
         self.items.append(item)
@@ -119,7 +120,6 @@ class RecordChunk:
 
     def add_lines(self, texts: list[bytes], first_line: int) -> None:
         """Append records that stand on consecutive lines, known to be JSON objects in UTF-8."""
-        self.proven += len(texts)
         self.texts += texts
         self.lines += range(first_line, first_line + len(texts))
         self.items += repeat(1, len(texts))
