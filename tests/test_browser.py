@@ -12,17 +12,8 @@ from playwright.sync_api import Browser, expect
 
 from support.browsing import find_browser, looking_at, served
 
-# What the asset graph shows while all groups are closed: the stages, and what leads to them.
-GROUPS = (
-    "exports",
-    "lake",
-    "marts",
-    "reports",
-    "steps_affected",
-    "steps_marts",
-    "steps_reports",
-    "steps_staging",
-)
+# What the asset graph shows while all groups are closed.
+GROUPS = ("exports", "lake", "marts", "reports")
 SENSORS = ("sequen_automation", "sequen_daily", "sequen_new_exports", "sequen_run_failures")
 
 

@@ -25,7 +25,7 @@ STEP_GROUPS = {"steps_affected", "steps_marts", "steps_reports", "steps_staging"
 
 @pytest.fixture(scope="module")
 def defs(demo: SequenSettings) -> Iterator[dg.Definitions]:
-    settings = demo.model_copy(update={"dbt_docs": True})
+    settings = demo.model_copy(update={"dbt_docs": True, "steps_as_assets": True})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Dagster's beta and preview warnings are not ours
         yield build_definitions(settings)
@@ -63,6 +63,31 @@ def test_steps_are_apart_from_what_people_open_by_group_tag_and_access(
     assert of_access["private"] == {"quarantined_records", "warehouse"} | private_tables
     assert of_access["public"] >= set(catalog.public)
     assert set(catalog.private) == private_tables
+
+
+def test_steps_are_no_assets_unless_they_are_asked_for(
+    defs: dg.Definitions, demo: SequenSettings
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        folded = build_definitions(demo.model_copy(update={"dbt_docs": True}))
+    found, every = specs(folded), specs(defs)
+
+    assert not demo.steps_as_assets
+    assert found.keys() == {
+        name for name, spec in every.items() if spec.tags["sequen/access"] != "internal"
+    }
+    for name, spec in found.items():
+        assert (spec.group_name, spec.tags) == (every[name].group_name, every[name].tags)
+    # Each still comes after the same assets.
+    graph, whole = folded.resolve_asset_graph(), defs.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        above = whole.get_ancestor_asset_keys(key)
+        assert graph.get_ancestor_asset_keys(key) == above & graph.get_all_asset_keys()
+    assert graph.get(dg.AssetKey("fct_events")).parent_keys == {dg.AssetKey("validated_events")}
+    # Nothing goes unchecked.
+    names = {key.name for key in whole.asset_check_keys}
+    assert {key.name for key in graph.asset_check_keys} == names
 
 
 def test_what_people_open_says_where_it_is_before_it_is_made(

@@ -26,13 +26,8 @@ from support.lake import drain, home_of
 
 SEED: Final = 20_261_130
 STEPS: Final = 7
-TABLES: Final = (
-    "fct_events",
-    "fct_sessions",
-    "intermediate/int_event_keys",
-    "staging/stg_events",
-    "rpt_funnel",
-)
+TABLES: Final = ("fct_events", "fct_sessions", "rpt_funnel")
+STEP_TABLES: Final = ("intermediate/int_event_keys", "staging/stg_events")
 A_CHECK: Final = dg.AssetCheckKey(dg.AssetKey("fct_sessions"), "fct_sessions_rules")
 
 
@@ -82,11 +77,16 @@ def journey(number: int) -> list[dict[str, object]]:
     ]
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> SequenSettings:
+@pytest.fixture(scope="module", params=[False, True], ids=["tables", "tables and steps"])
+def home(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> SequenSettings:
     """A home that goes through everything below, in order."""
     settings = settings_of(
-        tmp_path_factory.mktemp("selections"), step_retries=0, lock_timeout_seconds=5
+        tmp_path_factory.mktemp("selections"),
+        step_retries=0,
+        lock_timeout_seconds=5,
+        steps_as_assets=request.param,
     )
     write_events(settings, "0.jsonl", *journey(0))
     return settings
@@ -120,12 +120,8 @@ def test_table_alone_builds_all_that_is_stale(home: SequenSettings) -> None:
 
     assert (first.success, second.success) == (True, True)
     # The others are reported as well: what looks at them has to know.
-    assert materialized(second) >= {
-        "fct_events",
-        "fct_sessions",
-        "rpt_batches",
-        "int_conversion_units",
-    }
+    assert materialized(second) >= {"fct_events", "fct_sessions", "rpt_batches"}
+    assert ("int_conversion_units" in materialized(second)) == home.steps_as_assets
     with duckdb.connect(home_of(home).warehouse, read_only=True) as warehouse:
         assert warehouse.execute("select count(*) from fct_events").fetchone() == (8,)
         assert warehouse.execute("select sum(event_count) from fct_sessions").fetchone() == (8,)
@@ -194,7 +190,7 @@ def test_any_order_of_batches_selections_checks_and_kills_gives_the_tables_of_on
             drain(home)
         step = choice.choice(["select", "select", "select", "check", "kill", "publish", "fail"])
         done.append(step)
-        tables = choice.sample(TABLES, choice.randint(1, 3))
+        tables = choice.sample(TABLES + STEP_TABLES * home.steps_as_assets, choice.randint(1, 3))
         match step:
             case "select":
                 assert select(home, tables).success

@@ -1,6 +1,6 @@
-{#- Dagster shows the test as a check of this one of its tables. -#}
+{#- Dagster shows the test as a check of this table, which stands on them. -#}
 {{ config(meta={
-    "dagster": {"ref": {"name": "int_completeness_attributes"}},
+    "dagster": {"ref": {"name": "rpt_completeness_attributes"}},
     "description": "What seeds and settings say of attributes of completeness has a meaning.",
 }) }}
 {# What seeds and settings say of attributes has a meaning: else a model would read past it. #}

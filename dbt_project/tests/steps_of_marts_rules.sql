@@ -1,6 +1,6 @@
-{#- Dagster shows the test as a check of this one of its tables. -#}
+{#- Dagster shows the test as a check of this table, which stands on them. -#}
 {{ config(meta={
-    "dagster": {"ref": {"name": "int_event_keys"}},
+    "dagster": {"ref": {"name": "fct_events"}},
     "description": "The keys of the steps that lead to the marts, and each record of a batch once.",
 }) }}
 {# The keys of the steps that lead to the marts, in one query: a test costs more than its SQL. #}

@@ -1,6 +1,6 @@
-{#- Dagster shows the test as a check of this one of its tables. -#}
+{#- Dagster shows the test as a check of this table, which stands on them. -#}
 {{ config(meta={
-    "dagster": {"ref": {"name": "int_event_groups"}},
+    "dagster": {"ref": {"name": "rpt_field_coverage"}},
     "description": "The keys of the steps that lead to the reports.",
 }) }}
 {# The keys of the steps that lead to the reports, in one query: a test costs more than its SQL. #}

@@ -1,8 +1,10 @@
 """Compat: what dagster-dbt knows of a call of dbt, for calls that it does not make itself.
 
 Reason: dagster-dbt starts dbt as a process, which takes seconds. How a selection in Dagster reads
-for dbt, and what dbt's events are for Dagster, it has as functions that it does not export.
-Upstream: dagster-dbt 0.29.27, `get_subset_selection_for_context` and `DbtCoreCliEventMessage`.
+for dbt, which table a test is a check of, and what dbt's events are for Dagster, it has as
+functions that it does not export.
+Upstream: dagster-dbt 0.29.27, `get_subset_selection_for_context`, `get_asset_check_key_for_test`
+    and `DbtCoreCliEventMessage`.
 Test: tests/test_compat.py::test_events_and_selections_are_read_as_dagster_dbt_reads_them
 """
 
@@ -12,8 +14,20 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator
-from dagster_dbt.asset_utils import get_subset_selection_for_context
+from dagster_dbt.asset_utils import (
+    get_asset_check_key_for_test,
+    get_subset_selection_for_context,
+)
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+
+def find_check_key(
+    manifest: Mapping[str, Any],  # Any: dbt's manifest
+    translator: DagsterDbtTranslator,
+    unique_id: str,
+) -> dg.AssetCheckKey | None:
+    """The asset check that a node of dbt is; None where it is no test, or of no table."""
+    return get_asset_check_key_for_test(manifest, translator, unique_id, project=None)
 
 
 def selection_arguments(

@@ -2,9 +2,9 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import dagster as dg
 import duckdb
@@ -27,6 +27,7 @@ from sequen_dagster.marts.conditions import TABLES
 from sequen_dagster.marts.config import MartsConfig
 from sequen_dagster.marts.dbt import stream_dbt
 from sequen_dagster.marts.dbt_tests import BrokenRule, describe_test, read_broken_rules
+from sequen_dagster.marts.folding import fold_steps
 from sequen_dagster.marts.overrides import check_overrides
 from sequen_dagster.marts.project import (
     Manifest,
@@ -63,11 +64,30 @@ WhyOutdated = Callable[[duckdb.DuckDBPyConnection, SequenSettings], str]
 
 @dataclass(frozen=True)
 class _Project:
-    """What dbt builds, where, and how Dagster sees it."""
+    """What dbt builds, where, and how Dagster sees it.
+
+    Attributes:
+        settings: the home, and the marts' settings.
+        manifest: all that dbt builds.
+        graph: the manifest with those models that are assets.
+        translator: makes assets of them.
+    """
 
     settings: SequenSettings
     manifest: Manifest
+    graph: Manifest
     translator: SequenTranslator
+
+    @property
+    def steps(self) -> Set[str]:
+        """Nodes that dbt builds, and Dagster does not see."""
+        return set(self.manifest["nodes"]) - set(self.graph["nodes"])
+
+    @classmethod
+    def of(cls, settings: SequenSettings, manifest: Manifest) -> Self:
+        """The project of a home, with its steps as assets or without them, as the settings say."""
+        graph = manifest if settings.steps_as_assets else fold_steps(manifest)
+        return cls(settings, manifest, graph, SequenTranslator(settings))
 
 
 def build_marts_assets(
@@ -92,10 +112,8 @@ def build_marts_assets(
         SettingsError: an attribute of completeness is not whole.
     """
     check_overrides(settings)
-    translator = SequenTranslator(settings)
-    project = _Project(settings, manifest, translator)
-
-    specs, check_specs = build_specs(manifest, translator)
+    project = _Project.of(settings, manifest)
+    specs, check_specs = build_specs(project.graph, project.translator)
 
     @dg.multi_asset(
         name=NAMES.marts_op,
@@ -243,18 +261,29 @@ def _call_dbt(
         commands: what dbt is asked to do.
         is_whole: whether the selection counts for nothing.
     """
-    settings, manifest, translator = project.settings, project.manifest, project.translator
-    selection = [] if is_whole else selection_arguments(context, manifest, translator)
+    settings, graph, translator = project.settings, project.graph, project.translator
+    steps = project.steps
+    selection = [] if is_whole else selection_arguments(context, graph, translator)
     for command in commands:
         # dbt's unit tests belong to the tests of the project: on a warehouse they fail.
         arguments = [*command, "--exclude-resource-type", "unit_test", *selection]
+        ended = 0
         for event in stream_dbt(settings, arguments):
             # Goes where Dagster keeps the output of a step.
             sys.stdout.write(event["info"]["msg"] + "\n")
             sys.stdout.flush()
+            if not event["data"]:
+                continue
+            ended += 1
+            result, node = event["data"], event["data"]["node_info"]
+            # A test calls the number of all nodes otherwise.
+            total = result.get("total") or result["num_models"]
+            emit("marts", f"{ended}/{total} {node['node_name']}")
+            if node["unique_id"] in steps:
+                continue
             yield from read_as_dagster(
                 event,
-                manifest,
+                graph,
                 translator,
                 None if is_whole else context,
                 Home(settings.home).dbt.target,
@@ -320,7 +349,6 @@ def _with_metadata(
         for event in _describe_checks(settings, events):
             if isinstance(event, dg.Output | dg.AssetMaterialization):
                 lines.note("marts", f"{_table_of(event)} is built")
-                emit("marts", _table_of(event))
                 yield event.with_metadata({**event.metadata, **metadata})
             else:
                 yield event

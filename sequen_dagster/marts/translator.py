@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
+from sequen_dagster.compat.dagster_dbt_calls import find_check_key
 from sequen_dagster.marts.conditions import tables_condition
 from sequen_dagster.marts.dbt_tests import list_rules
 from sequen_dagster.names import NAMES, Access
@@ -98,16 +99,17 @@ def build_specs(
         if node["resource_type"] in ("model", "seed")
         and node["config"]["materialized"] != "ephemeral"
     }
+    by_key = {spec.key: spec for spec in specs.values()}
     checks: dict[dg.AssetCheckKey, dg.AssetCheckSpec] = {}
     for unique_id, node in nodes.items():
-        if node["resource_type"] == "test":
-            for parent in node["depends_on"]["nodes"]:
-                if parent in specs:
-                    check = translator.get_asset_check_spec(
-                        specs[parent], manifest, unique_id, None
-                    )
-                    if check:
-                        checks[check.key] = check
+        # The table may be none of those that the test reads.
+        key = find_check_key(manifest, translator, unique_id)
+        if node["resource_type"] == "test" and key is not None and key.asset_key in by_key:
+            check = translator.get_asset_check_spec(
+                by_key[key.asset_key], manifest, unique_id, None
+            )
+            if check:
+                checks[check.key] = check
     return list(specs.values()), list(checks.values())
 
 

@@ -2,9 +2,10 @@
 
 import os
 import uuid
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -110,7 +111,7 @@ def run_pipeline(
     log = Home(settings.home).dbt.run_log
     with writing("the log of the run", log.parent):
         log.parent.mkdir(exist_ok=True)
-    listener = StageListener(on_progress or _ignore_progress, _table_names(definitions))
+    listener = on_progress or _ignore_progress
     run_id = str(uuid.uuid4())
     # dagster_dbt prints every line of dbt; on a terminal that would bury the summary.
     with (
@@ -120,7 +121,7 @@ def run_pipeline(
         log.open("w", encoding="utf-8") as lines,
         redirect_stdout(lines),
     ):
-        instance.add_event_listener(run_id, listener.note_event)
+        instance.add_event_listener(run_id, partial(note_stage, listener))
         result = job.execute_in_process(
             instance=instance, run_config=run_config, raise_on_error=False, run_id=run_id
         )
@@ -154,49 +155,23 @@ def run_pipeline(
     )
 
 
-class StageListener:
-    """Adds to what the stages emit when they begin and end, and how many tables there are.
+def note_stage(on_progress: OnProgress, entry: dg.EventLogEntry) -> None:
+    """Say that a stage begins or ends, where an event of Dagster says so.
 
     Args:
         on_progress: called with (stage, message).
-        tables: names of the tables that the marts emit as they are built.
+        entry: the event.
     """
-
-    def __init__(self, on_progress: OnProgress, tables: Set[str]) -> None:
-        self._on_progress = on_progress
-        self._tables = tables
-        self._built: set[str] = set()
-
-    def __call__(self, stage: str, message: str) -> None:
-        """Pass a message on; of a table, with its number."""
-        if message in self._tables:
-            self._built.add(message)
-            message = f"{len(self._built)}/{len(self._tables)} {message}"
-        self._on_progress(stage, message)
-
-    def note_event(self, entry: dg.EventLogEntry) -> None:
-        """Pass on that a stage begins or ends."""
-        event = entry.dagster_event
-        if event is None or event.step_key is None:
-            return
-        stage = NAMES.stage_of(event.step_key)
-        if event.is_step_start:
-            self._on_progress(stage, "started")
-        elif event.is_step_success:
-            self._on_progress(stage, f"done in {event.step_success_data.duration_ms / 1000:,.1f} s")
-        elif event.is_step_failure:
-            self._on_progress(stage, "failed")
-
-
-def _table_names(definitions: dg.Definitions) -> frozenset[str]:
-    """Names by which the marts emit the tables that they have built."""
-    return frozenset(
-        name
-        for one in definitions.assets or ()
-        if isinstance(one, dg.AssetsDefinition) and one.is_executable
-        if one.op.name == NAMES.marts_op
-        for name in one.keys_by_output_name
-    )
+    event = entry.dagster_event
+    if event is None or event.step_key is None:
+        return
+    stage = NAMES.stage_of(event.step_key)
+    if event.is_step_start:
+        on_progress(stage, "started")
+    elif event.is_step_success:
+        on_progress(stage, f"done in {event.step_success_data.duration_ms / 1000:,.1f} s")
+    elif event.is_step_failure:
+        on_progress(stage, "failed")
 
 
 def _open_instance() -> dg.DagsterInstance:

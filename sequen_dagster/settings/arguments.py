@@ -69,6 +69,7 @@ class SettingsArguments(TypedDict, total=False):
     publish_minutes: int | None
     fresh_within_hours: int | None
     owners: Sequence[str] | None
+    steps_as_assets: bool | None
     dbt_debug_log: bool | None
     failure_webhook: str | pydantic.SecretStr | None
     daily_at: str | None

@@ -268,6 +268,10 @@ class RunningSettings(_Group):
         ("team:data-engineering",),
         description="Who answers for the assets: e-mail addresses, or `team:` and a name.",
     )
+    steps_as_assets: bool = pydantic.Field(
+        False,
+        description="Whether the steps that lead to the tables are assets of Dagster as well.",
+    )
     dbt_debug_log: bool = pydantic.Field(
         False, description="Whether dbt writes all that it does to dbt/target/dbt.log; slower."
     )
