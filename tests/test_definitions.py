@@ -65,7 +65,7 @@ def test_steps_are_apart_from_what_people_open_by_group_tag_and_access(
     assert set(catalog.private) == private_tables
 
 
-def test_steps_are_no_assets_unless_they_are_asked_for(
+def test_steps_are_assets_only_where_that_is_asked_for(
     defs: dg.Definitions, demo: SequenSettings
 ) -> None:
     with warnings.catch_warnings():

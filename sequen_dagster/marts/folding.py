@@ -10,7 +10,7 @@ _MODELS: Final = ("model", "seed")
 
 
 def fold_steps(manifest: Manifest) -> Manifest:
-    """Leave the steps out of dbt's manifest, each table standing on what its steps stand on.
+    """Leave the steps out of dbt's manifest, and hang each table on what its steps hang on.
 
     Args:
         manifest: from `load_manifest`.
@@ -44,7 +44,7 @@ def fold_steps(manifest: Manifest) -> Manifest:
 
 
 class _Ancestry:
-    """What the nodes of a manifest stand on.
+    """What the nodes of a manifest hang on.
 
     Args:
         nodes: of the manifest.
@@ -57,9 +57,9 @@ class _Ancestry:
         self._found: dict[str, frozenset[str]] = {}
 
     def parents(self) -> dict[str, list[str]]:
-        """What each node stands on that is not a step.
+        """What each node hangs on that is not a step.
 
-        Of what it reaches through steps alone, it stands on what none of its parents stand on.
+        Of what it reaches through steps alone, it hangs on what none of its parents hang on.
         """
         return {
             unique_id: self._find_parents(unique_id)
@@ -87,6 +87,6 @@ class _Ancestry:
         return self._found[unique_id]
 
     def _read_parents(self, unique_id: str) -> list[str]:
-        # A source is no node, and has none.
+        # Sources are not among the nodes, and hang on nothing.
         found: list[str] = self._nodes.get(unique_id, {}).get("depends_on", {}).get("nodes", [])
         return found
