@@ -26,7 +26,7 @@ def find_check_key(
     translator: DagsterDbtTranslator,
     unique_id: str,
 ) -> dg.AssetCheckKey | None:
-    """The asset check that a node of dbt is; None where it is no test, or of no table."""
+    """The asset check that a node of dbt becomes; None where it does not test a table."""
     return get_asset_check_key_for_test(manifest, translator, unique_id, project=None)
 
 
