@@ -45,7 +45,8 @@ def selection_arguments(
         dagster_dbt_translator=translator,
         current_dbt_indirect_selection_env=None,
     )
-    return [*arguments, *(["--indirect-selection", indirect] if indirect else [])]
+    # Where dagster_dbt leaves it to dbt's default, it relies on that being eager.
+    return [*arguments, *(["--indirect-selection", indirect or "eager"] if arguments else [])]
 
 
 def read_as_dagster(
