@@ -4,12 +4,16 @@ A code location may hold several pipelines: objects whose names have to be uniqu
 the name of theirs.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
+
+from sequen_dagster.errors import SettingsError
 
 # Public assets are for everybody; private ones hold raw text, or are the writer's, and are not
 # published; internal ones are steps on the way to the others.
 Access = Literal["public", "private", "internal"]
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,10 @@ class Names:
     """What the Dagster objects of one pipeline are called.
 
     Attributes:
-        name: of the pipeline; letters, digits and `_`.
+        name: of the pipeline; letters, digits and `_`, a letter first.
+
+    Raises:
+        SettingsError: the name is another one.
 
     Example:
         >>> Names("shop").run_job
@@ -25,6 +32,14 @@ class Names:
     """
 
     name: str = "sequen"
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            message = (
+                f"{self.name!r} cannot be the name of a pipeline, with which those of its jobs, "
+                "sensors and steps begin. Take letters, digits and `_`, a letter first."
+            )
+            raise SettingsError(message)
 
     # Assets; a table's asset is called as its dbt model.
     raw_events = "raw_events"
@@ -35,6 +50,14 @@ class Names:
     completeness_report = "completeness_report"
     dbt_docs = "dbt_docs"
     training_set = "training_set"
+
+    def group(self, stage: str) -> str:
+        """The group of a stage's assets."""
+        return f"{self.name}_{stage}"
+
+    def step(self, asset: str) -> str:
+        """The step that makes an asset by itself."""
+        return f"{self.name}_{asset}"
 
     @property
     def lake_op(self) -> str:
@@ -120,20 +143,11 @@ class Names:
         """Tag of a run that takes in only files that are whole, as far as two polls can know."""
         return f"{self.name}/only_stable"
 
-    @property
-    def run_tag(self) -> str:
-        """Tag of a run that a trigger has asked for: what it does, in a few words."""
-        return f"{self.name}/run"
-
-    @property
-    def access_tag(self) -> str:
-        """Tag of an asset: whom it is for, an `Access`."""
-        return f"{self.name}/access"
-
-    @property
-    def build_metadata(self) -> str:
-        """Metadata of every table: how the build that made it went about it."""
-        return f"{self.name}/build"
+    # Of assets and runs of any pipeline: a tag with what a run does, in a few words; one with whom an
+    # asset is for, an `Access`; metadata of a table with how the build that made it went about it.
+    run_tag = "sequen/run"
+    access_tag = "sequen/access"
+    build_metadata = "sequen/build"
 
 
 NAMES: Final = Names()
