@@ -1,11 +1,13 @@
 """All stages as one set of Dagster definitions; the only module that knows every stage."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import dagster as dg
+from dagster.components.resolved.core_models import OpSpec
 
 from sequen_dagster.exports.assets import exports_specs
-from sequen_dagster.graph import Graph, KeyOf, SequenTranslator
+from sequen_dagster.graph import Execute, Graph, KeyOf, SequenTranslator
 from sequen_dagster.lake.assets import build_lake_assets, lake_specs
 from sequen_dagster.marts.assets import build_marts_assets, shown_manifest
 from sequen_dagster.marts.catalog import TableCatalog
@@ -26,7 +28,9 @@ def build_definitions(
     name: str = "sequen",
     translator: SequenTranslator | None = None,
     upstream: Sequence[dg.AssetKey] = (),
-    executor: dg.ExecutorDefinition | None = None,
+    executor: dg.ExecutorDefinition | None = dg.in_process_executor,
+    execute: Execute | None = None,
+    op: OpSpec | None = None,
     on_run_failure: Hook | None = None,
 ) -> dg.Definitions:
     """Everything from raw exports to reports, ready to merge into your own definitions.
@@ -37,7 +41,10 @@ def build_definitions(
             with it. Two pipelines in one code location need two names, and keys that differ.
         translator: decides what the assets are in Dagster: keys, groups, owners, tags.
         upstream: keys of assets that write the export files.
-        executor: runs the steps of our jobs; by default one after the other in one process.
+        executor: runs the steps of our jobs: by default one after the other in one process, since
+            each would import for seconds in its own; that of the code location where it is None.
+        execute: goes through the events of every step, which do its work.
+        op: tags of every step, the name of that which builds the tables, the pool of writers.
         on_run_failure: called with a `FailedRun` whenever a run of ours has failed.
 
     Returns:
@@ -53,7 +60,8 @@ def build_definitions(
         >>> from sequen_dagster import build_definitions, load_settings
         >>> defs = build_definitions(load_settings(Path.cwd()))   # doctest: +SKIP
     """
-    names = Names(name)
+    op = op or OpSpec()
+    names = Names(name, pool=op.pool or "", tables_step=op.name or "")
     manifest = load_manifest(settings)
     catalog = TableCatalog.read(manifest)
     models = OwnModels(settings, names, shown_manifest(settings, manifest))
@@ -68,6 +76,7 @@ def build_definitions(
         ]
 
     graph = Graph.of(names, translator or SequenTranslator(), own_specs)
+    graph = replace(graph, op_tags=op.tags or {}, execute=execute or graph.execute)
     lake = build_lake_assets(settings, graph)
     marts = build_marts_assets(settings, manifest, models, graph, why_outdated=why_outdated)
     reports = build_reports_assets(settings, catalog, graph)

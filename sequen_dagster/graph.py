@@ -4,9 +4,10 @@ Each stage says what its assets are by themselves, and a translator, what become
 else that is said of an asset, in a condition, a selection, an event or an edge, asks the graph.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Self
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, ParamSpec, Self
 
 import dagster as dg
 
@@ -17,6 +18,9 @@ from sequen_dagster.names import Names
 KeyOf = Callable[[str], dg.AssetKey]
 # All assets as they are by themselves, but for their edges and conditions, which ask for keys.
 OwnSpecs = Callable[[KeyOf], Iterable[dg.AssetSpec]]
+# Goes through the events of a step, which does the step's work. Any: events of every kind.
+Execute = Callable[[dg.AssetExecutionContext, Iterator[Any]], Iterator[Any]]
+_Config = ParamSpec("_Config")
 
 
 class SequenTranslator:
@@ -59,6 +63,10 @@ class SequenTranslator:
         return check
 
 
+def _pass_on(_context: dg.AssetExecutionContext, events: Iterator[Any]) -> Iterator[Any]:
+    return events
+
+
 @dataclass(frozen=True)
 class Graph:
     """The assets of a pipeline in a code location.
@@ -67,11 +75,15 @@ class Graph:
         names: of everything but assets.
         translator: what made the assets.
         specs: the assets, by their names or those of their tables.
+        execute: goes through the events of every step.
+        op_tags: of every step.
     """
 
     names: Names
     translator: SequenTranslator
     specs: Mapping[str, dg.AssetSpec]
+    execute: Execute = _pass_on
+    op_tags: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, names: Names, translator: SequenTranslator, own: OwnSpecs) -> Self:
@@ -112,6 +124,20 @@ class Graph:
     def checks(self, checks: Iterable[dg.AssetCheckSpec]) -> list[dg.AssetCheckSpec]:
         """Asset checks as the translator makes them."""
         return [self.translator.get_asset_check_spec(check) for check in checks]
+
+    def step(
+        self, work: Callable[Concatenate[dg.AssetExecutionContext, _Config], Iterator[Any]]
+    ) -> Callable[Concatenate[dg.AssetExecutionContext, _Config], Iterator[Any]]:
+        """Decorate what a step does, so that `execute` goes through its events."""
+
+        def run(
+            context: dg.AssetExecutionContext, /, *config: _Config.args, **more: _Config.kwargs
+        ) -> Iterator[Any]:
+            yield from self.execute(context, work(context, *config, **more))
+
+        # Dagster reads the parameters of the function that was decorated.
+        functools.update_wrapper(run, work)
+        return run
 
     @property
     def _names_by_key(self) -> dict[dg.AssetKey, str]:

@@ -22,6 +22,8 @@ class Names:
 
     Attributes:
         name: of the pipeline; letters, digits and `_`, a letter first.
+        pool: of steps that write the warehouse, where it is another than the name makes.
+        tables_step: builds the tables, where it is called otherwise than the name makes.
 
     Raises:
         SettingsError: the name is another one.
@@ -32,6 +34,8 @@ class Names:
     """
 
     name: str = "sequen"
+    pool: str = ""
+    tables_step: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -67,11 +71,11 @@ class Names:
     @property
     def marts_op(self) -> str:
         """The step that builds the tables."""
-        return f"{self.name}_marts"
+        return self.tables_step or f"{self.name}_marts"
 
     def stage_of(self, step: str) -> str:
         """What a person calls a step: `lake` of `sequen_lake`, and an asset's step by its name."""
-        return step.removeprefix(f"{self.name}_")
+        return "marts" if step == self.marts_op else step.removeprefix(f"{self.name}_")
 
     @property
     def drain_job(self) -> str:
@@ -126,7 +130,7 @@ class Names:
     @property
     def writer_pool(self) -> str:
         """Steps that write the warehouse."""
-        return f"{self.name}_warehouse_writer"
+        return self.pool or f"{self.name}_warehouse_writer"
 
     @property
     def automation_tag(self) -> str:
@@ -143,8 +147,8 @@ class Names:
         """Tag of a run that takes in only files that are whole, as far as two polls can know."""
         return f"{self.name}/only_stable"
 
-    # Of assets and runs of any pipeline: a tag with what a run does, in a few words; one with whom an
-    # asset is for, an `Access`; metadata of a table with how the build that made it went about it.
+    # Of assets and runs of any pipeline: a tag with what a run does, in a few words; one with whom
+    # an asset is for, an `Access`; metadata of a table with how its build went about it.
     run_tag = "sequen/run"
     access_tag = "sequen/access"
     build_metadata = "sequen/build"

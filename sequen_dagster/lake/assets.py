@@ -131,8 +131,10 @@ def build_lake_assets(settings: SequenSettings, graph: Graph) -> dg.AssetsDefini
         check_specs=graph.checks(lake_checks(validated_events)),
         # Each asset and each check can be asked for alone; files are taken in for any asset.
         can_subset=True,
+        op_tags=graph.op_tags,
         retry_policy=retry_policy(settings),
     )
+    @graph.step
     def lake(
         context: dg.AssetExecutionContext, config: LakeConfig
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:

@@ -74,15 +74,16 @@ def lake_checks(asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
             FILES_READ,
             asset=asset,
             description=(
-                "Every file could be read, and the current version of every path as a whole. Looks at "
-                "all files, not at those of the last run."
+                "Every file could be read, and the current version of every path as a whole. "
+                "Looks at all files, not at those of the last run."
             ),
         ),
         dg.AssetCheckSpec(
             COUNTS_RECONCILE,
             asset=asset,
             description=(
-                "records read = accepted + quarantined + skipped, in the current version of every path."
+                "records read = accepted + quarantined + skipped, in the current version of every "
+                "path."
             ),
             blocking=True,
         ),
@@ -90,8 +91,8 @@ def lake_checks(asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
             ACCEPTED_SHARE,
             asset=asset,
             description=(
-                "The share of accepted records, over the current versions of all paths, is what the "
-                "tiers of data ask for (setting `min_accepted_percent`)."
+                "The share of accepted records, over the current versions of all paths, is what "
+                "the tiers of data ask for (setting `min_accepted_percent`)."
             ),
         ),
         dg.AssetCheckSpec(

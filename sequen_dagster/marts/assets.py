@@ -133,8 +133,10 @@ def build_marts_assets(
         can_subset=True,
         allow_arbitrary_check_specs=True,
         pool=names.writer_pool,
+        op_tags=graph.op_tags,
         retry_policy=retry_policy(settings),
     )
+    @graph.step
     def marts(
         context: dg.AssetExecutionContext, config: MartsConfig
     ) -> Iterator[Any]:  # Any: the events of dagster_dbt

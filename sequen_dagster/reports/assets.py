@@ -141,9 +141,13 @@ def _published_snapshot(
         name=names.step(names.published_snapshot),
         specs=[graph.specs[names.published_snapshot]],
         pool=names.writer_pool,
+        op_tags=graph.op_tags,
         retry_policy=retry_policy(settings),
     )
-    def published_snapshot(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    @graph.step
+    def published_snapshot(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
         _name_publication(context, graph)
         home = Home(settings.home)
@@ -162,7 +166,7 @@ def _published_snapshot(
         context.instance.report_runless_asset_event(
             observed_warehouse(graph.key(names.warehouse), home, tables=len(published.row_counts))
         )
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 **_place_of(published.path),
                 "tables": len(published.row_counts),
@@ -186,8 +190,10 @@ def _completeness_report(settings: SequenSettings, graph: Graph) -> dg.AssetsDef
         check_specs=graph.checks(report_checks(spec.key)),
         # Each check can be asked for alone, and then looks at the report that is there.
         can_subset=True,
+        op_tags=graph.op_tags,
         retry_policy=retry_policy(settings),
     )
+    @graph.step
     def completeness_report(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
@@ -270,9 +276,11 @@ def _dbt_docs(settings: SequenSettings, graph: Graph) -> dg.AssetsDefinition:
         name=names.step(names.dbt_docs),
         specs=[graph.specs[names.dbt_docs]],
         pool=names.writer_pool,
+        op_tags=graph.op_tags,
         retry_policy=retry_policy(settings),
     )
-    def dbt_docs(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    @graph.step
+    def dbt_docs(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
         home = Home(settings.home)
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
@@ -283,7 +291,7 @@ def _dbt_docs(settings: SequenSettings, graph: Graph) -> dg.AssetsDefinition:
         done = "rebuilt" if docs.is_rebuilt else "left, since nothing they show has changed"
         context.log.info("dbt docs %s, in %.1f s", done, seconds)
         emit("reports", "dbt docs")
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 **_place_of(docs.path),
                 "bytes": docs.path.stat().st_size,
@@ -315,9 +323,11 @@ def _training_set(
         specs=[graph.specs[names.training_set]],
         # Not for the warehouse, but for the lock that keeps it apart from an erasure.
         pool=names.writer_pool,
+        op_tags=graph.op_tags,
         retry_policy=retry_policy(settings),
     )
-    def training_set(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    @graph.step
+    def training_set(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
         home = Home(settings.home)
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
@@ -327,7 +337,7 @@ def _training_set(
                 Home(settings.home).serving, report_options(settings), columns
             )
         emit("reports", "training set")
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 **_place_of(written.path),
                 "dagster/row_count": sum(written.row_counts.values()),

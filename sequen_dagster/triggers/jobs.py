@@ -22,22 +22,21 @@ from sequen_dagster.triggers.new_files import build_new_files_sensor
 
 
 def build_jobs(
-    graph: Graph, assets: dg.AssetSelection, *, executor: dg.ExecutorDefinition | None = None
+    graph: Graph, assets: dg.AssetSelection, *, executor: dg.ExecutorDefinition | None
 ) -> list[Any]:
     """Jobs: files in, everything, files once more, tables from nothing, proof that they are right.
 
     Args:
         graph: the assets.
         assets: those that runs make; definitions that are merged with ours have others.
-        executor: runs the steps, by default in the process of the run: they wait for each other,
-            and in a process each they would import for seconds each.
+        executor: runs the steps; that of the code location where it is None.
     """
     names = graph.names
     lake = dg.AssetSelection.assets(
         graph.key(names.validated_events), graph.key(names.quarantined_records)
     )
     proof = dg.AssetCheckKey(graph.key(names.warehouse), EQUALS_A_FULL_REFRESH)
-    define_job = partial(dg.define_asset_job, executor_def=executor or dg.in_process_executor)
+    define_job = partial(dg.define_asset_job, executor_def=executor)
     # Any: Dagster has no public name for an asset job.
     return [
         define_job(
