@@ -19,14 +19,16 @@ ROOMS = [
     ["runtime"],
     ["home"],
     ["compat"],
+    ["graph"],
     *([stage] for stage in STAGES),
     ["definitions"],
+    ["component"],
     ["simulate"],
     ["operations"],
     ["cli"],
 ]
 # The thin shell: these may import Dagster.
-SHELL = {"compat", "definitions", "triggers"}
+SHELL = {"compat", "component", "definitions", "graph", "triggers"}
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))
 
 
