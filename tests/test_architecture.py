@@ -14,7 +14,8 @@ STAGES = ["exports", "contract", "lake", "marts", "reports", "triggers"]
 # Floors, lowest first: a room imports from the rooms before it. `definitions` alone knows every
 # stage; what crosses stages, and the command line on top of it, come after.
 ROOMS = [
-    ["errors", "fields", "names"],
+    ["errors", "fields"],
+    ["names"],
     ["settings"],
     ["runtime"],
     ["home"],

@@ -113,7 +113,7 @@ def test_owners_are_those_of_the_settings(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, owners=owners)
     made = [spec for spec in graph_of(settings).specs.values() if spec.group_name]
 
-    assert [spec.owners for spec in made] == [owners] * 7
+    assert [spec.owners for spec in made] == [owners] * 6
 
 
 def test_graph_is_one_piece(defs: dg.Definitions) -> None:

@@ -55,4 +55,9 @@ def report_steps(
 def model_translator(settings: SequenSettings, manifest: Manifest) -> ModelTranslator:
     """What tells dagster_dbt which asset a model is, with every model one."""
     models = OwnModels(settings, NAMES, manifest)
-    return ModelTranslator(models, Graph.of(NAMES, SequenTranslator(), models.specs))
+
+    def own_specs(key_of: KeyOf) -> Iterable[dg.AssetSpec]:
+        yield from map(dg.AssetSpec, (VALIDATED_EVENTS, QUARANTINED_RECORDS))
+        yield from models.specs(key_of)
+
+    return ModelTranslator(models, Graph.of(NAMES, SequenTranslator(), own_specs))
