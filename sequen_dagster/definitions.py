@@ -40,7 +40,8 @@ def build_definitions(
         name: of the pipeline; names of its steps, jobs, sensors, schedules, pools and groups begin
             with it. Two pipelines in one code location need two names, and keys that differ.
         translator: decides what the assets are in Dagster: keys, groups, owners, tags.
-        upstream: keys of assets that write the export files.
+        upstream: keys of assets that write the export files. After a run of one, files are taken in
+            without waiting for the sensor.
         executor: runs the steps of our jobs: by default one after the other in one process, since
             each would import for seconds in its own; that of the code location where it is None.
         execute: goes through the events of every step, which do its work.
@@ -69,7 +70,7 @@ def build_definitions(
     def own_specs(key_of: KeyOf) -> list[dg.AssetSpec]:
         return [
             *exports_specs(settings, names, upstream=upstream),
-            *lake_specs(settings, names, key_of),
+            *lake_specs(settings, names, key_of, upstream=upstream),
             *models.specs(key_of),
             warehouse_spec(settings, names, key_of, tables=[*catalog.public, *catalog.private]),
             *reports_specs(settings, names, catalog, key_of),

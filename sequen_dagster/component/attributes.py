@@ -19,7 +19,7 @@ from sequen_dagster.settings import GivenSettings
 
 _TEXTS: Final = (Path, UPath, pydantic.SecretStr)
 _TEMPLATE_MARKS: Final = ("{{", "{%")
-_EXAMPLES: Final[Mapping[str, list[Any]]] = {
+EXAMPLES: Final[Mapping[str, list[Any]]] = {
     "home": ["/srv/sequen/shop", "../../../.sequen"],
     "exports": ["s3://acme-events/exports", "/srv/exports", "{{ env.SEQUEN_EXPORTS }}"],
     "sources": [[{"name": "web", "exports": "/srv/web"}, {"name": "app", "exports": "/srv/app"}]],
@@ -57,7 +57,7 @@ def _attribute(setting: str, info: FieldInfo) -> Any:  # Any: a type
             render,
             model_field_type=yaml_type(info.rebuild_annotation()) | None,
             description=info.description,
-            examples=_EXAMPLES.get(setting),
+            examples=EXAMPLES.get(setting),
             inject_before_resolve=False,
             form_config=secret if is_secret else None,
         ),

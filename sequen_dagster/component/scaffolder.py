@@ -10,6 +10,7 @@ import dagster as dg
 import pydantic
 import yaml
 
+from sequen_dagster.component.attributes import EXAMPLES
 from sequen_dagster.errors import SettingsError
 from sequen_dagster.names import Names
 from sequen_dagster.settings import GivenSettings
@@ -131,8 +132,13 @@ def write_python(given: dict[str, Any]) -> str:
 
 
 def _others(given: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """The settings that are not given: name, default as YAML has it, and what it is."""
+    """The settings that are not given: name, default as YAML has it, and what it is.
+
+    In the place of `sources`, for which one is given, an example.
+    """
     defaults = GivenSettings.model_construct().model_dump(mode="json")
+    # The default has patterns of all that holds no events, which say nothing here.
+    defaults["sources"] = EXAMPLES["sources"][0]
     for name, info in GivenSettings.model_fields.items():
         if name not in given and name not in _LEFT_OUT:
             yield name, defaults[name], info.description or ""

@@ -1,7 +1,9 @@
 """Lake: `validated_events` and `quarantined_records`, one step that drains the locations."""
 
+import functools
+import operator
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,14 +68,23 @@ class _TakenIn:
         ]
 
 
-def lake_specs(settings: RunningSettings, names: Names, key_of: KeyOf) -> list[dg.AssetSpec]:
+def lake_specs(
+    settings: RunningSettings,
+    names: Names,
+    key_of: KeyOf,
+    *,
+    upstream: Sequence[dg.AssetKey] = (),
+) -> list[dg.AssetSpec]:
     """The assets of the lake.
 
     Args:
         settings: the owners.
         names: of the pipeline.
         key_of: gives the key of an asset.
+        upstream: keys of assets that write export files; after a run of one, files are taken in at
+            once, since it has written them whole.
     """
+    condition = _written_condition(upstream, key_of(names.validated_events)) if upstream else None
 
     def spec(
         name: str, description: str, *, kind: str, access: Access, columns: Mapping[str, str]
@@ -87,6 +98,7 @@ def lake_specs(settings: RunningSettings, names: Names, key_of: KeyOf) -> list[d
             tags={names.access_tag: access},
             description=description,
             metadata={"dagster/column_schema": _column_schema(columns)},
+            automation_condition=condition,
         )
 
     return [
@@ -105,6 +117,18 @@ def lake_specs(settings: RunningSettings, names: Names, key_of: KeyOf) -> list[d
             columns=QUARANTINED_COLUMNS,
         ),
     ]
+
+
+def _written_condition(
+    upstream: Sequence[dg.AssetKey], lake: dg.AssetKey
+) -> dg.AutomationCondition[dg.AssetKey]:
+    """Take in files once an asset that writes some was made, and no run takes in any."""
+    of = dg.AutomationCondition.asset_matches
+    is_updated = dg.AutomationCondition.newly_updated()
+    updated = functools.reduce(operator.or_, (of(key, is_updated) for key in upstream))
+    in_progress = of(lake, dg.AutomationCondition.in_progress())
+    is_due = updated.since(dg.AutomationCondition.newly_requested())
+    return (is_due & ~in_progress).with_label("an asset that writes export files has new ones")
 
 
 def build_lake_assets(settings: SequenSettings, graph: Graph) -> dg.AssetsDefinition:
