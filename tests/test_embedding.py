@@ -1,6 +1,11 @@
 """Pipelines in a host's code location: several of them, and with assets of the host around."""
 
 import json
+import os
+import shlex
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,16 +13,20 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+import yaml
+from dagster.components.testing import create_defs_folder_sandbox
+from dagster.components.testing.utils import component_defs
 
-from sequen_dagster import SequenTranslator, build_definitions
+from sequen_dagster import SequenComponent, SequenTranslator, build_definitions
 from sequen_dagster.home.layout import Home
 from sequen_dagster.settings import SequenSettings, read_settings
 from support.builders import event
 from support.homes import settings_of, write_events
 from support.lake import pending_files
+from support.pages import ROOT, read_blocks
 
 # Of Dagster: the evaluation of conditions selects by what it calls beta.
-pytestmark = pytest.mark.filterwarnings("ignore:.* is currently in beta")
+pytestmark = pytest.mark.filterwarnings("ignore:.* is currently in (beta|preview)")
 
 
 @pytest.fixture
@@ -126,6 +135,88 @@ def test_same_pipeline_in_two_code_locations_takes_in_each_file_once(
         if one.asset_materialization
     ]
     assert sum(map(int, records)) == 1
+
+
+def block_of(page: str, start: str) -> str:
+    """The code block of a page that begins so."""
+    (text,) = [block.text for block in read_blocks(ROOT / page) if block.text.startswith(start)]
+    return text
+
+
+@pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated")
+def test_component_of_the_page_loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SHOP_EXPORTS", str(tmp_path))
+    monkeypatch.setenv("SHOP_WEBHOOK", "https://example.com/hook")
+    written = yaml.safe_load(block_of("docs/embedding.md", "type: sequen_dagster"))
+    with create_defs_folder_sandbox() as sandbox:
+        path = sandbox.scaffold_component(
+            component_cls=SequenComponent, defs_path="shop", defs_yaml_contents=written
+        )
+        with sandbox.load_component_and_build_defs(defs_path=path) as (_, defs):
+            graph = defs.resolve_asset_graph()
+
+    assert graph.get(dg.AssetKey(["shop", "raw_events"])).parent_keys == {
+        dg.AssetKey(["landing", "events"])
+    }
+    assert graph.get(dg.AssetKey(["shop", "fct_events"])).tags["domain"] == "shop"
+    assert graph.get(dg.AssetKey(["shop", "fct_events"])).owners == ["team:shop"]
+
+
+def test_class_of_the_page_runs(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    names: dict[str, Any] = {}
+    exec(block_of("docs/embedding.md", "from collections.abc import Iterator"), names)  # noqa: S102
+    write_events(settings_in(tmp_path), "a.jsonl", event())
+    component = names["ShopEvents"](home=str(tmp_path / "home"), exports=str(tmp_path / "in"))
+    defs = component_defs(component=component)
+
+    result = defs.resolve_job_def("sequen_drain").execute_in_process(instance=instance)
+
+    log = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert (result.success, "step sequen_lake begins" in log) == (True, True)
+    assert {node.tags.get("domain") for node in defs.resolve_asset_graph().asset_nodes} == {"shop"}
+
+
+@pytest.mark.slow
+def test_commands_of_the_page_work_in_a_project(tmp_path: Path) -> None:
+    for name, text in PROJECT.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": "src", "DAGSTER_HOME": ""}
+    said = ""
+    for command in block_of("docs/embedding.md", "dg scaffold defs").splitlines():
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("dg")), *shlex.split(command)[1:]],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        said = done.stdout + done.stderr
+        assert done.returncode == 0, said
+
+    assert "fct_sessions" in said
+    assert "shop_run" in said
+    assert (tmp_path / "src" / "host" / "defs" / "shop" / "defs.yaml").exists()
+
+
+PROJECT = {
+    "pyproject.toml": """
+        [project]
+        name = "host"
+        version = "0.1.0"
+        [tool.dg]
+        directory_type = "project"
+        [tool.dg.project]
+        root_module = "host"
+    """,
+    "src/host/__init__.py": "",
+    "src/host/defs/__init__.py": "",
+    "src/host/definitions.py": (
+        "from pathlib import Path\n"
+        "from dagster import definitions, load_from_defs_folder\n"
+        "@definitions\n"
+        "def defs():\n"
+        "    return load_from_defs_folder(path_within_project=Path(__file__).parent)\n"
+    ),
+}
 
 
 def landing_of(settings: SequenSettings) -> dg.AssetsDefinition:
