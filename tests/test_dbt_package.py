@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import yaml
 
 from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.project import project_dir
