@@ -15,11 +15,14 @@ import dagster as dg
 
 from benchmarks.cases import Case
 from benchmarks.processes import Usage
+from sequen_dagster.exports.assets import exports_specs
 from sequen_dagster.exports.files import list_files
+from sequen_dagster.graph import Graph, SequenTranslator
 from sequen_dagster.home.layout import Home
 from sequen_dagster.lake.drain import Intake
 from sequen_dagster.lake.ledger_file import connect_ledger
 from sequen_dagster.lake.requests import RequestRules
+from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings, load_settings
 from sequen_dagster.triggers.new_files import build_new_files_sensor
 
@@ -97,6 +100,7 @@ def _tick(settings: SequenSettings, instance: dg.DagsterInstance) -> None:
     sensor = build_new_files_sensor(
         Intake.of(settings),
         RequestRules.of(settings),
+        Graph.of(NAMES, SequenTranslator(), lambda _: exports_specs(settings, NAMES)),
         tick_seconds=settings.tick_seconds,
         status=dg.DefaultSensorStatus.STOPPED,
     )

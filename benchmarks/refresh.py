@@ -78,7 +78,7 @@ def plain_statements(
     statements = []
     for one in results["results"]:
         node = manifest["nodes"].get(one["unique_id"], {"resource_type": "test"})
-        if node["resource_type"] == "model" and node["config"]["materialized"] != "incremental":
+        if node["resource_type"] == "model" and node["config"]["materialized"] != "history":
             kind = "view" if node["config"]["materialized"] == "view" else "table"
             compiled = one["compiled_code"]
             statements.append(f"create or replace {kind} {one['relation_name']} as {compiled}")

@@ -8,6 +8,7 @@ import importlib.metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sequen_dagster.component.component import SequenComponent
     from sequen_dagster.contract import EventContract, Origin, Split
     from sequen_dagster.definitions import build_definitions
     from sequen_dagster.errors import (
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         SettingsError,
         StorageError,
     )
+    from sequen_dagster.graph import SequenTranslator
     from sequen_dagster.marts.compare import Difference
     from sequen_dagster.marts.verify import Verification, verify
     from sequen_dagster.operations.run import RunOutcome, run_pipeline
@@ -43,8 +45,10 @@ __all__ = [
     "ReportError",
     "RunOutcome",
     "Scope",
+    "SequenComponent",
     "SequenError",
     "SequenSettings",
+    "SequenTranslator",
     "SettingsError",
     "Source",
     "Split",
@@ -59,6 +63,7 @@ __all__ = [
 
 _MODULES = {
     "sequen_dagster.contract": ("EventContract", "Origin", "Split"),
+    "sequen_dagster.component.component": ("SequenComponent",),
     "sequen_dagster.definitions": ("build_definitions",),
     "sequen_dagster.errors": (
         "BuildError",
@@ -70,6 +75,7 @@ _MODULES = {
         "SettingsError",
         "StorageError",
     ),
+    "sequen_dagster.graph": ("SequenTranslator",),
     "sequen_dagster.marts.compare": ("Difference",),
     "sequen_dagster.marts.verify": ("Verification", "verify"),
     "sequen_dagster.operations.run": ("RunOutcome", "run_pipeline"),

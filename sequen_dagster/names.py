@@ -4,12 +4,16 @@ A code location may hold several pipelines: objects whose names have to be uniqu
 the name of theirs.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
+
+from sequen_dagster.errors import SettingsError
 
 # Public assets are for everybody; private ones hold raw text, or are the writer's, and are not
 # published; internal ones are steps on the way to the others.
 Access = Literal["public", "private", "internal"]
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,12 @@ class Names:
     """What the Dagster objects of one pipeline are called.
 
     Attributes:
-        name: of the pipeline; letters, digits and `_`.
+        name: of the pipeline; letters, digits and `_`, a letter first.
+        pool: of steps that write the warehouse, where it is another than the name makes.
+        tables_step: builds the tables, where it is called otherwise than the name makes.
+
+    Raises:
+        SettingsError: the name is another one.
 
     Example:
         >>> Names("shop").run_job
@@ -25,6 +34,16 @@ class Names:
     """
 
     name: str = "sequen"
+    pool: str = ""
+    tables_step: str = ""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            message = (
+                f"{self.name!r} cannot be the name of a pipeline, with which those of its jobs, "
+                "sensors and steps begin. Take letters, digits and `_`, a letter first."
+            )
+            raise SettingsError(message)
 
     # Assets; a table's asset is called as its dbt model.
     raw_events = "raw_events"
@@ -36,6 +55,14 @@ class Names:
     dbt_docs = "dbt_docs"
     training_set = "training_set"
 
+    def group(self, stage: str) -> str:
+        """The group of a stage's assets."""
+        return f"{self.name}_{stage}"
+
+    def step(self, asset: str) -> str:
+        """The step that makes an asset by itself."""
+        return f"{self.name}_{asset}"
+
     @property
     def lake_op(self) -> str:
         """The step that takes in files."""
@@ -44,11 +71,11 @@ class Names:
     @property
     def marts_op(self) -> str:
         """The step that builds the tables."""
-        return f"{self.name}_marts"
+        return self.tables_step or f"{self.name}_marts"
 
     def stage_of(self, step: str) -> str:
         """What a person calls a step: `lake` of `sequen_lake`, and an asset's step by its name."""
-        return step.removeprefix(f"{self.name}_")
+        return "marts" if step == self.marts_op else step.removeprefix(f"{self.name}_")
 
     @property
     def drain_job(self) -> str:
@@ -103,7 +130,7 @@ class Names:
     @property
     def writer_pool(self) -> str:
         """Steps that write the warehouse."""
-        return f"{self.name}_warehouse_writer"
+        return self.pool or f"{self.name}_warehouse_writer"
 
     @property
     def automation_tag(self) -> str:
@@ -120,20 +147,11 @@ class Names:
         """Tag of a run that takes in only files that are whole, as far as two polls can know."""
         return f"{self.name}/only_stable"
 
-    @property
-    def run_tag(self) -> str:
-        """Tag of a run that a trigger has asked for: what it does, in a few words."""
-        return f"{self.name}/run"
-
-    @property
-    def access_tag(self) -> str:
-        """Tag of an asset: whom it is for, an `Access`."""
-        return f"{self.name}/access"
-
-    @property
-    def build_metadata(self) -> str:
-        """Metadata of every table: how the build that made it went about it."""
-        return f"{self.name}/build"
+    # Of assets and runs of any pipeline: a tag with what a run does, in a few words; one with whom
+    # an asset is for, an `Access`; metadata of a table with how its build went about it.
+    run_tag = "sequen/run"
+    access_tag = "sequen/access"
+    build_metadata = "sequen/build"
 
 
 NAMES: Final = Names()

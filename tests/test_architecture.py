@@ -14,19 +14,22 @@ STAGES = ["exports", "contract", "lake", "marts", "reports", "triggers"]
 # Floors, lowest first: a room imports from the rooms before it. `definitions` alone knows every
 # stage; what crosses stages, and the command line on top of it, come after.
 ROOMS = [
-    ["errors", "fields", "names"],
+    ["errors", "fields"],
+    ["names"],
     ["settings"],
     ["runtime"],
     ["home"],
     ["compat"],
+    ["graph"],
     *([stage] for stage in STAGES),
     ["definitions"],
+    ["component"],
     ["simulate"],
     ["operations"],
     ["cli"],
 ]
 # The thin shell: these may import Dagster.
-SHELL = {"compat", "definitions", "triggers"}
+SHELL = {"compat", "component", "definitions", "graph", "triggers"}
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))
 
 

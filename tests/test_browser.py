@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 from support.browsing import find_browser, looking_at, served
 
 # What the asset graph shows while all groups are closed.
-GROUPS = ("exports", "lake", "marts", "reports")
+GROUPS = ("sequen_exports", "sequen_lake", "sequen_marts", "sequen_reports")
 SENSORS = ("sequen_automation", "sequen_daily", "sequen_new_exports", "sequen_run_failures")
 
 

@@ -36,7 +36,7 @@ from sequen_dagster.compat.pandera_failures import find_broken_checks
 from sequen_dagster.compat.s3fs_keys import exact_s3
 from sequen_dagster.errors import FaultError, SettingsError
 from sequen_dagster.marts.project import load_manifest, write_profile
-from sequen_dagster.marts.translator import SequenTranslator
+from support.graphs import model_translator
 from support.homes import settings_of
 from support.lake import home_of
 
@@ -64,7 +64,7 @@ def test_module_names_its_reason_its_upstream_and_its_test(module: str) -> None:
 def test_events_and_selections_are_read_as_dagster_dbt_reads_them(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     manifest = load_manifest(settings)
-    translator = SequenTranslator(settings)
+    translator = model_translator(settings, manifest)
     event = {
         "info": {"name": "LogModelResult", "invocation_id": "one", "msg": "built"},
         "data": {

@@ -10,6 +10,7 @@ from sequen_dagster.errors import SettingsError
 from sequen_dagster.lake.config import LakeConfig, order_of
 from sequen_dagster.lake.drain import Order
 from sequen_dagster.marts.config import MartsConfig
+from sequen_dagster.names import NAMES
 
 CONFIGS = [LakeConfig, MartsConfig]
 
@@ -62,13 +63,13 @@ def test_pattern_that_can_match_a_path_is_taken(pattern: str) -> None:
 def test_order_of_a_run_is_in_its_tags() -> None:
     name = "0123456789abcdef"
 
-    assert order_of({"sequen/automation": "true"}) == Order()
-    assert order_of({"sequen/file_group": name}) == Order(name)
-    assert order_of({"sequen/file_group": 2 * name}) == Order(2 * name)
-    assert order_of({"sequen/only_stable": "true"}) == Order(is_stable=True)
+    assert order_of({"sequen/automation": "true"}, NAMES) == Order()
+    assert order_of({"sequen/file_group": name}, NAMES) == Order(name)
+    assert order_of({"sequen/file_group": 2 * name}, NAMES) == Order(2 * name)
+    assert order_of({"sequen/only_stable": "true"}, NAMES) == Order(is_stable=True)
 
 
 @pytest.mark.parametrize("name", ["a", "0123456789ABCDEF", "0" * 17, "0" * 33])
 def test_tag_that_names_no_file_group_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match="tag sequen/file_group names no file group; only the"):
-        order_of({"sequen/file_group": name})
+        order_of({"sequen/file_group": name}, NAMES)

@@ -12,9 +12,10 @@ import pytest
 from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.dbt import run_dbt
 from sequen_dagster.marts.project import load_manifest, write_profile
-from sequen_dagster.marts.translator import SequenTranslator, build_specs
+from sequen_dagster.marts.translator import build_specs
 from sequen_dagster.runtime.text import bulleted
 from sequen_dagster.settings import SequenSettings, load_settings
+from support.graphs import model_translator
 
 Manifest = Mapping[str, Any]
 Query = Callable[[str], set[str]]
@@ -327,7 +328,7 @@ def test_a_row_twice_breaks_the_key_of_a_step(
 def test_a_check_says_its_rules_as_its_query_does(
     home: SequenSettings, manifest: Manifest, tests: list[Mapping[str, Any]]
 ) -> None:
-    _, checks = build_specs(manifest, SequenTranslator(home))
+    _, checks = build_specs(manifest, model_translator(home, manifest))
     described = {check.name: check.description or "" for check in checks}
 
     for test in tests:

@@ -8,19 +8,17 @@ import duckdb
 import pytest
 
 from sequen_dagster.definitions import build_definitions
-from sequen_dagster.exports.assets import build_exports_assets
-from sequen_dagster.lake.assets import build_lake_assets
 from sequen_dagster.marts import project
 from sequen_dagster.marts.catalog import TableCatalog
 from sequen_dagster.marts.project import load_manifest, model_names, project_dir, relation_names
-from sequen_dagster.reports.assets import DBT_DOCS, PUBLISHED_SNAPSHOT, build_reports_assets
 from sequen_dagster.settings import SequenSettings
-from support.compiled import NO_TABLES
+from support.graphs import graph_of
 from support.homes import settings_of
 from support.lake import home_of
 
-STAGE_GROUPS = {"exports", "lake", "marts", "reports"}
-STEP_GROUPS = {"steps_affected", "steps_marts", "steps_reports", "steps_staging"}
+STAGES = ("exports", "lake", "marts", "reports")
+STAGE_GROUPS = {f"sequen_{stage}" for stage in STAGES}
+STEP_GROUPS = {f"sequen_steps_{step}" for step in ("affected", "marts", "reports", "staging")}
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +111,7 @@ def test_what_people_open_says_where_it_is_before_it_is_made(
 def test_owners_are_those_of_the_settings(tmp_path: Path) -> None:
     owners = ["a.b@example.com", "team:shop_data"]
     settings = settings_of(tmp_path, owners=owners)
-    made = [
-        *build_exports_assets(settings),
-        *build_lake_assets(settings).specs,
-        *(one.get_asset_spec() for one in build_reports_assets(settings, NO_TABLES, keys=[])),
-    ]
+    made = [spec for spec in graph_of(settings).specs.values() if spec.group_name]
 
     assert [spec.owners for spec in made] == [owners] * 6
 
@@ -151,10 +145,11 @@ def test_docs_follow_the_snapshot_unless_they_are_switched_off(
     defs: dg.Definitions, tmp_path: Path
 ) -> None:
     graph = defs.resolve_asset_graph()
-    without = build_reports_assets(settings_of(tmp_path, dbt_docs=False), NO_TABLES, keys=[])
+    without = graph_of(settings_of(tmp_path, dbt_docs=False))
 
-    assert graph.get(DBT_DOCS).parent_keys == {PUBLISHED_SNAPSHOT}
-    assert DBT_DOCS not in {asset.key for asset in without}
+    docs, snapshot = dg.AssetKey("dbt_docs"), dg.AssetKey("published_snapshot")
+    assert graph.get(docs).parent_keys == {snapshot}
+    assert "dbt_docs" not in without.specs
 
 
 def test_public_tables_have_their_columns(defs: dg.Definitions, demo: SequenSettings) -> None:

@@ -89,6 +89,7 @@ def tick(
     given = settings_of(tmp_path, **settings)
     sensor = build_failure_sensor(
         given.failure_webhook,
+        NAMES,
         tick_seconds=given.tick_seconds,
         status=dg.DefaultSensorStatus.RUNNING,
         hook=hook,

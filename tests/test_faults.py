@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 
 from sequen_dagster.home.layout import Home
-from sequen_dagster.lake.assets import build_lake_assets
 from sequen_dagster.lake.commits import RecordCounts
 from sequen_dagster.operations.run import run_pipeline
 from sequen_dagster.settings import SequenSettings
 from support.builders import RECEIVED_AT, event
+from support.graphs import lake_step
 from support.homes import set_modified_at, settings_of, write_events, write_text
 from support.lake import drain, lake_of
 
@@ -154,7 +154,7 @@ def test_file_without_accepted_records_is_committed_and_reported(tmp_path: Path)
     write_text(settings, "a.jsonl", "nonsense\n" * 100)
 
     with dg.DagsterInstance.ephemeral() as instance:
-        result = dg.materialize([build_lake_assets(settings)], instance=instance)
+        result = dg.materialize([lake_step(settings)], instance=instance)
 
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
     assert result.success

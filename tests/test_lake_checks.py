@@ -9,14 +9,13 @@ import pytest
 
 from sequen_dagster.contract.scalars import utc_now
 from sequen_dagster.exports.readers import ExportReader
-from sequen_dagster.lake.assets import QUARANTINED_RECORDS, VALIDATED_EVENTS, build_lake_assets
 from sequen_dagster.lake.checks import (
-    LAKE_CHECKS,
     Expectations,
     check_accepted_share,
     check_counts,
     check_files_read,
     check_freshness,
+    lake_checks,
 )
 from sequen_dagster.lake.commits import RecordCounts
 from sequen_dagster.lake.current_files import (
@@ -30,12 +29,13 @@ from sequen_dagster.lake.drain import FileFailure
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import root_cause
 from support.builders import event
+from support.graphs import QUARANTINED_RECORDS, VALIDATED_EVENTS, lake_step
 from support.homes import set_modified_at, settings_of, write_events, write_text
 from support.lake import drain, lake_of, ledger_of, pending_files
 
 ZIP = "PK\x03\x04"
 EXPECTED = Expectations(95, 0, 26, Path("/home/serving/report.html"))
-NAMES = [spec.name for spec in LAKE_CHECKS]
+NAMES = [spec.name for spec in lake_checks(VALIDATED_EVENTS)]
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 
@@ -50,7 +50,7 @@ def select(
     instance: dg.DagsterInstance,
     selection: dg.AssetSelection | None = None,
 ) -> dg.ExecuteInProcessResult:
-    return dg.materialize([build_lake_assets(settings)], instance=instance, selection=selection)
+    return dg.materialize([lake_step(settings)], instance=instance, selection=selection)
 
 
 def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
@@ -109,7 +109,7 @@ def test_job_of_one_check_says_the_same_as_the_run(
     write_events(settings, "a.jsonl", event(), event(id="e2", uid=...))
     ran = checks_of(select(settings, instance))
     defs = dg.Definitions(
-        assets=[build_lake_assets(settings)],
+        assets=[lake_step(settings)],
         jobs=[dg.define_asset_job("checks", selection=dg.AssetSelection.checks(
             *(dg.AssetCheckKey(VALIDATED_EVENTS, name) for name in NAMES)
         ))],
@@ -151,7 +151,7 @@ def test_check_of_a_lake_that_has_lost_commits_is_an_error(
     manifest.unlink()
 
     result = dg.materialize(
-        [build_lake_assets(settings)],
+        [lake_step(settings)],
         instance=instance,
         selection=check("accepted_share"),
         raise_on_error=False,

@@ -17,10 +17,11 @@ from dbt.config.renderer import ProfileRenderer
 
 from sequen_dagster.cli.main import main
 from sequen_dagster.errors import SettingsError
-from sequen_dagster.exports.assets import build_exports_assets
+from sequen_dagster.exports.assets import exports_specs
 from sequen_dagster.exports.files import list_files
 from sequen_dagster.marts.project import write_profile
 from sequen_dagster.marts.warehouse import load_commits
+from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings, load_settings
 from support.builders import event
 from support.homes import write_events
@@ -155,7 +156,7 @@ def test_location_may_have_any_name(tmp_path: Path, name: str) -> None:
     assert [batch.record_counts.accepted for batch in drained.batches] == [1]
     assert (validated.exit_code, "1 accepted" in validated.output) == (0, True)
     # What Dagster keeps of it can be stored.
-    (spec,) = build_exports_assets(settings)
+    (spec,) = exports_specs(settings, NAMES)
     assert str(spec.metadata["exports"]).encode().startswith(b"default: /")
 
 

@@ -11,11 +11,11 @@ from sequen_dagster.errors import UnfinishedTablesError
 from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.builds import begin_build
 from sequen_dagster.marts.warehouse import connect
-from sequen_dagster.reports.assets import build_reports_assets
 from sequen_dagster.reports.publish import publish
 from sequen_dagster.settings import SequenSettings
 from support.builds import FINGERPRINT, note_finished_build
 from support.compiled import NO_TABLES
+from support.graphs import report_steps
 from support.homes import settings_of
 from support.lake import home_of
 
@@ -163,13 +163,13 @@ def test_publication_gives_places_and_reports_the_warehouse(tmp_path: Path) -> N
     fill(settings, 3)
     home = home_of(settings)
     catalog = replace(NO_TABLES, tables=("fct_events",))
-    snapshot, *_ = build_reports_assets(settings, catalog, keys=[])
+    snapshot = report_steps(settings, catalog)["published_snapshot"]
 
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize([snapshot], instance=instance)
         seen = instance.get_latest_materialization_event(dg.AssetKey("warehouse"))
 
-    (published,) = result.asset_materializations_for_node("published_snapshot")
+    (published,) = result.asset_materializations_for_node("sequen_published_snapshot")
     place = home.serving.snapshot
     assert published.metadata["dagster/uri"].value == str(place)
     assert published.metadata["link"].value == place.as_uri()

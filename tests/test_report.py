@@ -16,7 +16,6 @@ from click.testing import CliRunner
 from sequen_dagster.cli.main import main
 from sequen_dagster.errors import ReportError
 from sequen_dagster.home.layout import Home
-from sequen_dagster.reports.assets import COMPLETENESS_REPORT, build_reports_assets
 from sequen_dagster.reports.document.report import Report, report_schema
 from sequen_dagster.reports.files import WrittenReport, make_report
 from sequen_dagster.reports.markdown import render_markdown
@@ -25,7 +24,7 @@ from sequen_dagster.reports.page import render_page
 from sequen_dagster.reports.reading import read_report
 from sequen_dagster.reports.summary import summarize
 from sequen_dagster.settings import SequenSettings
-from support.compiled import NO_TABLES
+from support.graphs import report_steps
 from support.histories import Row, after
 from support.homes import settings_of
 from support.published import file_of, publish_rows
@@ -492,14 +491,13 @@ def test_asset_has_numbers_to_plot_and_checks_of_the_tiers(
 ) -> None:
     settings = settings_of(tmp_path)
     publish_rows(settings, recording, file_of(ROWS))
-    assets = build_reports_assets(settings, NO_TABLES, keys=[])
-    (asset,) = [one for one in assets if one.key == COMPLETENESS_REPORT]
+    asset = report_steps(settings)["completeness_report"]
 
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize([asset], instance=instance)
         log = [str(entry) for entry in instance.all_logs(result.run_id)]
 
-    (materialized,) = result.asset_materializations_for_node("completeness_report")
+    (materialized,) = result.asset_materializations_for_node("sequen_completeness_report")
     found = {name: value.value for name, value in materialized.metadata.items()}
     assert found["dagster/uri"] == str(settings.home / "serving" / "report.html")
     assert found["link"] == (settings.home / "serving" / "report.html").as_uri()

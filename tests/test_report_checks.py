@@ -11,21 +11,18 @@ import pytest
 from sequen_dagster.errors import ReportError
 from sequen_dagster.home.layout import Home
 from sequen_dagster.reports import files
-from sequen_dagster.reports.assets import (
-    COMPLETENESS_REPORT,
-    build_reports_assets,
-)
-from sequen_dagster.reports.checks import REPORT_CHECKS, check_ids, check_tier
+from sequen_dagster.reports.checks import check_ids, check_tier, report_checks
 from sequen_dagster.reports.files import WrittenReport
 from sequen_dagster.reports.page import _ACTIONS, _EVIDENCE
 from sequen_dagster.reports.reading import REPORT_VERSION, read_report
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.failures import root_cause
-from support.compiled import NO_TABLES
+from support.graphs import report_steps
 from support.homes import settings_of
 
 PAGE = Path("/home/serving/report.html")
-NAMES = [spec.name for spec in REPORT_CHECKS]
+COMPLETENESS_REPORT = dg.AssetKey("completeness_report")
+NAMES = [spec.name for spec in report_checks(COMPLETENESS_REPORT)]
 DEVICE = {
     "source": "(all)", "attribute": "device_type", "tier": "good", "kind": "field",
     "status": "partial", "coverage": 0.788, "threshold": 0.95, "carrying_events": 623,
@@ -158,11 +155,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def select(
     settings: SequenSettings, instance: dg.DagsterInstance, selection: dg.AssetSelection
 ) -> dg.ExecuteInProcessResult:
-    (asset,) = [
-        one
-        for one in build_reports_assets(settings, NO_TABLES, keys=[])
-        if COMPLETENESS_REPORT in one.keys
-    ]
+    asset = report_steps(settings)["completeness_report"]
     return dg.materialize([asset], instance=instance, selection=selection, raise_on_error=False)
 
 

@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from sequen_dagster.cli.main import main
 from sequen_dagster.home.layout import Home
 from sequen_dagster.operations.run import run_pipeline
-from sequen_dagster.reports.assets import TRAINING_SET, build_reports_assets
 from sequen_dagster.reports.options import report_options
 from sequen_dagster.reports.training import TrainingSet, columns_in_files
 from sequen_dagster.reports.training import write_training_set as write_columns_of
@@ -31,6 +30,7 @@ from sequen_dagster.reports.training_manifest import SPLITS
 from sequen_dagster.settings import SequenSettings, load_settings
 from support.builders import event
 from support.compiled import compiled_views, create_views, training_columns
+from support.graphs import report_steps
 from support.homes import settings_of, write_events
 from support.snapshots import START, Snapshot, at, bucket_of, labels_of, split_of, visitors
 
@@ -577,14 +577,13 @@ def test_one_impression_suffices() -> None:
 
 def test_asset_reports_rows_by_split_and_no_value(tmp_path: Path) -> None:
     home = write(tmp_path, ten_of_each())
-    assets = build_reports_assets(home, compiled_views()[0], keys=[])
-    (asset,) = [one for one in assets if one.key == TRAINING_SET]
+    asset = report_steps(home, compiled_views()[0])["training_set"]
 
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize([asset], instance=instance)
         log = [str(entry) for entry in instance.all_logs(result.run_id)]
 
-    (labels,) = result.asset_materializations_for_node("training_set")
+    (labels,) = result.asset_materializations_for_node("sequen_training_set")
     found = {name: value.value for name, value in labels.metadata.items()}
     assert found.pop("seconds") > 0
     assert found == {
@@ -612,11 +611,7 @@ def loose_umask() -> Iterator[None]:
 @pytest.mark.usefixtures("loose_umask")
 def test_files_are_their_owners_alone(tmp_path: Path) -> None:
     home = write(tmp_path, ten_of_each())
-    (asset,) = [
-        one
-        for one in build_reports_assets(home, compiled_views()[0], keys=[])
-        if one.key == TRAINING_SET
-    ]
+    asset = report_steps(home, compiled_views()[0])["training_set"]
 
     with dg.DagsterInstance.ephemeral() as instance:
         dg.materialize([asset], instance=instance)

@@ -6,20 +6,14 @@ import dagster as dg
 import pytest
 
 from sequen_dagster.contract.scalars import utc_now
-from sequen_dagster.lake.assets import (
-    QUARANTINED_RECORDS,
-    VALIDATED_EVENTS,
-    build_lake_assets,
-    retry_policy,
-)
+from sequen_dagster.lake.assets import retry_policy
 from sequen_dagster.lake.config import order_of
 from sequen_dagster.lake.drain import Order
 from sequen_dagster.names import NAMES
-from sequen_dagster.reports.assets import build_reports_assets
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.jobs import build_jobs, build_schedules, build_sensors
 from support.builders import event
-from support.compiled import NO_TABLES
+from support.graphs import QUARANTINED_RECORDS, VALIDATED_EVENTS, graph_of, lake_step, report_steps
 from support.homes import set_modified_at, settings_of, write_events
 from support.lake import pending_files
 
@@ -34,7 +28,7 @@ def test_the_requested_job_drains(tmp_path: Path, instance: dg.DagsterInstance) 
     settings = settings_of(tmp_path)
     write_events(settings, "a.jsonl", event(), event(id="e2", uid=...))
     defs = dg.Definitions(
-        assets=[build_lake_assets(settings)],
+        assets=[lake_step(settings)],
         jobs=[
             dg.define_asset_job(
                 NAMES.drain_job,
@@ -65,7 +59,7 @@ def test_the_requested_job_drains(tmp_path: Path, instance: dg.DagsterInstance) 
 @pytest.mark.parametrize(("is_on", "status"), [(True, "RUNNING"), (False, "STOPPED")])
 def test_sensors_and_schedule_start_as_set(tmp_path: Path, is_on: bool, status: str) -> None:
     settings = settings_of(tmp_path, sensors=is_on, tick_seconds=7)
-    sensors = build_sensors(settings, dg.AssetSelection.assets("a"))
+    sensors = build_sensors(settings, graph_of(settings), dg.AssetSelection.assets("a"))
 
     assert [sensor.name for sensor in sensors] == [
         "sequen_new_exports", "sequen_automation", "sequen_run_failures",
@@ -73,7 +67,7 @@ def test_sensors_and_schedule_start_as_set(tmp_path: Path, is_on: bool, status: 
     for sensor in sensors:
         assert sensor.default_status.name == status
         assert sensor.minimum_interval_seconds == 7
-    for schedule in build_schedules(settings):
+    for schedule in build_schedules(settings, NAMES):
         assert schedule.default_status.name == status
         assert schedule.cron_schedule == "0 4 * * *"
 
@@ -89,8 +83,8 @@ def test_run_that_only_publishes_says_so(
     tmp_path: Path, instance: dg.DagsterInstance, tags: dict[str, str], name: str
 ) -> None:
     settings = settings_of(tmp_path)
-    (_, automation, _) = build_sensors(settings, dg.AssetSelection.assets("a"))
-    snapshot, *_ = build_reports_assets(settings, NO_TABLES, keys=[])
+    (_, automation, _) = build_sensors(settings, graph_of(settings), dg.AssetSelection.assets("a"))
+    snapshot = report_steps(settings)[NAMES.published_snapshot]
 
     # It is named before there is anything to publish.
     result = dg.materialize([snapshot], instance=instance, tags=tags, raise_on_error=False)
@@ -101,8 +95,10 @@ def test_run_that_only_publishes_says_so(
     assert automation.run_tags == {"sequen/automation": "true", "sequen/run": "build"}
 
 
-def test_jobs_of_a_person_come_with_the_config_to_change() -> None:
-    jobs = {job.name: job for job in build_jobs(dg.AssetSelection.assets("a"))}
+def test_jobs_of_a_person_come_with_the_config_to_change(tmp_path: Path) -> None:
+    graph = graph_of(settings_of(tmp_path))
+    built = build_jobs(graph, dg.AssetSelection.assets("a"), executor=None)
+    jobs = {job.name: job for job in built}
 
     assert set(jobs) == set(NAMES.jobs)
     assert all(job.description for job in jobs.values())
@@ -126,20 +122,20 @@ def test_jobs_of_a_person_come_with_the_config_to_change() -> None:
 
 
 def test_daily_run_takes_whole_files_and_tests_whole_tables(tmp_path: Path) -> None:
-    (schedule,) = build_schedules(settings_of(tmp_path))
+    (schedule,) = build_schedules(settings_of(tmp_path), NAMES)
 
     with dg.build_schedule_context() as context:
         request = schedule.evaluate_tick(context).run_requests[0]
 
     assert request.tags["sequen/run"] == "daily run"
-    assert order_of(request.tags) == Order(is_stable=True)
+    assert order_of(request.tags, NAMES) == Order(is_stable=True)
     assert request.run_config == {
         "ops": {"sequen_marts": {"config": {"full_refresh": False, "test_whole_tables": True}}}
     }
 
 
 def freshness(settings: SequenSettings, instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
-    result = dg.materialize([build_lake_assets(settings)], instance=instance)
+    result = dg.materialize([lake_step(settings)], instance=instance)
     (check,) = [
         check
         for check in result.get_asset_check_evaluations()
@@ -171,7 +167,7 @@ def test_share_of_accepted_records_warns_and_fails_where_it_is_set_to(
     settings = settings_of(tmp_path, fail_below_accepted_percent=fail_below)
     write_events(settings, "a.jsonl", event(), event(id="e2", uid=...))
 
-    result = dg.materialize([build_lake_assets(settings)], instance=instance)
+    result = dg.materialize([lake_step(settings)], instance=instance)
 
     (check,) = [
         one for one in result.get_asset_check_evaluations() if one.check_name == "accepted_share"
@@ -183,7 +179,7 @@ def test_share_of_accepted_records_warns_and_fails_where_it_is_set_to(
 def test_locks_are_waited_for_again_but_not_what_fails_by_itself(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, step_retries=3)
 
-    policy = build_lake_assets(settings).op.retry_policy
+    policy = lake_step(settings).op.retry_policy
 
     assert policy == retry_policy(settings)
     assert (policy.max_retries, policy.delay) == (3, 30)

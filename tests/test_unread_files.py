@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from sequen_dagster.cli.main import main
-from sequen_dagster.lake.assets import build_lake_assets
 from sequen_dagster.lake.commits import current_batches
 from sequen_dagster.operations.doctor import Diagnosis, examine_home
 from sequen_dagster.settings import SequenSettings
 from support.builders import event
+from support.graphs import lake_step
 from support.homes import settings_of, write_events, write_text
 from support.lake import drain, lake_of, ledger_of
 
@@ -22,7 +22,7 @@ ZIP = "PK\x03\x04"
 def lake_run(settings: SequenSettings) -> tuple[dict[str, Any], dg.AssetCheckEvaluation]:
     """What a run of the lake's step says of itself, and its check `files_read`."""
     with dg.DagsterInstance.ephemeral() as instance:
-        result = dg.materialize([build_lake_assets(settings)], instance=instance)
+        result = dg.materialize([lake_step(settings)], instance=instance)
     (check,) = [
         one for one in result.get_asset_check_evaluations() if one.check_name == "files_read"
     ]

@@ -127,9 +127,9 @@ def test_check_is_not_part_of_the_full_run(demo: SequenSettings) -> None:
     assert steps[NAMES.run_job] == {
         NAMES.lake_op,
         NAMES.marts_op,
-        "published_snapshot",
-        "completeness_report",
-        "training_set",
+        "sequen_published_snapshot",
+        "sequen_completeness_report",
+        "sequen_training_set",
     }
     assert steps[NAMES.verify_job] == {"warehouse_equals_a_full_refresh"}
 

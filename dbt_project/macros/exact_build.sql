@@ -135,6 +135,15 @@
     ) }}
 {%- endmacro %}
 
+{# A project that has this one as a package, and builds none of its models, gets no schema of it. #}
+{% macro create_changes_schema() -%}
+    {%- for resource in selected_resources if resource.startswith('model.sequen.') -%}
+        {%- if loop.first -%}
+            create schema if not exists changes
+        {%- endif -%}
+    {%- endfor -%}
+{%- endmacro %}
+
 {#
   dbt that a person calls may build with other vars than those of the home's settings. Without the
   fingerprint of the last build, the next run of sequen_dagster refreshes all tables in full.

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from sequen_dagster.exports.files import Listing
-from sequen_dagster.names import NAMES
+from sequen_dagster.names import Names
 from sequen_dagster.settings import SequenSettings
 
-RAW_EVENTS = dg.AssetKey(NAMES.raw_events)
 # Metadata key: a sentence for each location where no file was found or some were passed over.
 EXPORTS_FOUND = "exports_found"
 
@@ -43,7 +42,9 @@ def exports_metadata(listings: Sequence[Listing]) -> dict[str, dg.MetadataValue 
 
 
 def observed_exports(
-    listings: Sequence[Listing], metadata: Mapping[str, dg.MetadataValue | int | str] | None = None
+    key: dg.AssetKey,
+    listings: Sequence[Listing],
+    metadata: Mapping[str, dg.MetadataValue | int | str] | None = None,
 ) -> dg.AssetMaterialization:
     """What was seen at the locations, as an event of `raw_events`.
 
@@ -51,13 +52,14 @@ def observed_exports(
     observed, the graph would always say that it was never materialized.
 
     Args:
+        key: of `raw_events`.
         listings: one for each source.
         metadata: what else is known of the files.
     """
     files = [file for listing in listings for file in listing.files]
     newest = max((file.modified_at for file in files), default=None)
     return dg.AssetMaterialization(
-        RAW_EVENTS,
+        key,
         metadata={
             **passed_over_metadata(listings),
             "files": len(files),
@@ -68,21 +70,27 @@ def observed_exports(
     )
 
 
-def build_exports_assets(settings: SequenSettings) -> list[dg.AssetSpec]:
-    """Build the external asset that stands for the locations of exports.
+def exports_specs(
+    settings: SequenSettings, names: Names, *, upstream: Sequence[dg.AssetKey] = ()
+) -> list[dg.AssetSpec]:
+    """The external asset that stands for the locations of exports.
 
-    Make your own asset that writes export files its upstream by depending on `raw_events`'s key.
+    Args:
+        settings: the locations, the home.
+        names: of the pipeline.
+        upstream: keys of assets that write the files.
     """
     locations = ", ".join(f"{source.name}: {source.exports}" for source in settings.sources)
     # A path need not be UTF-8, as what Dagster stores has to be.
     locations = locations.encode("utf-8", "backslashreplace").decode()
     return [
         dg.AssetSpec(
-            RAW_EVENTS,
-            group_name="exports",
+            names.raw_events,
+            deps=upstream,
+            group_name=names.group("exports"),
             kinds={"json", "file"},
             owners=list(settings.owners),
-            tags={NAMES.access_tag: "public"},
+            tags={names.access_tag: "public"},
             description=(
                 "Raw event exports as they arrive: JSON text, CSV, TSV or Parquet, plain or packed "
                 "with gzip, zstd, bzip2, xz or lz4. Nothing here is ever moved or deleted."

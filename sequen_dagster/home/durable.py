@@ -78,10 +78,13 @@ def storage_reason(text: str) -> str:
 def make_home_folder(folder: Path) -> None:
     """Make the folder of a home, for its owner only, and see that it can be written.
 
+    A new one tells git to leave it alone: it may lie in a project.
+
     Raises:
         StorageError: it cannot.
     """
     with writing(f"the home {str(folder)!r}", folder):
+        is_new = not folder.exists()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
@@ -89,6 +92,8 @@ def make_home_folder(folder: Path) -> None:
             raise StorageError(message) from None
         with tempfile.TemporaryFile(dir=folder):
             pass
+        if is_new:
+            (folder / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
 @contextmanager

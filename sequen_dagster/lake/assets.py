@@ -1,17 +1,20 @@
 """Lake: `validated_events` and `quarantined_records`, one step that drains the locations."""
 
+import functools
+import operator
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 
-from sequen_dagster.exports.assets import RAW_EVENTS, exports_metadata, observed_exports
+from sequen_dagster.exports.assets import exports_metadata, observed_exports
 from sequen_dagster.exports.files import list_locations
+from sequen_dagster.graph import Graph, KeyOf
 from sequen_dagster.home.layout import Home
 from sequen_dagster.home.owner_only import owner_only_files
-from sequen_dagster.lake.checks import LAKE_CHECKS, Expectations, check_lake
+from sequen_dagster.lake.checks import Expectations, check_lake, lake_checks
 from sequen_dagster.lake.columns import (
     ACCEPTED_COLUMNS,
     COLUMN_DESCRIPTIONS,
@@ -23,14 +26,12 @@ from sequen_dagster.lake.drain import Drained, FileFailure, Intake, drain_locati
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.replay import Replayed, replay_batches, retry_dead_lettered
 from sequen_dagster.lake.tidying import is_rewriting_due, remove_abandoned_rows
-from sequen_dagster.names import NAMES, Access
+from sequen_dagster.names import Access, Names
 from sequen_dagster.runtime.progress import emit
 from sequen_dagster.runtime.progress_lines import logging_progress
 from sequen_dagster.runtime.text import SHOWN, printable, quoted
 from sequen_dagster.settings import RunningSettings, SequenSettings
 
-VALIDATED_EVENTS = dg.AssetKey(NAMES.validated_events)
-QUARANTINED_RECORDS = dg.AssetKey(NAMES.quarantined_records)
 _RETRY_DELAY_SECONDS = 30
 # Metadata of a run that was asked to validate batches again.
 REVALIDATED = "batches_revalidated"
@@ -67,42 +68,97 @@ class _TakenIn:
         ]
 
 
-def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
+def lake_specs(
+    settings: RunningSettings,
+    names: Names,
+    key_of: KeyOf,
+    *,
+    upstream: Sequence[dg.AssetKey] = (),
+) -> list[dg.AssetSpec]:
+    """The assets of the lake.
+
+    Args:
+        settings: the owners.
+        names: of the pipeline.
+        key_of: gives the key of an asset.
+        upstream: keys of assets that write export files; after a run of one, files are taken in at
+            once, since it has written them whole.
+    """
+    condition = _written_condition(upstream, key_of(names.validated_events)) if upstream else None
+
+    def spec(
+        name: str, description: str, *, kind: str, access: Access, columns: Mapping[str, str]
+    ) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            name,
+            deps=[key_of(names.raw_events)],
+            group_name=names.group("lake"),
+            kinds={"parquet", kind},
+            owners=list(settings.owners),
+            tags={names.access_tag: access},
+            description=description,
+            metadata={"dagster/column_schema": _column_schema(columns)},
+            automation_condition=condition,
+        )
+
+    return [
+        spec(
+            names.validated_events,
+            "Events that honor the contract, as Parquet.",
+            kind="pandera",
+            access="public",
+            columns=ACCEPTED_COLUMNS,
+        ),
+        spec(
+            names.quarantined_records,
+            "Records that break it, with every rule they break.",
+            kind="polars",
+            access="private",
+            columns=QUARANTINED_COLUMNS,
+        ),
+    ]
+
+
+def _written_condition(
+    upstream: Sequence[dg.AssetKey], lake: dg.AssetKey
+) -> dg.AutomationCondition[dg.AssetKey]:
+    """Take in files once an asset that writes some was made, and no run takes in any."""
+    of = dg.AutomationCondition.asset_matches
+    is_updated = dg.AutomationCondition.newly_updated()
+    updated = functools.reduce(operator.or_, (of(key, is_updated) for key in upstream))
+    in_progress = of(lake, dg.AutomationCondition.in_progress())
+    is_due = updated.since(dg.AutomationCondition.newly_requested())
+    return (is_due & ~in_progress).with_label("an asset that writes export files has new ones")
+
+
+def build_lake_assets(settings: SequenSettings, graph: Graph) -> dg.AssetsDefinition:
     """The step that validates every pending file and commits what it found.
 
     Args:
         settings: the sources, the home, the limits.
+        graph: the assets.
 
     Returns:
         Two assets and their checks, see `checks`. With checks alone nothing is taken in.
     """
+    names = graph.names
+    validated_events, quarantined_records = (
+        graph.key(name) for name in (names.validated_events, names.quarantined_records)
+    )
     intake = Intake.of(settings)
     lake_folder = intake.home.lake
     expected = Expectations.of(settings)
 
     @dg.multi_asset(
-        name=NAMES.lake_op,
-        specs=[
-            _spec(
-                VALIDATED_EVENTS,
-                "Events that honor the contract, as Parquet.",
-                kind="pandera",
-                access="public",
-                settings=settings,
-            ),
-            _spec(
-                QUARANTINED_RECORDS,
-                "Records that break it, with every rule they break.",
-                kind="polars",
-                access="private",
-                settings=settings,
-            ),
-        ],
-        check_specs=LAKE_CHECKS,
+        name=names.lake_op,
+        specs=[graph.specs[names.validated_events], graph.specs[names.quarantined_records]],
+        check_specs=graph.checks(lake_checks(validated_events)),
         # Each asset and each check can be asked for alone; files are taken in for any asset.
         can_subset=True,
+        op_tags=graph.op_tags,
         retry_policy=retry_policy(settings),
     )
+    @graph.step
     def lake(
         context: dg.AssetExecutionContext, config: LakeConfig
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
@@ -111,15 +167,21 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
             ledger = Ledger(intake.home)
             if not context.selected_asset_keys:
                 ledger.sync()
-                yield from check_lake(
-                    checks, ledger, expected, find_listings=lambda: list_locations(intake.sources)
+                yield from _of(
+                    validated_events,
+                    check_lake(
+                        checks,
+                        ledger,
+                        expected,
+                        find_listings=lambda: list_locations(intake.sources),
+                    ),
                 )
                 return
             with logging_progress(context.log.info, "lake", "listing files"):
                 taken = _take_in(context, config, ledger)
         materialized = {
-            VALIDATED_EVENTS: _validated_metadata(lake_folder.events, taken),
-            QUARANTINED_RECORDS: _drained_metadata(lake_folder.quarantine, taken.drained),
+            validated_events: _validated_metadata(lake_folder.events, taken),
+            quarantined_records: _drained_metadata(lake_folder.quarantine, taken.drained),
         }
         for key, metadata in materialized.items():
             if key in context.selected_asset_keys:
@@ -127,19 +189,22 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
             else:
                 # Files are taken in once, for both.
                 context.log_event(dg.AssetMaterialization(key, metadata=metadata))
-        yield from check_lake(
-            checks,
-            ledger,
-            expected,
-            find_listings=lambda: taken.drained.listings,
-            failures=taken.failures,
+        yield from _of(
+            validated_events,
+            check_lake(
+                checks,
+                ledger,
+                expected,
+                find_listings=lambda: taken.drained.listings,
+                failures=taken.failures,
+            ),
         )
 
     def _take_in(context: dg.AssetExecutionContext, config: LakeConfig, ledger: Ledger) -> _TakenIn:
         started = time.perf_counter()
         run_id = context.run.run_id
         choice = config.choice()
-        order = order_of(context.run.tags)
+        order = order_of(context.run.tags, names)
         if config.retry_dead_lettered:
             context.log.info(
                 "%d dead-lettered files are tried again", retry_dead_lettered(intake, ledger)
@@ -156,7 +221,9 @@ def build_lake_assets(settings: SequenSettings) -> dg.AssetsDefinition:
             _report_replayed(context, taken.replayed)
         _report_drained(context, taken)
         # Not an event of this run, which has not made the files.
-        context.instance.report_runless_asset_event(observed_exports(drained.listings))
+        context.instance.report_runless_asset_event(
+            observed_exports(graph.key(names.raw_events), drained.listings)
+        )
         return taken
 
     return lake
@@ -221,20 +288,11 @@ def _report_replayed(context: dg.AssetExecutionContext, replayed: Replayed) -> N
     )
 
 
-def _spec(
-    key: dg.AssetKey, description: str, *, kind: str, access: Access, settings: RunningSettings
-) -> dg.AssetSpec:
-    columns = ACCEPTED_COLUMNS if key == VALIDATED_EVENTS else QUARANTINED_COLUMNS
-    return dg.AssetSpec(
-        key,
-        deps=[RAW_EVENTS],
-        group_name="lake",
-        kinds={"parquet", kind},
-        owners=list(settings.owners),
-        tags={NAMES.access_tag: access},
-        description=description,
-        metadata={"dagster/column_schema": _column_schema(columns)},
-    )
+def _of(
+    asset: dg.AssetKey, results: Iterable[dg.AssetCheckResult]
+) -> Iterator[dg.AssetCheckResult]:
+    """Results of checks of an asset."""
+    return (result._replace(asset_key=asset) for result in results)
 
 
 def _column_schema(columns: Mapping[str, str]) -> dg.TableSchema:

@@ -25,7 +25,6 @@ from sequen_dagster.lake.current_files import (
 )
 from sequen_dagster.lake.drain import FileFailure
 from sequen_dagster.lake.ledger import Ledger
-from sequen_dagster.names import NAMES
 from sequen_dagster.runtime.text import SHOWN, as_code, bulleted, counted, quoted
 from sequen_dagster.settings import SequenSettings
 
@@ -34,43 +33,7 @@ COUNTS_RECONCILE: Final = "counts_reconcile"
 ACCEPTED_SHARE: Final = "accepted_share"
 EXPORTS_ARE_FRESH: Final = "exports_are_fresh"
 
-_ASSET: Final = dg.AssetKey(NAMES.validated_events)
-FILES_READ_KEY: Final = dg.AssetCheckKey(_ASSET, FILES_READ)
 _SHOWN_RULES: Final = 6
-LAKE_CHECKS: Final = [
-    dg.AssetCheckSpec(
-        FILES_READ,
-        asset=_ASSET,
-        description=(
-            "Every file could be read, and the current version of every path as a whole. Looks at "
-            "all files, not at those of the last run."
-        ),
-    ),
-    dg.AssetCheckSpec(
-        COUNTS_RECONCILE,
-        asset=_ASSET,
-        description=(
-            "records read = accepted + quarantined + skipped, in the current version of every path."
-        ),
-        blocking=True,
-    ),
-    dg.AssetCheckSpec(
-        ACCEPTED_SHARE,
-        asset=_ASSET,
-        description=(
-            "The share of accepted records, over the current versions of all paths, is what the "
-            "tiers of data ask for (setting `min_accepted_percent`)."
-        ),
-    ),
-    dg.AssetCheckSpec(
-        EXPORTS_ARE_FRESH,
-        asset=_ASSET,
-        description=(
-            "The newest file of all sources that was taken in is not older than the setting "
-            "`fresh_within_hours`."
-        ),
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -100,6 +63,49 @@ class Expectations:
         )
 
 
+def lake_checks(asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    """The checks of `validated_events`.
+
+    Args:
+        asset: its key.
+    """
+    return [
+        dg.AssetCheckSpec(
+            FILES_READ,
+            asset=asset,
+            description=(
+                "Every file could be read, and the current version of every path as a whole. "
+                "Looks at all files, not at those of the last run."
+            ),
+        ),
+        dg.AssetCheckSpec(
+            COUNTS_RECONCILE,
+            asset=asset,
+            description=(
+                "records read = accepted + quarantined + skipped, in the current version of every "
+                "path."
+            ),
+            blocking=True,
+        ),
+        dg.AssetCheckSpec(
+            ACCEPTED_SHARE,
+            asset=asset,
+            description=(
+                "The share of accepted records, over the current versions of all paths, is what "
+                "the tiers of data ask for (setting `min_accepted_percent`)."
+            ),
+        ),
+        dg.AssetCheckSpec(
+            EXPORTS_ARE_FRESH,
+            asset=asset,
+            description=(
+                "The newest file of all sources that was taken in is not older than the setting "
+                "`fresh_within_hours`."
+            ),
+        ),
+    ]
+
+
 def check_lake(
     names: Iterable[str],
     ledger: Ledger,
@@ -118,7 +124,7 @@ def check_lake(
         failures: what could not be read in the run at hand.
 
     Returns:
-        A result for each of them, in the order of `LAKE_CHECKS`.
+        A result for each of them, in the order of `lake_checks`.
     """
     wanted = set(names)
     if wanted & {FILES_READ, COUNTS_RECONCILE, ACCEPTED_SHARE}:
@@ -168,7 +174,6 @@ def check_files_read(
             [*_describe_not_at_all(not_at_all), *_describe_not_as_a_whole(as_a_whole)]
         )
     return dg.AssetCheckResult(
-        asset_key=_ASSET,
         check_name=FILES_READ,
         passed=not not_at_all and not as_a_whole,
         # What was taken in as one quarantined record is not a failure of the pipeline.
@@ -234,7 +239,6 @@ def check_counts(current: CurrentFiles) -> dg.AssetCheckResult:
             f"{counts.skipped:,} skipped."
         )
     return dg.AssetCheckResult(
-        asset_key=_ASSET,
         check_name=COUNTS_RECONCILE,
         passed=not current.unreconciled_files,
         severity=dg.AssetCheckSeverity.ERROR,
@@ -257,7 +261,6 @@ def check_accepted_share(current: CurrentFiles, expected: Expectations) -> dg.As
     is_far_below = 100 * accepted < expected.fail_below_accepted_percent * validated
     passed = is_enough and not is_far_below
     return dg.AssetCheckResult(
-        asset_key=_ASSET,
         check_name=ACCEPTED_SHARE,
         passed=passed,
         severity=dg.AssetCheckSeverity.ERROR if is_far_below else dg.AssetCheckSeverity.WARN,
@@ -347,7 +350,6 @@ def check_freshness(
             )
         ) + _describe_sources(newest)
     return dg.AssetCheckResult(
-        asset_key=_ASSET,
         check_name=EXPORTS_ARE_FRESH,
         passed=is_fresh,
         severity=dg.AssetCheckSeverity.WARN,

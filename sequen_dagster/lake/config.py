@@ -12,7 +12,7 @@ from sequen_dagster.compat.dagster_launch import checked_at_launch
 from sequen_dagster.errors import SettingsError
 from sequen_dagster.lake.drain import Order
 from sequen_dagster.lake.replay import Choice
-from sequen_dagster.names import NAMES
+from sequen_dagster.names import Names
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # 32 digits: the ledger of a home may hold names of an earlier build.
@@ -121,20 +121,24 @@ class LakeConfig(dg.Config):
         )
 
 
-def order_of(tags: Mapping[str, str]) -> Order:
+def order_of(tags: Mapping[str, str], names: Names) -> Order:
     """Which pending files a run takes in, by the tags that our sensor and schedule give it.
 
     Tags, since a person does not choose them, and they would be in the way among those in the
     launchpad. A run that is executed again keeps them.
 
+    Args:
+        tags: of the run.
+        names: of the pipeline.
+
     Raises:
         SettingsError: the tag is not the name of a file group.
     """
-    file_group = tags.get(NAMES.file_group_tag, "")
+    file_group = tags.get(names.file_group_tag, "")
     if not _FILE_GROUP.fullmatch(file_group):
         message = (
-            f"tag {NAMES.file_group_tag} names no file group; only the sensor "
-            f"{NAMES.new_exports_sensor} gives it. Start the run without it."
+            f"tag {names.file_group_tag} names no file group; only the sensor "
+            f"{names.new_exports_sensor} gives it. Start the run without it."
         )
         raise SettingsError(message)
-    return Order(file_group, is_stable=NAMES.only_stable_tag in tags)
+    return Order(file_group, is_stable=names.only_stable_tag in tags)

@@ -4,13 +4,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import dagster as dg
 import duckdb
 
 from sequen_dagster.compat.dagster_dbt_calls import read_as_dagster, selection_arguments
 from sequen_dagster.errors import BuildError
+from sequen_dagster.graph import Graph
 from sequen_dagster.home.layout import Home
 from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
@@ -23,7 +24,7 @@ from sequen_dagster.marts.builds import (
     why_stale,
 )
 from sequen_dagster.marts.compaction import compact, has_rows_to_compact
-from sequen_dagster.marts.conditions import TABLES
+from sequen_dagster.marts.conditions import LAST_TABLE
 from sequen_dagster.marts.config import MartsConfig
 from sequen_dagster.marts.dbt import stream_dbt
 from sequen_dagster.marts.dbt_tests import BrokenRule, describe_test, read_broken_rules
@@ -36,7 +37,7 @@ from sequen_dagster.marts.project import (
     tables_fingerprint,
     write_profile,
 )
-from sequen_dagster.marts.translator import SequenTranslator, build_specs
+from sequen_dagster.marts.translator import ModelTranslator, OwnModels, build_specs
 from sequen_dagster.marts.warehouse import (
     connect,
     load_commits,
@@ -69,29 +70,35 @@ class _Project:
     Attributes:
         settings: the home, and the marts' settings.
         manifest: all that dbt builds.
-        graph: the manifest with those models that are assets.
-        translator: makes assets of them.
+        shown: the manifest with those models that are assets.
+        graph: the assets.
+        translator: tells dagster_dbt which asset a model is.
     """
 
     settings: SequenSettings
     manifest: Manifest
-    graph: Manifest
-    translator: SequenTranslator
+    shown: Manifest
+    graph: Graph
+    translator: ModelTranslator
 
     @property
     def steps(self) -> Set[str]:
         """Nodes that dbt builds, and Dagster does not see."""
-        return set(self.manifest["nodes"]) - set(self.graph["nodes"])
+        return set(self.manifest["nodes"]) - set(self.shown["nodes"])
 
-    @classmethod
-    def of(cls, settings: SequenSettings, manifest: Manifest) -> Self:
-        """The project of a home, with its steps as assets or without them, as the settings say."""
-        graph = manifest if settings.steps_as_assets else fold_steps(manifest)
-        return cls(settings, manifest, graph, SequenTranslator(settings))
+
+def shown_manifest(settings: SequenSettings, manifest: Manifest) -> Manifest:
+    """Dbt's manifest with the steps that are assets, or without any, as the settings say."""
+    return manifest if settings.steps_as_assets else fold_steps(manifest)
 
 
 def build_marts_assets(
-    settings: SequenSettings, manifest: Manifest, *, why_outdated: WhyOutdated
+    settings: SequenSettings,
+    manifest: Manifest,
+    models: OwnModels,
+    graph: Graph,
+    *,
+    why_outdated: WhyOutdated,
 ) -> dg.AssetsDefinition:
     """The dbt models as assets of one step that loads new commits first.
 
@@ -103,6 +110,8 @@ def build_marts_assets(
     Args:
         settings: the home, and the marts' settings.
         manifest: from `load_manifest`.
+        models: the models that are assets.
+        graph: the assets.
         why_outdated: why something that is made of the tables is not of the last finished build.
 
     Returns:
@@ -112,18 +121,22 @@ def build_marts_assets(
         SettingsError: an attribute of completeness is not whole.
     """
     check_overrides(settings)
-    project = _Project.of(settings, manifest)
-    specs, check_specs = build_specs(project.graph, project.translator)
+    names = graph.names
+    translator = ModelTranslator(models, graph)
+    project = _Project(settings, manifest, models.manifest, graph, translator)
+    specs, check_specs = build_specs(project.shown, translator)
 
     @dg.multi_asset(
-        name=NAMES.marts_op,
+        name=names.marts_op,
         specs=specs,
         check_specs=check_specs,
         can_subset=True,
         allow_arbitrary_check_specs=True,
-        pool=NAMES.writer_pool,
+        pool=names.writer_pool,
+        op_tags=graph.op_tags,
         retry_policy=retry_policy(settings),
     )
+    @graph.step
     def marts(
         context: dg.AssetExecutionContext, config: MartsConfig
     ) -> Iterator[Any]:  # Any: the events of dagster_dbt
@@ -143,7 +156,7 @@ def build_marts_assets(
                 context.log.info("nothing is new: no table is built, and nothing published")
                 emit("marts", "nothing is new")
                 return
-            may_be_current = context.is_subset or NAMES.automation_tag in context.run.tags
+            may_be_current = context.is_subset or names.automation_tag in context.run.tags
             build = _begin_build(
                 settings, manifest, is_full=config.full_refresh, if_stale=may_be_current
             )
@@ -155,7 +168,7 @@ def build_marts_assets(
             emit("marts", build.kind)
             commands = _build_commands(is_full=build.is_full, is_whole=config.test_whole_tables)
             events = _call_dbt(context, project, commands, is_whole=context.is_subset)
-            yield from _build_tables(context, settings, events, build)
+            yield from _build_tables(context, project, events, build)
 
     return marts
 
@@ -216,7 +229,7 @@ def _build_selection(
     context: dg.AssetExecutionContext, project: _Project, config: MartsConfig
 ) -> Iterator[Any]:  # Any: the events of dagster_dbt
     """Build the selected tables from the last finished build, which has seen all commits."""
-    if NAMES.automation_tag in context.run.tags:
+    if project.graph.names.automation_tag in context.run.tags:
         # Another run was faster, one that a person has started or the daily one.
         context.log.info("the tables are those of all commits; nothing to build")
         return
@@ -231,7 +244,7 @@ def _run_dbt(
     """Pass on the events of calls that begin no build: the tables stay those of the last one."""
     events = _call_dbt(context, project, commands)
     try:
-        yield from _with_metadata(context, project.settings, events, _SELECTION)
+        yield from _with_metadata(context, project, events, _SELECTION)
     except BuildError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
 
@@ -261,9 +274,9 @@ def _call_dbt(
         commands: what dbt is asked to do.
         is_whole: whether the selection counts for nothing.
     """
-    settings, graph, translator = project.settings, project.graph, project.translator
+    settings, shown, translator = project.settings, project.shown, project.translator
     steps = project.steps
-    selection = [] if is_whole else selection_arguments(context, graph, translator)
+    selection = [] if is_whole else selection_arguments(context, shown, translator)
     for command in commands:
         # dbt's unit tests belong to the tests of the project: on a warehouse they fail.
         arguments = [*command, "--exclude-resource-type", "unit_test", *selection]
@@ -283,7 +296,7 @@ def _call_dbt(
                 continue
             yield from read_as_dagster(
                 event,
-                graph,
+                shown,
                 translator,
                 None if is_whole else context,
                 Home(settings.home).dbt.target,
@@ -292,7 +305,7 @@ def _call_dbt(
 
 def _build_tables(
     context: dg.AssetExecutionContext,
-    settings: SequenSettings,
+    project: _Project,
     events: Iterator[Any],
     build: Build,
 ) -> Iterator[Any]:  # Any: the events of dagster_dbt
@@ -302,15 +315,16 @@ def _build_tables(
     until then the build counts as in progress, and no publication is asked for. Rows are counted at
     the end, since dbt has the database open until then.
     """
+    settings, graph = project.settings, project.graph
     tables: dict[dg.AssetKey, str] = {}
     last: list[Any] = []
     failure = None
     try:
-        for event in _with_metadata(context, settings, events, build.kind):
+        for event in _with_metadata(context, project, events, build.kind):
             key = _asset_of(context, event)
             if isinstance(event, dg.Output | dg.AssetMaterialization) and key is not None:
-                tables[key] = key.path[-1]
-            if key == TABLES:
+                tables[key] = graph.name(key)
+            if key == graph.key(LAST_TABLE):
                 last.append(event)
             else:
                 yield from _fit_selection(context, event)
@@ -336,17 +350,17 @@ def _build_tables(
 
 
 def _with_metadata(
-    context: dg.AssetExecutionContext, settings: SequenSettings, events: Iterator[Any], kind: str
+    context: dg.AssetExecutionContext, project: _Project, events: Iterator[Any], kind: str
 ) -> Iterator[Any]:  # Any: the events of dagster_dbt
     """The events of dbt; tables with the file that they are in and the kind of build."""
     metadata: dict[str, Any] = {  # Any: Dagster's metadata
-        "dagster/uri": str(Home(settings.home).warehouse),
+        "dagster/uri": str(Home(project.settings.home).warehouse),
         NAMES.build_metadata: kind,
     }
     lines = ProgressLines(context.log.info, says_steps=False)
     lines.note("marts", "starting dbt")
     with lines.speaking(LOG_EVERY_SECONDS):
-        for event in _describe_checks(settings, events):
+        for event in _describe_checks(project, events):
             if isinstance(event, dg.Output | dg.AssetMaterialization):
                 lines.note("marts", f"{_table_of(event)} is built")
                 yield event.with_metadata({**event.metadata, **metadata})
@@ -355,7 +369,7 @@ def _with_metadata(
 
 
 def _describe_checks(
-    settings: SequenSettings, events: Iterator[Any]
+    project: _Project, events: Iterator[Any]
 ) -> Iterator[Any]:  # Any: the events of dagster_dbt
     """Give dbt's tests their words; those that failed come when dbt has let go of the warehouse."""
     failed: list[dg.AssetCheckResult | dg.AssetCheckEvaluation] = []
@@ -365,15 +379,15 @@ def _describe_checks(
             if not isinstance(event, dg.AssetCheckResult | dg.AssetCheckEvaluation):
                 yield event
             elif event.passed:
-                yield _with_description(event, [])
+                yield _with_description(project.graph, event, [])
             else:
                 failed.append(event)
     except BuildError as error:
         failure = error
     for check in failed:
         was_run = _FAILED_ROWS in check.metadata
-        broken = read_broken_rules(settings, str(check.check_name)) if was_run else None
-        yield _with_description(check, broken)
+        broken = read_broken_rules(project.settings, str(check.check_name)) if was_run else None
+        yield _with_description(project.graph, check, broken)
     if failure is not None:
         raise failure
 
@@ -404,10 +418,12 @@ def _table_of(event: dg.Output[Any] | dg.AssetMaterialization) -> str:
 
 
 def _with_description(
-    check: dg.AssetCheckResult | dg.AssetCheckEvaluation, broken: Sequence[BrokenRule] | None
+    graph: Graph,
+    check: dg.AssetCheckResult | dg.AssetCheckEvaluation,
+    broken: Sequence[BrokenRule] | None,
 ) -> dg.AssetCheckResult | dg.AssetCheckEvaluation:
     """The result of a dbt test, which dagster_dbt gives without a word."""
-    table = check.asset_key.path[-1] if check.asset_key else "the tables"
+    table = graph.name(check.asset_key) if check.asset_key else "the tables"
     name = str(check.check_name)
     description = describe_test(name, table, is_passed=check.passed, broken=broken)
     if isinstance(check, dg.AssetCheckResult):

@@ -1,31 +1,33 @@
 """Marts: the check that all tables equal a full refresh, run on request."""
 
 from collections.abc import Iterable
+from typing import Final
 
 import dagster as dg
 
+from sequen_dagster.graph import Graph, KeyOf
 from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.compare import describe_difference
 from sequen_dagster.marts.verify import Verification, verify
-from sequen_dagster.names import NAMES
+from sequen_dagster.names import Names
 from sequen_dagster.runtime.text import bulleted, counted
 from sequen_dagster.settings import SequenSettings
 
 # No run materializes the asset, so none of Dagster's own runs takes the check along.
-WAREHOUSE = dg.AssetKey(NAMES.warehouse)
-EQUALS_A_FULL_REFRESH = dg.AssetCheckKey(WAREHOUSE, "equals_a_full_refresh")
+EQUALS_A_FULL_REFRESH: Final = "equals_a_full_refresh"
 
 
-def observed_warehouse(home: Home, *, tables: int) -> dg.AssetMaterialization:
+def observed_warehouse(key: dg.AssetKey, home: Home, *, tables: int) -> dg.AssetMaterialization:
     """The warehouse as it was found, as an event of its asset, which no run materializes.
 
     Args:
+        key: of `warehouse`.
         home: where it lies.
         tables: how many of its tables are public.
     """
     path = home.warehouse.absolute()
     return dg.AssetMaterialization(
-        WAREHOUSE,
+        key,
         metadata={
             "dagster/uri": dg.MetadataValue.text(str(path)),
             "bytes": path.stat().st_size,
@@ -34,27 +36,24 @@ def observed_warehouse(home: Home, *, tables: int) -> dg.AssetMaterialization:
     )
 
 
-def build_marts_checks(
-    settings: SequenSettings, *, tables: Iterable[dg.AssetKey]
-) -> tuple[dg.AssetSpec, dg.AssetChecksDefinition]:
-    """All tables together as an asset, and its check, which costs a full refresh.
-
-    Run it from the asset's page, or by the job `sequen_verify`.
+def warehouse_spec(
+    settings: SequenSettings, names: Names, key_of: KeyOf, *, tables: Iterable[str]
+) -> dg.AssetSpec:
+    """All tables together as an external asset.
 
     Args:
-        settings: the home, and the marts' settings.
-        tables: keys of the tables that are compared.
-
-    Returns:
-        An external asset and its check. The check gives counts and names of columns, no keys.
+        settings: the home, the owners.
+        names: of the pipeline.
+        key_of: gives the key of an asset.
+        tables: what people open, and what stays in the warehouse.
     """
-    warehouse = dg.AssetSpec(
-        WAREHOUSE,
-        deps=sorted(tables),
-        group_name="marts",
+    return dg.AssetSpec(
+        names.warehouse,
+        deps=sorted(map(key_of, tables)),
+        group_name=names.group("marts"),
         kinds={"duckdb"},
         owners=list(settings.owners),
-        tags={NAMES.access_tag: "private"},
+        tags={names.access_tag: "private"},
         metadata={"dagster/uri": dg.MetadataValue.text(str(Home(settings.home).warehouse))},
         description=(
             "All tables together, in the writer's database. The check rebuilds them from the lake "
@@ -62,9 +61,21 @@ def build_marts_checks(
         ),
     )
 
+
+def build_warehouse_check(settings: SequenSettings, graph: Graph) -> dg.AssetChecksDefinition:
+    """The check of the warehouse, which costs a full refresh.
+
+    Run it from the asset's page, or by the job `sequen_verify`. It gives counts and names of
+    columns, no keys.
+
+    Args:
+        settings: the home, and the marts' settings.
+        graph: the assets.
+    """
+
     @dg.asset_check(
-        asset=WAREHOUSE,
-        name=EQUALS_A_FULL_REFRESH.name,
+        asset=graph.key(graph.names.warehouse),
+        name=EQUALS_A_FULL_REFRESH,
         description="Every table equals a full refresh over the same commits. Run on demand.",
         blocking=False,
     )
@@ -83,7 +94,7 @@ def build_marts_checks(
             metadata=_metadata(verification),
         )
 
-    return warehouse, equals_a_full_refresh
+    return equals_a_full_refresh
 
 
 def describe_verification(verification: Verification) -> str:

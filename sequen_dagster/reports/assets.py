@@ -1,7 +1,7 @@
 """Reports: the snapshot, the report, dbt's docs and the training set as Dagster assets."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,16 @@ from typing import Any
 import dagster as dg
 
 from sequen_dagster.errors import ReportError, UnfinishedTablesError
+from sequen_dagster.graph import Graph, KeyOf
 from sequen_dagster.home.layout import Home
 from sequen_dagster.home.locks import writer_lock
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.assets import retry_policy
-from sequen_dagster.marts.catalog import TableCatalog, TableColumn
+from sequen_dagster.marts.catalog import TableCatalog
 from sequen_dagster.marts.checks import observed_warehouse
-from sequen_dagster.marts.conditions import TABLES, publication_condition
-from sequen_dagster.names import NAMES
-from sequen_dagster.reports.checks import REPORT_CHECKS, check_report
+from sequen_dagster.marts.conditions import LAST_TABLE, publication_condition
+from sequen_dagster.names import Names
+from sequen_dagster.reports.checks import check_report, report_checks
 from sequen_dagster.reports.dbt_docs import copy_readme, write_docs
 from sequen_dagster.reports.options import report_options
 from sequen_dagster.reports.publish import publish
@@ -28,60 +29,127 @@ from sequen_dagster.runtime.progress import emit
 from sequen_dagster.runtime.progress_lines import logging_progress
 from sequen_dagster.settings import SequenSettings
 
-PUBLISHED_SNAPSHOT = dg.AssetKey(NAMES.published_snapshot)
-COMPLETENESS_REPORT = dg.AssetKey(NAMES.completeness_report)
-DBT_DOCS = dg.AssetKey(NAMES.dbt_docs)
-TRAINING_SET = dg.AssetKey(NAMES.training_set)
 
-
-def build_reports_assets(
-    settings: SequenSettings, catalog: TableCatalog, *, keys: Iterable[dg.AssetKey]
-) -> list[dg.AssetsDefinition]:
-    """The assets that people open.
+def reports_specs(
+    settings: SequenSettings, names: Names, catalog: TableCatalog, key_of: KeyOf
+) -> list[dg.AssetSpec]:
+    """The assets that people open, but for the tables.
 
     Args:
-        settings: the home.
+        settings: the home, the owners, what is published.
+        names: of the pipeline.
         catalog: the tables of the dbt project.
-        keys: keys of the public ones, which the snapshot holds.
-
-    Returns:
-        The snapshot, and what is made from it.
+        key_of: gives the key of an asset.
     """
-    return [
-        _published_snapshot(settings, catalog, keys),
-        _completeness_report(settings),
-        _training_set(settings, catalog.columns["training_impressions"]),
-        *([_dbt_docs(settings)] if settings.dbt_docs else []),
-    ]
+    serving = Home(settings.home).serving
+    condition = publication_condition(settings, names, key_of)
 
+    def spec(
+        name: str,
+        description: str,
+        *,
+        deps: Iterable[str],
+        kinds: set[str],
+        place: Path,
+        column_schema: dg.TableSchema | None = None,
+        freshness_policy: dg.FreshnessPolicy | None = None,
+    ) -> dg.AssetSpec:
+        schema = {"dagster/column_schema": column_schema} if column_schema else {}
+        return dg.AssetSpec(
+            name,
+            deps=sorted(map(key_of, deps)),
+            group_name=names.group("reports"),
+            kinds=kinds,
+            owners=list(settings.owners),
+            tags={names.access_tag: "public"},
+            metadata={**_place_of(place), **schema},
+            description=description,
+            automation_condition=condition,
+            freshness_policy=freshness_policy,
+        )
 
-def _published_snapshot(
-    settings: SequenSettings, catalog: TableCatalog, keys: Iterable[dg.AssetKey]
-) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=PUBLISHED_SNAPSHOT,
-        deps=sorted(keys),
-        group_name="reports",
+    published_snapshot = spec(
+        names.published_snapshot,
+        "`serving/sequen.duckdb`: all public tables in a file of its own, replaced in one step, "
+        "that analysts may open at any time.",
+        deps=catalog.public,
         kinds={"duckdb"},
-        owners=list(settings.owners),
-        tags={NAMES.access_tag: "public"},
-        pool=NAMES.writer_pool,
+        place=serving.snapshot,
         freshness_policy=dg.FreshnessPolicy.time_window(
             # Half a policy is none: Dagster asks for a window in which it fails.
             warn_window=timedelta(hours=settings.fresh_within_hours),
             fail_window=timedelta(hours=7 * settings.fresh_within_hours),
         ),
-        metadata=_place_of(Home(settings.home).serving.snapshot),
-        description=(
-            "`serving/sequen.duckdb`: all public tables in a file of its own, replaced in one "
-            "step, that analysts may open at any time."
-        ),
-        automation_condition=publication_condition(settings),
+    )
+    completeness_report = spec(
+        names.completeness_report,
+        "`serving/report.html`, and beside it JSON, Markdown, CSV, a badge and a picture: the "
+        "tier of the data, what to fix first, what it is ready for, and the evidence.",
+        deps=[names.published_snapshot],
+        kinds={"html", "json", "markdown"},
+        place=serving.report_html,
+    )
+    training_set = spec(
+        names.training_set,
+        "`serving/training/manifest.json` and the Parquet files that it names: every "
+        "impression with what was known when it was shown, what followed, and a split that "
+        "leaks neither visitors nor time.",
+        deps=[names.published_snapshot],
+        kinds={"parquet", "duckdb"},
+        place=serving.training_manifest,
+        column_schema=_training_schema(catalog),
+    )
+    dbt_docs = spec(
+        names.dbt_docs,
+        "`serving/docs/index.html`: dbt's docs of all tables, columns and rules, as one page "
+        "that needs no server; rebuilt where what it shows has changed.",
+        deps=[names.published_snapshot],
+        kinds={"dbt"},
+        place=serving.docs,
+    )
+    docs = [dbt_docs] if settings.dbt_docs else []
+    return [published_snapshot, completeness_report, training_set, *docs]
+
+
+def build_reports_assets(
+    settings: SequenSettings, catalog: TableCatalog, graph: Graph
+) -> list[dg.AssetsDefinition]:
+    """The steps that make what people open.
+
+    Args:
+        settings: the home.
+        catalog: the tables of the dbt project.
+        graph: the assets.
+
+    Returns:
+        The snapshot, and what is made from it.
+    """
+    return [
+        _published_snapshot(settings, catalog, graph),
+        _completeness_report(settings, graph),
+        _training_set(settings, catalog, graph),
+        *([_dbt_docs(settings, graph)] if settings.dbt_docs else []),
+    ]
+
+
+def _published_snapshot(
+    settings: SequenSettings, catalog: TableCatalog, graph: Graph
+) -> dg.AssetsDefinition:
+    names = graph.names
+
+    @dg.multi_asset(
+        name=names.step(names.published_snapshot),
+        specs=[graph.specs[names.published_snapshot]],
+        pool=names.writer_pool,
+        op_tags=graph.op_tags,
         retry_policy=retry_policy(settings),
     )
-    def published_snapshot(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    @graph.step
+    def published_snapshot(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
-        _name_publication(context)
+        _name_publication(context, graph)
         home = Home(settings.home)
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
         saying = logging_progress(context.log.info, "reports", "copying the public tables")
@@ -96,9 +164,9 @@ def _published_snapshot(
         emit("reports", "published snapshot")
         # All tables together are seen here, and by no run alone: a build may be of some of them.
         context.instance.report_runless_asset_event(
-            observed_warehouse(home, tables=len(published.row_counts))
+            observed_warehouse(graph.key(names.warehouse), home, tables=len(published.row_counts))
         )
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 **_place_of(published.path),
                 "tables": len(published.row_counts),
@@ -112,30 +180,20 @@ def _published_snapshot(
     return published_snapshot
 
 
-def _completeness_report(settings: SequenSettings) -> dg.AssetsDefinition:
-    spec = dg.AssetSpec(
-        COMPLETENESS_REPORT,
-        deps=[PUBLISHED_SNAPSHOT],
-        group_name="reports",
-        kinds={"html", "json", "markdown"},
-        owners=list(settings.owners),
-        tags={NAMES.access_tag: "public"},
-        metadata=_place_of(Home(settings.home).serving.report_html),
-        description=(
-            "`serving/report.html`, and beside it JSON, Markdown, CSV, a badge and a picture: the "
-            "tier of the data, what to fix first, what it is ready for, and the evidence."
-        ),
-        automation_condition=publication_condition(settings),
-    )
+def _completeness_report(settings: SequenSettings, graph: Graph) -> dg.AssetsDefinition:
+    names = graph.names
+    spec = graph.specs[names.completeness_report]
 
     @dg.multi_asset(
-        name=NAMES.completeness_report,
+        name=names.step(names.completeness_report),
         specs=[spec],
-        check_specs=REPORT_CHECKS,
+        check_specs=graph.checks(report_checks(spec.key)),
         # Each check can be asked for alone, and then looks at the report that is there.
         can_subset=True,
+        op_tags=graph.op_tags,
         retry_policy=retry_policy(settings),
     )
+    @graph.step
     def completeness_report(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
@@ -176,11 +234,12 @@ def _read_existing_report(home: Home) -> dict[str, Any]:  # Any: the report's JS
         raise dg.Failure(str(error), allow_retries=False) from error
 
 
-def _name_publication(context: dg.AssetExecutionContext) -> None:
+def _name_publication(context: dg.AssetExecutionContext, graph: Graph) -> None:
     """Correct the tag of a run of the automation, which gives builds and publications the same."""
-    is_build = TABLES in (context.run.asset_selection or ())
-    if NAMES.automation_tag in context.run.tags and not is_build:
-        context.instance.add_run_tags(context.run.run_id, {NAMES.run_tag: "publish"})
+    names = graph.names
+    is_build = graph.key(LAST_TABLE) in (context.run.asset_selection or ())
+    if names.automation_tag in context.run.tags and not is_build:
+        context.instance.add_run_tags(context.run.run_id, {names.run_tag: "publish"})
 
 
 def _place_of(path: Path) -> dict[str, dg.MetadataValue]:
@@ -210,24 +269,18 @@ def _collect_plotted_numbers(
     }
 
 
-def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=DBT_DOCS,
-        deps=[PUBLISHED_SNAPSHOT],
-        group_name="reports",
-        kinds={"dbt"},
-        owners=list(settings.owners),
-        tags={NAMES.access_tag: "public"},
-        pool=NAMES.writer_pool,
-        metadata=_place_of(Home(settings.home).serving.docs),
-        description=(
-            "`serving/docs/index.html`: dbt's docs of all tables, columns and rules, as one page "
-            "that needs no server; rebuilt where what it shows has changed."
-        ),
-        automation_condition=publication_condition(settings),
+def _dbt_docs(settings: SequenSettings, graph: Graph) -> dg.AssetsDefinition:
+    names = graph.names
+
+    @dg.multi_asset(
+        name=names.step(names.dbt_docs),
+        specs=[graph.specs[names.dbt_docs]],
+        pool=names.writer_pool,
+        op_tags=graph.op_tags,
         retry_policy=retry_policy(settings),
     )
-    def dbt_docs(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    @graph.step
+    def dbt_docs(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
         home = Home(settings.home)
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
@@ -238,7 +291,7 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
         done = "rebuilt" if docs.is_rebuilt else "left, since nothing they show has changed"
         context.log.info("dbt docs %s, in %.1f s", done, seconds)
         emit("reports", "dbt docs")
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 **_place_of(docs.path),
                 "bytes": docs.path.stat().st_size,
@@ -250,36 +303,31 @@ def _dbt_docs(settings: SequenSettings) -> dg.AssetsDefinition:
     return dbt_docs
 
 
-def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> dg.AssetsDefinition:
-    schema = dg.TableSchema(
+def _training_schema(catalog: TableCatalog) -> dg.TableSchema:
+    return dg.TableSchema(
         columns=[
             dg.TableColumn(column.name, column.type, description=column.description)
-            for column in columns_in_files(columns)
+            for column in columns_in_files(catalog.columns["training_impressions"])
         ]
     )
 
-    @dg.asset(
-        key=TRAINING_SET,
-        deps=[PUBLISHED_SNAPSHOT],
-        group_name="reports",
-        kinds={"parquet", "duckdb"},
-        owners=list(settings.owners),
-        tags={NAMES.access_tag: "public"},
+
+def _training_set(
+    settings: SequenSettings, catalog: TableCatalog, graph: Graph
+) -> dg.AssetsDefinition:
+    names = graph.names
+    columns = catalog.columns["training_impressions"]
+
+    @dg.multi_asset(
+        name=names.step(names.training_set),
+        specs=[graph.specs[names.training_set]],
         # Not for the warehouse, but for the lock that keeps it apart from an erasure.
-        pool=NAMES.writer_pool,
-        metadata={
-            **_place_of(Home(settings.home).serving.training_manifest),
-            "dagster/column_schema": schema,
-        },
-        description=(
-            "`serving/training/manifest.json` and the Parquet files that it names: every "
-            "impression with what was known when it was shown, what followed, and a split that "
-            "leaks neither visitors nor time."
-        ),
-        automation_condition=publication_condition(settings),
+        pool=names.writer_pool,
+        op_tags=graph.op_tags,
         retry_policy=retry_policy(settings),
     )
-    def training_set(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    @graph.step
+    def training_set(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
         home = Home(settings.home)
         locked = writer_lock(home, timeout_seconds=settings.lock_timeout_seconds)
@@ -289,7 +337,7 @@ def _training_set(settings: SequenSettings, columns: Sequence[TableColumn]) -> d
                 Home(settings.home).serving, report_options(settings), columns
             )
         emit("reports", "training set")
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 **_place_of(written.path),
                 "dagster/row_count": sum(written.row_counts.values()),

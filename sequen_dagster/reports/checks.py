@@ -11,7 +11,6 @@ from typing import Any, Final
 import dagster as dg
 
 from sequen_dagster.contract.conflict_texts import MAX_CONFLICTING_PERCENT
-from sequen_dagster.names import NAMES
 from sequen_dagster.reports.rendering import (
     describe_conflict,
     describe_need,
@@ -26,25 +25,30 @@ from sequen_dagster.settings.completeness import TIERS, UNLOCKS
 
 IDS_ARE_UNIQUE: Final = "ids_are_unique"
 
-_ASSET: Final = dg.AssetKey(NAMES.completeness_report)
-REPORT_CHECKS: Final = [
-    *(
+
+def report_checks(asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    """The checks of `completeness_report`.
+
+    Args:
+        asset: its key.
+    """
+    tiers = [
         dg.AssetCheckSpec(
             f"tier_{tier}",
-            asset=_ASSET,
+            asset=asset,
             description=f"Reached by all sources together. It {UNLOCKS[tier]}.",
         )
         for tier in TIERS
-    ),
-    dg.AssetCheckSpec(
+    ]
+    ids_are_unique = dg.AssetCheckSpec(
         IDS_ARE_UNIQUE,
-        asset=_ASSET,
+        asset=asset,
         description=(
             f"Of no source more than {MAX_CONFLICTING_PERCENT} % of the accepted records "
             "lost to another event with the same id."
         ),
-    ),
-]
+    )
+    return [*tiers, ids_are_unique]
 
 
 def check_report(
@@ -60,7 +64,7 @@ def check_report(
         page: the report's page, which says more.
 
     Returns:
-        A result for each of them, in the order of `REPORT_CHECKS`.
+        A result for each of them, in the order of `report_checks`.
     """
     wanted = set(names)
     for tier in TIERS:
@@ -78,7 +82,6 @@ def check_tier(
     """Check that a tier is reached by all sources together."""
     tier = next(tier for tier in overall(numbers)["tiers"] if tier["tier"] == tier_name)
     return dg.AssetCheckResult(
-        asset_key=_ASSET,
         check_name=f"tier_{tier_name}",
         passed=tier["is_reached"],
         # What is not reached yet is not a fault of a run.
@@ -167,7 +170,6 @@ def check_ids(
             f"Of {accepted} in the current files none lost to another event with the same id."
         )
     return dg.AssetCheckResult(
-        asset_key=_ASSET,
         check_name=IDS_ARE_UNIQUE,
         passed=not lost,
         # The producer has to fix it; the run did all it could.

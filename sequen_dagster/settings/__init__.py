@@ -1,6 +1,6 @@
 """Settings: everything a user can set, checked at load."""
 
-from sequen_dagster.settings.loading import load_settings
+from sequen_dagster.settings.loading import GivenSettings, load_settings, read_settings
 from sequen_dagster.settings.model import (
     EVENTS_KEYS,
     RULES_VERSION,
@@ -20,6 +20,7 @@ __all__ = [
     "EVENTS_KEYS",
     "RULES_VERSION",
     "ContractSettings",
+    "GivenSettings",
     "HivePartitions",
     "LocationSettings",
     "MartsSettings",
@@ -30,4 +31,5 @@ __all__ = [
     "Source",
     "fingerprint",
     "load_settings",
+    "read_settings",
 ]

@@ -3,7 +3,7 @@
 import csv
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Unpack
@@ -29,18 +29,22 @@ _NOT_SETTINGS: Final = ("fail_at", "fail_path", "fail_signal", "parent_pid", "wa
 _NEAR_VARIABLE: Final = 0.75
 
 
-class EnvironmentSettings(SequenSettings, BaseSettings):
-    """Everything that `load_settings` takes, as an argument or as a variable."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
-    )
+class GivenSettings(SequenSettings):
+    """Everything that may be given, with what is short for one source."""
 
     exports: Location | None = pydantic.Field(
         None, description="Where exports arrive, where there is one source."
     )
     follow_links: bool | None = pydantic.Field(
         None, description="Whether symbolic links are followed, where there is one source."
+    )
+
+
+class EnvironmentSettings(GivenSettings, BaseSettings):
+    """Everything that `load_settings` takes, as an argument or as a variable."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
 
@@ -78,6 +82,31 @@ def load_settings(base: Path, **given: Unpack[SettingsArguments]) -> SequenSetti
         raise SettingsError(_explain(error)) from error
 
 
+def read_settings(base: Path, given: Mapping[str, Any]) -> SequenSettings:
+    """Settings from what is given alone: no variable of the environment counts.
+
+    Use it where several pipelines have settings in one process.
+
+    Args:
+        base: directory that relative paths count from.
+        given: settings by name, as `load_settings` takes them.
+
+    Returns:
+        Settings with absolute paths.
+
+    Raises:
+        SettingsError: a value is wrong; the message names the setting and what it may be.
+
+    Example:
+        >>> read_settings(Path("/srv"), {"home": "sequen", "workers": 4}).home
+        PosixPath('/srv/sequen')
+    """
+    try:
+        return _resolve(_merge_sources(GivenSettings(**given)), base)
+    except pydantic.ValidationError as error:
+        raise SettingsError(_explain(error)) from error
+
+
 def _check_names(given: Collection[str]) -> None:
     """Refuse names of no setting; of variables those alone that come near one.
 
@@ -107,7 +136,7 @@ def _suggest_names(name: str, known: Sequence[str]) -> str:
     return f"there are {', '.join(sorted(known))}."
 
 
-def _merge_sources(loaded: EnvironmentSettings) -> SequenSettings:
+def _merge_sources(loaded: GivenSettings) -> SequenSettings:
     """Settings whose sources are those that were given, or the one that the short names make."""
     values = loaded.model_dump(exclude=_SHORT_FOR_A_SOURCE, exclude_unset=True)
     short = loaded.model_dump(include=_SHORT_FOR_A_SOURCE, exclude_none=True)

@@ -11,8 +11,8 @@ from dagster_shared.error import SerializableErrorInfo
 
 from sequen_dagster import errors
 from sequen_dagster.errors import AlertError
-from sequen_dagster.lake.checks import FILES_READ_KEY
-from sequen_dagster.names import NAMES
+from sequen_dagster.lake.checks import FILES_READ
+from sequen_dagster.names import Names
 from sequen_dagster.runtime.text import bulleted
 
 _TIMEOUT_SECONDS = 10.0
@@ -49,6 +49,7 @@ Hook = Callable[[FailedRun], None]
 
 def build_failure_sensor(
     webhook: pydantic.SecretStr | None,
+    names: Names,
     *,
     tick_seconds: int,
     status: dg.DefaultSensorStatus,
@@ -58,20 +59,21 @@ def build_failure_sensor(
 
     Args:
         webhook: the address that gets a JSON object with the fields of `FailedRun`.
+        names: of the pipeline.
         tick_seconds: how often the sensor looks.
         status: whether it starts switched on.
         hook: a function of the user's that is called with the same facts.
     """
 
     @dg.run_failure_sensor(
-        name=NAMES.run_failures_sensor,
+        name=names.run_failures_sensor,
         default_status=status,
         minimum_interval_seconds=tick_seconds,
         description="Reports runs that failed: to a webhook, and to a function of yours.",
     )
     def run_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         run = context.dagster_run
-        if not (run.job_name in NAMES.jobs or NAMES.automation_tag in run.tags):
+        if not (run.job_name in names.jobs or names.automation_tag in run.tags):
             return dg.SkipReason(f"run {run.run_id} belongs to other definitions")
         if hook is None and webhook is None:
             return dg.SkipReason(
@@ -131,7 +133,7 @@ def _find_files_not_read(instance: dg.DagsterInstance, run_id: str) -> tuple[str
     # The last first: a step that is tried again evaluates it again.
     for event in (entry.dagster_event for entry in reversed(entries)):
         check = event.asset_check_evaluation_data if event else None
-        if check and check.asset_check_key == FILES_READ_KEY:
+        if check and check.check_name == FILES_READ:
             reasons = check.metadata["reasons"].value
             return tuple(map(str, reasons)) if isinstance(reasons, list) else ()
     return ()

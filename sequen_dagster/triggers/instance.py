@@ -2,22 +2,22 @@
 
 import dagster as dg
 
-from sequen_dagster.names import NAMES
-
-_SENSORS = (NAMES.new_exports_sensor, NAMES.automation_sensor)
+from sequen_dagster.names import NAMES, Names
 
 
-def instance_warnings(instance: dg.DagsterInstance) -> list[str]:
+def instance_warnings(instance: dg.DagsterInstance, names: Names = NAMES) -> list[str]:
     """What should be changed in an instance.
 
     Args:
         instance: the instance.
+        names: of the pipeline.
 
     Returns:
         A sentence for each finding, with what to do.
     """
     found = []
-    pool = NAMES.writer_pool
+    sensors = (names.new_exports_sensor, names.automation_sensor)
+    pool = names.writer_pool
     limits = {one.name: one.limit for one in instance.event_log_storage.get_pool_limits()}
     default = instance.get_concurrency_config().pool_config.default_pool_limit
     limit = limits.get(pool, default)
@@ -35,7 +35,7 @@ def instance_warnings(instance: dg.DagsterInstance) -> list[str]:
     stopped = {
         state.instigator_name
         for state in instance.all_instigator_state()
-        if not state.is_running and state.instigator_name in _SENSORS
+        if not state.is_running and state.instigator_name in sensors
     }
     found += [
         f"sensor {name} is stopped, so new files wait for a person. Switch it on in the UI."

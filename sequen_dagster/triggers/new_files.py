@@ -14,12 +14,13 @@ from sequen_dagster.errors import ExportsError
 from sequen_dagster.exports.announced import find_announced_files
 from sequen_dagster.exports.assets import observed_exports
 from sequen_dagster.exports.files import ExportFile, Listing, list_location
+from sequen_dagster.graph import Graph
 from sequen_dagster.home.owner_only import owner_only_files
 from sequen_dagster.lake.drain import Intake
 from sequen_dagster.lake.ledger import Ledger
 from sequen_dagster.lake.ledger_rows import FileStatus
 from sequen_dagster.lake.requests import FileGroup, RequestPlan, RequestRules, plan_requests
-from sequen_dagster.names import NAMES
+from sequen_dagster.names import Names
 from sequen_dagster.runtime.text import counted, quoted
 from sequen_dagster.settings import Source
 
@@ -35,20 +36,26 @@ _UNDER_WAY: Final = [
 
 
 def build_new_files_sensor(
-    intake: Intake, rules: RequestRules, *, tick_seconds: int, status: dg.DefaultSensorStatus
+    intake: Intake,
+    rules: RequestRules,
+    graph: Graph,
+    *,
+    tick_seconds: int,
+    status: dg.DefaultSensorStatus,
 ) -> dg.SensorDefinition:
     """The sensor that starts runs for files which have arrived.
 
     Args:
         intake: the home and its sources.
         rules: when a file is whole, and how many runs take in how much.
+        graph: the assets.
         tick_seconds: how often the sensor looks.
         status: whether it starts switched on.
     """
     return dg.SensorDefinition(
-        name=NAMES.new_exports_sensor,
-        job_name=NAMES.drain_job,
-        evaluation_fn=_evaluate_tick(intake, rules),
+        name=graph.names.new_exports_sensor,
+        job_name=graph.names.drain_job,
+        evaluation_fn=_evaluate_tick(intake, rules, graph),
         minimum_interval_seconds=tick_seconds,
         default_status=status,
         description="Starts runs that take in files which have arrived and are whole.",
@@ -56,8 +63,10 @@ def build_new_files_sensor(
 
 
 def _evaluate_tick(
-    intake: Intake, rules: RequestRules
+    intake: Intake, rules: RequestRules, graph: Graph
 ) -> Callable[[dg.SensorEvaluationContext], dg.SensorResult | dg.SkipReason]:
+    names = graph.names
+
     @owner_only_files()
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         listings, announced, closed, problems = _poll_locations(intake.sources)
@@ -67,7 +76,7 @@ def _evaluate_tick(
         ledger.sync()
         statuses = ledger.observe(files)
         running, has_ended = _conclude_ended(
-            context.instance, ledger, statuses, retry_seconds=intake.retry_seconds
+            context.instance, ledger, statuses, names, retry_seconds=intake.retry_seconds
         )
         if has_ended:
             statuses = ledger.statuses([status.file for status in statuses])
@@ -92,8 +101,8 @@ def _evaluate_tick(
             context.log.warning(problem)
         context.log.info(_explain_tick(plan, listings, []))
         return dg.SensorResult(
-            run_requests=[_request_run(file_group) for file_group in plan.requests],
-            asset_events=[_observe_exports(listings, plan)],
+            run_requests=[_request_run(file_group, names) for file_group in plan.requests],
+            asset_events=[_observe_exports(graph.key(names.raw_events), listings, plan)],
         )
 
     return evaluate
@@ -128,14 +137,15 @@ def _conclude_ended(
     instance: dg.DagsterInstance,
     ledger: Ledger,
     statuses: Collection[FileStatus],
+    names: Names,
     *,
     retry_seconds: int,
 ) -> tuple[set[str], bool]:
     """Conclude the groups whose run has ended; return those under way, and whether any ended."""
     under_way = instance.get_runs(
-        dg.RunsFilter(job_name=NAMES.drain_job, statuses=_UNDER_WAY), limit=_MAX_RUNS
+        dg.RunsFilter(job_name=names.drain_job, statuses=_UNDER_WAY), limit=_MAX_RUNS
     )
-    tag = NAMES.file_group_tag
+    tag = names.file_group_tag
     running = {run.tags[tag] for run in under_way if tag in run.tags}
     asked = {status.file_group for status in statuses if status.file_group}
     # Without any run, Dagster has not got to it: the same request is made again.
@@ -149,18 +159,21 @@ def _conclude_ended(
     return running & asked, bool(ended)
 
 
-def _request_run(file_group: FileGroup) -> dg.RunRequest:
+def _request_run(file_group: FileGroup, names: Names) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=file_group.name,
         tags={
-            NAMES.file_group_tag: file_group.name,
-            NAMES.run_tag: f"ingest {counted(len(file_group.files), 'file')}",
+            names.file_group_tag: file_group.name,
+            names.run_tag: f"ingest {counted(len(file_group.files), 'file')}",
         },
     )
 
 
-def _observe_exports(listings: list[Listing], plan: RequestPlan) -> dg.AssetMaterialization:
+def _observe_exports(
+    key: dg.AssetKey, listings: list[Listing], plan: RequestPlan
+) -> dg.AssetMaterialization:
     return observed_exports(
+        key,
         listings,
         {
             "files_requested": sum(len(file_group.files) for file_group in plan.requests),

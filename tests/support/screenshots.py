@@ -31,7 +31,7 @@ body {{ margin: 0 }}
 pre {{ display: inline-block; margin: 0; padding: 16px; font: 15px/1.25 monospace }}
 pre {{ color: {foreground}; background: {background} }}
 </style><pre>{code}</pre>"""
-GROUPS: Final = ("exports", "lake", "marts", "reports")
+GROUPS: Final = ("sequen_exports", "sequen_lake", "sequen_marts", "sequen_reports")
 # The graph has more assets than a picture has room for; these show every stage.
 SHOWN: Final = (
     "raw_events",

@@ -10,6 +10,7 @@ from sequen_dagster.lake.requests import RequestRules
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.new_files import build_new_files_sensor
+from support.graphs import graph_of
 from support.lake import drain
 
 
@@ -27,6 +28,7 @@ class Daemon:
         return build_new_files_sensor(
             Intake.of(self.settings),
             RequestRules.of(self.settings),
+            graph_of(self.settings),
             tick_seconds=self.settings.tick_seconds,
             status=dg.DefaultSensorStatus.RUNNING,
         )
