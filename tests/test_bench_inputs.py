@@ -160,7 +160,7 @@ def test_plain_sql_is_that_of_the_models_in_the_order_of_dbt() -> None:
         "nodes": {
             "model.a": node("model", "view"),
             "model.b": node("model", "exact"),
-            "model.history": node("model", "incremental"),
+            "model.history": node("model", "history"),
             "seed.s": node("seed", "seed"),
         }
     }

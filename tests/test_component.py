@@ -153,7 +153,7 @@ def test_text_that_looks_like_a_number_stays_a_text(tmp_path: Path) -> None:
         ({"sources": [{"name": "a", "export": "x"}]}, "export"),
         ({"completeness": {"weather": {"waved": True}}}, "waved"),
         ({"session_timeout_minutes": 0}, "session_timeout_minutes"),
-        ({"owners": ["nobody"]}, "owners"),
+        ({"owners": ["somebody"]}, "owners"),
         ({"workers": "many"}, "workers"),
         ({"name": "my shop"}, "cannot be the name of a pipeline"),
     ],

@@ -58,28 +58,28 @@ def test_two_pipelines_run_in_one_code_location(
     tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
     shop = settings_in(tmp_path / "shop", session_rule="inactivity", session_timeout_minutes=10)
-    news = settings_in(tmp_path / "news", placeholder_ids=["e9"], steps_as_assets=True)
-    for settings in (shop, news):
+    blog = settings_in(tmp_path / "blog", placeholder_ids=["e9"], steps_as_assets=True)
+    for settings in (shop, blog):
         write_events(settings, "a.jsonl", event(id="e1"), event(id="e9"), event(id="e1", uid="v"))
-    write_events(news, "b.jsonl", event(id="e2", uid=...))
-    defs = dg.Definitions.merge(pipeline(shop, "shop"), pipeline(news, "news"))
+    write_events(blog, "b.jsonl", event(id="e2", uid=...))
+    defs = dg.Definitions.merge(pipeline(shop, "shop"), pipeline(blog, "blog"))
 
     runs = [
         defs.resolve_job_def(f"{name}_run").execute_in_process(instance=instance)
-        for name in ("shop", "news")
+        for name in ("shop", "blog")
     ]
 
     assert [run.success for run in runs] == [True, True]
     # What is an id in one is a word for none in the other.
     named = "select id from fct_events where id in ('e1', 'e9') order by all"
-    assert (rows(shop, named), rows(news, named)) == ([("e1",), ("e9",)], [("e1",)])
+    assert (rows(shop, named), rows(blog, named)) == ([("e1",), ("e9",)], [("e1",)])
     assert [
         rows(settings, "select accepted, quarantined from rpt_batches order by all")
-        for settings in (shop, news)
+        for settings in (shop, blog)
     ] == [[(3, 0)], [(0, 1), (3, 0)]]
-    assert {run.job_name for run in instance.get_runs()} == {"shop_run", "news_run"}
-    # Neither has touched what is the other's.
-    for name, other, run in zip(("shop", "news"), ("news", "shop"), runs, strict=True):
+    assert {run.job_name for run in instance.get_runs()} == {"shop_run", "blog_run"}
+    # Neither has made what is of the other.
+    for name, other, run in zip(("shop", "blog"), ("blog", "shop"), runs, strict=True):
         made = {
             one.asset_key.path[0] for one in run.get_asset_materialization_events() if one.asset_key
         }
@@ -89,7 +89,7 @@ def test_two_pipelines_run_in_one_code_location(
 def test_names_of_two_pipelines_do_not_meet(tmp_path: Path) -> None:
     both = [
         pipeline(settings_in(tmp_path / name), name).get_repository_def()
-        for name in ("shop", "news")
+        for name in ("shop", "blog")
     ]
     names = [
         {

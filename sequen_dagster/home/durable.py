@@ -78,7 +78,7 @@ def storage_reason(text: str) -> str:
 def make_home_folder(folder: Path) -> None:
     """Make the folder of a home, for its owner only, and see that it can be written.
 
-    A new one tells git to leave it alone: it may lie in a project.
+    In a new one, git is asked to leave it alone: it may lie in a project.
 
     Raises:
         StorageError: it cannot.

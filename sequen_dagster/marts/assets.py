@@ -72,7 +72,7 @@ class _Project:
         manifest: all that dbt builds.
         shown: the manifest with those models that are assets.
         graph: the assets.
-        translator: tells dagster_dbt which asset a model is.
+        translator: says which asset a model is, where dagster_dbt asks.
     """
 
     settings: SequenSettings

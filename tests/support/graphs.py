@@ -1,4 +1,4 @@
-"""Assets of some stages, without dbt's manifest: a table is no more than a key."""
+"""Assets of some stages, without dbt's manifest: a table is a key alone."""
 
 from collections.abc import Iterable
 
@@ -53,7 +53,7 @@ def report_steps(
 
 
 def model_translator(settings: SequenSettings, manifest: Manifest) -> ModelTranslator:
-    """What tells dagster_dbt which asset a model is, with every model one."""
+    """What dagster_dbt asks which asset a model is, with every model one."""
     models = OwnModels(settings, NAMES, manifest)
 
     def own_specs(key_of: KeyOf) -> Iterable[dg.AssetSpec]:
