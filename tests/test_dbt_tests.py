@@ -11,6 +11,7 @@ from sequen_dagster.marts.assets import _describe_checks
 from sequen_dagster.marts.dbt_tests import BrokenRule, describe_test, read_broken_rules
 from sequen_dagster.marts.warehouse import connect
 from sequen_dagster.settings import SequenSettings
+from support.graphs import graph_of
 from support.homes import settings_of
 from support.lake import home_of
 
@@ -101,7 +102,7 @@ def test_results_of_dagster_dbt_are_described_and_failed_ones_last(
         yield "another"
         raise BuildError("dbt test failed.")
 
-    described = _describe_checks(settings, events())
+    described = _describe_checks(graph_of(settings), settings, events())
     found = [next(described) for _ in range(4)]
 
     assert found[1] == "another"

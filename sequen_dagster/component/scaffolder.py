@@ -160,8 +160,8 @@ def _comment(text: str, indent: str) -> list[str]:
 
 
 def _yaml(name: str, value: Any) -> str:
-    text = yaml.safe_dump({name: value}, default_flow_style=True, width=10_000).strip()
-    return text.removeprefix("{").removesuffix("}")
+    text = yaml.safe_dump({name: value}, default_flow_style=True, width=10_000)
+    return text.strip().removeprefix("{").removesuffix("}")
 
 
 def _python(value: Any) -> str:

@@ -360,7 +360,7 @@ def _with_metadata(
     lines = ProgressLines(context.log.info, says_steps=False)
     lines.note("marts", "starting dbt")
     with lines.speaking(LOG_EVERY_SECONDS):
-        for event in _describe_checks(project, events):
+        for event in _describe_checks(project.graph, project.settings, events):
             if isinstance(event, dg.Output | dg.AssetMaterialization):
                 lines.note("marts", f"{_table_of(event)} is built")
                 yield event.with_metadata({**event.metadata, **metadata})
@@ -369,7 +369,7 @@ def _with_metadata(
 
 
 def _describe_checks(
-    project: _Project, events: Iterator[Any]
+    graph: Graph, settings: SequenSettings, events: Iterator[Any]
 ) -> Iterator[Any]:  # Any: the events of dagster_dbt
     """Give dbt's tests their words; those that failed come when dbt has let go of the warehouse."""
     failed: list[dg.AssetCheckResult | dg.AssetCheckEvaluation] = []
@@ -379,15 +379,15 @@ def _describe_checks(
             if not isinstance(event, dg.AssetCheckResult | dg.AssetCheckEvaluation):
                 yield event
             elif event.passed:
-                yield _with_description(project.graph, event, [])
+                yield _with_description(graph, event, [])
             else:
                 failed.append(event)
     except BuildError as error:
         failure = error
     for check in failed:
         was_run = _FAILED_ROWS in check.metadata
-        broken = read_broken_rules(project.settings, str(check.check_name)) if was_run else None
-        yield _with_description(project.graph, check, broken)
+        broken = read_broken_rules(settings, str(check.check_name)) if was_run else None
+        yield _with_description(graph, check, broken)
     if failure is not None:
         raise failure
 
