@@ -22,6 +22,7 @@ from sequen_dagster.errors import SettingsError
 from sequen_dagster.marts.conditions import tables_condition
 from sequen_dagster.names import NAMES
 from sequen_dagster.settings import GivenSettings, read_settings
+from support.generated_pages import COMPONENT_SCHEMA, component_schema
 
 TYPE = "sequen_dagster.SequenComponent"
 # Of Dagster itself: its reader of YAML calls pydantic by a former name, and adds what is in beta.
@@ -176,6 +177,10 @@ def test_attributes_are_the_settings_in_what_yaml_can_hold() -> None:
     assert schema["additionalProperties"] is False
     assert schema["properties"]["failure_webhook"]["ui:widget"] == "secret"
     assert yaml_type(tuple[Path, ...] | None) == list[str] | None
+
+
+def test_schema_beside_the_docs_is_that_of_the_code() -> None:
+    assert COMPONENT_SCHEMA.read_text(encoding="utf-8") == component_schema(), "run `make docs`"
 
 
 def test_types_are_listed_with_what_they_produce() -> None:

@@ -362,7 +362,9 @@ def _with_metadata(
     with lines.speaking(LOG_EVERY_SECONDS):
         for event in _describe_checks(project.graph, project.settings, events):
             if isinstance(event, dg.Output | dg.AssetMaterialization):
-                lines.note("marts", f"{_table_of(event)} is built")
+                key = _asset_of(context, event)
+                table = project.graph.name(key) if key else _table_of(event)
+                lines.note("marts", f"{table} is built")
                 yield event.with_metadata({**event.metadata, **metadata})
             else:
                 yield event

@@ -9,6 +9,7 @@ that of `docs/glossary.md` from the word list of the lint, and those of `docs/be
 """
 
 import inspect
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, Final
 import pydantic
 
 from benchmarks.pages import render_fit, render_sizes, render_targets
-from sequen_dagster import SequenSettings, Source
+from sequen_dagster import SequenComponent, SequenSettings, Source
 from sequen_dagster.fields import FIELDS, STANDARD_TYPES
 from sequen_dagster.settings import (
     ContractSettings,
@@ -34,6 +35,7 @@ PAGES: Final = tuple(
     ROOT / "docs" / f"{name}.md"
     for name in ("settings", "events", "glossary", "benchmarks", "sizing")
 )
+COMPONENT_SCHEMA: Final = ROOT / "docs" / "component.schema.json"
 
 _TABLE: Final = re.compile(
     r"(?<=^<!-- generated: )(?P<name>[a-z ]+) -->\n.*?(?=^<!-- end -->)", re.MULTILINE | re.DOTALL
@@ -215,8 +217,14 @@ def _escaped(cell: str) -> str:
     return cell.replace("|", "\\|")
 
 
+def component_schema() -> str:
+    """The schema of the component's attributes, for editors and for who reads them by machine."""
+    return json.dumps(SequenComponent.model().model_json_schema(), indent=2) + "\n"
+
+
 def write_pages() -> None:
-    """Write the tables into their pages."""
+    """Write the tables into their pages, and the schema beside them."""
+    COMPONENT_SCHEMA.write_text(component_schema(), encoding="utf-8")
     for page in PAGES:
         page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
 
