@@ -183,14 +183,21 @@ def _watch(look: Look, address: str) -> None:
 
 
 @contextmanager
-def served(home: Path, exports: Path, dagster_home: Path, log: Path) -> Iterator[str]:
-    """The repository's definitions in a Dagster webserver of their own, gone at the end.
+def served(
+    home: Path,
+    exports: Path,
+    dagster_home: Path,
+    log: Path,
+    definitions: Path = ROOT / "definitions.py",
+) -> Iterator[str]:
+    """Definitions in a Dagster webserver of their own, gone at the end.
 
     Args:
         home: the home that the definitions are of.
         exports: where its exports lie.
         dagster_home: the instance; it gets the settings of `deploy/dagster.yaml`.
         log: what the server writes.
+        definitions: the file that holds them.
 
     Yields:
         The address, without a slash at its end.
@@ -204,7 +211,7 @@ def served(home: Path, exports: Path, dagster_home: Path, log: Path) -> Iterator
     with (
         log.open("wb") as out,
         subprocess.Popen(
-            [sys.executable, *command, "-f", str(ROOT / "definitions.py")],
+            [sys.executable, *command, "-f", str(definitions)],
             env={**os.environ, "SEQUEN_DBT_DOCS": "true"}
             | {k: str(v) for k, v in settings.items()},
             cwd=dagster_home,

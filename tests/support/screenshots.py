@@ -18,6 +18,7 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from support.browsing import DESK, PHONE, Look, launched, looking_at, served
+from support.pages import read_blocks
 from support.pictures import IMAGES, record_shown
 
 EVENTS: Final = 40_000
@@ -79,6 +80,7 @@ def main() -> None:
             log = home / "webserver.log"
             with served(home, home / "exports", home / "dagster", log) as address:
                 _shoot_dagster(browser, address)
+            _shoot_host(browser, Path(folder) / "host")
     _check_sizes()
     record_shown()
 
@@ -170,6 +172,25 @@ def _shoot_graph(browser: Browser, address: str) -> None:
         expect(page.get_by_text("fetching statuses")).to_have_count(0)
         _settle(look)
         page.screenshot(path=IMAGES / "graph.png", clip=page.evaluate(DRAWN))
+
+
+def _shoot_host(browser: Browser, folder: Path) -> None:
+    """The graph of the page's example of a host, with its groups closed."""
+    definitions = folder / "definitions.py"
+    folder.mkdir()
+    blocks = read_blocks(IMAGES.parent / "embedding.md")
+    (text,) = [one.text for one in blocks if 'pipeline("blog")' in one.text]
+    definitions.write_text(text, encoding="utf-8")
+    with (
+        served(folder, folder, folder / "dagster", folder / "log", definitions) as address,
+        looking_at(browser, f"{address}/asset-groups", viewport=(2000, 900)) as look,
+    ):
+        look.page.get_by_text("Hide navigation").click()
+        look.page.locator("[aria-label=panel_show_right]").click()
+        for name in ("shop_marts", "blog_reports"):
+            expect(look.page.locator("foreignObject").get_by_text(name)).to_be_visible()
+        _settle(look)
+        look.page.screenshot(path=IMAGES / "host.png", clip=look.page.evaluate(DRAWN))
 
 
 def _shoot(look: Look, name: str) -> None:
