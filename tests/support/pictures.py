@@ -35,7 +35,7 @@ SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "dbt-docs.png": (*_TABLE, f"{_PACKAGE}/reports/dbt_docs.py"),
     "demo.png": (f"{_PACKAGE}/cli/run_summary.py", f"{_PACKAGE}/simulate/*.py"),
     "graph.png": (f"{_PACKAGE}/*/assets.py", f"{_PACKAGE}/marts/translator.py"),
-    "host.png": ("docs/embedding.md", f"{_PACKAGE}/graph.py", f"{_PACKAGE}/names.py"),
+    "host.png": (f"{_PACKAGE}/graph.py", f"{_PACKAGE}/names.py", f"{_PACKAGE}/definitions.py"),
     "report-dark.png": _REPORT,
     "report-light.png": _REPORT,
     "report-phone.png": _REPORT,
