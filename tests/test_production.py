@@ -23,7 +23,7 @@ from support.builders import event
 from support.pages import ROOT, commands_of, read_blocks
 
 PAGE = ROOT / "docs" / "production.md"
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 120
 BIN = Path(sys.executable).parent
 
 
