@@ -154,7 +154,7 @@ def test_text_that_looks_like_a_number_stays_a_text(tmp_path: Path) -> None:
         ({"sources": [{"name": "a", "export": "x"}]}, "export"),
         ({"completeness": {"weather": {"waved": True}}}, "waved"),
         ({"session_timeout_minutes": 0}, "session_timeout_minutes"),
-        ({"owners": ["somebody"]}, "owners"),
+        ({"owners": ["anyone"]}, "owners"),
         ({"workers": "many"}, "workers"),
         ({"name": "my shop"}, "cannot be the name of a pipeline"),
     ],
