@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pydantic
 
-from benchmarks.pages import render_fit, render_sizes, render_targets
+from benchmarks.pages import draw_targets, render_fit, render_sizes, render_targets
 from sequen_dagster import SequenComponent, SequenSettings, Source
 from sequen_dagster.fields import FIELDS, STANDARD_TYPES
 from sequen_dagster.settings import (
@@ -36,6 +36,7 @@ PAGES: Final = tuple(
     for name in ("settings", "events", "glossary", "benchmarks", "sizing")
 )
 COMPONENT_SCHEMA: Final = ROOT / "docs" / "component.schema.json"
+BENCHMARKS: Final = ROOT / "docs" / "images" / "benchmarks.svg"
 
 _TABLE: Final = re.compile(
     r"(?<=^<!-- generated: )(?P<name>[a-z ]+) -->\n.*?(?=^<!-- end -->)", re.MULTILINE | re.DOTALL
@@ -223,8 +224,9 @@ def component_schema() -> str:
 
 
 def write_pages() -> None:
-    """Write the tables into their pages, and the schema beside them."""
+    """Write the tables into their pages, the schema and the picture of the benches beside them."""
     COMPONENT_SCHEMA.write_text(component_schema(), encoding="utf-8")
+    BENCHMARKS.write_text(draw_targets(), encoding="utf-8")
     for page in PAGES:
         page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
 
