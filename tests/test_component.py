@@ -219,6 +219,21 @@ class TestOurOpCustomization(TestOpCustomization):
         assert attributes.get("tags", {}).items() <= step.tags.items()
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (None, "in_process"),
+        ("multiprocess", "multiprocess"),
+        ("host", "multi_or_in_process_executor"),
+    ],
+)
+def test_executor_of_the_jobs_is_the_one_that_is_given(given: str | None, name: str) -> None:
+    chosen = {"executor": given} if given else {}
+    _, defs = load({"home": "home", "exports": "in", **chosen})
+
+    assert defs.resolve_job_def("sequen_run").executor_def.name == name
+
+
 def test_keys_of_edges_conditions_and_checks_follow_a_translation() -> None:
     _, defs = load(
         {
