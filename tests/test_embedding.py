@@ -48,6 +48,13 @@ def settings_in(folder: Path, **given: Any) -> SequenSettings:
     return read_settings(folder, {"home": "home", "exports": "in", "dbt_docs": False, **given})
 
 
+def rows_in(home: Path) -> int:
+    """How many events are published in a home."""
+    with duckdb.connect(Home(home).serving.snapshot, read_only=True) as snapshot:
+        (count,) = snapshot.execute("select count(*) from fct_events").fetchone() or (0,)
+    return int(count)
+
+
 def rows(settings: SequenSettings, query: str) -> list[tuple[Any, ...]]:
     with duckdb.connect(Home(settings.home).serving.snapshot, read_only=True) as snapshot:
         return snapshot.execute(query).fetchall()
@@ -182,18 +189,22 @@ def test_commands_of_the_page_work_in_a_project(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text), encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": "src", "DAGSTER_HOME": ""}
-    said = ""
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "a.jsonl").write_text(json.dumps(event()) + "\n", encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": "src"}
+    environment.pop("DAGSTER_HOME", None)
+    said = []
     for command in block_of("docs/embedding.md", "dg scaffold defs").splitlines():
         done = subprocess.run(
             [str(Path(sys.executable).with_name("dg")), *shlex.split(command)[1:]],
             cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        said = done.stdout + done.stderr
-        assert done.returncode == 0, said
+        said.append(done.stdout + done.stderr)
+        assert done.returncode == 0, said[-1]
 
-    assert "fct_sessions" in said
-    assert "shop_run" in said
+    assert "fct_sessions" in said[1]
+    assert "shop_run" in said[1]
+    assert rows_in(tmp_path / ".sequen" / "shop") == 1
     assert (tmp_path / "src" / "host" / "defs" / "shop" / "defs.yaml").exists()
 
 
