@@ -2,6 +2,7 @@ import os
 import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import duckdb
@@ -16,6 +17,7 @@ from sequen_dagster.lake.tidying import (
     find_unreferenced_files,
     remove_unreferenced_files,
 )
+from sequen_dagster.names import Names
 from sequen_dagster.operations.doctor import Diagnosis, examine_home, rebuild_ledger
 from sequen_dagster.settings import SequenSettings
 from sequen_dagster.triggers.instance import instance_warnings
@@ -231,12 +233,33 @@ def test_warehouse_that_cannot_be_opened_is_an_error(settings: SequenSettings) -
     assert (level, "cannot be opened" in message) == ("error", True)
 
 
-def test_instance_without_limit_and_with_a_stopped_sensor_is_reported(tmp_path: Path) -> None:
+def test_instance_without_limit_and_with_a_stopped_sensor_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def switch(*, is_running: bool) -> None:
+        states = [
+            SimpleNamespace(instigator_name=name, is_running=is_running)
+            for name in ("sequen_new_exports", "sequen_automation")
+        ]
+        monkeypatch.setattr(instance, "all_instigator_state", lambda: states)
+
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        (message,) = instance_warnings(instance)
-        assert "has no limit" in message
+        pool, *sensors = instance_warnings(instance)
+        assert "has no limit" in pool
+        assert [message.partition(":")[0] for message in sensors] == [
+            "sensor sequen_new_exports does not run in this instance",
+            "sensor sequen_automation does not run in this instance",
+        ]
+        switch(is_running=True)
         instance.event_log_storage.set_concurrency_slots("sequen_warehouse_writer", 2)
         (message,) = instance_warnings(instance)
         assert "admits 2 writers" in message
         instance.event_log_storage.set_concurrency_slots("sequen_warehouse_writer", 1)
         assert instance_warnings(instance) == []
+        switch(is_running=False)
+        assert [message.partition(",")[0] for message in instance_warnings(instance)] == [
+            "sensor sequen_new_exports is stopped",
+            "sensor sequen_automation is stopped",
+        ]
+        # Another pipeline has others.
+        assert len(instance_warnings(instance, Names("shop"))) == 3

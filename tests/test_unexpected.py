@@ -58,7 +58,7 @@ def test_unexpected_error_is_a_sentence_and_its_trace_is_in_the_home(
     # Each cause with the lines of code, and no text of theirs.
     assert "builtins.KeyError: its text may quote events and is not shown" in text
     assert "builtins.ValueError: its text may quote events and is not shown" in text
-    assert "examine_home(settings)" in text
+    assert "examine_home(settings, Names(name))" in text
     assert CANARY not in text + result.output
     assert written.stat().st_mode & 0o777 == 0o600
 

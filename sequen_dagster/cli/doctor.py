@@ -20,6 +20,7 @@ from sequen_dagster.cli.options import (
     set_option,
 )
 from sequen_dagster.home.layout import Home
+from sequen_dagster.names import NAMES, Names
 from sequen_dagster.runtime.text import counted, sized
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ _STYLES: Final = {"ok": "green", "warning": "yellow", "error": "red"}
 @exports_option
 @home_option
 @set_option
+@click.option(
+    "--name",
+    default=NAMES.name,
+    show_default=True,
+    help="Of the pipeline in Dagster, whose sensors and pool are looked at.",
+)
 @click.option("--rebuild", is_flag=True, help="Rebuild the ledger from the commits.")
 @click.option("--clean", is_flag=True, help="Remove what killed runs left more than a day ago.")
 @dry_run_option
@@ -41,6 +48,7 @@ def doctor(
     exports: str | None,
     home: Path | None,
     overrides: tuple[str, ...],
+    name: str,
     rebuild: bool,
     clean: bool,
     dry_run: bool,
@@ -57,7 +65,7 @@ def doctor(
             _rebuild_ledger(settings, dry_run=dry_run)
         if clean:
             _remove_unreferenced(settings, dry_run=dry_run)
-        findings = examine_home(settings)
+        findings = examine_home(settings, Names(name))
     console.print(_render_diagnoses(findings))
     sys.exit(EXIT_FAILED if any(one.level == "error" for one in findings) else 0)
 

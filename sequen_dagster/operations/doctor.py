@@ -31,6 +31,7 @@ from sequen_dagster.lake.validation_rules import ValidationRules
 from sequen_dagster.marts.builds import why_stale
 from sequen_dagster.marts.project import project_dir, tables_fingerprint
 from sequen_dagster.marts.warehouse import connect
+from sequen_dagster.names import NAMES, Names
 from sequen_dagster.runtime.text import bulleted, counted, quoted, sized
 from sequen_dagster.settings import SequenSettings
 
@@ -60,11 +61,12 @@ class Diagnosis:
     message: str
 
 
-def examine_home(settings: SequenSettings) -> list[Diagnosis]:
+def examine_home(settings: SequenSettings, names: Names = NAMES) -> list[Diagnosis]:
     """Look at everything; nothing is changed.
 
     Args:
         settings: those that the home is used with.
+        names: of the pipeline in Dagster.
 
     Returns:
         Diagnoses in the order of the stages.
@@ -81,7 +83,7 @@ def examine_home(settings: SequenSettings) -> list[Diagnosis]:
         *_noting_errors("lake", _examine_lake(settings, home)),
         *_noting_errors("ledger", _examine_ledger(home)),
         *_noting_errors("marts", _examine_marts(settings, home)),
-        *_examine_instance(),
+        *_examine_instance(names),
     ]
 
 
@@ -333,18 +335,18 @@ def _examine_marts(settings: SequenSettings, home: Home) -> Iterator[Diagnosis]:
             yield Diagnosis("reports", "warning", message)
 
 
-def _examine_instance() -> Iterator[Diagnosis]:
+def _examine_instance(names: Names) -> Iterator[Diagnosis]:
     if not os.environ.get("DAGSTER_HOME"):
         yield Diagnosis("triggers", "ok", "DAGSTER_HOME is not set, so no instance was looked at")
         return
     # Takes seconds to import, and many homes are run without an instance.
     from sequen_dagster.triggers.instance import warnings_of_this_instance
 
-    warnings = warnings_of_this_instance()
+    warnings = warnings_of_this_instance(names)
     for warning in warnings:
         yield Diagnosis("triggers", "warning", warning)
     if not warnings:
-        yield Diagnosis("triggers", "ok", "the instance's pool is limited and no sensor is stopped")
+        yield Diagnosis("triggers", "ok", "the instance's pool is limited, and the sensors run")
 
 
 def _few(names: list[str]) -> str:

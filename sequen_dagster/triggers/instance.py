@@ -32,19 +32,25 @@ def instance_warnings(instance: dg.DagsterInstance, names: Names = NAMES) -> lis
             f"pool {pool} admits {limit} writers, but the warehouse has room for one. "
             f"Run `dagster instance concurrency set {pool} 1`."
         )
-    stopped = {
-        state.instigator_name
-        for state in instance.all_instigator_state()
-        if not state.is_running and state.instigator_name in sensors
-    }
-    found += [
-        f"sensor {name} is stopped, so new files wait for a person. Switch it on in the UI."
-        for name in sorted(stopped)
-    ]
+    states = {state.instigator_name: state for state in instance.all_instigator_state()}
+    for name in sensors:
+        if name not in states:
+            found.append(
+                f"sensor {name} does not run in this instance: it was never switched on, or the "
+                "daemon has not run yet. Switch it on in the UI, or by the setting `sensors`."
+            )
+        elif not states[name].is_running:
+            found.append(
+                f"sensor {name} is stopped, so new files wait for a person. Switch it on in the UI."
+            )
     return found
 
 
-def warnings_of_this_instance() -> list[str]:
-    """What should be changed in the instance that `DAGSTER_HOME` names."""
+def warnings_of_this_instance(names: Names) -> list[str]:
+    """What should be changed in the instance that `DAGSTER_HOME` names.
+
+    Args:
+        names: of the pipeline.
+    """
     with dg.DagsterInstance.get() as instance:
-        return instance_warnings(instance)
+        return instance_warnings(instance, names)
