@@ -30,7 +30,7 @@ class SequenTranslator:
     selections and checks follow.
 
     Args:
-        key_prefix: stands in front of every key.
+        key_prefix: stands in front of every key; one part, or several.
 
     Example:
         >>> class Ours(SequenTranslator):
@@ -40,8 +40,8 @@ class SequenTranslator:
         AssetKey(['shop', 'fct_events'])
     """
 
-    def __init__(self, *, key_prefix: Sequence[str] = ()) -> None:
-        self._key_prefix = list(key_prefix)
+    def __init__(self, *, key_prefix: str | Sequence[str] = ()) -> None:
+        self._key_prefix = [key_prefix] if isinstance(key_prefix, str) else list(key_prefix)
 
     def get_asset_spec(self, spec: dg.AssetSpec) -> dg.AssetSpec:
         """An asset as it is in this code location.

@@ -136,6 +136,18 @@ def test_variables_of_the_environment_count_only_where_they_are_named(
     assert settings.session_timeout_minutes == 30
     assert [str(source.exports) for source in settings.sources] == [str(tmp_path / "in")]
     assert settings.failure_webhook == pydantic.SecretStr("https://example.com/secret")
+    assert "secret" not in repr(component)
+
+
+def test_one_part_and_one_key_need_no_list() -> None:
+    _, defs = load(
+        {"home": "home", "exports": "in", "key_prefix": "shop", "upstream": "landing/events"}
+    )
+    graph = defs.resolve_asset_graph()
+
+    assert graph.get(dg.AssetKey(["shop", "raw_events"])).parent_keys == {
+        dg.AssetKey(["landing", "events"])
+    }
 
 
 def test_text_that_looks_like_a_number_stays_a_text(tmp_path: Path) -> None:

@@ -41,7 +41,10 @@ def settings_model(name: str) -> type[dg.Model]:
     fields: dict[str, Any] = {
         setting: (
             _attribute(setting, info),
-            pydantic.Field(default=None, description=info.description),
+            # What is secret is not among what a component shows of itself.
+            pydantic.Field(
+                default=None, description=info.description, repr=not _is_secret(info.annotation)
+            ),
         )
         for setting, info in GivenSettings.model_fields.items()
     }
@@ -50,7 +53,6 @@ def settings_model(name: str) -> type[dg.Model]:
 
 def _attribute(setting: str, info: FieldInfo) -> Any:  # Any: a type
     secret = ComponentFormConfig(widget=FormWidget.SECRET)
-    is_secret = pydantic.SecretStr in get_args(info.annotation)
     return Annotated[
         Any,
         dg.Resolver(
@@ -59,9 +61,13 @@ def _attribute(setting: str, info: FieldInfo) -> Any:  # Any: a type
             description=info.description,
             examples=EXAMPLES.get(setting),
             inject_before_resolve=False,
-            form_config=secret if is_secret else None,
+            form_config=secret if _is_secret(info.annotation) else None,
         ),
     ]
+
+
+def _is_secret(annotation: Any) -> bool:  # Any: a type
+    return pydantic.SecretStr in (annotation, *get_args(annotation))
 
 
 def yaml_type(annotation: Any) -> Any:

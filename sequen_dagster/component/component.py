@@ -9,7 +9,7 @@ import pydantic
 from dagster.components.resolved.core_models import OpSpec
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 
-from sequen_dagster.component.attributes import settings_model
+from sequen_dagster.component.attributes import render, settings_model
 from sequen_dagster.component.scaffolder import SequenScaffolder
 from sequen_dagster.definitions import build_definitions
 from sequen_dagster.graph import SequenTranslator, name_of
@@ -22,6 +22,14 @@ _EXECUTORS: Final = {
     "host": None,
 }
 _Settings: Any = settings_model("SettingsAttributes")
+
+
+def _read_keys(context: dg.ResolutionContext, given: str | list[str]) -> list[dg.AssetKey]:
+    """One key, or several, with `/` between the parts of each."""
+    keys = render(context, given)
+    return [
+        dg.AssetKey.from_user_string(key) for key in ([keys] if isinstance(keys, str) else keys)
+    ]
 
 
 @dg.scaffold_with(SequenScaffolder)
@@ -48,18 +56,20 @@ class SequenComponent(dg.Component, _Settings, dg.Resolvable):  # type: ignore[m
         examples=["shop"],
     )
     key_prefix: Annotated[
-        list[str] | None,
+        str | list[str] | None,
         dg.Resolver.default(
-            model_field_type=list[str],
-            description="Stands in front of the key of every asset.",
-            examples=[["shop"], ["marketing", "events"]],
+            description="Stands in front of the key of every asset; one part, or several.",
+            examples=["shop", ["marketing", "events"]],
         ),
     ] = None
     upstream: Annotated[
-        list[dg.ResolvedAssetKey] | None,
-        pydantic.Field(
+        list[dg.AssetKey] | None,
+        dg.Resolver(
+            _read_keys,
+            model_field_type=str | list[str],
             description="Keys of assets that write the export files; raw_events hangs on them.",
             examples=[["landing/events"]],
+            inject_before_resolve=False,
         ),
     ] = None
     translation: Annotated[
