@@ -93,12 +93,12 @@ def test_tables_are_reported_as_dbt_makes_them_and_their_rows_at_the_end(
     # What automation looks at says that the build has ended.
     assert max(made, key=made.__getitem__) == TABLE.path[-1]
     assert min(counted.values()) > first_build.dbt_ended_at
-    assert {"fct_events", "int_events_stitched", "rpt_batches"} <= set(counted)
+    assert {"fct_events", "fct_sessions", "rpt_batches"} <= set(counted)
 
 
 @pytest.mark.slow
 def test_daily_run_tests_whole_tables(settings: SequenSettings) -> None:
-    (schedule,) = build_schedules(settings)
+    (schedule,) = build_schedules(settings, NAMES)
     with dg.build_schedule_context() as context:
         (request,) = schedule.evaluate_tick(context).run_requests or ()
     config = dict(request.run_config)
