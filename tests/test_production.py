@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pwd
 import re
 import shlex
 import shutil
@@ -11,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,42 +43,39 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[dict[str, str]]:
+def postgres() -> Iterator[dict[str, str]]:
     """A PostgreSQL of its own; the variables by which Dagster finds it."""
     programs, port = find_postgres(), free_port()
-    data = tmp_path / "postgres"
-    data.mkdir()
-    # It refuses to run as root.
-    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    if os.geteuid() == 0:
-        shutil.chown(data, user)
-        for parent in (tmp_path, *tmp_path.parents):
-            if parent.stat().st_uid == 0 and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
-    as_user = ["runuser", "-u", user, "--"] if os.geteuid() == 0 else []
-    password = data.parent / "password"
-    password.write_text("secret", encoding="utf-8")
-    password.chmod(0o644)
+    is_root = os.geteuid() == 0
+    # It refuses to run as root; and pytest closes its own folders to all other users.
+    as_user = ["runuser", "-u", "postgres", "--"] if is_root else []
 
     def call(program: str, *arguments: object) -> None:
-        subprocess.run(
+        done = subprocess.run(
             [*as_user, str(programs / program), *map(str, arguments)],
-            check=True, capture_output=True, timeout=120, cwd="/",
+            check=False, capture_output=True, text=True, timeout=120, cwd="/",
         )  # fmt: skip
+        assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
 
-    call("initdb", "-D", data / "db", "-U", "dagster", "-A", "md5", f"--pwfile={password}")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={data}"
-    call("pg_ctl", "-D", data / "db", "-o", options, "-l", data / "log", "-w", "start")
-    try:
-        yield {
-            "DAGSTER_PG_HOST": "127.0.0.1",
-            "DAGSTER_PG_USER": "dagster",
-            "DAGSTER_PG_PASSWORD": "secret",
-            "DAGSTER_PG_DB": "postgres",
-            "port": str(port),
-        }
-    finally:
-        call("pg_ctl", "-D", data / "db", "-m", "immediate", "stop")
+    with tempfile.TemporaryDirectory(prefix="sequen-postgres-") as folder:
+        data, password = Path(folder), Path(folder) / "password"
+        password.write_text("secret", encoding="utf-8")
+        if is_root:
+            for path in (data, password):
+                shutil.chown(path, "postgres")
+        call("initdb", "-D", data / "db", "-U", "dagster", "-A", "md5", f"--pwfile={password}")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={data}"
+        call("pg_ctl", "-D", data / "db", "-o", options, "-l", data / "log", "-w", "start")
+        try:
+            yield {
+                "DAGSTER_PG_HOST": "127.0.0.1",
+                "DAGSTER_PG_USER": "dagster",
+                "DAGSTER_PG_PASSWORD": "secret",
+                "DAGSTER_PG_DB": "postgres",
+                "port": str(port),
+            }
+        finally:
+            call("pg_ctl", "-D", data / "db", "-m", "immediate", "stop")
 
 
 def write_files(folder: Path, ports: dict[str, str]) -> None:
