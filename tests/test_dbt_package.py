@@ -12,7 +12,7 @@ import yaml
 
 from sequen_dagster.home.layout import Home
 from sequen_dagster.marts.project import project_dir
-from support.pages import ROOT, commands_of, read_blocks
+from support.pages import ROOT, block_of, commands_of, read_blocks
 
 PAGE = ROOT / "docs" / "embedding.md"
 FILE = re.compile(r"(?:#|--) ([\w/]+\.(?:yml|sql))\n")
@@ -55,7 +55,7 @@ def dbt(project: Path, snapshot: Path, *arguments: str) -> str:
 @pytest.mark.slow
 def test_project_of_the_page_builds_on_a_home(project: Path, demo_home: Path) -> None:
     snapshot = Home(demo_home).serving.snapshot
-    (block,) = [one for one in read_blocks(PAGE) if one.text.startswith("dbt deps")]
+    block = block_of(PAGE, "dbt deps")
     before = snapshot.stat()
 
     said = [dbt(project, snapshot, *command.split()[1:]) for command in commands_of(block)]

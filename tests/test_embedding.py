@@ -23,7 +23,9 @@ from sequen_dagster.settings import SequenSettings, read_settings
 from support.builders import event
 from support.homes import settings_of, write_events
 from support.lake import pending_files
-from support.pages import ROOT, read_blocks
+from support.pages import ROOT, block_of, commands_of
+
+PAGE = ROOT / "docs" / "embedding.md"
 
 # Of Dagster: the evaluation of conditions selects by what it calls beta.
 pytestmark = pytest.mark.filterwarnings("ignore:.* is currently in (beta|preview)")
@@ -144,17 +146,11 @@ def test_same_pipeline_in_two_code_locations_takes_in_each_file_once(
     assert sum(map(int, records)) == 1
 
 
-def block_of(page: str, start: str) -> str:
-    """The code block of a page that begins so."""
-    (text,) = [block.text for block in read_blocks(ROOT / page) if block.text.startswith(start)]
-    return text
-
-
 @pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated")
 def test_component_of_the_page_loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SHOP_EXPORTS", str(tmp_path))
     monkeypatch.setenv("SHOP_WEBHOOK", "https://example.com/hook")
-    written = yaml.safe_load(block_of("docs/embedding.md", "type: sequen_dagster"))
+    written = yaml.safe_load(block_of(PAGE, "type: sequen_dagster").text)
     with create_defs_folder_sandbox() as sandbox:
         path = sandbox.scaffold_component(
             component_cls=SequenComponent, defs_path="shop", defs_yaml_contents=written
@@ -171,7 +167,7 @@ def test_component_of_the_page_loads(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 def test_class_of_the_page_runs(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     names: dict[str, Any] = {}
-    exec(block_of("docs/embedding.md", "from collections.abc import Iterator"), names)  # noqa: S102
+    exec(block_of(PAGE, "from collections.abc import Iterator").text, names)  # noqa: S102
     write_events(settings_in(tmp_path), "a.jsonl", event())
     component = names["ShopEvents"](home=str(tmp_path / "home"), exports=str(tmp_path / "in"))
     defs = component_defs(component=component)
@@ -194,7 +190,7 @@ def test_commands_of_the_page_work_in_a_project(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": "src"}
     environment.pop("DAGSTER_HOME", None)
     said = []
-    for command in block_of("docs/embedding.md", "dg scaffold defs").splitlines():
+    for command in commands_of(block_of(PAGE, "dg scaffold defs")):
         done = subprocess.run(
             [str(Path(sys.executable).with_name("dg")), *shlex.split(command)[1:]],
             cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,

@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,8 +18,9 @@ import duckdb
 import httpx
 import pytest
 
+from support.browsing import free_port
 from support.builders import event
-from support.pages import ROOT, commands_of, read_blocks
+from support.pages import ROOT, block_of, commands_of, read_blocks
 
 PAGE = ROOT / "docs" / "production.md"
 PATIENCE_SECONDS = 120
@@ -34,12 +34,6 @@ def find_postgres() -> Path:
     if not found and not on_path:
         pytest.skip("needs PostgreSQL: apt-get install postgresql")
     return (found[-1] if found else Path(str(on_path))).parent
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture
@@ -90,8 +84,7 @@ def write_files(folder: Path, ports: dict[str, str]) -> None:
 
 def commands(start: str) -> list[str]:
     """The commands of the page's block that begins so."""
-    (block,) = [block for block in read_blocks(PAGE) if block.text.startswith(start)]
-    return commands_of(block)
+    return commands_of(block_of(PAGE, start))
 
 
 @contextlib.contextmanager

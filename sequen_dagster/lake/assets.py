@@ -162,20 +162,14 @@ def build_lake_assets(settings: SequenSettings, graph: Graph) -> dg.AssetsDefini
     def lake(
         context: dg.AssetExecutionContext, config: LakeConfig
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        checks = {key.name for key in context.selected_asset_check_keys}
+        asked = {key.name for key in context.selected_asset_check_keys}
+        check = functools.partial(check_lake, asked, expected=expected)
         with owner_only_files():
             ledger = Ledger(intake.home)
             if not context.selected_asset_keys:
                 ledger.sync()
-                yield from _of(
-                    validated_events,
-                    check_lake(
-                        checks,
-                        ledger,
-                        expected,
-                        find_listings=lambda: list_locations(intake.sources),
-                    ),
-                )
+                found = check(ledger, find_listings=lambda: list_locations(intake.sources))
+                yield from _of(validated_events, found)
                 return
             with logging_progress(context.log.info, "lake", "listing files"):
                 taken = _take_in(context, config, ledger)
@@ -189,16 +183,8 @@ def build_lake_assets(settings: SequenSettings, graph: Graph) -> dg.AssetsDefini
             else:
                 # Files are taken in once, for both.
                 context.log_event(dg.AssetMaterialization(key, metadata=metadata))
-        yield from _of(
-            validated_events,
-            check_lake(
-                checks,
-                ledger,
-                expected,
-                find_listings=lambda: taken.drained.listings,
-                failures=taken.failures,
-            ),
-        )
+        found = check(ledger, find_listings=lambda: taken.drained.listings, failures=taken.failures)
+        yield from _of(validated_events, found)
 
     def _take_in(context: dg.AssetExecutionContext, config: LakeConfig, ledger: Ledger) -> _TakenIn:
         started = time.perf_counter()

@@ -1,7 +1,7 @@
 """Reports: the snapshot, the report, dbt's docs and the training set as Dagster assets."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -132,18 +132,25 @@ def build_reports_assets(
     ]
 
 
+def _locked_step(
+    settings: SequenSettings, graph: Graph, asset: str
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Decorate what makes one asset while it has the writer's lock."""
+    return dg.multi_asset(
+        name=graph.names.step(asset),
+        specs=[graph.specs[asset]],
+        pool=graph.names.writer_pool,
+        op_tags=graph.op_tags,
+        retry_policy=retry_policy(settings),
+    )
+
+
 def _published_snapshot(
     settings: SequenSettings, catalog: TableCatalog, graph: Graph
 ) -> dg.AssetsDefinition:
     names = graph.names
 
-    @dg.multi_asset(
-        name=names.step(names.published_snapshot),
-        specs=[graph.specs[names.published_snapshot]],
-        pool=names.writer_pool,
-        op_tags=graph.op_tags,
-        retry_policy=retry_policy(settings),
-    )
+    @_locked_step(settings, graph, names.published_snapshot)
     @graph.step
     def published_snapshot(
         context: dg.AssetExecutionContext,
@@ -272,13 +279,7 @@ def _collect_plotted_numbers(
 def _dbt_docs(settings: SequenSettings, graph: Graph) -> dg.AssetsDefinition:
     names = graph.names
 
-    @dg.multi_asset(
-        name=names.step(names.dbt_docs),
-        specs=[graph.specs[names.dbt_docs]],
-        pool=names.writer_pool,
-        op_tags=graph.op_tags,
-        retry_policy=retry_policy(settings),
-    )
+    @_locked_step(settings, graph, names.dbt_docs)
     @graph.step
     def dbt_docs(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()
@@ -318,14 +319,8 @@ def _training_set(
     names = graph.names
     columns = catalog.columns["training_impressions"]
 
-    @dg.multi_asset(
-        name=names.step(names.training_set),
-        specs=[graph.specs[names.training_set]],
-        # Not for the warehouse, but for the lock that keeps it apart from an erasure.
-        pool=names.writer_pool,
-        op_tags=graph.op_tags,
-        retry_policy=retry_policy(settings),
-    )
+    # Not for the warehouse, but for the lock that keeps it apart from an erasure.
+    @_locked_step(settings, graph, names.training_set)
     @graph.step
     def training_set(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         started = time.perf_counter()

@@ -204,7 +204,7 @@ def served(
     """
     dagster_home.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "deploy" / "dagster.yaml", dagster_home / "dagster.yaml")
-    port = _free_port()
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     settings = {"SEQUEN_HOME": home, "SEQUEN_EXPORTS": exports, "DAGSTER_HOME": dagster_home}
     command = ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port)]
@@ -228,7 +228,8 @@ def served(
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -120,6 +120,12 @@ def read_blocks(page: Path, root: Path = ROOT) -> list[Block]:
     ]
 
 
+def block_of(page: Path, start: str) -> Block:
+    """The one block of a page that begins so."""
+    (block,) = [one for one in read_blocks(page) if one.text.startswith(start)]
+    return block
+
+
 def _without_indent(text: str, indent: int) -> str:
     return "".join(
         line[min(indent, len(line) - len(line.lstrip(" "))) :]
